@@ -1,0 +1,33 @@
+"""The whole public surface for plugins: a plugin imports this module and nothing else of ftcore."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ftcore.hookspecs import API_VERSION, hookimpl
+from ftcore.spec.sections import DataSpec, EvaluationSpec, ExportSpec, ModelSpec, Section, Spec, TrainingSpec
+from ftcore.spec.sequence_classification import (
+    SequenceClassificationData,
+    SequenceClassificationEvaluation,
+    SequenceClassificationSpec,
+    SequenceClassificationTraining,
+)
+from ftcore.task import Task
+
+__all__ = [
+    "API_VERSION",
+    "DataSpec",
+    "EvaluationSpec",
+    "ExportSpec",
+    "Field",
+    "ModelSpec",
+    "Section",
+    "SequenceClassificationData",
+    "SequenceClassificationEvaluation",
+    "SequenceClassificationSpec",
+    "SequenceClassificationTraining",
+    "Spec",
+    "Task",
+    "TrainingSpec",
+    "hookimpl",
+]

@@ -1,0 +1,36 @@
+"""Errors of the core. Every one that a user can mend is a `UserError` and ends with exit code 2."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from ftcore_export.errors import BundleError, InputError, UserError
+
+__all__ = ["BundleError", "CheckFailed", "DataError", "ExitCode", "InputError", "ModelError", "PluginError", "UserError"]
+
+
+class ExitCode(IntEnum):
+    """What the process says to the shell. Documented in docs/reference/cli.md."""
+
+    OK = 0
+    FAILED = 1  # something broke that the input does not explain
+    BAD_INPUT = 2  # spec, data, bundle or argument: the message says where and how to mend it
+    CHECK_FAILED = 3  # the work was done, and a tolerance or gate was not met
+    INTERRUPTED = 130  # Ctrl-C; the run can be resumed
+    TERMINATED = 143  # SIGTERM; the run can be resumed
+
+
+class PluginError(UserError):
+    """A plugin that is missing, broken, of another API version, or one of two with the same id."""
+
+
+class DataError(UserError):
+    """A data source that cannot be read, or a row in it that is not what the spec says."""
+
+
+class ModelError(UserError):
+    """A base model that cannot be found or loaded."""
+
+
+class CheckFailed(Exception):
+    """A tolerance was not met: the artifacts are there, and the exit code is 3."""

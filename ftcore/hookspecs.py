@@ -1,0 +1,55 @@
+"""The whole plugin contract, on one page.
+
+A plugin is a module. It provides one task through `ftcore_task` and may implement the other hooks; all are
+called for its own task alone. A plugin imports `ftcore.api` and nothing else of ftcore:
+
+    from ftcore.api import SequenceClassificationSpec, Task, hookimpl
+
+    @hookimpl
+    def ftcore_task() -> Task:
+        return Task(id="topics", summary="News topics", spec=SequenceClassificationSpec)
+
+A module may say `ftcore_api_version = 1` (the default). Arguments are only ever added, never renamed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from ftcore.spec import Spec
+    from ftcore.task import Task
+
+API_VERSION = 1
+
+hookspec = pluggy.HookspecMarker("ftcore")
+hookimpl = pluggy.HookimplMarker("ftcore")
+
+
+@hookspec(firstresult=True)
+def ftcore_task() -> Task:  # type: ignore[empty-body]
+    """Return the task that this plugin provides. Required; its id is the plugin's name."""
+
+
+@hookspec(firstresult=True)
+def ftcore_prepare_row(spec: Spec, row: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the row to learn from, given one row as the source has it, before columns are mapped.
+
+    Raise `ValueError` to refuse the row: the message is shown with the row's file and number.
+    """
+
+
+@hookspec
+def ftcore_metrics(spec: Spec, references: Sequence[Any], answers: Sequence[Any]) -> Mapping[str, float]:  # type: ignore[empty-body]
+    """Return further metrics, by name, of decoded answers against their references.
+
+    Called once on the whole split and once for each bootstrap resample.
+    """
+
+
+@hookspec
+def ftcore_event(event: Mapping[str, Any]) -> None:
+    """See one event of the run as it is written to events.jsonl (for trackers; must not change it)."""

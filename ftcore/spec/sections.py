@@ -1,0 +1,198 @@
+"""The sections of a spec that every task has. Strict: a key that is not here is an error.
+
+Families narrow or extend these in a module of their own (`ftcore.spec.sequence_classification`, ...), tasks in
+their plugin. Every field carries the description that editors show.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Format = Literal["csv", "tsv", "jsonl", "parquet", "dataset", "folders"]
+
+
+class Section(BaseModel):
+    """A mapping in the spec: immutable, typed without coercion, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=True)
+
+
+class Source(Section):
+    """Where rows come from. Give exactly one of `path`, `hub` and `rows`; a bare string is a `path`."""
+
+    path: str | None = Field(
+        None,
+        min_length=1,
+        description="A file or folder, relative to the spec's own folder, or `package:<module>/<path>` for one"
+        " inside an installed package.",
+    )
+    hub: str | None = Field(None, min_length=1, description="A data set on the Hub: `owner/name` (when online).")
+    rows: list[dict[str, Any]] | None = Field(None, min_length=1, description="The rows themselves.")
+    format: Format | None = Field(
+        None, description="Said by the suffix unless given. `folders`: one folder of .txt files a label."
+    )
+    delimiter: str | None = Field(None, min_length=1, max_length=1, description="CSV only; a comma unless given.")
+    encoding: str = Field("utf-8", description="Of text files; an undecodable byte is an error that names its row.")
+    config: str | None = Field(None, description="Hub only: the configuration's name.")
+    split: str | None = Field(None, description="Hub and `dataset` folders: the split's name.")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Source:
+        if sum(x is not None for x in (self.path, self.hub, self.rows)) != 1:
+            raise ValueError("give exactly one of `path`, `hub` and `rows`")
+        return self
+
+
+def _expand_source(value: Any) -> Any:  # noqa: ANN401 (anything that YAML can hold)
+    if isinstance(value, str):
+        return {"path": value}
+    if isinstance(value, list):
+        return {"rows": value}
+    return value
+
+
+SourceField = Annotated[
+    Source,
+    BeforeValidator(_expand_source, json_schema_input_type=str | list[dict[str, Any]] | Source),
+]
+
+
+class Condition(Section):
+    """Keeps the rows whose column meets every bound given; rows without a value are dropped."""
+
+    column: str = Field(min_length=1, description="The column's name in the source.")
+    min: float | None = Field(None, description="Smallest value kept.")
+    max: float | None = Field(None, description="Largest value kept.")
+    one_of: list[str] | None = Field(None, min_length=1, description="The values kept, as text.")
+
+    @model_validator(mode="after")
+    def _some_bound(self) -> Condition:
+        if self.min is None and self.max is None and self.one_of is None:
+            raise ValueError("give at least one of `min`, `max` and `one_of`")
+        return self
+
+
+class SplitSpec(Section):
+    """How rows are held out when `validation` or `test` is not given. Rows with equal text stay together."""
+
+    validation: Fraction | Annotated[int, Field(ge=1)] = Field(
+        0.1, union_mode="left_to_right", description="Share (below 1) or number of rows held out for validation."
+    )
+    test: Fraction | Annotated[int, Field(ge=1)] = Field(
+        0.1, union_mode="left_to_right", description="Share (below 1) or number of rows held out for the test."
+    )
+    seed: int = Field(0, ge=0, description="Of the split alone: it does not change with `training.seed`.")
+    stratify: bool = Field(True, description="Keep the label shares equal across the splits.")
+
+
+class SampleSpec(Section):
+    """Rows kept of each split, chosen with the split's seed; all rows unless given."""
+
+    train: int | None = Field(None, ge=1)
+    validation: int | None = Field(None, ge=1)
+    test: int | None = Field(None, ge=1)
+
+
+class DataSpec(Section):
+    """What is learnt from."""
+
+    train: SourceField = Field(description="The rows to train on.")
+    validation: SourceField | None = Field(None, description="Held out of `train` unless given.")
+    test: SourceField | None = Field(None, description="Held out of `train` unless given.")
+    where: list[Condition] = Field(default_factory=list, description="Which rows of the sources are used.")
+    split: SplitSpec = Field(default_factory=SplitSpec)
+    sample: SampleSpec = Field(default_factory=SampleSpec)
+
+
+class ModelSpec(Section):
+    """What is fine-tuned."""
+
+    base: str = Field(
+        min_length=1,
+        description="A folder with config.json and *.safetensors, `package:<module>/<path>`, or a Hub id.",
+    )
+    max_length: int = Field(256, ge=4, le=131_072, description="Tokens of one input; longer inputs are cut.")
+    dropout: float | None = Field(None, ge=0, lt=1, description="Overrides every dropout of the base model.")
+
+
+class EarlyStoppingSpec(Section):
+    """Stop when `evaluation.metric` no longer gets better."""
+
+    patience: int = Field(2, ge=1, description="Evaluations without a better value before training stops.")
+    min_delta: float = Field(0.0, ge=0, description="How much better counts as better.")
+
+
+class TrainingSpec(Section):
+    """How it is fine-tuned."""
+
+    epochs: float = Field(3, gt=0, le=10_000, description="Passes over the training rows.")
+    max_steps: int | None = Field(None, ge=1, description="Optimizer steps; takes the place of `epochs`.")
+    batch_size: int = Field(32, ge=1, le=65_536, description="Rows a micro-batch, on each device.")
+    gradient_accumulation: int = Field(1, ge=1, description="Micro-batches an optimizer step.")
+    learning_rate: float = Field(5e-5, gt=0, lt=10, description="Peak learning rate.")
+    weight_decay: float = Field(0.01, ge=0, lt=1, description="Decoupled; not on biases and norms.")
+    scheduler: Literal["linear", "cosine", "constant"] = Field("linear", description="After the warmup.")
+    warmup: Fraction = Field(0.1, description="Share of the steps in which the learning rate rises from 0.")
+    max_grad_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this norm.")
+    seed: int = Field(42, ge=0, lt=2**32, description="Of initialisation, order and dropout.")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="auto: bf16 where the hardware computes it natively, else fp32."
+    )
+    evaluate_every: Annotated[int, Field(ge=1)] | Literal["epoch"] = Field(
+        "epoch", union_mode="left_to_right", description="`epoch`, or a number of steps between two evaluations."
+    )
+    early_stopping: EarlyStoppingSpec | None = Field(None, description="Off unless given.")
+
+
+class EvaluationSpec(Section):
+    """How it is measured."""
+
+    metric: str | None = Field(None, min_length=1, description="Picks the best checkpoint; the task's own unless given.")
+    batch_size: int = Field(64, ge=1, le=65_536, description="Rows a batch.")
+    bootstrap: int = Field(1000, ge=0, le=100_000, description="Resamples behind each interval; 0: no intervals.")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="Of the intervals.")
+
+
+class ToleranceSpec(Section):
+    """What parity with torch on real rows must meet; else the export ends with exit code 3."""
+
+    logits: float = Field(1e-3, gt=0, description="Largest absolute logit difference of the fp32 variant.")
+    flips: Fraction = Field(0.0, description="Largest share of rows whose answer changes in the fp32 variant.")
+    int8_flips: Fraction = Field(0.05, description="Largest share of rows whose answer changes in the int8 variant.")
+
+
+class ExportSpec(Section):
+    """What is deployed."""
+
+    variants: list[Literal["fp32", "int8"]] = Field(
+        default_factory=lambda: ["fp32", "int8"],
+        min_length=1,
+        description="The ONNX graphs in the bundle. The first is the one that answers unless asked otherwise.",
+    )
+    parity_rows: int = Field(500, ge=1, description="Validation rows on which every variant is held against torch.")
+    tolerance: ToleranceSpec = Field(default_factory=ToleranceSpec)
+
+    @model_validator(mode="after")
+    def _no_repeats(self) -> ExportSpec:
+        if len(set(self.variants)) != len(self.variants):
+            raise ValueError("`variants` names one twice")
+        return self
+
+
+class Spec(Section):
+    """One task file."""
+
+    family: ClassVar[str]
+
+    task: str = Field(min_length=1, description="The task's id, as `ftcore tasks` lists it.")
+    name: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="Of the run folder; the file's stem unless given."
+    )
+    data: DataSpec
+    model: ModelSpec
+    training: TrainingSpec = Field(default_factory=TrainingSpec)
+    evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
+    export: ExportSpec = Field(default_factory=ExportSpec)

@@ -1,0 +1,28 @@
+"""Sentiment: two, three or five ordered classes from negative to positive, with a polarity from -1 to 1."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from ftcore.api import Field, SequenceClassificationData, SequenceClassificationSpec, Task, hookimpl
+
+
+class SentimentData(SequenceClassificationData):
+    """What is learnt from: texts and their sentiment. The order of `labels` is the scale, so it is required."""
+
+    problem: Literal["single_label"] = "single_label"
+    labels: list[str] = Field(min_length=2, max_length=5, description="From most negative to most positive: 2, 3 or 5.")
+
+
+class SentimentSpec(SequenceClassificationSpec):
+    """A sentiment task."""
+
+    ordered: ClassVar[bool] = True
+
+    data: SentimentData
+
+
+@hookimpl
+def ftcore_task() -> Task:
+    """The task `sentiment`."""
+    return Task(id="sentiment", summary="Ordered classes from negative to positive", spec=SentimentSpec)
