@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from ftcore.modeling.base_model import BaseModel
 from ftcore.spec.sections import Spec
 from ftcore_export.exporter.graph import Graph
 from ftcore_export.runtime.encoding import TextEncoder
@@ -68,7 +69,6 @@ class Family(ABC, Generic[SpecT]):
     """
 
     name: ClassVar[str]
-    default_metric: ClassVar[str]
 
     def __init__(self, spec: SpecT) -> None:
         self.spec = spec
@@ -137,8 +137,8 @@ class Family(ABC, Generic[SpecT]):
         return {}
 
     @abstractmethod
-    def build(self, base: str, **overrides: object) -> torch.nn.Module:
-        """Load the base model from folder `base` with this family's head; `overrides` go to its config."""
+    def build(self, base: BaseModel) -> torch.nn.Module:
+        """The base model with this family's head, float32, on the CPU."""
 
     @abstractmethod
     def outputs(self, model: torch.nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
@@ -178,11 +178,16 @@ class Family(ABC, Generic[SpecT]):
     def scorer(self, references: Sequence[Any], answers: Sequence[Any]) -> Scorer:
         """The metrics of `score` for any resample of the rows; fast, since the bootstrap calls it often."""
 
+    @property
+    @abstractmethod
+    def default_metric(self) -> str:
+        """What picks the best checkpoint unless task or spec say otherwise."""
+
     def higher_is_better(self, metric: str) -> bool:
         """Whether more of this metric is better."""
         return True
 
     # -- export --------------------------------------------------------------------------------------------
     @abstractmethod
-    def graphs(self, model: torch.nn.Module) -> list[Graph]:
+    def graphs(self, model: torch.nn.Module, encoder: TextEncoder) -> list[Graph]:
         """The ONNX graphs of this family."""

@@ -1,0 +1,311 @@
+"""The family `sequence_classification`: one label, several labels or a number for a text or a pair of texts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+import transformers
+from torch.nn import functional as F
+
+from ftcore.families.base import Batch, Family, Features, RowError, Scorer, Scores
+from ftcore.families.measures import MultiLabelMeasures, RegressionMeasures, SingleLabelMeasures
+from ftcore.modeling.base_model import BaseModel, load_weights, with_dropout
+from ftcore.spec.sequence_classification import SequenceClassificationSpec
+from ftcore_export.exporter.graph import Graph
+from ftcore_export.runtime.decoders import make_decoder
+from ftcore_export.runtime.encoding import TextEncoder
+
+Answer = Any  # LabelAnswer, LabelsAnswer or ValueAnswer, as the spec's `problem` says
+
+
+class SequenceClassification(Family[SequenceClassificationSpec]):
+    """Encoder with a classification or regression head."""
+
+    name: ClassVar[str] = "sequence_classification"
+
+    def __init__(self, spec: SequenceClassificationSpec) -> None:
+        super().__init__(spec)
+        self.problem = spec.data.problem
+        self.labels: list[str] = []
+        self.class_weights: list[float] | None = None
+
+    # -- rows ----------------------------------------------------------------------------------------------
+    @property
+    def schema(self) -> pa.Schema:
+        """text, text_pair (null without pairs), label (string, list of strings or double), weight."""
+        label = {"single_label": pa.string(), "multi_label": pa.list_(pa.string()), "regression": pa.float64()}
+        return pa.schema(
+            [("text", pa.string()), ("text_pair", pa.string()), ("label", label[self.problem]), ("weight", pa.float32())]
+        )
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """The source's name of each field that is read."""
+        return self.spec.data.columns.model_dump(exclude_none=True)
+
+    def parse(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """One source row -> text, text_pair, label, weight."""
+        names = self.spec.data.columns
+        return {
+            "text": _text(row, names.text),
+            "text_pair": _text(row, names.text_pair) if names.text_pair else None,
+            "label": self._label(row[names.label], names.label),
+            "weight": _weight(row[names.weight], names.weight) if names.weight else 1.0,
+        }
+
+    def _label(self, value: Any, column: str) -> Any:  # noqa: ANN401 (as the problem says)
+        if self.problem == "regression":
+            return _number(value, column)
+        if self.problem == "single_label":
+            label = _label_name(value, column)
+            if not label:
+                raise RowError("the label is empty", column)
+            return label
+        if isinstance(value, str):
+            value = value.split(self.spec.data.label_separator)
+        if not isinstance(value, list | tuple | np.ndarray):
+            raise RowError(f"expected a list of labels or text, got {value!r}", column)
+        return sorted({label for item in value if (label := _label_name(item, column))})
+
+    def strata(self, table: pa.Table) -> np.ndarray | None:
+        """The label; for several labels, their combination; none for a regression."""
+        if self.problem == "regression":
+            return None
+        label = table["label"]
+        if self.problem == "multi_label":
+            label = pc.binary_join(label.combine_chunks(), "\x1f")
+        encoded = label.dictionary_encode().combine_chunks()
+        indices = encoded.indices if isinstance(encoded, pa.DictionaryArray) else encoded.chunk(0).indices
+        return indices.to_numpy(zero_copy_only=False).astype(np.int64)
+
+    def groups(self, table: pa.Table) -> pa.ChunkedArray:
+        """The text (and its pair), without case and outer space."""
+        text = pc.utf8_lower(pc.utf8_trim_whitespace(table["text"]))
+        if self.spec.data.columns.text_pair:
+            text = pc.binary_join_element_wise(text, pc.utf8_lower(table["text_pair"]), "\x1f")
+        return text
+
+    def fit(self, train: pa.Table) -> None:
+        """Label names (as given, or sorted; numbers by value) and class weights."""
+        if self.problem == "regression":
+            return
+        column = pc.list_flatten(train["label"]) if self.problem == "multi_label" else train["label"]
+        counted = {item["values"]: item["counts"] for item in pc.value_counts(column).to_pylist()}
+        name = self.spec.data.columns.label
+        self.labels = list(self.spec.data.labels or sorted(counted, key=_natural))
+        if len(counted) < 2:
+            raise RowError(f"the training rows have {len(counted)} different label(s); at least 2 are needed", name)
+        weights = self.spec.training.class_weights
+        if weights == "balanced":
+            total = sum(counted.values())
+            self.class_weights = [total / (len(counted) * counted[x]) if x in counted else 1.0 for x in self.labels]
+        elif isinstance(weights, dict):
+            if strangers := sorted(set(weights) - set(self.labels)):
+                raise RowError(f"training.class_weights names {strangers[0]!r}, which is no label", name)
+            self.class_weights = [weights.get(x, 1.0) for x in self.labels]
+
+    def check(self, table: pa.Table) -> tuple[int, RowError] | None:
+        """The first row with a label that is not one of `labels`."""
+        if self.problem == "regression":
+            return None
+        known = set(self.labels)
+        for index, value in enumerate(table["label"].to_pylist()):
+            for label in value if isinstance(value, list) else (value,):
+                if label not in known:
+                    shown = ", ".join(self.labels[:8]) + (", ..." if len(self.labels) > 8 else "")
+                    what = f"unknown label {label!r}; the labels are {shown}"
+                    return index, RowError(what, self.spec.data.columns.label)
+        return None
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Label names and class weights."""
+        return {"labels": self.labels, "class_weights": self.class_weights}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over label names and class weights."""
+        self.labels = list(state["labels"])
+        self.class_weights = state["class_weights"]
+
+    # -- features and model --------------------------------------------------------------------------------
+    def encode(self, rows: pa.Table, encoder: TextEncoder) -> Features:
+        """Tokens of the texts; `labels` int64 [rows] or float32 [rows, labels]; `weight` float32 [rows]."""
+        pairs = rows["text_pair"].to_pylist() if self.spec.data.columns.text_pair else None
+        encoded = encoder.encode(rows["text"].to_pylist(), pairs)
+        return Features(
+            ragged=encoder.ragged(encoded),
+            fixed={"labels": self._targets(rows["label"]), "weight": rows["weight"].to_numpy()},
+            row=np.arange(rows.num_rows, dtype=np.int64),
+        )
+
+    def _targets(self, label: pa.ChunkedArray) -> np.ndarray:
+        if self.problem == "regression":
+            return label.to_numpy().astype(np.float32)
+        index = {name: i for i, name in enumerate(self.labels)}
+        values = label.to_pylist()
+        if self.problem == "single_label":
+            return np.asarray([index[value] for value in values], dtype=np.int64)
+        hot = np.zeros((len(values), len(self.labels)), dtype=np.float32)
+        for row, names in enumerate(values):
+            hot[row, [index[name] for name in names]] = 1.0
+        return hot
+
+    def build(self, base: BaseModel) -> torch.nn.Module:
+        """The base model with a head of one logit a label (one output for a regression)."""
+        config = with_dropout(base.config, self.spec.model.dropout)
+        if self.problem == "regression":
+            config.num_labels = 1
+        else:
+            config.id2label = dict(enumerate(self.labels))
+            config.label2id = {name: i for i, name in enumerate(self.labels)}
+        return load_weights(transformers.AutoModelForSequenceClassification, base, config)
+
+    def outputs(self, model: torch.nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
+        """`logits`, float32 [rows, labels]."""
+        inputs = {name: value for name, value in batch.items() if name not in {"labels", "weight"}}
+        return {"logits": model(**inputs).logits.float()}
+
+    def loss(self, outputs: Mapping[str, torch.Tensor], batch: Batch) -> torch.Tensor:
+        """Weighted sum of cross-entropy, binary cross-entropy (mean over labels) or squared error."""
+        logits, target = outputs["logits"], batch["labels"]
+        by_class = None if self.class_weights is None else logits.new_tensor(self.class_weights)
+        if self.problem == "single_label":
+            rows = F.cross_entropy(logits, target, weight=by_class, reduction="none")
+        elif self.problem == "multi_label":
+            rows = F.binary_cross_entropy_with_logits(logits, target, weight=by_class, reduction="none").mean(1)
+        else:
+            rows = F.mse_loss(logits.squeeze(-1), target, reduction="none")
+        return (rows * batch["weight"]).sum()
+
+    def weight(self, batch: Batch) -> torch.Tensor:
+        """Sum of the rows' weights, each times its class's weight where there is one label."""
+        weight = batch["weight"]
+        if self.class_weights is not None and self.problem == "single_label":
+            weight = weight * weight.new_tensor(self.class_weights)[batch["labels"]]
+        return weight.sum()
+
+    # -- answers and metrics -------------------------------------------------------------------------------
+    @property
+    def default_metric(self) -> str:
+        """What picks the best checkpoint: accuracy, micro F1 or mean squared error."""
+        return {"single_label": "accuracy", "multi_label": "f1_micro", "regression": "mse"}[self.problem]
+
+    def higher_is_better(self, metric: str) -> bool:
+        """Errors are better small, everything else large."""
+        return metric not in {"mse", "mae", "hamming_loss"}
+
+    @property
+    def decoder(self) -> dict[str, Any]:
+        """Labels in the order of the logits, threshold, and the scale of ordered labels."""
+        scale = None
+        if self.spec.ordered:
+            scale = np.linspace(-1.0, 1.0, len(self.labels)).tolist()
+        return {
+            "family": self.name,
+            "problem": self.problem,
+            "labels": self.labels,
+            "threshold": self.spec.evaluation.threshold,
+            "polarity": scale,
+        }
+
+    def answers(self, outputs: Mapping[str, np.ndarray], row: np.ndarray, rows: pa.Table) -> list[Answer]:
+        """One answer a row; features and rows are the same here."""
+        return make_decoder(self.decoder).decode(dict(outputs))
+
+    def inputs(self, rows: pa.Table) -> list[Any]:
+        """The texts, or pairs of texts."""
+        texts = rows["text"].to_pylist()
+        if not self.spec.data.columns.text_pair:
+            return texts
+        return list(zip(texts, rows["text_pair"].to_pylist(), strict=True))
+
+    def references(self, rows: pa.Table) -> list[Any]:
+        """Label name, list of label names, or number."""
+        return rows["label"].to_pylist()
+
+    def _measures(
+        self, references: Sequence[Any], answers: Sequence[Answer]
+    ) -> SingleLabelMeasures | MultiLabelMeasures | RegressionMeasures:
+        if self.problem == "single_label":
+            return SingleLabelMeasures(references, [a.label for a in answers], self.labels, ordered=self.spec.ordered)
+        if self.problem == "multi_label":
+            return MultiLabelMeasures(references, [a.labels for a in answers], self.labels)
+        return RegressionMeasures(references, [a.value for a in answers])
+
+    def score(self, references: Sequence[Any], answers: Sequence[Answer]) -> Scores:
+        """Every metric, with the confusion matrix and the table of classes."""
+        measures = self._measures(references, answers)
+        return Scores(measures.values(np.arange(len(references))), measures.details())
+
+    def scorer(self, references: Sequence[Any], answers: Sequence[Answer]) -> Scorer:
+        """The metrics of any resample."""
+        return self._measures(references, answers).values
+
+    # -- export --------------------------------------------------------------------------------------------
+    def graphs(self, model: torch.nn.Module, encoder: TextEncoder) -> list[Graph]:
+        """One graph, `model`: token ids to logits; any batch, any length."""
+        dynamic = {0: "batch", 1: "sequence"}
+        example = {name: torch.ones((2, 8), dtype=torch.long) for name in encoder.config.inputs}
+        return [Graph("model", _Logits(model), example, ["logits"], dict.fromkeys(example, dynamic))]
+
+
+class _Logits(torch.nn.Module):
+    """The model's logits alone, as a tensor."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, **inputs: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.model(**inputs).logits
+        return logits
+
+
+def _text(row: Mapping[str, Any], column: str) -> str:
+    value = row[column]
+    if not isinstance(value, str):
+        raise RowError(f"expected text, got {value!r}", column)
+    if not value.strip():
+        raise RowError("the text is empty", column)
+    return value
+
+
+def _label_name(value: Any, column: str) -> str:  # noqa: ANN401
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | np.integer):
+        return str(value)
+    if not isinstance(value, str):
+        raise RowError(f"expected a label (text or a whole number), got {value!r}", column)
+    return value.strip()
+
+
+def _number(value: Any, column: str) -> float:  # noqa: ANN401
+    try:
+        number = float(value) if not isinstance(value, bool) else math.nan
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise RowError(f"expected a finite number, got {value!r}", column)
+    return number
+
+
+def _weight(value: Any, column: str | None) -> float:  # noqa: ANN401
+    if value is None or value == "":
+        return 1.0
+    weight = _number(value, column or "weight")
+    if weight < 0:
+        raise RowError(f"a weight cannot be negative: {value!r}", column)
+    return weight
+
+
+def _natural(label: str) -> tuple[int, float, str]:
+    """Whole numbers by value, before everything else by text."""
+    digits = label.removeprefix("-")
+    return (0, int(label), label) if digits.isascii() and digits.isdigit() else (1, 0, label)

@@ -1,0 +1,149 @@
+"""Open a base model: a folder, `package:<module>/<path>`, or a Hub id; safetensors and JSON only.
+
+A config.json can make transformers fetch and run code (`auto_map`, an attention implementation named after a Hub
+repository, ...). So the config object is made here, from the keys that its own class declares, and nothing
+else of the file reaches transformers. `trust_remote_code` does not exist here.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tokenizers
+import torch
+import transformers
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+from ftcore.errors import ModelError
+from ftcore.locate import is_local, locate
+from ftcore_export.runtime.encoding import EncoderConfig, TextEncoder
+
+transformers.logging.set_verbosity_error()
+transformers.logging.disable_progress_bar()
+
+_WANTED = ["*.json", "*.safetensors", "*.txt", "*.model"]
+_NEVER = frozenset({"auto_map", "custom_pipelines", "quantization_config", "trust_remote_code"})
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """A base model on disk, checked.
+
+    Args:
+        folder: holds config.json, *.safetensors and the tokenizer's files.
+        config: from the declared keys of config.json alone.
+    """
+
+    folder: Path
+    config: transformers.PretrainedConfig
+
+
+def open_base(ref: str, base_dir: Path) -> BaseModel:
+    """Find the base model and read its config.
+
+    Raises:
+        ModelError: not there, not a model folder, no safetensors, or an architecture transformers does not have.
+    """
+    folder = locate(ref, base_dir) if is_local(ref, base_dir) else _download(ref)
+    config_file = folder / "config.json"
+    if not config_file.is_file():
+        raise ModelError("no config.json in the base model's folder", where=ref, hint="name a Hugging Face folder")
+    if not any(folder.glob("*.safetensors")):
+        raise ModelError(
+            "the base model has no *.safetensors weights, and pickled weights are never loaded",
+            where=ref,
+            hint="save it once with `model.save_pretrained(folder, safe_serialization=True)`",
+        )
+    return BaseModel(folder, _read_config(config_file, ref))
+
+
+def _download(ref: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(ref, allow_patterns=_WANTED))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise ModelError(
+            f"the base model is no local folder, and the Hub did not give it ({type(error).__name__})",
+            where=ref,
+            hint="check the name and the network; for a local folder write ./folder; for weights that a pip package"
+            " carries write package:<module>/<path>",
+        ) from error
+
+
+def _read_config(path: Path, ref: str) -> transformers.PretrainedConfig:
+    try:
+        raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        model_type = raw["model_type"]
+        config_class = CONFIG_MAPPING[model_type]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            "config.json names no architecture that the installed transformers has",
+            where=ref,
+            hint="`model_type` must be one of transformers' own; remote code is never run",
+        ) from error
+    known = set(config_class().to_dict()) | set(config_class.attribute_map) | {"num_labels", "id2label", "label2id"}
+    return config_class(**{key: value for key, value in raw.items() if key in known - _NEVER and key[0] != "_"})
+
+
+def with_dropout(config: transformers.PretrainedConfig, dropout: float | None) -> transformers.PretrainedConfig:
+    """Set every dropout that the architecture has; None leaves them as they are."""
+    if dropout is not None:
+        for key, value in config.to_dict().items():
+            if "drop" in key and "layerdrop" not in key and isinstance(value, int | float | None):
+                setattr(config, key, dropout)
+    return config
+
+
+def load_weights(auto_class: Any, base: BaseModel, config: transformers.PretrainedConfig) -> torch.nn.Module:  # noqa: ANN401
+    """Weights of `base` in the architecture that `auto_class` makes of `config`, in float32."""
+    try:
+        model: torch.nn.Module = auto_class.from_pretrained(
+            base.folder, config=config, use_safetensors=True, local_files_only=True, dtype=torch.float32
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ModelError(f"the base model does not load: {error}", where=str(base.folder)) from error
+    return model
+
+
+def open_encoder(base: BaseModel, max_length: int) -> TextEncoder:
+    """The base model's tokenizer as the ground floor runs it, cut to what the model can read."""
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(base.folder, local_files_only=True, config=base.config)
+        backend: tokenizers.Tokenizer = tokenizer.backend_tokenizer
+    except (OSError, ValueError, AttributeError, ImportError) as error:
+        raise ModelError(
+            f"the base model's tokenizer does not load as a fast tokenizer: {error}", where=str(base.folder)
+        ) from error
+    if tokenizer.pad_token_id is None:
+        raise ModelError("the tokenizer has no padding token", where=str(base.folder))
+    architecture = transformers.AutoModel._model_mapping[type(base.config)]
+    accepted = inspect.signature(architecture.forward).parameters
+    return TextEncoder(
+        backend,
+        EncoderConfig(
+            max_length=min(max_length, readable_length(base.config), tokenizer.model_max_length),
+            pad_id=tokenizer.pad_token_id,
+            pad_side=tokenizer.padding_side,
+            inputs=tuple(name for name in tokenizer.model_input_names if name in accepted),
+        ),
+    )
+
+
+def readable_length(config: transformers.PretrainedConfig) -> int:
+    """Tokens that the model has positions for (RoBERTa's count from the padding id on)."""
+    limit = getattr(config, "max_position_embeddings", None)
+    if not isinstance(limit, int) or limit <= 0:
+        return 1_000_000
+    offset = config.pad_token_id + 1 if config.model_type in _OFFSET_POSITIONS and config.pad_token_id else 0
+    return limit - offset
+
+
+_OFFSET_POSITIONS = frozenset(
+    {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "longformer", "roberta-prelayernorm", "data2vec-text"}
+)
