@@ -86,6 +86,12 @@ class Encoded:
     def __len__(self) -> int:
         return len(self.input_ids)
 
+    @property
+    def ragged(self) -> dict[str, list[list[int]]]:
+        """Every list of ids by its graph input's name."""
+        types = {} if self.token_type_ids is None else {"token_type_ids": self.token_type_ids}
+        return {"input_ids": self.input_ids, **types}
+
 
 class TextEncoder:
     """A tokenizer with the one way of cutting and padding that a model was trained with.

@@ -1,0 +1,79 @@
+"""What a bundle answers, by family; every answer is JSON through `to_json`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class LabelAnswer:
+    """One label.
+
+    Args:
+        label: the most probable one.
+        score: its probability.
+        scores: label -> probability, in the order of the labels; they sum to 1.
+        polarity: where the labels are a scale: its expected value under `scores`, -1 to 1.
+    """
+
+    label: str
+    score: float
+    scores: dict[str, float]
+    polarity: float | None = None
+
+    def agrees(self, other: LabelAnswer) -> bool:
+        """Whether both name the same label."""
+        return self.label == other.label
+
+    def margin(self, other: LabelAnswer) -> float:
+        """Probability by which this answer prefers its own label over the other's."""
+        return self.score - self.scores[other.label]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsAnswer:
+    """Any number of labels.
+
+    Args:
+        labels: those at or above the threshold, in the order of the labels.
+        scores: label -> probability, each of its own.
+    """
+
+    labels: list[str]
+    scores: dict[str, float]
+
+    def agrees(self, other: LabelsAnswer) -> bool:
+        """Whether both hold the same labels."""
+        return self.labels == other.labels
+
+    def margin(self, other: LabelsAnswer) -> float:
+        """Largest difference in probability of a label that only one of the two holds.
+
+        The threshold lies in between, so this bounds from above how far from it the label was.
+        """
+        changed = set(self.labels) ^ set(other.labels)
+        return max((abs(self.scores[name] - other.scores[name]) for name in changed), default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ValueAnswer:
+    """A number, in the unit of the training labels."""
+
+    value: float
+
+    def agrees(self, other: ValueAnswer) -> bool:
+        """Always: a number differs by degree, which the difference of the logits says already."""
+        return True
+
+    def margin(self, other: ValueAnswer) -> float:
+        """The difference of the two numbers."""
+        return abs(self.value - other.value)
+
+
+Answer: TypeAlias = LabelAnswer | LabelsAnswer | ValueAnswer
+
+
+def to_json(answer: Answer) -> dict[str, Any]:
+    """The answer as a JSON object, without the fields that its task does not have."""
+    return {name: value for name in answer.__slots__ if (value := getattr(answer, name)) is not None}

@@ -1,0 +1,230 @@
+"""`bundle.json`, schema version 1: what a bundle says of itself. Documented in docs/reference/bundle.md."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ftcore_export.errors import BundleError
+from ftcore_export.runtime.decoders import Decoder, make_decoder
+from ftcore_export.runtime.encoding import EncoderConfig
+from ftcore_export.runtime.fields import Fields
+
+MANIFEST = "bundle.json"
+MODEL_CARD = "README.md"
+SCHEMA_VERSION = 1
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """A file of the bundle: its SHA-256 in hex, and its size in bytes."""
+
+    sha256: str
+    bytes: int
+
+    @classmethod
+    def from_json(cls, value: object, where: str) -> FileEntry:
+        """Read `{sha256, bytes}`."""
+        fields = Fields(value, where)
+        entry = cls(fields.text("sha256"), fields.integer("bytes", minimum=0))
+        if not _SHA256.fullmatch(entry.sha256):
+            raise fields.error("sha256", "expected 64 hexadecimal digits")
+        fields.end()
+        return entry
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One set of graphs that answers.
+
+    Args:
+        graphs: role -> file name (`{"model": "model.fp32.onnx"}`).
+        metrics: measured with these graphs, as JSON.
+        parity: how it compares with the model that it was exported from, as JSON.
+        bytes: size of its graphs together.
+    """
+
+    graphs: Mapping[str, str]
+    metrics: Mapping[str, Any]
+    parity: Mapping[str, Any]
+    bytes: int
+
+    @classmethod
+    def from_json(cls, value: object, where: str) -> Variant:
+        """Read `{graphs, metrics, parity, bytes}`."""
+        fields = Fields(value, where)
+        graphs = fields.mapping("graphs")
+        if not graphs or not all(type(name) is str and name.endswith(".onnx") for name in graphs.values()):
+            raise fields.error("graphs", "expected the names of .onnx files")
+        variant = cls(
+            graphs, fields.mapping("metrics"), fields.mapping("parity"), fields.integer("bytes", minimum=1)
+        )
+        fields.end()
+        return variant
+
+    def to_json(self) -> dict[str, Any]:
+        """As `from_json` reads it."""
+        return {
+            "graphs": dict(self.graphs),
+            "metrics": dict(self.metrics),
+            "parity": dict(self.parity),
+            "bytes": self.bytes,
+        }
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A bundle's manifest, checked.
+
+    Args:
+        name, task, family: what the bundle is.
+        created: ISO 8601 time with its offset.
+        encoder, tokenizer: how texts become graph inputs, and the tokenizer's file name.
+        decoder: the JSON that `make_decoder` reads.
+        variants, default_variant: the graphs to choose from, and the one that answers unless asked otherwise.
+        metrics, provenance: of the run that made it, as JSON.
+        golden: file name of the inputs with expected answers that `Pipeline.selftest` replays.
+        files: every file of the bundle but the manifest itself.
+    """
+
+    name: str
+    task: str
+    family: str
+    created: str
+    encoder: EncoderConfig
+    tokenizer: str
+    decoder: Mapping[str, Any]
+    variants: Mapping[str, Variant]
+    default_variant: str
+    metrics: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    golden: str
+    files: Mapping[str, FileEntry]
+
+    def make_decoder(self) -> Decoder:
+        """The decoder that the bundle describes."""
+        return make_decoder(self.decoder, f"{MANIFEST}: decoder")
+
+    def to_json(self) -> dict[str, Any]:
+        """As `from_json` reads it."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "name": self.name,
+            "task": self.task,
+            "family": self.family,
+            "created": self.created,
+            "encoder": {**self.encoder.to_json(), "tokenizer": self.tokenizer},
+            "decoder": dict(self.decoder),
+            "variants": {name: variant.to_json() for name, variant in self.variants.items()},
+            "default_variant": self.default_variant,
+            "metrics": dict(self.metrics),
+            "provenance": dict(self.provenance),
+            "golden": self.golden,
+            "files": {
+                name: {"sha256": entry.sha256, "bytes": entry.bytes} for name, entry in self.files.items()
+            },
+        }
+
+    @classmethod
+    def from_json(cls, value: object) -> Manifest:
+        """Read and check a manifest.
+
+        Raises:
+            BundleError: a key is missing, unknown or of the wrong type, or two parts contradict each other.
+        """
+        fields = Fields(value, MANIFEST)
+        version = fields.take("schema_version", int)
+        if version != SCHEMA_VERSION:
+            raise BundleError(
+                f"schema version {version} is not {SCHEMA_VERSION}, the one that this ftcore reads",
+                where=MANIFEST,
+            )
+        encoder = dict(fields.mapping("encoder"))
+        tokenizer = Fields({"tokenizer": encoder.pop("tokenizer", None)}, f"{MANIFEST}: encoder").text(
+            "tokenizer"
+        )
+        variants = fields.mapping("variants")
+        files = fields.mapping("files")
+        manifest = cls(
+            name=fields.text("name"),
+            task=fields.text("task"),
+            family=fields.text("family"),
+            created=fields.text("created"),
+            encoder=EncoderConfig.from_json(encoder, f"{MANIFEST}: encoder"),
+            tokenizer=tokenizer,
+            decoder=fields.mapping("decoder"),
+            variants={
+                name: Variant.from_json(variant, f"{MANIFEST}: variants.{name:.60}")
+                for name, variant in variants.items()
+            },
+            default_variant=fields.text("default_variant"),
+            metrics=fields.mapping("metrics"),
+            provenance=fields.mapping("provenance"),
+            golden=fields.text("golden"),
+            files={
+                name: FileEntry.from_json(entry, f"{MANIFEST}: files.{name:.60}")
+                for name, entry in files.items()
+            },
+        )
+        fields.end()
+        manifest._check()
+        return manifest
+
+    def _check(self) -> None:
+        """Refuse names that are no plain file names, and parts that contradict each other."""
+        for name in self.files:
+            if not _FILE_NAME.fullmatch(name) or name == MANIFEST:
+                raise BundleError(
+                    f"{name!r:.60} is no name for a file of a bundle", where=f"{MANIFEST}: files"
+                )
+        if len({name.lower() for name in self.files}) != len(self.files):
+            raise BundleError("two names differ by case alone", where=f"{MANIFEST}: files")
+        used = {self.tokenizer, self.golden, MODEL_CARD}
+        used.update(name for variant in self.variants.values() for name in variant.graphs.values())
+        if used != set(self.files):
+            odd = ", ".join(sorted(repr(name)[:60] for name in used ^ set(self.files)))
+            raise BundleError(f"files and the parts that name them disagree on {odd}", where=MANIFEST)
+        for name, variant in self.variants.items():
+            if variant.bytes != sum(self.files[file].bytes for file in variant.graphs.values()):
+                raise BundleError(
+                    "'bytes' is not the size of its graphs", where=f"{MANIFEST}: variants.{name:.60}"
+                )
+        if self.default_variant not in self.variants:
+            raise BundleError("'default_variant' is not one of the variants", where=MANIFEST)
+        if self.decoder.get("family") != self.family:
+            raise BundleError("the decoder is of another family", where=MANIFEST)
+        try:
+            aware = datetime.fromisoformat(self.created).tzinfo is not None
+        except ValueError:
+            aware = False
+        if not aware:
+            raise BundleError("'created' is no ISO 8601 time with an offset", where=MANIFEST)
+
+
+def parse_json(data: bytes, where: str) -> Any:  # noqa: ANN401 (whatever the JSON holds)
+    """JSON as the standard has it: UTF-8, no NaN, no key twice.
+
+    Raises:
+        BundleError: the bytes are not that.
+    """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) != len(pairs):
+            raise ValueError("a key appears twice")
+        return made
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no JSON")
+
+    try:
+        return json.loads(data.decode(), object_pairs_hook=once, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"is not valid JSON: {str(error)[:120]}", where=where) from error

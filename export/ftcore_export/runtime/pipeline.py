@@ -1,0 +1,159 @@
+"""`Pipeline`: a bundle that answers. Texts in, typed answers out, in the order of the inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftcore_export.errors import BundleError, InputError
+from ftcore_export.runtime.answers import Answer
+from ftcore_export.runtime.bundle import Bundle, read_bundle
+from ftcore_export.runtime.encoding import TextEncoder
+from ftcore_export.runtime.golden import Golden
+from ftcore_export.runtime.inputs import Input, split_inputs
+from ftcore_export.runtime.manifest import Manifest, parse_json
+from ftcore_export.runtime.session import GraphSession
+
+#: Batches whose texts are tokenised and sorted by length together when a stream is answered.
+STREAM_BATCHES = 64
+
+
+class Pipeline:
+    """One variant of a bundle, loaded. Build it with `load`; it may be shared between threads.
+
+    Args:
+        bundle: verified, with the contents of tokenizer, golden examples and the variant's graph kept.
+        variant: which graphs answer.
+        threads, spinning: see `GraphSession`.
+    """
+
+    def __init__(
+        self, bundle: Bundle, variant: str, *, threads: int | None = None, spinning: bool = False
+    ) -> None:
+        self.manifest: Manifest = bundle.manifest
+        self.variant = variant
+        self.decoder = self.manifest.make_decoder()
+        graphs = self.manifest.variants[variant].graphs
+        if set(graphs) != {"model"}:
+            raise BundleError(
+                f"expected one graph 'model', got {', '.join(graphs)}", where=str(bundle.folder)
+            )
+        self.encoder = TextEncoder.from_bytes(bundle.contents[self.manifest.tokenizer], self.manifest.encoder)
+        self._session = GraphSession(
+            bundle.contents[graphs["model"]],
+            graphs["model"],
+            inputs=self.manifest.encoder.inputs,
+            outputs=self.decoder.outputs,
+            threads=threads,
+            spinning=spinning,
+        )
+        self._golden = bundle.contents[self.manifest.golden]
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        variant: str | None = None,
+        *,
+        threads: int | None = None,
+        spinning: bool = False,
+    ) -> Self:
+        """Verify the bundle folder at `path` and load one of its variants (its default one unless named).
+
+        Raises:
+            BundleError: not a bundle, a damaged or changed one, or one without this variant.
+        """
+
+        def needed(manifest: Manifest) -> list[str]:
+            chosen = variant or manifest.default_variant
+            if chosen not in manifest.variants:
+                raise BundleError(
+                    f"has no variant {chosen!r}",
+                    where=str(path),
+                    hint=f"it has {', '.join(manifest.variants)}",
+                )
+            return [manifest.tokenizer, manifest.golden, *manifest.variants[chosen].graphs.values()]
+
+        bundle = read_bundle(path, needed)
+        return cls(bundle, variant or bundle.manifest.default_variant, threads=threads, spinning=spinning)
+
+    @property
+    def task(self) -> str:
+        """The task's id."""
+        return self.manifest.task
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label names; none where the task has none."""
+        return self.decoder.labels
+
+    def predict(self, inputs: Sequence[Input], batch_size: int = 32) -> list[Answer]:
+        """Answer each input: a text, a pair of texts, or `{"text": ..., "text_pair": ...}`.
+
+        Texts of similar length share a batch of at most `batch_size`. An int8 variant may answer differently,
+        in the last digits, for other batch-mates.
+
+        Raises:
+            InputError: an input that is no text, or an empty one; the message names its index.
+        """
+        texts, pairs = split_inputs(inputs)
+        return self.decoder.decode(self._run(texts, pairs, batch_size)) if texts else []
+
+    def outputs(self, inputs: Sequence[Input], batch_size: int = 32) -> dict[str, np.ndarray]:
+        """The graph's raw outputs, name -> [inputs, ...], in the order of the inputs.
+
+        Raises:
+            InputError: as `predict` does, and where there are no inputs.
+        """
+        texts, pairs = split_inputs(inputs)
+        if not texts:
+            raise InputError("there are no inputs")
+        return self._run(texts, pairs, batch_size)
+
+    def _run(self, texts: list[str], pairs: list[str] | None, batch_size: int) -> dict[str, np.ndarray]:
+        if batch_size < 1:
+            raise InputError(f"batch_size must be at least 1, got {batch_size}")
+        encoded = self.encoder.encode(texts, pairs)
+        order = np.argsort(-encoded.lengths, kind="stable")  # longest first: memory peaks at once or never
+        batches = [
+            self._session.run(self.encoder.collate(encoded, order[start : start + batch_size]))
+            for start in range(0, len(order), batch_size)
+        ]
+        return {name: _restore([batch[name] for batch in batches], order) for name in self.decoder.outputs}
+
+    def stream(self, inputs: Iterable[Input], batch_size: int = 32) -> Iterator[Answer]:
+        """Answer any number of inputs, reading `STREAM_BATCHES` batches ahead and no more."""
+        source = iter(inputs)
+        while chunk := list(islice(source, batch_size * STREAM_BATCHES)):
+            yield from self.predict(chunk, batch_size)
+
+    def selftest(self) -> int:
+        """Replay the golden examples; returns how many there are.
+
+        Raises:
+            BundleError: an answer is not the one that the bundle gave when it was written.
+        """
+        where = self.manifest.golden
+        golden = Golden.from_json(parse_json(self._golden, where), where)
+        golden.check(self.variant, [self.predict([item])[0] for item in golden.inputs], where)
+        return len(golden.inputs)
+
+
+def _restore(batches: Sequence[np.ndarray], order: NDArray[np.int64]) -> np.ndarray:
+    """Rows of all batches, back in the order of the inputs.
+
+    Raises:
+        InputError: a value is not finite, so that no answer can be made from it.
+    """
+    sorted_rows = np.concatenate(batches)
+    if not np.isfinite(sorted_rows).all():
+        bad = ~np.isfinite(sorted_rows).reshape(len(sorted_rows), -1).all(axis=1)
+        raise InputError("the model gives no finite number for it", where=f"input {int(order[bad].min())}")
+    rows = np.empty_like(sorted_rows)
+    rows[order] = sorted_rows
+    return rows
