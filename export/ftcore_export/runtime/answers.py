@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -77,3 +79,8 @@ Answer: TypeAlias = LabelAnswer | LabelsAnswer | ValueAnswer
 def to_json(answer: Answer) -> dict[str, Any]:
     """The answer as a JSON object, without the fields that its task does not have."""
     return {name: value for name in answer.__slots__ if (value := getattr(answer, name)) is not None}
+
+
+def to_jsonl(rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """JSON objects as UTF-8 JSON Lines, each line ended."""
+    return "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows).encode()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -127,6 +130,12 @@ class TextEncoder:
             return cls(Tokenizer.from_buffer(data), config)
         except Exception as error:  # tokenizers raises the bare class
             raise BundleError(f"holds no tokenizer: {str(error)[:200]}", where=where) from error
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256, in hex, of all that decides which ids a text gets: a key for caches of encoded texts."""
+        config = json.dumps(self.config.to_json(), sort_keys=True)
+        return hashlib.sha256(f"{config}\n{self.tokenizer.to_str()}".encode()).hexdigest()
 
     def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Encoded:
         """Tokenise texts, or pairs of `texts` and `pairs`, in one call; special tokens are added.

@@ -66,7 +66,7 @@ class SequenceClassificationDecoder(Decoder):
         return self.names
 
     def probabilities(self, outputs: Mapping[str, np.ndarray]) -> NDArray[np.float64]:
-        """Softmax (single-label) or sigmoid (multi-label), [rows, labels]; a regression's numbers as they are."""
+        """Softmax or sigmoid of the logits, [rows, labels]; a regression's numbers as they are."""
         logits = np.asarray(outputs["logits"], np.float64)
         if logits.ndim != 2 or logits.shape[1] != (len(self.names) or 1):
             raise BundleError(

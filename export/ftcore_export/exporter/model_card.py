@@ -1,0 +1,73 @@
+"""README.md of a bundle: what it is, what it was measured at, and how to use it, all from its manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ftcore_export.runtime.manifest import Manifest
+
+
+def model_card(manifest: Manifest) -> str:
+    """The model card, as Markdown. Every figure in it is the manifest's."""
+    lines = [
+        f"# {_cell(manifest.name)}",
+        "",
+        f"A bundle for the task `{_cell(manifest.task)}` (family `{_cell(manifest.family)}`),"
+        f" made {manifest.created}.",
+        f"Inputs are cut at {manifest.encoder.max_length} tokens.",
+        "",
+    ]
+    if labels := manifest.decoder.get("labels"):
+        lines += ["Labels: " + ", ".join(f"`{_cell(label)}`" for label in labels), ""]
+    for split, measured in manifest.metrics.get("splits", {}).items():
+        lines += [
+            f"## Measured on {_cell(split)} ({measured['rows']} rows)",
+            "",
+            *_metrics(manifest, measured),
+            "",
+        ]
+    lines += ["## Variants", "", *_variants(manifest), "", "## Use", "", *_use(manifest), ""]
+    lines += ["## Provenance", "", *_provenance(manifest.provenance), ""]
+    return "\n".join(lines)
+
+
+def _metrics(manifest: Manifest, measured: Mapping[str, Any]) -> Iterator[str]:
+    confidence = manifest.metrics.get("confidence")
+    yield f"| metric | value | {confidence:.0%} interval |" if confidence else "| metric | value | interval |"
+    yield "| --- | --- | --- |"
+    for name, metric in measured["metrics"].items():
+        interval = f"{metric['low']:.4f} to {metric['high']:.4f}" if "low" in metric else ""
+        yield f"| {_cell(name)} | {metric['value']:.4f} | {interval} |"
+
+
+def _variants(manifest: Manifest) -> Iterator[str]:
+    yield "| variant | MB | rows held against torch | largest logit difference | answers that change | ties |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for name, variant in manifest.variants.items():
+        figures = [variant.parity.get(key, "") for key in ("rows", "max_abs_diff", "flips", "ties")]
+        cells = " | ".join(
+            f"{figure:.2g}" if isinstance(figure, float) else str(figure) for figure in figures
+        )
+        shown = f"**{_cell(name)}**" if name == manifest.default_variant else _cell(name)
+        yield f"| {shown} | {variant.bytes / 1e6:.1f} | {cells} |"
+
+
+def _use(manifest: Manifest) -> Iterator[str]:
+    yield "```python"
+    yield "from ftcore_export import Pipeline  # pip install ftcore[serve]"
+    yield ""
+    yield 'pipeline = Pipeline.load("path/to/this/folder")'
+    yield 'pipeline.predict(["a text", "another"])'
+    yield "```"
+
+
+def _provenance(provenance: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in provenance.items():
+        if isinstance(value, (str, int, float)):
+            yield f"- {_cell(key)}: {_cell(value)}"
+
+
+def _cell(value: object) -> str:
+    """Text that cannot break out of its line or table cell."""
+    return " ".join(str(value).split()).replace("|", "\\|").replace("`", "'").replace("<", "&lt;")
