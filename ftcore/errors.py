@@ -6,7 +6,17 @@ from enum import IntEnum
 
 from ftcore_export.errors import BundleError, InputError, UserError
 
-__all__ = ["BundleError", "CheckFailed", "DataError", "ExitCode", "InputError", "ModelError", "PluginError", "UserError"]
+__all__ = [
+    "BundleError",
+    "CheckFailed",
+    "DataError",
+    "ExitCode",
+    "InputError",
+    "ModelError",
+    "PluginError",
+    "RowError",
+    "UserError",
+]
 
 
 class ExitCode(IntEnum):
@@ -34,3 +44,12 @@ class ModelError(UserError):
 
 class CheckFailed(Exception):
     """A tolerance was not met: the artifacts are there, and the exit code is 3."""
+
+
+class RowError(ValueError):
+    """One row that is not what the spec says; `column` is the source's name of the column at fault."""
+
+    def __init__(self, what: str, column: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.column = column

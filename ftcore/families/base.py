@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from ftcore.errors import RowError as RowError  # part of this contract, on a floor that data can reach
 from ftcore.modeling.base_model import BaseModel
 from ftcore.spec.sections import Spec
 from ftcore_export.exporter.graph import Graph
@@ -26,15 +27,6 @@ SpecT = TypeVar("SpecT", bound=Spec)
 Batch = dict[str, torch.Tensor]
 #: Metrics of the rows at these indices (int64, with repetition): name -> value.
 Scorer = Callable[[np.ndarray], Mapping[str, float]]
-
-
-class RowError(ValueError):
-    """One row that is not what the spec says; `column` is the source's name of the column at fault."""
-
-    def __init__(self, what: str, column: str | None = None) -> None:
-        super().__init__(what)
-        self.what = what
-        self.column = column
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,93 @@
+"""Prepared splits on disk, found again by a key of everything they depend on; whole or not there at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ftcore
+from ftcore.data.contract import RowFamily
+from ftcore.data.sources import Opened
+from ftcore.spec.sections import Spec
+
+_LAYOUT = 1  # of the folder; raised when its files change meaning
+_MANIFEST = "splits.json"
+
+
+def cache_key(
+    spec: Spec, family: RowFamily, sources: Mapping[str, Opened], plugins: Iterable[Any]
+) -> str | None:
+    """Key of the prepared splits, or None where a plugin's code cannot be told from another version of it.
+
+    Args:
+        plugins: those that prepare rows. They see the whole spec, so all of it counts when there is one.
+    """
+    code = [_code_of(sys.modules[type(family).__module__])]
+    seen = spec.data.model_dump(mode="json")
+    for plugin in plugins:
+        if (digest := _code_of(plugin)) is None:
+            return None
+        code.append(digest)
+        seen = spec.model_dump(mode="json")
+    content = {
+        "layout": _LAYOUT,
+        "ftcore": ftcore.__version__,
+        "code": code,
+        "family": family.name,
+        "schema": str(family.schema),
+        "spec": seen,
+        "sources": {role: [source.kind, source.sha256] for role, source in sources.items()},
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _code_of(module: Any) -> str | None:  # noqa: ANN401 (a plugin may be any object)
+    """SHA-256 of a module's file."""
+    file = getattr(module, "__file__", None)
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file and Path(file).is_file() else None
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """What `write_folder` wrote with the splits, or None unless every file is there in its full size."""
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_text("utf-8"))
+        whole = all((folder / name).stat().st_size == size for name, size in manifest["files"].items())
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return None
+    return manifest["content"] if whole else None
+
+
+@contextmanager
+def write_folder(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Give a folder to write beside `folder`, and a dict for the manifest; on success it becomes `folder`.
+
+    Whatever is raised in between, an interrupt too, leaves nothing behind. Of two processes that write the
+    same folder the first one wins: both have read the same rows.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    try:
+        content: dict[str, Any] = {}
+        yield made, content
+        files = {path.name: path.stat().st_size for path in sorted(made.iterdir())}
+        manifest = json.dumps({"files": files, "content": content}, indent=2)
+        (made / _MANIFEST).write_text(manifest, "utf-8")
+        for path in made.iterdir():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        try:
+            made.rename(folder)
+        except OSError:
+            if read_manifest(folder) is None:  # what is there is damaged
+                shutil.rmtree(folder)
+                made.rename(folder)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)

@@ -1,0 +1,228 @@
+"""`load_splits`: from the `data` section of a spec to three memory-mapped splits to learn from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pyarrow as pa
+
+from ftcore.data.cache import cache_key, read_manifest, write_folder
+from ftcore.data.contract import RowFamily
+from ftcore.data.rows import Counts, PrepareRow, stage
+from ftcore.data.sources import Opened, open_source
+from ftcore.data.splitting import hold_out, rows_asked, sample
+from ftcore.data.tables import Split, copy_rows, open_split
+from ftcore.errors import DataError, RowError
+from ftcore.spec.sections import Spec
+
+NAMES = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """One input of a run: what it was, and how much of it was used.
+
+    Args:
+        split: the field of `data` that names it.
+        source: as written in the spec.
+        kind: csv, tsv, jsonl, parquet, dataset, folders, hub or rows.
+        bytes: size of the content.
+        sha256: of the content, in hex; of a single file the file's own.
+        rows_read: rows in it.
+        rows_kept: rows after `where`.
+    """
+
+    split: str
+    source: str
+    kind: str
+    bytes: int
+    sha256: str
+    rows_read: int
+    rows_kept: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """Row counts of how the splits came about.
+
+    Args:
+        rows: split -> rows in the end.
+        filtered: source -> rows left out by `where`.
+        duplicates: source -> rows whose input an earlier row of the source has; they stay in one split.
+        held_out: split -> rows held out of the training source, before sampling.
+        sampled: split -> rows before sampling, for the splits that lost any.
+        leaked: given split -> rows of it whose input is in the training split as well.
+    """
+
+    rows: dict[str, int] = field(default_factory=dict)
+    filtered: dict[str, int] = field(default_factory=dict)
+    duplicates: dict[str, int] = field(default_factory=dict)
+    held_out: dict[str, int] = field(default_factory=dict)
+    sampled: dict[str, int] = field(default_factory=dict)
+    leaked: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """What a run learns from and is measured on."""
+
+    train: Split
+    validation: Split
+    test: Split
+    fingerprints: tuple[Fingerprint, ...]
+    report: Report
+
+    def __iter__(self) -> Iterator[Split]:
+        return iter((self.train, self.validation, self.test))
+
+
+def load_splits(
+    spec: Spec,
+    family: RowFamily,
+    *,
+    base_dir: Path,
+    cache_dir: Path,
+    hooks: Any = None,  # noqa: ANN401 (pluggy's hook relay has no useful type)
+) -> Splits:
+    """Read, check and split the rows of a spec, then let the family fit on them.
+
+    Rows stream from the source to Arrow files in a folder of `cache_dir`, where a second call with the same
+    inputs finds them. What is kept in memory is a few numbers a row.
+
+    Args:
+        base_dir: what relative paths start from: the spec's folder.
+        hooks: pluggy's `pm.hook`, for `ftcore_prepare_row`.
+
+    Raises:
+        DataError: a source that cannot be read, bad rows, too few rows, or rows that contradict each other.
+        PluginError: the plugin's hook failed.
+    """
+    sources = {
+        name: open_source(source, name, base_dir)
+        for name in NAMES
+        if (source := getattr(spec.data, name)) is not None
+    }
+    plugins = (
+        [found.plugin for found in hooks.ftcore_prepare_row.get_hookimpls()] if hooks is not None else []
+    )
+    key = cache_key(spec, family, sources, plugins)
+    folder = cache_dir / (key or f"uncached-{uuid4().hex[:12]}")
+    content = read_manifest(folder) if key else None
+    if content is None:
+        prepare = hooks.ftcore_prepare_row if plugins else None
+        with write_folder(folder) as (made, content):
+            content |= _prepare(spec, family, sources, prepare, made)
+    train, validation, test = (open_split(folder / f"{name}.arrow", name) for name in NAMES)
+    splits = Splits(
+        train,
+        validation,
+        test,
+        fingerprints=tuple(Fingerprint(**item) for item in content["fingerprints"]),
+        report=Report(**content["report"]),
+    )
+    _fit(family, splits, sources["train"].name)
+    return splits
+
+
+def _prepare(
+    spec: Spec,
+    family: RowFamily,
+    sources: Mapping[str, Opened],
+    prepare: PrepareRow | None,
+    folder: Path,
+) -> dict[str, Any]:
+    """Write `<split>.arrow` of each split into `folder`; return fingerprints and report as JSON."""
+    counts: dict[str, Counts] = {}
+    staged: dict[str, Path] = {}
+    keys: dict[str, np.ndarray] = {}
+    strata: dict[str, np.ndarray | None] = {}
+    for name, source in sources.items():
+        staged[name] = folder / f"{name}.staged"
+        counts[name] = stage(source, spec, family, prepare, staged[name])
+        table = open_split(staged[name], name).table
+        keys[name] = _keys(family, table)
+        strata[name] = family.strata(table) if spec.data.split.stratify else None
+    report = Report(
+        filtered={name: count.read - count.kept for name, count in counts.items()},
+        duplicates={name: len(key) - len(np.unique(key)) for name, key in keys.items()},
+    )
+    chosen = _choose(spec, keys, strata, report)
+    for name, (source_name, rows) in chosen.items():
+        copy_rows(staged[source_name], folder / f"{name}.arrow", rows)
+        report.rows[name] = len(rows)
+        if name in sources and name != "train":
+            train = keys["train"][chosen["train"][1]]
+            report.leaked[name] = int(np.isin(keys[name][rows], train).sum())
+    for path in staged.values():
+        path.unlink()
+    fingerprints = [
+        Fingerprint(
+            name, source.name, source.kind, source.bytes, source.sha256, counts[name].read, counts[name].kept
+        )
+        for name, source in sources.items()
+    ]
+    return {"fingerprints": [asdict(item) for item in fingerprints], "report": asdict(report)}
+
+
+def _choose(
+    spec: Spec, keys: Mapping[str, np.ndarray], strata: Mapping[str, np.ndarray | None], report: Report
+) -> dict[str, tuple[str, np.ndarray]]:
+    """Split -> the source its rows come from, and their indices (ascending) in it."""
+    split = spec.data.split
+    chosen = {name: (name, np.arange(len(key))) for name, key in keys.items()}
+    sizes = {
+        name: rows_asked(getattr(split, name), len(keys["train"]), name)
+        for name in ("test", "validation")
+        if name not in keys
+    }
+    if sizes:
+        groups = np.unique(keys["train"], return_inverse=True)[1]
+        made = hold_out(groups, strata["train"], sizes, split.seed)
+        chosen["train"] = ("train", made.train)
+        for name, rows in made.held_out.items():
+            chosen[name] = ("train", rows)
+            report.held_out[name] = len(rows)
+    for stream, name in enumerate(NAMES, 1):
+        source, rows = chosen[name]
+        size = getattr(spec.data.sample, name)
+        if size is not None and size < len(rows):
+            classes = strata[source]
+            drawn = sample(len(rows), None if classes is None else classes[rows], size, split.seed, stream)
+            chosen[name] = (source, rows[drawn])
+            report.sampled[name] = len(rows)
+    return chosen
+
+
+def _keys(family: RowFamily, table: pa.Table) -> np.ndarray:
+    """Hash of each row's group key, uint64 [rows], a chunk at a time: the texts themselves never pile up."""
+    parts = [np.empty(0, np.uint64)]
+    for batch in table.to_batches():
+        keys = family.groups(pa.Table.from_batches([batch])).to_pylist()
+        hashes = (hashlib.blake2b((key or "").encode(), digest_size=8).digest() for key in keys)
+        parts.append(np.frombuffer(b"".join(hashes), "<u8"))
+    return np.concatenate(parts)
+
+
+def _fit(family: RowFamily, splits: Splits, train: str) -> None:
+    try:
+        family.fit(splits.train.table)
+    except RowError as error:
+        raise DataError(_what(error), where=train, hint="see the `data` section of the spec") from None
+    for split in splits:
+        if found := family.check(split.table):
+            index, contradiction = found
+            raise DataError(
+                f"{_what(contradiction)} (in the {split.name} split)",
+                where=split.origin[index].as_py(),
+                hint="mend the row, or what the `data` section says of it",
+            )
+
+
+def _what(error: RowError) -> str:
+    return f"column {error.column!r}: {error.what}" if error.column else error.what

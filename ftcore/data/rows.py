@@ -1,0 +1,181 @@
+"""From a source's records to parsed rows on disk: plugin hook, `where`, `parse`; bad rows by their place."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from ftcore.data.contract import RowFamily
+from ftcore.data.sources import Opened
+from ftcore.data.tables import RowWriter
+from ftcore.errors import DataError, PluginError, RowError
+from ftcore.spec.sections import Condition, Spec
+
+_SHOWN = 10  # bad rows named in one error
+_COLUMNS = 256  # column names remembered of a source without a header
+
+
+class PrepareRow(Protocol):
+    """The hook `ftcore_prepare_row` of the task's plugin."""
+
+    def __call__(self, *, spec: Spec, row: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The row to learn from, None for the row as it is; `ValueError` refuses it."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows of one source: read, and kept after `where`."""
+
+    read: int
+    kept: int
+
+
+class _Problems:
+    """Bad rows of one source: the first few with their reason, and how many there are."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.shown: list[tuple[str, str]] = []
+
+    def add(self, place: str, what: str) -> None:
+        self.total += 1
+        if len(self.shown) < _SHOWN:
+            self.shown.append((place, what))
+
+    def error(self, name: str) -> DataError:
+        hint = "mend these rows in the source, or leave them out with `data.where`"
+        if self.total == 1:
+            place, what = self.shown[0]
+            return DataError(
+                what, where=place, hint=hint.replace("these rows", "this row").replace("them", "it")
+            )
+        lines = [f"  {place}: {what}" for place, what in self.shown]
+        if self.total > len(lines):
+            lines.append(f"  ... and {self.total - len(lines):,} more")
+        return DataError(f"{self.total:,} bad rows\n" + "\n".join(lines), where=name, hint=hint)
+
+
+def stage(source: Opened, spec: Spec, family: RowFamily, prepare: PrepareRow | None, path: Path) -> Counts:
+    """Read a source to its end and write its parsed rows to `path`.
+
+    Raises:
+        DataError: bad rows (all are counted, the first ones named), a column that is not there, no row left.
+        PluginError: the plugin's hook failed.
+    """
+    problems = _Problems()
+    seen: dict[str, None] = {}
+    needed = [column for field, column in family.columns.items() if field not in family.optional]
+    read = kept = 0
+    with RowWriter(path, family.schema, problems.add) as writer:
+        for record in source.records():
+            read += 1
+            if record.values is None:
+                problems.add(record.place, record.problem)
+                continue
+            try:
+                row = _prepared(prepare, spec, record.values, record.place)
+                if not row.keys() <= seen.keys() and len(seen) < _COLUMNS:
+                    seen.update(dict.fromkeys(row))
+                if not all(_meets(condition, row) for condition in spec.data.where):
+                    continue
+                if lacking := [column for column in needed if column not in row]:
+                    raise RowError(f"the row has no column {lacking[0]!r}")
+                writer.add(family.parse(row), record.place)
+                kept += 1
+            except RowError as error:
+                problems.add(
+                    record.place, f"column {error.column!r}: {error.what}" if error.column else error.what
+                )
+    _require_columns(seen, spec, family, source.name)
+    if problems.total:
+        raise problems.error(source.name)
+    if not kept:
+        if read:
+            raise DataError(f"`data.where` leaves none of its {read:,} rows", where=source.name)
+        raise DataError("it has no rows", where=source.name)
+    return Counts(read, kept)
+
+
+def _prepared(prepare: PrepareRow | None, spec: Spec, row: dict[str, Any], place: str) -> Mapping[str, Any]:
+    if prepare is None:
+        return row
+    try:
+        made = prepare(spec=spec, row=row)
+    except ValueError as error:
+        raise RowError(str(error)) from None
+    except Exception as error:
+        what = f"the plugin's ftcore_prepare_row failed with {type(error).__name__}: {error}"
+        raise PluginError(what, where=place, hint="this is for the author of the plugin to mend") from error
+    if made is None:
+        return row
+    if not isinstance(made, Mapping):
+        what = f"the plugin's ftcore_prepare_row returned {type(made).__name__}, not a mapping"
+        raise PluginError(what, where=place, hint="this is for the author of the plugin to mend")
+    return made
+
+
+def _meets(condition: Condition, row: Mapping[str, Any]) -> bool:
+    """Whether a row is kept. A cell without a value meets nothing."""
+    value = row.get(condition.column)
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return False
+    if condition.one_of is not None and _as_text(value, condition.column) not in condition.one_of:
+        return False
+    if condition.min is None and condition.max is None:
+        return True
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise RowError(
+            f"`data.where` compares numbers, and {_short(value)} is none", condition.column
+        ) from None
+    least = -math.inf if condition.min is None else condition.min
+    most = math.inf if condition.max is None else condition.max
+    return least <= number <= most
+
+
+def _as_text(value: Any, column: str) -> str:  # noqa: ANN401 (a cell)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int):
+        return str(value)
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else repr(value)
+    raise RowError(f"`data.where` compares text, and {_short(value)} is none", column)
+
+
+def _short(value: Any) -> str:  # noqa: ANN401 (a cell)
+    shown = repr(value)
+    return shown if len(shown) <= 60 else shown[:57] + "..."
+
+
+def _require_columns(seen: Iterable[str], spec: Spec, family: RowFamily, name: str) -> None:
+    """Refuse a source in which a column that the spec names never occurs."""
+    there = list(seen)
+    if not there:
+        return
+    named = {
+        f"data.columns.{field}": column
+        for field, column in family.columns.items()
+        if field not in family.optional
+    }
+    named |= {
+        f"data.where[{index}].column": condition.column for index, condition in enumerate(spec.data.where)
+    }
+    for field, column in named.items():
+        if column in there:
+            continue
+        close = difflib.get_close_matches(column, there, n=1)
+        meant = f"did you mean {close[0]!r}? " if close else ""
+        shown = ", ".join(map(repr, there[:20])) + (", ..." if len(there) > 20 else "")
+        raise DataError(
+            f"there is no column {column!r}; the columns are {shown}",
+            where=name,
+            hint=f"{meant}set {field} to the column's name",
+        )

@@ -1,0 +1,207 @@
+"""Find what a source of the spec names: its format, its files, its fingerprint and its reader."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ftcore.data.records import (
+    Record,
+    read_dataset,
+    read_delimited,
+    read_folders,
+    read_json_lines,
+    read_parquet,
+    read_rows,
+)
+from ftcore.data.textfile import codec_of
+from ftcore.errors import DataError, UserError
+from ftcore.locate import locate
+from ftcore.spec.sections import Source
+
+_SUFFIXES = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+}
+_DATASET_FILES = ("dataset_info.json", "dataset_dict.json")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A source that was found and is ready to be read.
+
+    Args:
+        name: the source as written, the `file` of every `file:row`.
+        kind: csv, tsv, jsonl, parquet, dataset, folders, hub or rows.
+        bytes: size of its content.
+        sha256: of its content, in hex; of a single file simply the file's own.
+        records: starts reading from the first row.
+    """
+
+    name: str
+    kind: str
+    bytes: int
+    sha256: str
+    records: Callable[[], Iterator[Record]]
+
+
+def open_source(source: Source, role: str, base_dir: Path) -> Opened:
+    """Find a source and take its fingerprint; nothing is parsed yet.
+
+    Args:
+        role: `train`, `validation` or `test`: the field in errors, and the split to take from several.
+
+    Raises:
+        DataError: not there, of an unknown format, not readable, or with an option that does not apply to it.
+    """
+    field = f"data.{role}"
+    if source.rows is not None:
+        _only(source, field, "rows", ())
+        content = json.dumps(source.rows, sort_keys=True, default=str).encode()
+        rows = source.rows
+        return Opened(
+            f"{field}.rows", "rows", len(content), _sha256(content), lambda: read_rows(rows, f"{field}.rows")
+        )
+    if source.hub is not None:
+        _only(source, field, "hub", ("config", "split"))
+        return _opened_dataset(_load_hub(source, field), source, role, source.hub, "hub")
+    return _open_path(source, role, field, base_dir)
+
+
+def _open_path(source: Source, role: str, field: str, base_dir: Path) -> Opened:
+    name = source.path or ""
+    try:
+        path = locate(name, base_dir)
+    except UserError as error:
+        raise DataError(error.what, where=field, hint=error.hint) from None
+    kind = source.format or _detect(path, name)
+    if path.is_dir() != (kind in ("dataset", "folders")):
+        is_a = "a folder" if path.is_dir() else "a file"
+        raise DataError(f"this is {is_a}, and {field}.format says {kind}", where=name)
+    if kind == "dataset":
+        _only(source, field, kind, ("split",))
+        return _opened_dataset(_load_folder(path, name), source, role, name, kind)
+    _only(source, field, kind, {"csv": ("delimiter", "encoding"), "parquet": ()}.get(kind, ("encoding",)))
+    codec_of(source.encoding, f"{field}.encoding")
+    if kind == "folders":
+        files = sorted(path.glob("*/*.txt"))
+        if not files:
+            raise DataError(
+                "no .txt file in any folder of it", where=name, hint="one folder a label, one .txt file a row"
+            )
+        size, digest = _files_digest(files, path)
+        return Opened(name, kind, size, digest, lambda: read_folders(path, name, source.encoding))
+    readers: dict[str, Callable[[], Iterator[Record]]] = {
+        "csv": lambda: read_delimited(path, name, source.encoding, source.delimiter or ","),
+        "tsv": lambda: read_delimited(path, name, source.encoding, "\t"),
+        "jsonl": lambda: read_json_lines(path, name, source.encoding),
+        "parquet": lambda: read_parquet(path, name),
+    }
+    try:
+        return Opened(name, kind, path.stat().st_size, _file_sha256(path), readers[kind])
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=name) from None
+
+
+def _detect(path: Path, name: str) -> str:
+    """The format that a suffix, or what lies in a folder, says."""
+    if path.is_dir():
+        if any((path / file).is_file() for file in _DATASET_FILES):
+            return "dataset"
+        if next(path.glob("*/*.txt"), None) is not None:
+            return "folders"
+        hint = "a folder is one that `datasets` saved, or has one folder of .txt files a label"
+        raise DataError("nothing in this folder can be read", where=name, hint=hint)
+    if kind := _SUFFIXES.get(path.suffix.lower()):
+        return kind
+    suffixes = ", ".join(_SUFFIXES)
+    hint = f"the suffixes known are {suffixes}; for another one say `format: csv`, tsv, jsonl or parquet"
+    raise DataError(f"the suffix {path.suffix!r} says no format", where=name, hint=hint)
+
+
+def _only(source: Source, field: str, kind: str, allowed: tuple[str, ...]) -> None:
+    """Refuse an option that would be ignored."""
+    defaults = {"delimiter": None, "encoding": "utf-8", "config": None, "split": None}
+    if kind in ("hub", "rows"):
+        defaults["format"] = None
+    for option, default in defaults.items():
+        if option not in allowed and getattr(source, option) != default:
+            raise DataError(
+                f"`{option}` does not apply to {kind}", where=f"{field}.{option}", hint="leave it out"
+            )
+
+
+def _load_hub(source: Source, field: str) -> Any:  # noqa: ANN401 (datasets is not typed here)
+    import datasets
+
+    hub = source.hub or ""
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", hub):
+        # A bare name could be one of the loaders inside `datasets`, not a data set.
+        raise DataError(f"{hub!r} is not of the form `owner/name`", where=f"{field}.hub")
+    if Path(hub).exists():
+        # `datasets` would take the folder of that name in the working directory.
+        raise DataError(
+            f"{hub!r} is also a local path", where=f"{field}.hub", hint="use `path` for it, or rename it"
+        )
+    try:
+        return datasets.load_dataset(hub, source.config)
+    except ConnectionError:
+        hint = "connect, or use a local copy with `path`"
+        raise DataError("the Hub cannot be reached, and no copy is cached", where=hub, hint=hint) from None
+    except (OSError, ValueError, RuntimeError) as error:
+        raise DataError(f"cannot be loaded: {str(error).partition(chr(10))[0]}", where=hub) from None
+
+
+def _load_folder(path: Path, name: str) -> Any:  # noqa: ANN401 (datasets is not typed here)
+    import datasets
+
+    try:
+        return datasets.load_from_disk(str(path))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        what = f"not a folder that `datasets` saved: {str(error).partition(chr(10))[0]}"
+        raise DataError(what, where=name) from None
+
+
+def _opened_dataset(dataset: Any, source: Source, role: str, name: str, kind: str) -> Opened:  # noqa: ANN401
+    """Pick the split: the one named, else the one called like its role, else the only one there is."""
+    if isinstance(dataset, dict):
+        split = source.split or role
+        if split not in dataset:
+            there = ", ".join(dataset)
+            raise DataError(
+                f"no split {split!r}; it has {there}", where=name, hint=f"set data.{role}.split to one"
+            )
+        dataset, name = dataset[split], f"{name}[{split}]"
+    elif source.split is not None and source.split != str(dataset.split):
+        raise DataError("it holds one split only", where=name, hint=f"leave out data.{role}.split")
+    files = [Path(file["filename"]) for file in dataset.cache_files]
+    size, digest = _files_digest(files)
+    content = json.dumps([digest, dataset.features.to_dict()], sort_keys=True).encode()
+    return Opened(name, kind, size, _sha256(content), lambda: read_dataset(dataset, name))
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _files_digest(files: Iterable[Path], root: Path | None = None) -> tuple[int, str]:
+    """Bytes and SHA-256 of several files, in the order given; with `root`, of their names below it too."""
+    size, digest = 0, hashlib.sha256()
+    for path in files:
+        size += path.stat().st_size
+        digest.update(f"{path.relative_to(root).as_posix() if root else ''}\0{_file_sha256(path)}\n".encode())
+    return size, digest.hexdigest()

@@ -1,0 +1,163 @@
+"""Which rows go where: splits held out of the training rows, and samples of a split. Indices only, no files.
+
+Rows with equal group keys stay together; label shares stay equal when asked. The same rows and seed always
+give the same splits, in every process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ftcore.errors import DataError
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Row indices (int64, ascending) of each held-out split and of what is left to train on."""
+
+    train: np.ndarray
+    held_out: Mapping[str, np.ndarray]
+
+
+def rows_asked(asked: float | int, rows: int, name: str) -> int:
+    """Number of rows that a share (rounded, at least one row) or number of `rows` means.
+
+    Raises:
+        DataError: no rows are asked for.
+    """
+    if asked == 0:
+        hint = f"give a share or a number above 0, or a file in data.{name}"
+        raise DataError(
+            "0 would hold out no rows, and a run needs some", where=f"data.split.{name}", hint=hint
+        )
+    return asked if isinstance(asked, int) else max(1, round(asked * rows))
+
+
+def hold_out(groups: np.ndarray, strata: np.ndarray | None, sizes: Mapping[str, int], seed: int) -> HeldOut:
+    """Hold splits out of the rows.
+
+    Without repeated groups every split has exactly the rows asked for. A group is taken whole and only where
+    it fits, so with repeats a split may have a few rows less; one that would be empty gets a small group.
+    Training keeps at least one group of every class; where classes are too small to allow for that, the
+    split is not stratified.
+
+    Args:
+        groups: int64 [rows]: group of each row, 0 .. groups - 1.
+        strata: int64 [rows]: class of each row, or None. A group has the class of its first row.
+        sizes: split -> number of rows.
+
+    Raises:
+        DataError: too few rows or groups.
+    """
+    rows, wanted = len(groups), sum(sizes.values())
+    if wanted >= rows:
+        asked = " and ".join(f"{size:,} for {name}" for name, size in sizes.items())
+        raise DataError(
+            f"{rows:,} rows are too few to hold out {asked} and train on the rest",
+            where="data.split",
+            hint="ask for fewer rows, or give the splits as files",
+        )
+    _, first, size = np.unique(groups, return_index=True, return_counts=True)
+    if len(size) <= len(sizes):
+        raise DataError(
+            f"there are {len(size):,} different inputs only, and equal ones stay together",
+            where="data.split",
+            hint="give the splits as files",
+        )
+    order = np.random.default_rng([seed, 0]).permutation(len(size))
+    classes = _dense(strata[first]) if strata is not None else np.zeros(len(size), np.int64)
+    kept = _one_of_each(order, classes)
+    if wanted > size.sum() - size[kept].sum():
+        classes = np.zeros(len(size), np.int64)
+        kept = _one_of_each(order, classes)
+    taken = np.zeros(len(size), bool)
+    taken[kept] = True  # by training
+    weights = np.bincount(classes, weights=size).astype(np.int64)
+    chosen: dict[str, np.ndarray] = {}
+    for name, target in sizes.items():
+        room = np.bincount(classes[~taken], weights=size[~taken], minlength=len(weights)).astype(np.int64)
+        chosen[name] = _fill(order, classes, size, taken, allocate(target, weights, room))
+    taken[kept] = False
+    for name in chosen:
+        if not len(chosen[name]):
+            free = order[~taken[order]]
+            if len(free) > 1:
+                pool = free
+            else:  # leave it to training; there are more groups than splits, so another split has two
+                donor = max(chosen, key=lambda other: len(chosen[other]))
+                pool = chosen[donor]
+            smallest = pool[np.argmin(size[pool])]
+            for other, groups_of in chosen.items():
+                chosen[other] = groups_of[groups_of != smallest]
+            chosen[name] = np.array([smallest])
+            taken[smallest] = True
+    split_of = np.full(len(size), -1)
+    for number, groups_of in enumerate(chosen.values()):
+        split_of[groups_of] = number
+    split_of_row = split_of[groups]
+    return HeldOut(
+        np.flatnonzero(split_of_row == -1),
+        {name: np.flatnonzero(split_of_row == number) for number, name in enumerate(chosen)},
+    )
+
+
+def sample(rows: int, strata: np.ndarray | None, size: int, seed: int, stream: int) -> np.ndarray:
+    """Indices (int64, ascending) of `size` of `rows` rows, with the label shares of all.
+
+    Args:
+        stream: tells the draws of one seed apart.
+    """
+    if size >= rows:
+        return np.arange(rows)
+    order = np.random.default_rng([seed, stream]).permutation(rows)
+    if strata is None:
+        return np.sort(order[:size])
+    classes = _dense(strata)
+    quota = allocate(size, np.bincount(classes), np.bincount(classes))
+    by_class = order[np.argsort(classes[order], kind="stable")]
+    start = np.concatenate([[0], np.cumsum(np.bincount(classes))[:-1]])
+    rank = np.arange(rows) - start[classes[by_class]]
+    return np.sort(by_class[rank < quota[classes[by_class]]])
+
+
+def allocate(total: int, weights: np.ndarray, room: np.ndarray) -> np.ndarray:
+    """Share `total` out by `weights`: largest remainder, no more than `room` each (all int64)."""
+    ideal = total * weights / max(weights.sum(), 1)
+    share = np.minimum(np.floor(ideal).astype(np.int64), room)
+    while (short := total - int(share.sum())) > 0:
+        open_ = np.flatnonzero(share < room)
+        if not len(open_):
+            break
+        share[open_[np.argsort(share[open_] - ideal[open_], kind="stable")][:short]] += 1
+    return share
+
+
+def _dense(values: np.ndarray) -> np.ndarray:
+    return np.unique(values, return_inverse=True)[1]
+
+
+def _one_of_each(order: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """The first group of each class in `order`."""
+    return order[np.unique(classes[order], return_index=True)[1]]
+
+
+def _fill(
+    order: np.ndarray, classes: np.ndarray, size: np.ndarray, taken: np.ndarray, quota: np.ndarray
+) -> np.ndarray:
+    """Take, in order, every free group that still fits the quota of its class; marks them in `taken`."""
+    left, to_take, sizes = quota.tolist(), int(quota.sum()), size.tolist()
+    free = order[~taken[order]]
+    chosen = []
+    for group, kind in zip(free.tolist(), classes[free].tolist(), strict=True):
+        if to_take == 0:
+            break
+        if sizes[group] <= left[kind]:
+            left[kind] -= sizes[group]
+            to_take -= sizes[group]
+            chosen.append(group)
+    made = np.array(chosen, np.int64)
+    taken[made] = True
+    return made

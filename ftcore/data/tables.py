@@ -1,0 +1,96 @@
+"""Rows on disk: Arrow IPC files, written in chunks and memory-mapped. Memory does not grow with rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+#: Last column of every file: each row's place in its source, `file:row`.
+ORIGIN = "__origin__"
+_ROWS = 4096
+_CHARACTERS = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Split:
+    """The rows of one split, memory-mapped.
+
+    Args:
+        name: train, validation or test.
+        table: the family's schema, [rows].
+        origin: string [rows]: `file:row` of each, as error messages show it.
+    """
+
+    name: str
+    table: pa.Table
+    origin: pa.ChunkedArray
+
+
+class RowWriter:
+    """Appends rows to an Arrow IPC file, a chunk at a time.
+
+    Args:
+        refused: called with a row's place and the reason when Arrow cannot hold it under the schema.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema, refused: Callable[[str, str], None]) -> None:
+        self._schema = schema.append(pa.field(ORIGIN, pa.string()))
+        self._refused = refused
+        self._writer = pa.ipc.new_file(str(path), self._schema)
+        self._rows: list[dict[str, Any]] = []
+        self._characters = 0
+
+    def add(self, row: Mapping[str, Any], place: str) -> None:
+        """Append one row of the schema."""
+        self._rows.append({**row, ORIGIN: place})
+        self._characters += sum(len(value) for value in row.values() if isinstance(value, str | list))
+        if len(self._rows) == _ROWS or self._characters > _CHARACTERS:
+            self._flush()
+
+    def _flush(self) -> None:
+        rows, self._rows, self._characters = self._rows, [], 0
+        try:
+            self._writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=self._schema))
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):
+            for row in rows:  # one of them; find it
+                try:
+                    self._writer.write_batch(pa.RecordBatch.from_pylist([row], schema=self._schema))
+                except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+                    self._refused(row[ORIGIN], str(error).partition("\n")[0])
+
+    def __enter__(self) -> RowWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._flush()
+        self._writer.close()
+
+
+def open_split(path: Path, name: str) -> Split:
+    """Map a file of `RowWriter` or `copy_rows`."""
+    table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    return Split(name, table.drop_columns([ORIGIN]), table[ORIGIN])
+
+
+def copy_rows(source: Path, target: Path, kept: np.ndarray) -> None:
+    """Copy the rows `kept` (int64, ascending) of one file to another, a chunk at a time."""
+    with (
+        pa.ipc.open_file(pa.memory_map(str(source))) as reader,
+        pa.ipc.new_file(str(target), reader.schema) as writer,
+    ):
+        start = 0
+        for index in range(reader.num_record_batches):
+            batch = reader.get_batch(index)
+            first, last = np.searchsorted(kept, [start, start + batch.num_rows])
+            if last > first:
+                writer.write_batch(batch.take(pa.array(kept[first:last] - start)))
+            start += batch.num_rows
