@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from ftcore.hookspecs import API_VERSION, hookimpl
 from ftcore.spec.sections import DataSpec, EvaluationSpec, ExportSpec, ModelSpec, Section, Spec, TrainingSpec
@@ -29,5 +29,7 @@ __all__ = [
     "Spec",
     "Task",
     "TrainingSpec",
+    "field_validator",
     "hookimpl",
+    "model_validator",
 ]

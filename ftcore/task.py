@@ -1,10 +1,15 @@
-"""What a plugin says of its task."""
+"""What a plugin says of its task, where the plugin came from, and the two together."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-from ftcore.spec.sections import Spec
+if TYPE_CHECKING:
+    import pluggy
+
+    from ftcore.spec.sections import Spec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,3 +33,67 @@ class Task:
     def family(self) -> str:
         """The family's name."""
         return self.spec.family
+
+
+@dataclass(frozen=True, kw_only=True)
+class PluginInfo:
+    """A plugin as it was found, before anything of it is imported.
+
+    Args:
+        id: the task's id.
+        origin: with ftcore itself, with another distribution, or a file of the project.
+        module: the module's dotted name; of a drop-in, the name it gets.
+        path: the module's file; None when it cannot be found.
+        dist: the distribution's name, and `version` its version; None for a drop-in.
+        api_version: what the module says it is written for.
+        summary: the first line of the module's docstring.
+        status: whether it may be loaded, as far as can be told without importing it.
+        problem: why it may not, or cannot, be loaded.
+    """
+
+    id: str
+    origin: Literal["shipped", "installed", "drop-in"]
+    module: str
+    path: Path | None
+    dist: str | None = None
+    version: str | None = None
+    api_version: int = 1
+    summary: str = ""
+    status: Literal["available", "missing", "conflict", "not allowed"] = "available"
+    problem: str | None = None
+
+    @property
+    def provider(self) -> str:
+        """Who brings it, for messages."""
+        return f"{self.dist} {self.version}" if self.dist else str(self.path)
+
+    def as_json(self) -> dict[str, Any]:
+        """The plugin for tools."""
+        return {
+            "id": self.id,
+            "origin": self.origin,
+            "dist": self.dist,
+            "version": self.version,
+            "module": self.module,
+            "path": str(self.path) if self.path else None,
+            "summary": self.summary,
+            "status": self.status,
+            "problem": self.problem,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedTask:
+    """A task whose plugin has been imported and checked.
+
+    Args:
+        info: the plugin.
+        task: what it says of its task.
+        hooks: calls the plugin's hooks (`ftcore.hookspecs`), by keyword: `hooks.ftcore_event(event=...)`.
+        implemented: the names of the hooks it implements, sorted.
+    """
+
+    info: PluginInfo
+    task: Task
+    hooks: pluggy.HookRelay
+    implemented: tuple[str, ...]

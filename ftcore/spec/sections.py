@@ -1,16 +1,18 @@
 """The sections of a spec that every task has. Strict: a key that is not here is an error.
 
-Families narrow or extend these in a module of their own (`ftcore.spec.sequence_classification`, ...), tasks in
-their plugin. Every field carries the description that editors show.
+Families narrow or extend these in a module of their own (`ftcore.spec.sequence_classification`, ...), tasks
+in their plugin. Every field carries the description that editors show.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Variant = Literal["fp32", "int8"]
 Format = Literal["csv", "tsv", "jsonl", "parquet", "dataset", "folders"]
 
 
@@ -20,22 +22,35 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=True)
 
 
+def _given(name: str) -> JsonDict:
+    """JSON Schema for: this key has a value."""
+    return {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
+
+
 class Source(Section):
     """Where rows come from. Give exactly one of `path`, `hub` and `rows`; a bare string is a `path`."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [_given("path"), _given("hub"), _given("rows")]})
 
     path: str | None = Field(
         None,
         min_length=1,
-        description="A file or folder, relative to the spec's own folder, or `package:<module>/<path>` for one"
-        " inside an installed package.",
+        description="A file or folder, relative to the spec's own folder, or `package:<module>/<path>` for"
+        " one inside an installed package.",
     )
-    hub: str | None = Field(None, min_length=1, description="A data set on the Hub: `owner/name` (when online).")
+    hub: str | None = Field(
+        None, min_length=1, description="A data set on the Hub: `owner/name` (when online)."
+    )
     rows: list[dict[str, Any]] | None = Field(None, min_length=1, description="The rows themselves.")
     format: Format | None = Field(
         None, description="Said by the suffix unless given. `folders`: one folder of .txt files a label."
     )
-    delimiter: str | None = Field(None, min_length=1, max_length=1, description="CSV only; a comma unless given.")
-    encoding: str = Field("utf-8", description="Of text files; an undecodable byte is an error that names its row.")
+    delimiter: str | None = Field(
+        None, min_length=1, max_length=1, description="CSV only; a comma unless given."
+    )
+    encoding: str = Field(
+        "utf-8", description="Of text files; an undecodable byte is an error that names its row."
+    )
     config: str | None = Field(None, description="Hub only: the configuration's name.")
     split: str | None = Field(None, description="Hub and `dataset` folders: the split's name.")
 
@@ -63,6 +78,8 @@ SourceField = Annotated[
 class Condition(Section):
     """Keeps the rows whose column meets every bound given; rows without a value are dropped."""
 
+    model_config = ConfigDict(json_schema_extra={"anyOf": [_given("min"), _given("max"), _given("one_of")]})
+
     column: str = Field(min_length=1, description="The column's name in the source.")
     min: float | None = Field(None, description="Smallest value kept.")
     max: float | None = Field(None, description="Largest value kept.")
@@ -79,10 +96,14 @@ class SplitSpec(Section):
     """How rows are held out when `validation` or `test` is not given. Rows with equal text stay together."""
 
     validation: Fraction | Annotated[int, Field(ge=1)] = Field(
-        0.1, union_mode="left_to_right", description="Share (below 1) or number of rows held out for validation."
+        0.1,
+        union_mode="left_to_right",
+        description="Share (below 1) or number of rows held out for validation.",
     )
     test: Fraction | Annotated[int, Field(ge=1)] = Field(
-        0.1, union_mode="left_to_right", description="Share (below 1) or number of rows held out for the test."
+        0.1,
+        union_mode="left_to_right",
+        description="Share (below 1) or number of rows held out for the test.",
     )
     seed: int = Field(0, ge=0, description="Of the split alone: it does not change with `training.seed`.")
     stratify: bool = Field(True, description="Keep the label shares equal across the splits.")
@@ -142,7 +163,9 @@ class TrainingSpec(Section):
         "auto", description="auto: bf16 where the hardware computes it natively, else fp32."
     )
     evaluate_every: Annotated[int, Field(ge=1)] | Literal["epoch"] = Field(
-        "epoch", union_mode="left_to_right", description="`epoch`, or a number of steps between two evaluations."
+        "epoch",
+        union_mode="left_to_right",
+        description="`epoch`, or a number of steps between two evaluations.",
     )
     early_stopping: EarlyStoppingSpec | None = Field(None, description="Off unless given.")
 
@@ -150,9 +173,13 @@ class TrainingSpec(Section):
 class EvaluationSpec(Section):
     """How it is measured."""
 
-    metric: str | None = Field(None, min_length=1, description="Picks the best checkpoint; the task's own unless given.")
+    metric: str | None = Field(
+        None, min_length=1, description="Picks the best checkpoint; the task's own unless given."
+    )
     batch_size: int = Field(64, ge=1, le=65_536, description="Rows a batch.")
-    bootstrap: int = Field(1000, ge=0, le=100_000, description="Resamples behind each interval; 0: no intervals.")
+    bootstrap: int = Field(
+        1000, ge=0, le=100_000, description="Resamples behind each interval; 0: no intervals."
+    )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Of the intervals.")
 
 
@@ -160,19 +187,30 @@ class ToleranceSpec(Section):
     """What parity with torch on real rows must meet; else the export ends with exit code 3."""
 
     logits: float = Field(1e-3, gt=0, description="Largest absolute logit difference of the fp32 variant.")
-    flips: Fraction = Field(0.0, description="Largest share of rows whose answer changes in the fp32 variant.")
-    int8_flips: Fraction = Field(0.05, description="Largest share of rows whose answer changes in the int8 variant.")
+    flips: Fraction = Field(
+        0.0, description="Largest share of rows whose answer changes in the fp32 variant."
+    )
+    int8_flips: Fraction = Field(
+        0.05, description="Largest share of rows whose answer changes in the int8 variant."
+    )
+
+
+def _every_variant() -> list[Variant]:
+    return ["fp32", "int8"]
 
 
 class ExportSpec(Section):
     """What is deployed."""
 
-    variants: list[Literal["fp32", "int8"]] = Field(
-        default_factory=lambda: ["fp32", "int8"],
+    variants: list[Variant] = Field(
+        default_factory=_every_variant,
         min_length=1,
-        description="The ONNX graphs in the bundle. The first is the one that answers unless asked otherwise.",
+        json_schema_extra={"uniqueItems": True},
+        description="The ONNX graphs in the bundle. The first one answers unless asked otherwise.",
     )
-    parity_rows: int = Field(500, ge=1, description="Validation rows on which every variant is held against torch.")
+    parity_rows: int = Field(
+        500, ge=1, description="Validation rows on which every variant is held against torch."
+    )
     tolerance: ToleranceSpec = Field(default_factory=ToleranceSpec)
 
     @model_validator(mode="after")
@@ -189,7 +227,9 @@ class Spec(Section):
 
     task: str = Field(min_length=1, description="The task's id, as `ftcore tasks` lists it.")
     name: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="Of the run folder; the file's stem unless given."
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        description="Of the run folder; the file's stem unless given.",
     )
     data: DataSpec
     model: ModelSpec

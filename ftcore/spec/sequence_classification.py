@@ -1,8 +1,8 @@
-"""The spec of the family `sequence_classification`: one or several labels, or a number, for a text (or a pair)."""
+"""The spec of the family `sequence_classification`: labels, or a number, for a text (or a pair)."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -17,7 +17,9 @@ class SequenceClassificationColumns(Section):
     text: str = Field("text", min_length=1)
     text_pair: str | None = Field(None, min_length=1, description="A second text, for pairs.")
     label: str = Field("label", min_length=1, description="A label, several labels, or a number.")
-    weight: str | None = Field(None, min_length=1, description="A row's weight in the loss; empty counts as 1.")
+    weight: str | None = Field(
+        None, min_length=1, description="A row's weight in the loss; empty counts as 1."
+    )
 
 
 class SequenceClassificationData(DataSpec):
@@ -26,10 +28,15 @@ class SequenceClassificationData(DataSpec):
     columns: SequenceClassificationColumns = Field(default_factory=SequenceClassificationColumns)
     problem: Problem = Field("single_label", description="What a row's label is.")
     labels: list[str] | None = Field(
-        None, min_length=2, description="Label names in the order of the logits; inferred (sorted) unless given."
+        None,
+        min_length=2,
+        description="Label names in the order of the logits; inferred (sorted) unless given.",
+        json_schema_extra={"uniqueItems": True},
     )
     label_separator: str = Field(
-        "|", min_length=1, description="Between the labels of one cell, in a multi-label file that has no lists."
+        "|",
+        min_length=1,
+        description="Between the labels of one cell, in a multi-label file that has no lists.",
     )
 
     @model_validator(mode="after")
@@ -45,7 +52,7 @@ class SequenceClassificationData(DataSpec):
 class SequenceClassificationTraining(TrainingSpec):
     """How it is fine-tuned."""
 
-    class_weights: Literal["none", "balanced"] | dict[str, float] = Field(
+    class_weights: Literal["none", "balanced"] | dict[str, Annotated[float, Field(ge=0)]] = Field(
         "none",
         description="Weight of each label in the loss. balanced: rows / (labels x rows of the label).",
     )
@@ -54,7 +61,9 @@ class SequenceClassificationTraining(TrainingSpec):
 class SequenceClassificationEvaluation(EvaluationSpec):
     """How it is measured."""
 
-    threshold: float = Field(0.5, gt=0, lt=1, description="Multi-label: the probability from which a label holds.")
+    threshold: float = Field(
+        0.5, gt=0, lt=1, description="Multi-label: the probability from which a label holds."
+    )
 
 
 class SequenceClassificationSpec(Spec):

@@ -10,7 +10,9 @@ from ftcore.api import Field, SequenceClassificationData, SequenceClassification
 class ClassificationData(SequenceClassificationData):
     """What is learnt from: texts and their labels."""
 
-    problem: Literal["single_label", "multi_label"] = Field("single_label", description="One label a row, or any number.")
+    problem: Literal["single_label", "multi_label"] = Field(
+        "single_label", description="One label a row, or any number."
+    )
 
 
 class ClassificationSpec(SequenceClassificationSpec):

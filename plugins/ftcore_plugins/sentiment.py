@@ -4,14 +4,33 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from ftcore.api import Field, SequenceClassificationData, SequenceClassificationSpec, Task, hookimpl
+from ftcore.api import (
+    Field,
+    SequenceClassificationData,
+    SequenceClassificationSpec,
+    Task,
+    field_validator,
+    hookimpl,
+)
 
 
 class SentimentData(SequenceClassificationData):
-    """What is learnt from: texts and their sentiment. The order of `labels` is the scale, so it is required."""
+    """What is learnt from: texts and their sentiment. The order of `labels` is the scale: required."""
 
     problem: Literal["single_label"] = "single_label"
-    labels: list[str] = Field(min_length=2, max_length=5, description="From most negative to most positive: 2, 3 or 5.")
+    labels: list[str] = Field(
+        min_length=2,
+        max_length=5,
+        description="From most negative to most positive: 2, 3 or 5.",
+        json_schema_extra={"not": {"minItems": 4, "maxItems": 4}},
+    )
+
+    @field_validator("labels")
+    @classmethod
+    def _has_a_scale(cls, labels: list[str]) -> list[str]:
+        if len(labels) == 4:
+            raise ValueError("a sentiment scale has 2, 3 or 5 labels, not 4")
+        return labels
 
 
 class SentimentSpec(SequenceClassificationSpec):

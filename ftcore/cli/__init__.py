@@ -1,0 +1,79 @@
+"""The command line. Each command is a module with `add(subparsers)` and `run(args)`; bodies import lazily."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+
+from ftcore import __version__
+from ftcore.cli.options import Parser, add_common
+from ftcore.errors import CheckFailed, ExitCode, UserError
+
+#: In the order of `ftcore --help`.
+COMMANDS = ("validate", "tasks", "plugins", "schema")
+
+_EPILOG = """\
+exit codes: 0 done; 1 internal failure; 2 bad input (the message says where and how to mend it);
+3 done, but a check was not met; 130 interrupted; 143 terminated
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the arguments after the program's name; those of the process if not given.
+
+    Returns:
+        The exit code (`ftcore.errors.ExitCode`).
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    try:
+        args = _parser().parse_args(arguments)
+        code: int = args.run(args)
+        sys.stdout.flush()
+        return code
+    except UserError as error:
+        return _fail(error, ExitCode.BAD_INPUT)
+    except CheckFailed as error:
+        return _fail(error, ExitCode.CHECK_FAILED)
+    except KeyboardInterrupt:
+        return _fail("interrupted", ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has closed it: nobody is left to tell. Keep Python's own flush quiet.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.FAILED
+    except SystemExit as stop:  # argparse, after --help and --version
+        return stop.code if isinstance(stop.code, int) else ExitCode.OK
+    except Exception as error:  # noqa: BLE001 (the last line of defence: one line for people, more with --debug)
+        if debug:
+            traceback.print_exception(error)
+        text = f"internal error: {type(error).__name__}: {error}"
+        return _fail(
+            text if debug else f"{text}\n  help: run again with --debug for the traceback", ExitCode.FAILED
+        )
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="ftcore",
+        description="One YAML file in, a measured and tested ONNX bundle out.",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("--version", action="version", version=f"ftcore {__version__}")
+    add_common(parser, top=True)
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        import_module(f"ftcore.cli.{name}").add(subparsers)
+    return parser
+
+
+def _fail(error: Exception | str, code: ExitCode) -> int:
+    from ftcore.cli.console import print_error
+
+    print_error(error)
+    return code

@@ -1,0 +1,71 @@
+"""Where commands print: people get text with colours on a terminal, tools get JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ftcore.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+#: Off a terminal nothing is wrapped: whoever reads it there wants one line a thing.
+_UNWRAPPED = 10_000
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console for text; without colours off a terminal or where NO_COLOR is set."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(
+        file=stream, width=None if stream.isatty() else _UNWRAPPED, highlight=False, markup=False, emoji=False
+    )
+
+
+def print_text(text: str | Text) -> None:
+    """Print text to stdout, as it is."""
+    console().print(text, soft_wrap=True)
+
+
+def print_json(value: object) -> None:
+    """Print JSON to stdout."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print columns of text to stdout."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*header, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console().print(table)
+
+
+def print_error(error: Exception | str) -> None:
+    """Print an error to stderr."""
+    console(stderr=True).print(_error_text(error), soft_wrap=True)
+
+
+def _error_text(error: Exception | str) -> Any:  # noqa: ANN401 (what rich prints)
+    from rich.text import Text
+
+    if isinstance(error, UserError):
+        from ftcore.spec.diagnostics import SpecError, printable, render
+
+        if isinstance(error, SpecError):
+            return render(error.diagnostics)
+        text = Text.assemble(
+            ("error", "bold red"), ": ", (printable(error.where), "bold") if error.where else ""
+        )
+        text.append(": " if error.where else "").append(printable(error.what))
+        if error.hint:
+            text.append("\n  help: ", "bold cyan").append(printable(error.hint))
+        return text
+    return Text.assemble(("error", "bold red"), f": {error}")

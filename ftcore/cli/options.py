@@ -1,0 +1,103 @@
+"""What the commands share: the parser, common options, and how an argument becomes a spec."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ftcore.errors import UserError
+
+if TYPE_CHECKING:
+    from ftcore.plugins import PluginRegistry
+    from ftcore.spec import ResolvedSpec
+
+Subparsers = Any  # argparse's own type for this is private
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are ours: with a suggestion where one is near."""
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 (argparse's own arguments)
+        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(**{"allow_abbrev": False, **settings})
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UserError rather than exit."""
+        hint = f"see `{self.prog} --help`"
+        if match := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
+            choices = [choice.strip("' ") for choice in match[2].split(",")]
+            near = get_close_matches(match[1], choices, n=1)
+            message = f"there is no `{match[1]}` here"
+            hint = f"did you mean `{near[0]}`?" if near else f"choose from {', '.join(choices)}"
+        elif match := re.search(r"unrecognized arguments: (--[\w-]+)", message):
+            near = get_close_matches(match[1], self._option_string_actions, n=1)
+            hint = f"did you mean `{near[0]}`?" if near else hint
+        raise UserError(message, where=self.prog, hint=hint)
+
+
+def add_command(
+    subparsers: Subparsers, name: str, run: Callable[[Any], int], summary: str
+) -> argparse.ArgumentParser:
+    """A command with the options that every command has; `run` does its work and returns the exit code."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(name, help=summary, description=summary)
+    add_common(parser)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_common(parser: argparse.ArgumentParser, *, top: bool = False) -> None:
+    """Options of every command. They may stand before the command as well as after it."""
+
+    def default(value: object) -> object:
+        return value if top else argparse.SUPPRESS
+
+    parser.add_argument(
+        "--plugins-dir",
+        metavar="DIR",
+        type=Path,
+        default=default(None),
+        help="folder of drop-in task plugins, <task_id>.py each (default: plugins/ here)",
+    )
+    parser.add_argument(
+        "--debug", action="store_true", default=default(False), help="traceback of internal errors"
+    )
+
+
+def add_spec(parser: argparse.ArgumentParser, *, many: bool = False) -> None:
+    """The SPEC argument(s) and `--set`."""
+    help_ = "a spec file, or the bare name of a shipped task file (see `ftcore tasks`)"
+    if many:
+        parser.add_argument("specs", metavar="SPEC", nargs="+", help=help_)
+    else:
+        parser.add_argument("spec", metavar="SPEC", help=help_)
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="override a value of the spec, as in training.learning_rate=3e-5; may be repeated",
+    )
+
+
+def registry(args: argparse.Namespace) -> PluginRegistry:
+    """The plugins of this environment, project and `--plugins-dir`."""
+    from ftcore.plugins import PluginRegistry
+
+    return PluginRegistry.discover(plugins_dir=args.plugins_dir)
+
+
+def resolve(argument: str, args: argparse.Namespace, plugins: PluginRegistry | None = None) -> ResolvedSpec:
+    """The spec that a SPEC argument names, with the overrides of `--set`.
+
+    Raises:
+        UserError: there is none, or it is not valid.
+    """
+    from ftcore.catalog import find_spec
+    from ftcore.spec import load_spec
+
+    return load_spec(find_spec(argument), plugins or registry(args), args.overrides)

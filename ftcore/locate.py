@@ -1,0 +1,111 @@
+"""Finds the files a spec names: relative to its folder, or inside an installed package (`package:`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path, PurePosixPath
+
+from ftcore.errors import UserError
+
+PREFIX = "package:"
+#: What a base model begins with when it can only be a path, not a Hub id.
+PATH_STARTS = (PREFIX, "./", "../", "/", "~")
+
+
+def is_local(ref: str, base_dir: Path) -> bool:
+    """Whether `ref` names something on this machine rather than on the Hub."""
+    return ref.startswith(PATH_STARTS) or (base_dir / ref).is_dir()
+
+
+def locate(ref: str, base_dir: Path) -> Path:
+    """The existing file or folder that `ref` names.
+
+    Args:
+        ref: a path (absolute, from `~`, or relative to `base_dir`), or `package:<module>/<path>`.
+        base_dir: the spec's own folder.
+
+    Raises:
+        UserError: there is no such file, or the package is missing, or the path leaves the package.
+    """
+    if ref.startswith(PREFIX):
+        return _in_package(ref)
+    try:
+        path = base_dir / Path(ref).expanduser()
+        if path.exists():
+            return path
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"`{ref}` cannot be looked up: {getattr(error, 'strerror', None) or error}"
+        ) from error
+    raise UserError(
+        f"no such file or folder: `{ref}`", hint=_similar(path) or f"paths are relative to {base_dir}"
+    )
+
+
+def find_module(name: str) -> ModuleSpec | None:
+    """Find a module by its dotted name without importing it or the packages above it."""
+    search: Sequence[str] | None = None
+    spec = None
+    parts = name.split(".")
+    for depth, part in enumerate(parts, 1):
+        if not part.isidentifier():
+            return None
+        spec = PathFinder.find_spec(".".join(parts[:depth]), search)
+        if spec is None:
+            return None
+        # A namespace package's own locations need its parent imported; plain paths do not.
+        search = list(spec.submodule_search_locations or []) if depth < len(parts) else None
+    return spec
+
+
+def _in_package(ref: str) -> Path:
+    module, _, inside = ref.removeprefix(PREFIX).partition("/")
+    parts = PurePosixPath(inside).parts
+    if not module or ".." in parts or inside.startswith("/") or "\\" in inside or "\0" in inside:
+        raise UserError(
+            f"`{ref}` is not of the form `package:<module>/<path>`", hint="`..` is not allowed in it"
+        )
+    spec = find_module(module)
+    if spec is None:
+        raise UserError(
+            f"the package `{module}` is not installed", hint=_how_to_install(module.partition(".")[0])
+        )
+    for folder in spec.submodule_search_locations or ():
+        path = Path(folder, *parts)
+        if path.exists():
+            return path
+    folders = [Path(folder, *parts) for folder in spec.submodule_search_locations or ()]
+    hint = next((hint for hint in map(_similar, folders) if hint), None)
+    raise UserError(f"the package `{module}` has no `{inside}`", hint=hint)
+
+
+def _similar(path: Path) -> str | None:
+    """A hint that names files with a similar name in the same folder."""
+    try:
+        names = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return None
+    matches = get_close_matches(path.name, names, n=1)
+    return f"did you mean `{matches[0]}`, in the same folder?" if matches else None
+
+
+def _how_to_install(module: str) -> str:
+    """The pip command: by the extra of ftcore that brings the package, or by the package's own name."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    def normal(name: str) -> str:
+        return re.sub(r"[-_.]+", "-", name).lower()
+
+    try:
+        requirements = requires("ftcore") or []
+    except PackageNotFoundError:
+        requirements = []
+    for requirement in requirements:
+        name = re.match(r"[\w.-]+", requirement)
+        extra = re.search(r"extra\s*==\s*['\"]([\w-]+)", requirement)
+        if name and extra and normal(name[0]) == normal(module):
+            return f"pip install 'ftcore[{extra[1]}]'"
+    return f"pip install the package that carries the module `{module}`"

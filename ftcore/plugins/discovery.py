@@ -1,0 +1,147 @@
+"""Finds plugins by metadata and file names, reads what their source says of them, and runs none of it."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+
+from ftcore.errors import UserError
+from ftcore.hookspecs import API_VERSION
+from ftcore.locate import find_module
+from ftcore.task import PluginInfo
+
+ENTRY_POINTS = "ftcore.tasks"
+ALLOW_VARIABLE = "FTCORE_PLUGINS"
+_DROP_IN_MODULE = "ftcore_drop_in_"
+
+
+def find_plugins(drop_ins: Path, allowed: frozenset[str] | None) -> list[PluginInfo]:
+    """Every plugin, with the problem of those that cannot or may not be used.
+
+    Args:
+        drop_ins: the folder of the project's own plugins; it need not exist.
+        allowed: ids and distributions that may be loaded; None allows all.
+    """
+    found = _distinct([*_installed(), *_drop_ins(drop_ins)])
+    return list(_with_conflicts([_judged(info, allowed) for info in found]))
+
+
+def _installed() -> Iterator[PluginInfo]:
+    """Plugins of installed distributions, from their metadata. The first of two copies of one counts."""
+    seen = set()
+    for dist in metadata.distributions():
+        try:
+            name, version, entries = dist.metadata["Name"], dist.version, dist.entry_points
+        except (KeyError, ValueError, OSError):
+            continue  # metadata that is damaged names no plugin
+        if not name or _normal(name) in seen:
+            continue
+        seen.add(_normal(name))
+        for entry in entries:
+            if entry.group == ENTRY_POINTS:
+                yield _from_entry_point(entry, name, version)
+
+
+def _from_entry_point(entry: metadata.EntryPoint, dist: str, version: str) -> PluginInfo:
+    spec = find_module(entry.value)
+    path = Path(spec.origin) if spec and spec.origin and spec.has_location else None
+    info = PluginInfo(
+        id=entry.name,
+        origin="shipped" if dist == "ftcore" else "installed",
+        module=entry.value,
+        path=path,
+        dist=dist,
+        version=version,
+    )
+    if path is None:
+        problem = f"the entry point of {dist} {version} names a module that is not there: `{entry.value}`"
+        return replace(info, status="missing", problem=problem)
+    return _peeked(info)
+
+
+def _drop_ins(folder: Path) -> Iterator[PluginInfo]:
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.glob("*.py")):
+        if path.stem.isidentifier() and not path.stem.startswith("_") and path.is_file():
+            yield _peeked(
+                PluginInfo(id=path.stem, origin="drop-in", module=_DROP_IN_MODULE + path.stem, path=path)
+            )
+
+
+def _peeked(info: PluginInfo) -> PluginInfo:
+    """The plugin with what its source says of it, read without running it."""
+    if info.path is None or info.path.suffix != ".py":
+        return info
+    try:
+        tree = ast.parse(info.path.read_bytes())
+    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
+        return info  # loading it will say what is wrong
+    summary = (ast.get_docstring(tree) or "").partition("\n")[0]
+    api_version = API_VERSION
+    for node in tree.body:
+        match node:
+            case ast.Assign(
+                targets=[ast.Name(id="ftcore_api_version")], value=ast.Constant(value=int(version))
+            ):
+                api_version = version
+    return replace(info, summary=summary, api_version=api_version)
+
+
+def _distinct(found: Sequence[PluginInfo]) -> list[PluginInfo]:
+    """One plugin for each id and file: a file that is reached twice, through links, is one."""
+    first: dict[tuple[str, object], PluginInfo] = {}
+    for info in found:
+        first.setdefault((info.id, info.path.resolve() if info.path else info.provider), info)
+    return list(first.values())
+
+
+def _judged(info: PluginInfo, allowed: frozenset[str] | None) -> PluginInfo:
+    """The plugin, marked if the allowlist does not have it."""
+    if allowed is None or {_normal(info.id), _normal(info.dist or info.id)} & {
+        _normal(name) for name in allowed
+    }:
+        return info
+    problem = f"it is not in the allowlist ({ALLOW_VARIABLE}, or `plugins` in [tool.ftcore])"
+    return replace(info, status="not allowed", problem=problem)
+
+
+def _with_conflicts(found: Sequence[PluginInfo]) -> Iterator[PluginInfo]:
+    """The plugins, marked where several that may be loaded have one id."""
+    for info in found:
+        rivals = [other.provider for other in found if other.id == info.id and other.status != "not allowed"]
+        if info.status != "not allowed" and len(rivals) > 1:
+            problem = f"{' and '.join(rivals)} all provide it; remove or rename all but one"
+            yield replace(info, status="conflict", problem=problem)
+        else:
+            yield info
+
+
+def allowlist(project: Path) -> frozenset[str] | None:
+    """Ids and distributions that may be loaded; None where nothing limits them."""
+    if (variable := os.environ.get(ALLOW_VARIABLE)) is not None:
+        return frozenset(name.strip() for name in variable.split(",") if name.strip())
+    path = project / "pyproject.toml"
+    if not path.is_file():
+        return None
+    try:
+        names = (
+            tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("ftcore", {}).get("plugins")
+        )
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"cannot be read: {error}", where=str(path)) from error
+    if names is None:
+        return None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UserError("`plugins` in [tool.ftcore] is not a list of texts", where=str(path))
+    return frozenset(names)
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

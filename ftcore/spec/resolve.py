@@ -1,0 +1,144 @@
+"""From a spec file to what a run needs: the validated spec, its task, and the places to point errors at.
+
+Two steps: `task` says which plugin to load; that plugin's model validates the rest. Files that the spec names
+are looked for as well, so that `ftcore validate` finds what a run would trip over. Nothing heavy is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ValidationError
+
+from ftcore.errors import PluginError, UserError
+from ftcore.locate import PATH_STARTS, locate
+from ftcore.spec.diagnostics import Diagnostic, Key, SpecError
+from ftcore.spec.document import Document
+from ftcore.spec.explain import explain, model_at
+from ftcore.spec.loader import load_file
+from ftcore.spec.overrides import override
+from ftcore.spec.sections import Source, Spec
+from ftcore.task import LoadedTask, PluginInfo
+
+
+class TaskRegistry(Protocol):
+    """Where tasks come from: `ftcore.plugins.PluginRegistry`, or a stand-in."""
+
+    def infos(self) -> Sequence[PluginInfo]:
+        """Every plugin that was found."""
+
+    def load(self, task_id: str) -> LoadedTask:
+        """The task of that id. Raises PluginError."""
+
+
+@dataclass(frozen=True)
+class ResolvedSpec:
+    """A valid spec, and where it came from.
+
+    Args:
+        spec: an instance of the task's own spec model.
+        task: the task with its plugin and its hooks.
+        path: the spec file.
+        document: the plain values with overrides laid over, and the place of each.
+    """
+
+    spec: Spec
+    task: LoadedTask
+    path: Path
+    document: Document
+
+    @property
+    def base_dir(self) -> Path:
+        """The folder that relative paths in the spec start from."""
+        return self.path.parent
+
+    @property
+    def name(self) -> str:
+        """Names the run folder: `name` of the spec, or the file's stem."""
+        return self.spec.name or self.path.stem
+
+    @property
+    def text(self) -> str:
+        """The spec's text as it was written (overrides are not in it)."""
+        return self.document.source.text
+
+    def where(self, *key: str | int) -> str:
+        """`file:line:column` of a value: `where("data", "train")`."""
+        return str(self.document.span(key))
+
+    def error(self, key: Key, message: str, *, help: str | None = None, code: str = "input") -> SpecError:  # noqa: A002
+        """An error that points at a value, to be raised by whatever finds it unusable later on."""
+        return self.document.error(key, code, message, help=help)
+
+
+def load_spec(path: Path, registry: TaskRegistry, overrides: Sequence[str] = ()) -> ResolvedSpec:
+    """Load, override and validate a spec file.
+
+    Args:
+        path: the spec file.
+        registry: the plugins.
+        overrides: `key.path=value` arguments, in order; later ones win.
+
+    Raises:
+        SpecError: with everything that is wrong, all at once where the document can be read.
+    """
+    document = load_file(path)
+    for argument in overrides:
+        override(document, argument)
+    task = _load_task(document, registry)
+    model = task.task.spec
+    errors = []
+    spec = None
+    try:
+        spec = model.model_validate(document.value)
+    except ValidationError as error:
+        errors = explain(error, document, model)
+    errors += _missing_files(document, model, path.parent)
+    if spec is None or errors:
+        raise SpecError(document.in_order(errors))
+    return ResolvedSpec(spec, task, path, document)
+
+
+def _load_task(document: Document, registry: TaskRegistry) -> LoadedTask:
+    name = document.get(("task",))
+    if not isinstance(name, str) or not name:
+        what = (
+            "`task` is missing" if "task" not in document.value else "`task` is the name of a task, as text"
+        )
+        tasks = ", ".join(f"`{info.id}`" for info in registry.infos())
+        raise document.error(("task",), "task", what, help=f"the tasks are {tasks}" if tasks else None)
+    try:
+        return registry.load(name)
+    except PluginError as error:
+        what = f"{error.what} ({error.where})" if error.where else error.what
+        raise document.error(("task",), "task", what, help=error.hint) from error
+
+
+def _missing_files(document: Document, model: type[BaseModel], base_dir: Path) -> list[Diagnostic]:
+    """Errors for the data files and the base model that are named and not there."""
+    errors = []
+    for key, ref in _file_refs(document, model):
+        try:
+            locate(ref, base_dir)
+        except UserError as error:
+            errors.append(Diagnostic("file", error.what, document.span(key), error.hint, key))
+    return errors
+
+
+def _file_refs(document: Document, model: type[BaseModel]) -> Iterator[tuple[Key, str]]:
+    data = document.get(("data",))
+    for name, value in data.items() if isinstance(data, dict) else ():
+        key: Key = ("data", name)
+        owner = model_at(model, key)
+        if owner is None or not issubclass(owner, Source):
+            continue
+        if isinstance(value, dict):
+            key, value = (*key, "path"), value.get("path")
+        if isinstance(value, str) and value:
+            yield key, value
+    base: Any = document.get(("model", "base"))
+    if isinstance(base, str) and base.startswith(PATH_STARTS):
+        yield ("model", "base"), base
