@@ -82,5 +82,6 @@ def to_json(answer: Answer) -> dict[str, Any]:
 
 
 def to_jsonl(rows: Iterable[Mapping[str, Any]]) -> bytes:
-    """JSON objects as UTF-8 JSON Lines, each line ended."""
-    return "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows).encode()
+    """JSON objects as UTF-8 JSON Lines, each line ended; a lone surrogate stays an escape."""
+    text = "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
+    return text.encode(errors="backslashreplace")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from ftcore_export.errors import BundleError
+from ftcore_export.runtime import strict_json
 from ftcore_export.runtime.decoders import Decoder, make_decoder
 from ftcore_export.runtime.encoding import EncoderConfig
 from ftcore_export.runtime.fields import Fields
@@ -209,22 +209,12 @@ class Manifest:
 
 
 def parse_json(data: bytes, where: str) -> Any:  # noqa: ANN401 (whatever the JSON holds)
-    """JSON as the standard has it: UTF-8, no NaN, no key twice.
+    """Strict JSON in UTF-8.
 
     Raises:
         BundleError: the bytes are not that.
     """
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(pairs)
-        if len(made) != len(pairs):
-            raise ValueError("a key appears twice")
-        return made
-
-    def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is no JSON")
-
     try:
-        return json.loads(data.decode(), object_pairs_hook=once, parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"is not valid JSON: {str(error)[:120]}", where=where) from error
+        return strict_json.loads(data.decode())
+    except ValueError as error:
+        raise BundleError(f"is not valid JSON: {str(error)[:120]}", where=where) from None
