@@ -78,5 +78,5 @@ def _siblings(path: Path) -> list[str]:
 def _summary(path: Path) -> str:
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith("#") and _EDITOR_LINE not in line:
-            return line.lstrip("# ").rstrip()
+            return line.lstrip("# ").rstrip(" :")
     return ""

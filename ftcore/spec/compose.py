@@ -36,14 +36,18 @@ _HELP = {
 }
 
 
-def parse(source: Source) -> Document:
+def parse(source: Source, skip: int = 0) -> Document:
     """Read any one YAML value.
+
+    Args:
+        source: the text.
+        skip: characters at its start that are not part of the value.
 
     Raises:
         SpecError: it is not YAML, breaks a limit, or uses what a spec has no use for (tags, merge keys...).
     """
     _check_text(source)
-    tree = _Tree(source).build()
+    tree = _Tree(source, skip).build()
     document = Document(None, source)
     maker = _Maker(document)
     document.value = maker.make(tree, (), 0)
@@ -81,8 +85,10 @@ class _Node:
 class _Tree:
     """Builds nodes from events, without recursion."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, skip: int) -> None:
         self.source = source
+        # Blanks in the place of what is skipped keep the parser's places those of the source.
+        self.text = " " * skip + source.text[skip:]
         self.anchors: dict[str, _Node] = {}
         self.nodes = self.aliases = self.last = 0
 
@@ -139,7 +145,7 @@ class _Tree:
         from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
         try:
-            yield from YAML(typ="safe", pure=True).parse(self.source.text)
+            yield from YAML(typ="safe", pure=True).parse(self.text)
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             problem = str(error.problem or error.context or "not YAML")

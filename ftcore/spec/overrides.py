@@ -18,21 +18,20 @@ def override(document: Document, argument: str) -> None:
         SpecError: not of that form, not YAML, or the path leads through something that is not a section.
     """
     source = Source(OPTION, argument)
-    path, equals, text = argument.partition("=")
+    path, equals, _ = argument.partition("=")
     steps = path.split(".")
     if not equals or not all(step.strip() == step != "" for step in steps):
         message = "not of the form `key.path=value`"
         raise SpecError(
             [Diagnostic("set", message, Span(source, 0, len(path)), "such as `training.epochs=2`")]
         )
-    # The value is read with the path blanked out, so that its places are places in the argument.
-    value = parse(Source(OPTION, " " * (len(path) + 1) + text))
+    value = parse(source, skip=len(path) + 1)
     parent, key = _parent(document, steps, source)
     last: str | int = steps[-1]
     if isinstance(parent, list):
         last = _index(parent, steps, len(steps) - 1, source)
     parent[last] = value.value
-    _relocate(document, (*key, last), value, source, Span(source, 0, len(path)))
+    _relocate(document, (*key, last), value, Span(source, 0, len(path)))
 
 
 def _parent(document: Document, steps: list[str], source: Source) -> tuple[Any, Key]:
@@ -63,7 +62,7 @@ def _index(items: list[Any], steps: list[str], depth: int, source: Source) -> in
     raise SpecError([Diagnostic("set", message, Span(source, start, len(steps[depth])), help_)])
 
 
-def _relocate(document: Document, key: Key, value: Document, source: Source, path: Span) -> None:
+def _relocate(document: Document, key: Key, value: Document, path: Span) -> None:
     """Replace the places under `key` with those of the new value."""
     for places in (document.keys, document.values):
         for old in [old for old in places if old[: len(key)] == key]:
@@ -71,4 +70,4 @@ def _relocate(document: Document, key: Key, value: Document, source: Source, pat
     document.keys[key] = path
     for places, new in ((document.keys, value.keys), (document.values, value.values)):
         for inner, span in new.items():
-            places[(*key, *inner)] = Span(source, span.start, span.length)
+            places[(*key, *inner)] = span

@@ -1,0 +1,41 @@
+"""What every test may use: a project folder with a valid spec, and the plugins that are shipped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ftcore.plugins import PluginRegistry
+
+VALID = """\
+task: sentiment
+data:
+  train: train.csv
+  labels: [neg, pos]
+model:
+  base: ./base
+training:
+  epochs: 1
+"""
+
+
+@pytest.fixture(autouse=True)
+def _every_plugin_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FTCORE_PLUGINS", raising=False)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory: spec.yaml (valid), train.csv and an empty folder base/."""
+    (tmp_path / "spec.yaml").write_text(VALID)
+    (tmp_path / "train.csv").write_text("text,label\ngood,pos\nbad,neg\n")
+    (tmp_path / "base").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> PluginRegistry:
+    """The registry of a project that has no plugins of its own."""
+    return PluginRegistry.discover(cwd=tmp_path_factory.mktemp("empty"))
