@@ -12,6 +12,7 @@ __all__ = [
     "DataError",
     "ExitCode",
     "InputError",
+    "Interrupted",
     "ModelError",
     "PluginError",
     "RowError",
@@ -53,3 +54,11 @@ class RowError(ValueError):
         super().__init__(what)
         self.what = what
         self.column = column
+
+
+class Interrupted(Exception):
+    """A run was asked to stop, and can be resumed. `exit_code` is 130 (Ctrl-C) or 143 (SIGTERM)."""
+
+    def __init__(self, exit_code: ExitCode, what: str = "interrupted") -> None:
+        super().__init__(what)
+        self.exit_code = exit_code

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import ftcore
-from ftcore.data.contract import RowFamily
 from ftcore.data.sources import Opened
+from ftcore.families.base import Family
 from ftcore.spec.sections import Spec
 
 _LAYOUT = 1  # of the folder; raised when its files change meaning
@@ -23,7 +23,7 @@ _MANIFEST = "splits.json"
 
 
 def cache_key(
-    spec: Spec, family: RowFamily, sources: Mapping[str, Opened], plugins: Iterable[Any]
+    spec: Spec, family: Family[Any], sources: Mapping[str, Opened], plugins: Iterable[Any]
 ) -> str | None:
     """Key of the prepared splits, or None where a plugin's code cannot be told from another version of it.
 

@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 
 from ftcore.data.cache import cache_key, read_manifest, write_folder
-from ftcore.data.contract import RowFamily
 from ftcore.data.rows import Counts, PrepareRow, stage
 from ftcore.data.sources import Opened, open_source
 from ftcore.data.splitting import hold_out, rows_asked, sample
 from ftcore.data.tables import Split, copy_rows, open_split
 from ftcore.errors import DataError, RowError
+from ftcore.families.base import Family
 from ftcore.spec.sections import Spec
 
 NAMES = ("train", "validation", "test")
@@ -70,7 +70,13 @@ class Report:
 
 @dataclass(frozen=True)
 class Splits:
-    """What a run learns from and is measured on."""
+    """What a run learns from and is measured on.
+
+    Args:
+        key: the same for the same rows, split alike; names what is derived from them.
+    """
+
+    key: str
 
     train: Split
     validation: Split
@@ -78,13 +84,16 @@ class Splits:
     fingerprints: tuple[Fingerprint, ...]
     report: Report
 
+    def __getitem__(self, name: str) -> Split:
+        return {split.name: split for split in self}[name]
+
     def __iter__(self) -> Iterator[Split]:
         return iter((self.train, self.validation, self.test))
 
 
 def load_splits(
     spec: Spec,
-    family: RowFamily,
+    family: Family[Any],
     *,
     base_dir: Path,
     cache_dir: Path,
@@ -120,6 +129,7 @@ def load_splits(
             content |= _prepare(spec, family, sources, prepare, made)
     train, validation, test = (open_split(folder / f"{name}.arrow", name) for name in NAMES)
     splits = Splits(
+        folder.name,
         train,
         validation,
         test,
@@ -132,7 +142,7 @@ def load_splits(
 
 def _prepare(
     spec: Spec,
-    family: RowFamily,
+    family: Family[Any],
     sources: Mapping[str, Opened],
     prepare: PrepareRow | None,
     folder: Path,
@@ -199,7 +209,7 @@ def _choose(
     return chosen
 
 
-def _keys(family: RowFamily, table: pa.Table) -> np.ndarray:
+def _keys(family: Family[Any], table: pa.Table) -> np.ndarray:
     """Hash of each row's group key, uint64 [rows], a chunk at a time: the texts themselves never pile up."""
     parts = [np.empty(0, np.uint64)]
     for batch in table.to_batches():
@@ -209,7 +219,7 @@ def _keys(family: RowFamily, table: pa.Table) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _fit(family: RowFamily, splits: Splits, train: str) -> None:
+def _fit(family: Family[Any], splits: Splits, train: str) -> None:
     try:
         family.fit(splits.train.table)
     except RowError as error:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from ftcore.data.contract import RowFamily
 from ftcore.data.sources import Opened
 from ftcore.data.tables import RowWriter
 from ftcore.errors import DataError, PluginError, RowError
+from ftcore.families.base import Family
 from ftcore.spec.sections import Condition, Spec
 
 _SHOWN = 10  # bad rows named in one error
@@ -59,7 +59,7 @@ class _Problems:
         return DataError(f"{self.total:,} bad rows\n" + "\n".join(lines), where=name, hint=hint)
 
 
-def stage(source: Opened, spec: Spec, family: RowFamily, prepare: PrepareRow | None, path: Path) -> Counts:
+def stage(source: Opened, spec: Spec, family: Family[Any], prepare: PrepareRow | None, path: Path) -> Counts:
     """Read a source to its end and write its parsed rows to `path`.
 
     Raises:
@@ -155,7 +155,7 @@ def _short(value: Any) -> str:  # noqa: ANN401 (a cell)
     return shown if len(shown) <= 60 else shown[:57] + "..."
 
 
-def _require_columns(seen: Iterable[str], spec: Spec, family: RowFamily, name: str) -> None:
+def _require_columns(seen: Iterable[str], spec: Spec, family: Family[Any], name: str) -> None:
     """Refuse a source in which a column that the spec names never occurs."""
     there = list(seen)
     if not there:

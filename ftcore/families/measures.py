@@ -154,7 +154,9 @@ def _correlation(a: Array, b: Array) -> float:
     return float(_ratio((a * b).sum(), np.sqrt((a**2).sum() * (b**2).sum())))
 
 
-def _class_table(labels: Sequence[str], precision: Array, recall: Array, support: Array) -> list[dict[str, Any]]:
+def _class_table(
+    labels: Sequence[str], precision: Array, recall: Array, support: Array
+) -> list[dict[str, Any]]:
     f1 = _f1(precision, recall)
     return [
         {"label": label, "precision": float(p), "recall": float(r), "f1": float(f), "support": int(s)}

@@ -39,9 +39,18 @@ class SequenceClassification(Family[SequenceClassificationSpec]):
     @property
     def schema(self) -> pa.Schema:
         """text, text_pair (null without pairs), label (string, list of strings or double), weight."""
-        label = {"single_label": pa.string(), "multi_label": pa.list_(pa.string()), "regression": pa.float64()}
+        label = {
+            "single_label": pa.string(),
+            "multi_label": pa.list_(pa.string()),
+            "regression": pa.float64(),
+        }
         return pa.schema(
-            [("text", pa.string()), ("text_pair", pa.string()), ("label", label[self.problem]), ("weight", pa.float32())]
+            [
+                ("text", pa.string()),
+                ("text_pair", pa.string()),
+                ("label", label[self.problem]),
+                ("weight", pa.float32()),
+            ]
         )
 
     @property
@@ -100,11 +109,15 @@ class SequenceClassification(Family[SequenceClassificationSpec]):
         name = self.spec.data.columns.label
         self.labels = list(self.spec.data.labels or sorted(counted, key=_natural))
         if len(counted) < 2:
-            raise RowError(f"the training rows have {len(counted)} different label(s); at least 2 are needed", name)
+            raise RowError(
+                f"the training rows have {len(counted)} different label(s); at least 2 are needed", name
+            )
         weights = self.spec.training.class_weights
         if weights == "balanced":
             total = sum(counted.values())
-            self.class_weights = [total / (len(counted) * counted[x]) if x in counted else 1.0 for x in self.labels]
+            self.class_weights = [
+                total / (len(counted) * counted[x]) if x in counted else 1.0 for x in self.labels
+            ]
         elif isinstance(weights, dict):
             if strangers := sorted(set(weights) - set(self.labels)):
                 raise RowError(f"training.class_weights names {strangers[0]!r}, which is no label", name)
@@ -139,7 +152,7 @@ class SequenceClassification(Family[SequenceClassificationSpec]):
         pairs = rows["text_pair"].to_pylist() if self.spec.data.columns.text_pair else None
         encoded = encoder.encode(rows["text"].to_pylist(), pairs)
         return Features(
-            ragged=encoder.ragged(encoded),
+            ragged=encoded.ragged,
             fixed={"labels": self._targets(rows["label"]), "weight": rows["weight"].to_numpy()},
             row=np.arange(rows.num_rows, dtype=np.int64),
         )
@@ -178,7 +191,9 @@ class SequenceClassification(Family[SequenceClassificationSpec]):
         if self.problem == "single_label":
             rows = F.cross_entropy(logits, target, weight=by_class, reduction="none")
         elif self.problem == "multi_label":
-            rows = F.binary_cross_entropy_with_logits(logits, target, weight=by_class, reduction="none").mean(1)
+            rows = F.binary_cross_entropy_with_logits(logits, target, weight=by_class, reduction="none").mean(
+                1
+            )
         else:
             rows = F.mse_loss(logits.squeeze(-1), target, reduction="none")
         return (rows * batch["weight"]).sum()
@@ -233,7 +248,9 @@ class SequenceClassification(Family[SequenceClassificationSpec]):
         self, references: Sequence[Any], answers: Sequence[Answer]
     ) -> SingleLabelMeasures | MultiLabelMeasures | RegressionMeasures:
         if self.problem == "single_label":
-            return SingleLabelMeasures(references, [a.label for a in answers], self.labels, ordered=self.spec.ordered)
+            return SingleLabelMeasures(
+                references, [a.label for a in answers], self.labels, ordered=self.spec.ordered
+            )
         if self.problem == "multi_label":
             return MultiLabelMeasures(references, [a.labels for a in answers], self.labels)
         return RegressionMeasures(references, [a.value for a in answers])
@@ -262,8 +279,14 @@ class _Logits(torch.nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, **inputs: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.model(**inputs).logits
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        given = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
+        logits: torch.Tensor = self.model(**{name: x for name, x in given.items() if x is not None}).logits
         return logits
 
 

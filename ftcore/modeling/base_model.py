@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tokenizers
 import torch
 import transformers
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ftcore.errors import ModelError
-from ftcore.locate import is_local, locate
+from ftcore.locate import PREFIX, locate
 from ftcore_export.runtime.encoding import EncoderConfig, TextEncoder
 
 transformers.logging.set_verbosity_error()
@@ -48,10 +47,12 @@ def open_base(ref: str, base_dir: Path) -> BaseModel:
     Raises:
         ModelError: not there, not a model folder, no safetensors, or an architecture transformers does not have.
     """
-    folder = locate(ref, base_dir) if is_local(ref, base_dir) else _download(ref)
+    folder = locate(ref, base_dir) if names_a_path(ref, base_dir) else _download(ref)
     config_file = folder / "config.json"
     if not config_file.is_file():
-        raise ModelError("no config.json in the base model's folder", where=ref, hint="name a Hugging Face folder")
+        raise ModelError(
+            "no config.json in the base model's folder", where=ref, hint="name a Hugging Face folder"
+        )
     if not any(folder.glob("*.safetensors")):
         raise ModelError(
             "the base model has no *.safetensors weights, and pickled weights are never loaded",
@@ -59,6 +60,11 @@ def open_base(ref: str, base_dir: Path) -> BaseModel:
             hint="save it once with `model.save_pretrained(folder, safe_serialization=True)`",
         )
     return BaseModel(folder, _read_config(config_file, ref))
+
+
+def names_a_path(ref: str, base_dir: Path) -> bool:
+    """Whether a base model's name is a path (there or not) rather than a Hub id."""
+    return ref.startswith((PREFIX, ".", "/", "~")) or (base_dir / ref).exists()
 
 
 def _download(ref: str) -> Path:
@@ -87,11 +93,19 @@ def _read_config(path: Path, ref: str) -> transformers.PretrainedConfig:
             where=ref,
             hint="`model_type` must be one of transformers' own; remote code is never run",
         ) from error
-    known = set(config_class().to_dict()) | set(config_class.attribute_map) | {"num_labels", "id2label", "label2id"}
-    return config_class(**{key: value for key, value in raw.items() if key in known - _NEVER and key[0] != "_"})
+    known = (
+        set(config_class().to_dict())
+        | set(config_class.attribute_map)
+        | {"num_labels", "id2label", "label2id"}
+    )
+    return config_class(
+        **{key: value for key, value in raw.items() if key in known - _NEVER and key[0] != "_"}
+    )
 
 
-def with_dropout(config: transformers.PretrainedConfig, dropout: float | None) -> transformers.PretrainedConfig:
+def with_dropout(
+    config: transformers.PretrainedConfig, dropout: float | None
+) -> transformers.PretrainedConfig:
     """Set every dropout that the architecture has; None leaves them as they are."""
     if dropout is not None:
         for key, value in config.to_dict().items():
@@ -113,19 +127,10 @@ def load_weights(auto_class: Any, base: BaseModel, config: transformers.Pretrain
 
 def open_encoder(base: BaseModel, max_length: int) -> TextEncoder:
     """The base model's tokenizer as the ground floor runs it, cut to what the model can read."""
-    try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(base.folder, local_files_only=True, config=base.config)
-        backend: tokenizers.Tokenizer = tokenizer.backend_tokenizer
-    except (OSError, ValueError, AttributeError, ImportError) as error:
-        raise ModelError(
-            f"the base model's tokenizer does not load as a fast tokenizer: {error}", where=str(base.folder)
-        ) from error
-    if tokenizer.pad_token_id is None:
-        raise ModelError("the tokenizer has no padding token", where=str(base.folder))
-    architecture = transformers.AutoModel._model_mapping[type(base.config)]
-    accepted = inspect.signature(architecture.forward).parameters
+    tokenizer = _open_tokenizer(base)
+    accepted = inspect.signature(transformers.AutoModel._model_mapping[type(base.config)].forward).parameters
     return TextEncoder(
-        backend,
+        tokenizer.backend_tokenizer,
         EncoderConfig(
             max_length=min(max_length, readable_length(base.config), tokenizer.model_max_length),
             pad_id=tokenizer.pad_token_id,
@@ -133,6 +138,28 @@ def open_encoder(base: BaseModel, max_length: int) -> TextEncoder:
             inputs=tuple(name for name in tokenizer.model_input_names if name in accepted),
         ),
     )
+
+
+def save_tokenizer(base: BaseModel, folder: Path) -> None:
+    """Write the base model's tokenizer files into `folder`."""
+    _open_tokenizer(base).save_pretrained(folder)
+
+
+def _open_tokenizer(base: BaseModel) -> transformers.PreTrainedTokenizerFast:
+    where = str(base.folder)
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            base.folder, local_files_only=True, config=base.config
+        )
+    except (OSError, ValueError, ImportError) as error:
+        raise ModelError(f"the base model's tokenizer does not load: {error}", where=where) from error
+    if not tokenizer.is_fast:
+        raise ModelError(
+            "the base model's tokenizer has no tokenizer.json and none can be made of it", where=where
+        )
+    if tokenizer.pad_token_id is None:
+        raise ModelError("the tokenizer has no padding token", where=where)
+    return tokenizer
 
 
 def readable_length(config: transformers.PretrainedConfig) -> int:
@@ -145,5 +172,14 @@ def readable_length(config: transformers.PretrainedConfig) -> int:
 
 
 _OFFSET_POSITIONS = frozenset(
-    {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "longformer", "roberta-prelayernorm", "data2vec-text"}
+    {
+        "roberta",
+        "xlm-roberta",
+        "xlm-roberta-xl",
+        "camembert",
+        "mpnet",
+        "longformer",
+        "roberta-prelayernorm",
+        "data2vec-text",
+    }
 )

@@ -1,0 +1,25 @@
+"""`ftcore evaluate RUN`: measure a run's model on validation and test, with intervals."""
+
+from __future__ import annotations
+
+import argparse
+
+from ftcore.cli.options import Subparsers, add_command
+from ftcore.cli.work import add_run, work
+from ftcore.errors import ExitCode
+
+
+def add(subparsers: Subparsers) -> None:
+    """Add the command."""
+    parser = add_command(
+        subparsers, "evaluate", run, "measure a run's model on validation and test, with intervals"
+    )
+    add_run(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Take the step."""
+    from ftcore.runs.folder import open_run
+
+    work(args, open_run(args.run_path), ["evaluate"])
+    return ExitCode.OK

@@ -1,0 +1,113 @@
+"""Shows a run's events as they come: bars and colours on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+_PLAIN_EVERY = 10.0  # seconds between two lines of a running step, off a terminal
+
+
+class RunProgress:
+    """A listener of a run's `EventLog`.
+
+    Args:
+        console: where to; a terminal gets a bar with the time left, anything else one line at a time.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._steps = 0
+        self._started = self._last_line = time.monotonic()
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        """Show one event; kinds without a method of their own are for the file alone."""
+        show = getattr(self, f"_on_{event['event']}", None)
+        if show is not None:
+            show(event)
+
+    def close(self) -> None:
+        """Take the bar down."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _say(self, text: str, style: str = "") -> None:
+        self._console.print(text, style=style, highlight=False, soft_wrap=True, markup=False)
+
+    def _on_step_started(self, event: Mapping[str, Any]) -> None:
+        self._say(f"== {event['step']}", "bold")
+
+    def _on_data_loaded(self, event: Mapping[str, Any]) -> None:
+        report = event["report"]
+        self._say("data: " + ", ".join(f"{count:,} {name}" for name, count in report["rows"].items()))
+        for name, count in report["leaked"].items():
+            if count:
+                self._say(f"warning: {count:,} rows of {name} have the input of a training row", "yellow")
+
+    def _on_model_built(self, event: Mapping[str, Any]) -> None:
+        self._say(
+            f"model: {event['parameters'] / 1e6:.1f} M parameters; {event['tokens']:,} training tokens,"
+            f" at most {event['max_length']} a row"
+        )
+
+    def _on_device(self, event: Mapping[str, Any]) -> None:
+        self._say(f"device: {event['device']}, {event['precision']} ({event['why']})")
+
+    def _on_resumed(self, event: Mapping[str, Any]) -> None:
+        self._say(f"resumed from the checkpoint of step {event['step']}")
+
+    def _on_warning(self, event: Mapping[str, Any]) -> None:
+        self._say(f"warning: {event['message']}", "yellow")
+
+    def _on_training_started(self, event: Mapping[str, Any]) -> None:
+        self._steps = event["steps"]
+        self._started = self._last_line = time.monotonic()
+        if self._console.is_terminal:
+            self._bar = Progress(
+                TextColumn("training"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[said]}"),
+                TimeRemainingColumn(),
+                console=self._console,
+            )
+            self._bar.start()
+            self._task = self._bar.add_task("", total=self._steps, said="")
+        else:
+            self._say(f"training: {self._steps} steps, {event['rows']:,} rows")
+
+    def _on_step(self, event: Mapping[str, Any]) -> None:
+        step, said = event["step"], f"loss {event['loss']:.4f}, {event['rows_per_second']:.0f} rows/s"
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=step, said=said)
+            return
+        now = time.monotonic()
+        if now - self._last_line >= _PLAIN_EVERY or step == self._steps:
+            self._last_line = now
+            left = (now - self._started) / step * (self._steps - step)
+            self._say(f"step {step}/{self._steps}: {said}, {left:.0f} s left")
+
+    def _on_evaluated(self, event: Mapping[str, Any]) -> None:
+        shown = ", ".join(
+            f"{name} {value:.4f}" for name, value in event["metrics"].items() if "weighted" not in name
+        )
+        best = " (best)" if event["best"] else ""
+        self._say(f"step {event['step']}: validation {shown}{best}")
+
+    def _on_training_finished(self, event: Mapping[str, Any]) -> None:
+        self.close()
+        self._say(f"training ended at step {event['step']}; the best is step {event['best_step']}")
+
+    def _on_variant_exported(self, event: Mapping[str, Any]) -> None:
+        parity = event["parity"]
+        self._say(
+            f"{event['variant']}: {event['bytes'] / 1e6:.1f} MB; against torch on {parity['rows']} rows: logits differ"
+            f" by at most {parity['max_abs_diff']:.2g}, {len(parity['flips'])} answers flip"
+        )

@@ -1,0 +1,120 @@
+"""What run, train, evaluate and export share: a workspace with progress on the console, and its summary."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ftcore.errors import CheckFailed, Interrupted
+
+if TYPE_CHECKING:
+    from ftcore.runs.folder import RunFolder, Step
+    from ftcore.runs.workspace import Workspace
+
+
+def add_runs_dir(parser: argparse.ArgumentParser) -> None:
+    """`--runs-dir`."""
+    parser.add_argument(
+        "--runs-dir",
+        metavar="DIR",
+        type=Path,
+        default=Path("runs"),
+        help="where runs are kept (default: runs/)",
+    )
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """The RUN argument."""
+    parser.add_argument(
+        "run_path", metavar="RUN", type=Path, help="a run's folder, as `ftcore runs` lists it"
+    )
+
+
+def new_run(args: argparse.Namespace) -> RunFolder:
+    """The folder of a new run of the SPEC argument."""
+    from ftcore.cli.options import resolve
+    from ftcore.runs.folder import create_run
+
+    return create_run(resolve(args.spec, args), args.runs_dir)
+
+
+def work(args: argparse.Namespace, folder: RunFolder, steps: Sequence[Step], *, resume: bool = False) -> None:
+    """Take these steps in this run, with progress, and end with a summary that says what to do next."""
+    from ftcore.runs.steps import take_steps
+
+    with _workspace(args, folder) as workspace:
+        try:
+            take_steps(workspace, steps, resume=resume)
+        except Interrupted as stop:
+            again = f"resume it with: ftcore run --resume {folder.path}"
+            raise Interrupted(stop.exit_code, f"interrupted; {again}") from None
+        except CheckFailed:
+            _summarise(folder)
+            raise
+    _summarise(folder)
+
+
+@contextmanager
+def _workspace(args: argparse.Namespace, folder: RunFolder) -> Iterator[Workspace]:
+    from ftcore.cli.console import console
+    from ftcore.cli.options import registry
+    from ftcore.cli.progress import RunProgress
+    from ftcore.runs.folder import reload_spec
+    from ftcore.runs.workspace import Workspace
+
+    spec, task = reload_spec(folder, registry(args))
+    progress = RunProgress(console())
+    try:
+        yield Workspace(folder, spec, task, (progress,))
+    finally:
+        progress.close()
+
+
+def _summarise(folder: RunFolder) -> None:
+    from ftcore.cli.console import print_table, print_text
+    from ftcore.files import read_json
+
+    print_text(f"\nrun {folder.path}")
+    if folder.metrics_file.exists():
+        measured = read_json(folder.metrics_file)
+        splits = measured["splits"]
+        print_text(f"metrics of the model, with {measured['confidence']:.0%} bootstrap intervals")
+        names = list(next(iter(splits.values()))["metrics"])
+        header = ["", *(f"{split} ({content['rows']:,} rows)" for split, content in splits.items())]
+        print_table(
+            header, [[name, *(_metric(s["metrics"][name]) for s in splits.values())] for name in names]
+        )
+    if folder.export_file.exists():
+        variants = read_json(folder.export_file)["variants"]
+        metric = next(iter(next(iter(variants.values()))["test"]["metrics"]))
+        print_text("\nthe bundle's variants, each measured through the runtime that serves it")
+        print_table(
+            ["variant", "MB", "largest difference from torch", "answers that flip", f"test {metric}"],
+            [
+                [
+                    name,
+                    f"{found['bytes'] / 1e6:.1f}",
+                    f"{found['parity']['max_abs_diff']:.2g}",
+                    f"{len(found['parity']['flips'])} of {found['parity']['rows']}",
+                    _metric(found["test"]["metrics"][metric]),
+                ]
+                for name, found in variants.items()
+            ],
+        )
+    print_text(f"\nnext: {_next(folder)}")
+
+
+def _metric(metric: dict[str, Any]) -> str:
+    value = f"{metric['value']:.4f}"
+    return f"{value} [{metric['low']:.4f}, {metric['high']:.4f}]" if "low" in metric else value
+
+
+def _next(folder: RunFolder) -> str:
+    if folder.bundle.exists():
+        return f'ftcore predict {folder.bundle} --text "..."'
+    if folder.metrics_file.exists():
+        return f"ftcore export {folder.path}"
+    return f"ftcore evaluate {folder.path}"

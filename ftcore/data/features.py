@@ -1,0 +1,134 @@
+"""What the model reads, on disk: tokenised once, memory-mapped, batched without per-row Python.
+
+A store is one Arrow IPC file with a single record batch, so that every column is one flat array on the map:
+ragged features are large lists, fixed ones plain columns. Memory does not grow with the rows.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from ftcore.families.base import Batch, Family
+from ftcore_export.runtime.encoding import Side, TextEncoder, filled
+
+_CHUNK = 4096  # rows tokenised at a time
+
+
+class FeatureStore:
+    """Features of one split, read by index.
+
+    Args:
+        path: written by `FeatureStore.build`.
+        padding: ragged feature -> the id that fills it up.
+        side: the side that is filled.
+        inputs: the model's input names; `attention_mask` is made when it is one of them.
+    """
+
+    def __init__(self, path: Path, padding: Mapping[str, int], side: Side, inputs: tuple[str, ...]) -> None:
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        self._padding = dict(padding)
+        self._side = side
+        self._wants_mask = "attention_mask" in inputs
+        self._ragged: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._fixed: dict[str, np.ndarray] = {}
+        for name in table.column_names:
+            column = table[name].chunk(0) if table.num_rows else table[name].combine_chunks()
+            if pa.types.is_large_list(column.type):
+                self._ragged[name] = (column.values.to_numpy(), column.offsets.to_numpy())
+            elif pa.types.is_fixed_size_list(column.type):
+                self._fixed[name] = column.values.to_numpy().reshape(-1, column.type.list_size)
+            else:
+                self._fixed[name] = column.to_numpy()
+        #: int64 [features]: index of the row of the split that each feature comes from.
+        self.row: np.ndarray = self._fixed.pop("row")
+        offsets = self._ragged["input_ids"][1]
+        #: int64 [features]: tokens of each feature.
+        self.lengths: np.ndarray = np.diff(offsets)
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def batch(self, indices: np.ndarray) -> Batch:
+        """The features at `indices`, padded to the longest: name -> tensor [features, ...] on the CPU."""
+        made: dict[str, np.ndarray] = {}
+        for name, (values, offsets) in self._ragged.items():
+            starts, lengths = offsets[indices], offsets[indices + 1] - offsets[indices]
+            width = max(int(lengths.max(initial=0)), 1)
+            real = filled(lengths, width, self._side)
+            padded = np.full((len(indices), width), self._padding.get(name, 0), np.int64)
+            ends = np.cumsum(lengths)
+            padded[real] = values[
+                np.repeat(starts - ends + lengths, lengths) + np.arange(ends[-1] if len(ends) else 0)
+            ]
+            made[name] = padded
+            if name == "input_ids" and self._wants_mask:
+                made["attention_mask"] = real.astype(np.int64)
+        for name, column in self._fixed.items():
+            made[name] = column[indices]
+        return {name: torch.from_numpy(array) for name, array in made.items()}
+
+    @classmethod
+    def build(cls, rows: pa.Table, family: Family[Any], encoder: TextEncoder, path: Path) -> FeatureStore:
+        """Tokenise `rows` into `path` (written beside, then renamed) unless it is there already."""
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=path.parent, prefix=".features-") as folder:
+                made = _write(rows, family, encoder, Path(folder))
+                made.replace(path)
+        config = encoder.config
+        padding = {"input_ids": config.pad_id, **family.pad_values}
+        return cls(path, padding, config.pad_side, config.inputs)
+
+
+def _write(rows: pa.Table, family: Family[Any], encoder: TextEncoder, folder: Path) -> Path:
+    """Append the columns to flat files chunk by chunk, then map those into one Arrow record batch."""
+    columns: dict[str, BinaryIO] = {}
+    types: dict[str, np.dtype] = {}
+    widths: dict[str, int] = {}
+    ragged: set[str] = set()
+
+    def append(name: str, array: np.ndarray) -> None:
+        if name not in columns:
+            columns[name] = (folder / f"{len(columns)}.raw").open("wb")
+            types[name] = array.dtype
+            widths[name] = array.shape[1] if array.ndim == 2 else 0
+        columns[name].write(np.ascontiguousarray(array).data)
+
+    for start in range(0, max(rows.num_rows, 1), _CHUNK):
+        made = family.encode(rows.slice(start, _CHUNK), encoder)
+        append("row", (made.row + start).astype(np.int64))
+        for name, fixed in made.fixed.items():
+            append(name, fixed)
+        for name, lists in made.ragged.items():
+            ragged.add(name)
+            lengths = np.fromiter(map(len, lists), np.int64, len(lists))
+            append(f"{name}/lengths", lengths)
+            flat = np.fromiter((i for one in lists for i in one), np.int32, int(lengths.sum()))
+            append(name, flat)
+
+    def mapped(name: str) -> np.ndarray:
+        file = columns[name]
+        file.close()
+        size = Path(file.name).stat().st_size
+        return np.memmap(file.name, types[name], mode="r") if size else np.empty(0, types[name])
+
+    arrays: dict[str, pa.Array] = {}
+    for name in columns:
+        if name in ragged:
+            offsets = np.concatenate([[0], np.cumsum(mapped(f"{name}/lengths"))]).astype(np.int64)
+            arrays[name] = pa.LargeListArray.from_arrays(offsets, pa.array(mapped(name)))
+        elif "/" not in name:
+            values = pa.array(mapped(name))
+            arrays[name] = pa.FixedSizeListArray.from_arrays(values, widths[name]) if widths[name] else values
+    batch = pa.record_batch(list(arrays.values()), names=list(arrays))
+    path = folder / "features.arrow"
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return path

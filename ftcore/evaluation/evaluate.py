@@ -1,0 +1,88 @@
+"""One split measured: every metric with its interval, and one line a row for predictions.jsonl."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ftcore.evaluation.bootstrap import bootstrap
+from ftcore.families.base import Family, Scores
+from ftcore_export.runtime.answers import to_json
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Answers of one split and what they are worth.
+
+    Args:
+        answers: one a row, as the bundle would give them.
+        references: the right ones.
+        scores: metric -> value, and details.
+        intervals: metric -> {"low", "high"}; empty without bootstrap.
+    """
+
+    answers: Sequence[Any]
+    references: Sequence[Any]
+    scores: Scores
+    intervals: Mapping[str, Mapping[str, float]]
+
+    def to_json(self) -> dict[str, Any]:
+        """As metrics.json has it."""
+        metrics = {
+            name: {"value": value, **self.intervals.get(name, {})}
+            for name, value in self.scores.values.items()
+        }
+        return {"rows": len(self.references), "metrics": metrics, **self.scores.details}
+
+
+class Evaluator:
+    """The metrics of a family and of the plugin's hook `ftcore_metrics`, together.
+
+    Args:
+        hooks: the plugin's hooks (a pluggy hook relay).
+    """
+
+    def __init__(self, family: Family[Any], hooks: Any) -> None:  # noqa: ANN401 (pluggy's relay has no type)
+        self.family = family
+        self.hooks = hooks
+
+    def values(self, references: Sequence[Any], answers: Sequence[Any]) -> dict[str, float]:
+        """Every metric, without intervals."""
+        return {**self.family.score(references, answers).values, **self._from_hook(references, answers)}
+
+    def measure(
+        self, references: Sequence[Any], answers: Sequence[Any], *, resamples: int, confidence: float
+    ) -> Evaluation:
+        """Every metric with its bootstrap interval."""
+        scores = self.family.score(references, answers)
+        own = self.family.scorer(references, answers)
+        extra = self._from_hook(references, answers)
+
+        def scorer(rows: np.ndarray) -> Mapping[str, float]:
+            if not extra:
+                return own(rows)
+            drawn = self._from_hook([references[i] for i in rows], [answers[i] for i in rows])
+            return {**own(rows), **drawn}
+
+        bounds = bootstrap(scorer, len(references), resamples, confidence)
+        intervals = {name: {"low": b.low, "high": b.high} for name, b in bounds.items()}
+        return Evaluation(answers, references, Scores({**scores.values, **extra}, scores.details), intervals)
+
+    def _from_hook(self, references: Sequence[Any], answers: Sequence[Any]) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for values in self.hooks.ftcore_metrics(
+            spec=self.family.spec, references=references, answers=answers
+        ):
+            found.update({name: float(value) for name, value in values.items()})
+        return found
+
+
+def prediction_lines(family: Family[Any], rows: pa.Table, evaluation: Evaluation) -> Iterator[dict[str, Any]]:
+    """What each row was, what was right and what was answered."""
+    inputs = family.inputs(rows)
+    for given, reference, answer in zip(inputs, evaluation.references, evaluation.answers, strict=True):
+        yield {"input": given, "reference": reference, "answer": to_json(answer)}

@@ -1,0 +1,57 @@
+"""The run's one stream of events: appended to events.jsonl, and shown to whoever listens.
+
+Progress bars, trackers (the hook `ftcore_event`) and the report all read these; nobody prints on the side.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+Listener = Callable[[Mapping[str, Any]], None]
+
+
+class EventLog:
+    """Appends events to a file, one JSON object a line, and passes each on to its listeners.
+
+    Args:
+        path: events.jsonl, made if absent; None keeps the events to the listeners (other ranks than the first).
+        listeners: called with every event, in order.
+    """
+
+    def __init__(self, path: Path | None, listeners: tuple[Listener, ...] = ()) -> None:
+        self._file = None if path is None else os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        self._listeners = listeners
+
+    def emit(self, kind: str, **fields: Any) -> None:  # noqa: ANN401 (anything JSON can hold)
+        """Write one event. `kind` is a verb in the past or a noun: `step`, `evaluated`, `checkpoint_saved`..."""
+        event = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": kind, **fields}
+        if self._file is not None:
+            # One write a line: a killed process leaves whole lines only.
+            os.write(self._file, (json.dumps(event, ensure_ascii=False) + "\n").encode())
+        for listener in self._listeners:
+            listener(event)
+
+    def close(self) -> None:
+        """Close the file; `emit` may not be called again."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def read_events(path: Path) -> list[dict[str, Any]]:
+    """Every whole event of a file, in order; a last line cut short by a crash is left out."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines()
+    events = []
+    for line in lines:
+        try:
+            events.append(json.loads(line))
+        except ValueError:
+            continue
+    return events

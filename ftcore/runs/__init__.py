@@ -1,0 +1,1 @@
+"""One run: its folder, its steps (train, evaluate, export), and what it says of itself."""

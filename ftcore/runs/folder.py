@@ -1,0 +1,206 @@
+"""The folder of one run: what lies where, and the record `run.json`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from ftcore.errors import UserError
+from ftcore.files import read_json, sha256, write_atomic, write_json
+from ftcore.plugins import LoadedTask, PluginRegistry
+from ftcore.spec import ResolvedSpec
+from ftcore.spec.sections import Spec
+
+Status = Literal["running", "interrupted", "failed", "finished"]
+Step = Literal["train", "evaluate", "export"]
+
+_PACKAGES = (
+    "ftcore",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "datasets",
+    "accelerate",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of one run.
+
+    Args:
+        path: `runs/<spec name>/<UTC time>-<spec hash>`.
+    """
+
+    path: Path
+
+    @property
+    def record_file(self) -> Path:
+        """run.json: status, versions, plugin, fingerprints."""
+        return self.path / "run.json"
+
+    @property
+    def events_file(self) -> Path:
+        """events.jsonl."""
+        return self.path / "events.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        """The fine-tuned model, a Hugging Face folder."""
+        return self.path / "model"
+
+    @property
+    def family_file(self) -> Path:
+        """What the family learnt from the training rows, JSON."""
+        return self.path / "family.json"
+
+    @property
+    def metrics_file(self) -> Path:
+        """metrics.json: every split's metrics with their intervals."""
+        return self.path / "metrics.json"
+
+    @property
+    def export_file(self) -> Path:
+        """export.json: every variant's size, metrics and parity."""
+        return self.path / "export.json"
+
+    @property
+    def bundle(self) -> Path:
+        """What is deployed."""
+        return self.path / "bundle"
+
+    def predictions(self, split: str) -> Path:
+        """Reference and answer of every row of a split, JSON Lines."""
+        return self.path / f"predictions.{split}.jsonl"
+
+    def record(self) -> dict[str, Any]:
+        """run.json as it is now."""
+        record: dict[str, Any] = read_json(self.record_file)
+        return record
+
+    def update(self, **fields: Any) -> None:  # noqa: ANN401 (anything JSON can hold)
+        """Replace fields of run.json, atomically."""
+        write_json(self.record_file, {**self.record(), **fields})
+
+    def mark(self, status: Status, **fields: Any) -> None:  # noqa: ANN401
+        """Set the status, and when."""
+        self.update(status=status, updated=_now(), **fields)
+
+
+def create_run(resolved: ResolvedSpec, runs_dir: Path) -> RunFolder:
+    """Make the folder of a new run, with its spec as written and as resolved."""
+    spec_json = resolved.spec.model_dump_json(indent=2)
+    digest = hashlib.sha256(spec_json.encode()).hexdigest()[:8]
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    path = runs_dir / resolved.name / f"{stamp}-{digest}"
+    number = 1
+    while path.exists():  # two runs of one spec within a second
+        number += 1
+        path = runs_dir / resolved.name / f"{stamp}-{digest}-{number}"
+    path.mkdir(parents=True)
+    folder = RunFolder(path)
+    write_atomic(path / "spec.yaml", resolved.text.encode())
+    write_atomic(path / "spec.resolved.json", (spec_json + "\n").encode())
+    write_json(
+        folder.record_file,
+        {
+            "schema_version": 1,
+            "name": resolved.name,
+            "task": resolved.task.task.id,
+            "family": resolved.task.task.family,
+            "status": "running",
+            "steps": [],
+            "created": _now(),
+            "spec": str(resolved.path.resolve()),
+            "base_dir": str(resolved.base_dir.resolve()),
+            "seed": resolved.spec.training.seed,
+            "plugin": _plugin_record(resolved.task),
+            "versions": _versions(),
+            "git_revision": _git_revision(resolved.base_dir),
+        },
+    )
+    return folder
+
+
+def open_run(path: Path) -> RunFolder:
+    """The run in a folder.
+
+    Raises:
+        UserError: there is none.
+    """
+    folder = RunFolder(path)
+    if not folder.record_file.is_file():
+        raise UserError(
+            "no run here (no run.json)", where=str(path), hint="`ftcore runs` lists the runs there are"
+        )
+    return folder
+
+
+def reload_spec(folder: RunFolder, registry: PluginRegistry) -> tuple[Spec, LoadedTask]:
+    """The spec of a run as it was resolved, and its task from the plugin installed now."""
+    task = registry.load(folder.record()["task"])
+    text = (folder.path / "spec.resolved.json").read_text(encoding="utf-8")
+    try:
+        return task.task.spec.model_validate_json(text), task
+    except ValueError as error:
+        raise UserError(
+            f"the run's spec does not fit the plugin installed now: {error}",
+            where=str(folder.path),
+            hint=f"the run was made with {json.dumps(folder.record()['plugin'])}",
+        ) from error
+
+
+def find_runs(runs_dir: Path) -> list[RunFolder]:
+    """Every run below a folder, newest first."""
+    found = [RunFolder(file.parent) for file in runs_dir.glob("*/*/run.json")]
+    return sorted(found, key=lambda run: run.path.name, reverse=True)
+
+
+def _plugin_record(task: LoadedTask) -> dict[str, Any]:
+    info = task.info
+    return {
+        "id": info.id,
+        "origin": info.origin,
+        "dist": info.dist,
+        "version": info.version,
+        "sha256": sha256(info.path) if info.path and info.path.is_file() else None,
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _git_revision(folder: Path) -> str | None:
+    try:
+        said = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, timeout=5, check=False
+        )
+    except OSError:
+        return None
+    return said.stdout.strip() or None if said.returncode == 0 else None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

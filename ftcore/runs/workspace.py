@@ -1,0 +1,151 @@
+"""What the steps of a run share, made when first asked for: splits, family, tokenizer, features, model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import asdict
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from ftcore.data import Splits, load_splits
+from ftcore.data.features import FeatureStore
+from ftcore.errors import UserError
+from ftcore.evaluation.evaluate import Evaluator
+from ftcore.events import EventLog, Listener
+from ftcore.families import make_family
+from ftcore.families.base import Family
+from ftcore.files import read_json, write_json
+from ftcore.modeling.base_model import BaseModel, open_base, open_encoder, save_tokenizer
+from ftcore.plugins import LoadedTask
+from ftcore.runs.folder import RunFolder
+from ftcore.spec.sections import Spec
+from ftcore_export.runtime.encoding import TextEncoder
+
+
+def cache_dir() -> Path:
+    """Where parsed and tokenised data is kept: $FTCORE_CACHE, or ~/.cache/ftcore."""
+    return Path(os.environ.get("FTCORE_CACHE") or Path.home() / ".cache" / "ftcore")
+
+
+class Workspace:
+    """One run at work.
+
+    Args:
+        folder: the run's.
+        spec: resolved.
+        task: with the hooks of its plugin.
+        listeners: see every event, after the plugin's `ftcore_event`.
+    """
+
+    def __init__(
+        self, folder: RunFolder, spec: Spec, task: LoadedTask, listeners: tuple[Listener, ...]
+    ) -> None:
+        self.folder = folder
+        self.spec = spec
+        self.task = task
+        self.events = EventLog(
+            folder.events_file, (lambda event: task.hooks.ftcore_event(event=event), *listeners)
+        )
+        self.base_dir = Path(folder.record()["base_dir"])
+
+    @cached_property
+    def family(self) -> Family[Any]:
+        """The family, with what it learnt from the training rows of this run."""
+        family = make_family(self.spec)
+        if self.folder.family_file.exists():
+            family.restore(read_json(self.folder.family_file))
+        return family
+
+    @cached_property
+    def splits(self) -> Splits:
+        """The rows; held against the fingerprints of the run's first reading.
+
+        Raises:
+            UserError: an input has changed since.
+        """
+        splits = load_splits(
+            self.spec,
+            self.family,
+            base_dir=self.base_dir,
+            cache_dir=cache_dir() / "rows",
+            hooks=self.task.hooks,
+        )
+        before = self.folder.record().get("data")
+        fingerprints = [asdict(fingerprint) for fingerprint in splits.fingerprints]
+        if before is None:
+            write_json(self.folder.family_file, self.family.state)
+            self.folder.update(data=fingerprints, data_report=asdict(splits.report))
+            self.events.emit("data_loaded", report=asdict(splits.report))
+        elif before != fingerprints:
+            raise UserError(
+                "the data has changed since this run read it",
+                where=str(self.folder.path),
+                hint="start a new run, or bring the files back as they were",
+            )
+        return splits
+
+    @cached_property
+    def base(self) -> BaseModel:
+        """The base model that training starts from."""
+        return open_base(self.spec.model.base, self.base_dir)
+
+    @cached_property
+    def encoder(self) -> TextEncoder:
+        """The tokenizer; from the fine-tuned model's own folder once there is one."""
+        source = open_base(str(self.folder.model), self.base_dir) if self.trained else self.base
+        return open_encoder(source, self.spec.model.max_length)
+
+    @cache  # noqa: B019 (a workspace lives as long as its command)
+    def features(self, split: str) -> FeatureStore:
+        """The tokenised rows of a split, from the cache when the same rows were tokenised alike before."""
+        rows = self.splits[split].table
+        encoder, family = self.encoder, self.family
+        told = [
+            self.splits.key,
+            split,
+            family.name,
+            family.state,
+            encoder.config.to_json(),
+            encoder.tokenizer.to_str(),
+        ]
+        key = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
+        return FeatureStore.build(rows, family, encoder, cache_dir() / "features" / f"{key}.arrow")
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """Metrics of family and plugin."""
+        return Evaluator(self.family, self.task.hooks)
+
+    @property
+    def trained(self) -> bool:
+        """Whether the run has its fine-tuned model."""
+        return self.folder.model.is_dir()
+
+    def fine_tuned(self) -> torch.nn.Module:
+        """The fine-tuned model, float32, on the CPU, in eval mode.
+
+        Raises:
+            UserError: the run was not trained to its end.
+        """
+        if not self.trained:
+            raise UserError(
+                "this run has no model yet",
+                where=str(self.folder.path),
+                hint=f"finish it with `ftcore run --resume {self.folder.path}`",
+            )
+        return self.family.build(open_base(str(self.folder.model), self.base_dir)).eval()
+
+    def keep_model(self, model: transformers.PreTrainedModel) -> None:
+        """Write the fine-tuned model and its tokenizer as a Hugging Face folder, whole or not at all."""
+        beside = self.folder.path / ".model.tmp"
+        shutil.rmtree(beside, ignore_errors=True)
+        model.save_pretrained(beside, safe_serialization=True)
+        save_tokenizer(self.base, beside)
+        beside.replace(self.folder.model)
