@@ -5,19 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from bundles import bundle_arguments, copy_bundle, tiny, tiny_bundle  # noqa: F401 (fixtures)
+from spec_text import VALID
 
 from ftcore.plugins import PluginRegistry
-
-VALID = """\
-task: sentiment
-data:
-  train: train.csv
-  labels: [neg, pos]
-model:
-  base: ./base
-training:
-  epochs: 1
-"""
 
 
 @pytest.fixture(autouse=True)

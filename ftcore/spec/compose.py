@@ -20,7 +20,10 @@ MAX_DEPTH = 40
 MAX_NODES = 20_000
 MAX_ALIASES = 100
 
-_UNPRINTABLE = re.compile("[^\t\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+# Not printable in YAML, or (U+0085, U+2028, U+2029) a line break to one version of YAML and text to another.
+_REFUSED = re.compile(
+    "[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
 
 #: What ruamel.yaml says -> what would be right.
 _HELP = {
@@ -57,9 +60,10 @@ def parse(source: Source, skip: int = 0) -> Document:
 
 
 def _check_text(source: Source) -> None:
-    if match := _UNPRINTABLE.search(source.text):
-        message = f"the control character U+{ord(match[0]):04X} is not allowed in YAML"
-        raise SpecError([Diagnostic("not-text", message, Span(source, match.start()), "remove it")])
+    if match := _REFUSED.search(source.text):
+        message = f"the character U+{ord(match[0]):04X} is not allowed in a spec"
+        help_ = "remove it, or write it as an escape in double quotes"
+        raise SpecError([Diagnostic("not-text", message, Span(source, match.start()), help_)])
     start = 0
     for line in source.text.split("\n"):
         if len(line) > MAX_LINE:
@@ -249,9 +253,14 @@ class _Maker:
         assert node.scalar is not None
         text, tag, is_plain = node.scalar
         try:
+            # Escapes write characters beyond U+FFFF as pairs, as JSON does; half a pair is no character.
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16")
             if tag is not None:
                 return tagged(tag, text)
             return plain(text) if is_plain else text
+        except UnicodeDecodeError:
+            self._error("not-text", "half of a surrogate pair", node.span, key, "write the character itself")
+            return None
         except ValueError as error:
             self._error("tag" if tag else "number", str(error), node.span, key, None)
             return None

@@ -69,9 +69,10 @@ def _expand_source(value: Any) -> Any:  # noqa: ANN401 (anything that YAML can h
     return value
 
 
+_ShortSource = Annotated[str, Field(min_length=1)] | Annotated[list[dict[str, Any]], Field(min_length=1)]
 SourceField = Annotated[
     Source,
-    BeforeValidator(_expand_source, json_schema_input_type=str | list[dict[str, Any]] | Source),
+    BeforeValidator(_expand_source, json_schema_input_type=_ShortSource | Source),
 ]
 
 

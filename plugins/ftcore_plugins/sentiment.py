@@ -22,7 +22,7 @@ class SentimentData(SequenceClassificationData):
         min_length=2,
         max_length=5,
         description="From most negative to most positive: 2, 3 or 5.",
-        json_schema_extra={"not": {"minItems": 4, "maxItems": 4}},
+        json_schema_extra={"uniqueItems": True, "not": {"minItems": 4, "maxItems": 4}},
     )
 
     @field_validator("labels")

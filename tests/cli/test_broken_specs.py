@@ -1,4 +1,4 @@
-"""Every way a spec can be broken: the error is at the right place, the exit code is 2, nobody sees a traceback."""
+"""Every way a spec can be broken: the error is in the right place, the exit code 2, and no traceback."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from spec_text import VALID
 
 from ftcore.cli import main
 from ftcore.spec.compose import MAX_NODES
-from conftest import VALID
 
 
 def edited(old: str, new: str) -> str:
