@@ -90,10 +90,11 @@ def _read(folder: Path, name: str, entry: FileEntry | None, *, keep: bool) -> by
     except OSError as error:
         what = "is a link" if (folder / name).is_symlink() else f"cannot be read: {error.strerror}"
         raise BundleError(what, where=where, hint="a bundle holds plain files only") from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise BundleError("is no plain file", where=where)
     with io.FileIO(descriptor) as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise BundleError("is no plain file", where=where)
         if status.st_nlink != 1:
             raise BundleError(
                 "is a hard link to another file", where=where, hint="copy the bundle, do not link it"

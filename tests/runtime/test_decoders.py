@@ -1,0 +1,103 @@
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from bundles import DECODER
+
+from ftcore_export.errors import BundleError
+from ftcore_export.runtime.answers import LabelAnswer, LabelsAnswer, ValueAnswer, to_json, to_jsonl
+from ftcore_export.runtime.decoders import make_decoder
+
+MULTI = {**DECODER, "problem": "multi_label", "polarity": None}
+REGRESSION = {**DECODER, "problem": "regression", "labels": [], "polarity": None}
+
+
+def decode(config: dict[str, Any], logits: list[list[float]]) -> list[Any]:
+    return make_decoder(config).decode({"logits": np.array(logits, np.float32)})
+
+
+def test_one_label() -> None:
+    (answer,) = decode(DECODER, [[0, np.log(3), np.log(4)]])
+    assert isinstance(answer, LabelAnswer)
+    assert answer.label == "positive"
+    assert answer.score == pytest.approx(0.5)
+    assert list(answer.scores) == DECODER["labels"]
+    assert list(answer.scores.values()) == pytest.approx([0.125, 0.375, 0.5])
+    assert answer.polarity == pytest.approx(0.375)
+    assert to_json(answer).keys() == {"label", "score", "scores", "polarity"}
+
+
+def test_without_a_scale_there_is_no_polarity() -> None:
+    (answer,) = decode({**DECODER, "polarity": None}, [[0, 1, 2]])
+    assert answer.polarity is None
+    assert "polarity" not in to_json(answer)
+
+
+def test_several_labels() -> None:
+    none, some = decode({**MULTI, "threshold": 0.25}, [[-2, -3, -9], [0, -np.log(3) + 1e-6, -5]])
+    assert none == LabelsAnswer([], none.scores)
+    assert some.labels == ["negative", "neutral"]
+    assert some.scores["neutral"] == pytest.approx(0.25, abs=1e-6)
+
+
+def test_a_number() -> None:
+    assert decode(REGRESSION, [[1.5], [-2]]) == [ValueAnswer(1.5), ValueAnswer(-2.0)]
+
+
+@pytest.mark.parametrize("config", [DECODER, MULTI])
+def test_extreme_logits_give_finite_probabilities_and_no_warning(config: dict[str, Any]) -> None:
+    largest = float(np.finfo(np.float32).max)
+    for answer in decode(config, [[largest, -largest, 0], [-largest, -largest, -largest], [1e4, 1e4, -1e4]]):
+        assert all(0 <= score <= 1 for score in answer.scores.values())
+
+
+def test_no_rows() -> None:
+    for config, width in ((DECODER, 3), (MULTI, 3), (REGRESSION, 1)):
+        assert make_decoder(config).decode({"logits": np.zeros((0, width), np.float32)}) == []
+
+
+def test_another_number_of_logits_than_labels_is_refused() -> None:
+    for config, row in ((DECODER, [1.0, 2]), (REGRESSION, [1.0, 2])):
+        with pytest.raises(BundleError, match="shape"):
+            decode(config, [row])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"family": "telepathy"},
+        {"family": None},
+        {"problem": "hunch"},
+        {"labels": ["one"]},
+        {"labels": ["a", "a", "b"]},
+        {"labels": ["a", "", "b"]},
+        {"labels": ["a", 1, "b"]},
+        {"labels": {}},
+        {"threshold": 0},
+        {"threshold": 1},
+        {"threshold": "0.5"},
+        {"threshold": True},
+        {"polarity": [0, 1]},
+        {"polarity": [-1, 0, 2]},
+        {"polarity": [-1, 0, "1"]},
+        {"problem": "multi_label"},  # with a polarity
+        {"problem": "regression", "polarity": None},  # with labels
+        {"extra": 1},
+    ],
+)
+def test_a_bad_config_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(BundleError):
+        make_decoder({**DECODER, **change})
+
+
+@pytest.mark.parametrize("key", sorted(DECODER))
+def test_a_missing_key_is_refused(key: str) -> None:
+    with pytest.raises(BundleError):
+        make_decoder({name: value for name, value in DECODER.items() if name != key})
+
+
+def test_jsonl_is_valid_even_with_a_lone_surrogate() -> None:
+    lines = to_jsonl([{"a": "é\n"}, {"a": "\ud800"}]).decode().splitlines()
+    assert [json.loads(line)["a"] for line in lines] == ["é\n", "\ud800"]
+    assert "é" in lines[0]
