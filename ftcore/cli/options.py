@@ -34,9 +34,17 @@ class Parser(argparse.ArgumentParser):
             message = f"there is no `{match[1]}` here"
             hint = f"did you mean `{near[0]}`?" if near else f"choose from {', '.join(choices)}"
         elif match := re.search(r"unrecognized arguments: (--[\w-]+)", message):
-            near = get_close_matches(match[1], self._option_string_actions, n=1)
+            near = get_close_matches(match[1], self._options(), n=1)
             hint = f"did you mean `{near[0]}`?" if near else hint
         raise UserError(message, where=self.prog, hint=hint)
+
+    def _options(self) -> list[str]:
+        """The options of this parser and of its commands."""
+        commands = [
+            action.choices for action in self._actions if isinstance(action, argparse._SubParsersAction)
+        ]
+        parsers = [self, *(parser for choices in commands for parser in choices.values())]
+        return [option for parser in parsers for option in parser._option_string_actions]
 
 
 def add_command(
@@ -67,13 +75,13 @@ def add_common(parser: argparse.ArgumentParser, *, top: bool = False) -> None:
     )
 
 
-def add_spec(parser: argparse.ArgumentParser, *, many: bool = False) -> None:
+def add_spec(parser: argparse.ArgumentParser, *, many: bool = False, optional: bool = False) -> None:
     """The SPEC argument(s) and `--set`."""
     help_ = "a spec file, or the bare name of a shipped task file (see `ftcore tasks`)"
     if many:
         parser.add_argument("specs", metavar="SPEC", nargs="+", help=help_)
     else:
-        parser.add_argument("spec", metavar="SPEC", help=help_)
+        parser.add_argument("spec", metavar="SPEC", nargs="?" if optional else None, help=help_)
     parser.add_argument(
         "--set",
         dest="overrides",

@@ -1,0 +1,53 @@
+"""What must stay light stays light: modules that light commands leave alone, and how fast help is there."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+HEAVY = {
+    "accelerate", "datasets", "numpy", "onnx", "onnxruntime", "onnxscript", "pandas", "peft", "pyarrow", "sklearn",
+    "tokenizers", "torch", "transformers",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        None,
+        ["--help"],
+        ["run", "--help"],
+        ["tasks"],
+        ["plugins"],
+        ["schema"],
+        ["validate", "spec.yaml"],
+        ["validate", "none.yaml"],
+    ],
+    ids=str,
+)
+def test_imports_nothing_heavy(arguments: list[str] | None, project: Path) -> None:
+    call = (
+        f"from ftcore.cli import main; main({arguments!r})" if arguments else "import ftcore, ftcore_export"
+    )
+    code = f"{call}\nimport json, sys\nsys.stdout.write(chr(10) + json.dumps(sorted(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(json.loads(result.stdout.splitlines()[-1]))
+    assert "ftcore" in loaded
+    assert not loaded & HEAVY
+    if arguments == ["--help"]:
+        assert not loaded & {"pydantic", "ruamel.yaml", "rich"}
+
+
+def test_help_is_there_at_once(project: Path) -> None:
+    def seconds() -> float:
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "ftcore", "--help"], capture_output=True, check=True)
+        return time.perf_counter() - start
+
+    # The least of several: what else the machine does is no matter of ours.
+    assert min(seconds() for _ in range(5)) < 0.25
