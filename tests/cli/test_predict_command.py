@@ -1,0 +1,176 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ftcore.cli import main
+
+CSV = "id,text\n1,good food\n2,\n3,bad place\n"
+
+
+def predict(*arguments: object) -> int:
+    return main(["predict", *map(str, arguments)])
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_texts(tiny_bundle: Path, capsys) -> None:
+    assert predict(tiny_bundle, "--text", "good food", "--text", "bad") == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.split("\t")[1] == "good food"
+    assert first.split(" ")[0] in ("negative", "neutral", "positive")
+    assert second.endswith("\tbad")
+
+
+def test_texts_as_json_equal_the_pipeline(tiny_bundle: Path, capsys) -> None:
+    from ftcore_export import Pipeline
+    from ftcore_export.runtime.answers import to_json
+
+    assert (
+        predict(tiny_bundle, "--text", "good food", "--text-pair", "bad", "--variant", "int8", "--json") == 0
+    )
+    expected = Pipeline.load(tiny_bundle, "int8").predict([("good food", "bad")])
+    assert lines(capsys.readouterr().out) == [to_json(answer) for answer in expected]
+
+
+def test_a_file_with_a_bad_row(tiny_bundle: Path, tmp_path: Path, capsys) -> None:
+    (tmp_path / "in.csv").write_text(CSV)
+    assert predict(tiny_bundle, "--input", tmp_path / "in.csv", "--output", tmp_path / "out.jsonl") == 3
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == [
+        f"{tmp_path}/in.csv:3: the text is empty",
+        "2 rows answered, 1 could not be",
+    ]
+    good, bad, other = lines((tmp_path / "out.jsonl").read_text())
+    assert good.keys() == {"row", "label", "score", "scores", "polarity"}
+    assert bad == {"row": 3, "error": "the text is empty"}
+    assert other["row"] == 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", "out.jsonl"]
+
+
+def test_to_standard_output_with_the_columns_kept(tiny_bundle: Path, tmp_path: Path, capfdbinary) -> None:
+    (tmp_path / "in.tsv").write_bytes(b"n\tbody\n1\tgood\n2\tcaf\xe9\n")
+    assert predict(tiny_bundle, "--input", tmp_path / "in.tsv", "--column", "text=body", "--keep") == 3
+    good, bad = lines(capfdbinary.readouterr().out.decode())
+    assert good["input"] == {"n": "1", "body": "good"}
+    assert bad["error"] == "the text is not valid Unicode"
+    assert bad["input"] == {"n": "2", "body": "caf\udce9"}
+
+
+def test_standard_input(tiny_bundle: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "ftcore",
+        "predict",
+        str(tiny_bundle),
+        "--input",
+        "-",
+        "--format",
+        "jsonl",
+    ]
+    done = subprocess.run(
+        command, input='{"text": "good"}\n{"text": "bad"}\n', capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "2 rows answered, 0 could not be\n")
+    assert [line["row"] for line in lines(done.stdout)] == [1, 2]
+
+
+def test_many_chunks_keep_their_order(tiny_bundle: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+    from ftcore.cli import predict as module
+
+    monkeypatch.setattr(module, "_CHUNK_BATCHES", 2)
+    texts = ["good " * (1 + n % 7) for n in range(50)]
+    (tmp_path / "in.txt").write_text("\n".join(texts))
+    assert predict(tiny_bundle, "--input", tmp_path / "in.txt", "--keep", "--batch-size", "3") == 0
+    found = lines(capsys.readouterr().out)
+    assert [line["row"] for line in found] == list(range(1, 51))
+    assert [line["input"]["text"] for line in found] == texts
+    by_text: dict[str, set[float]] = {}
+    for line in found:
+        by_text.setdefault(line["input"]["text"], set()).add(round(line["score"], 4))
+    assert all(len(scores) == 1 for scores in by_text.values())
+
+
+def test_of_many_bad_rows_the_terminal_names_some_and_the_output_all(
+    tiny_bundle: Path, tmp_path: Path, capsys
+) -> None:
+    (tmp_path / "in.txt").write_text("\n" * 100)
+    assert predict(tiny_bundle, "--input", tmp_path / "in.txt", "--output", tmp_path / "out.jsonl") == 3
+    assert len(capsys.readouterr().err.splitlines()) == 22
+    assert len(lines((tmp_path / "out.jsonl").read_text())) == 100
+
+
+def test_a_row_that_the_model_cannot_answer_stands_alone(
+    tiny_bundle: Path, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    from ftcore_export.errors import InputError
+    from ftcore_export.runtime.pipeline import Pipeline
+
+    original = Pipeline.predict
+
+    def picky(self: Pipeline, inputs: list[Any], batch_size: int = 32) -> list[Any]:
+        if "bad" in inputs:
+            raise InputError("no finite number", where=f"input {inputs.index('bad')}")
+        return original(self, inputs, batch_size)
+
+    monkeypatch.setattr(Pipeline, "predict", picky)
+    (tmp_path / "in.txt").write_text("good\nbad\nnice\n")
+    assert predict(tiny_bundle, "--input", tmp_path / "in.txt") == 3
+    assert ["error" in line for line in lines(capsys.readouterr().out)] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--input", "nowhere.csv"], "cannot be read"),
+        (["--input", "."], "suffix"),
+        (["--input", ".", "--format", "csv"], "cannot be read"),
+        (["--input", "in.csv", "--column", "text=body"], "the columns are id, text"),
+        (["--input", "in.csv", "--column", "label=x"], "text=NAME"),
+        (["--input", "in.csv", "--batch-size", "0"], "--batch-size"),
+        (["--input", "in.csv", "--threads", "0"], "threads"),
+        (["--input", "in.csv", "--variant", "int4"], "it has fp32, int8"),
+        (["--input", "in.csv", "--output", "in.csv"], "the input itself"),
+        (["--input", "in.csv", "--output", "nowhere/out.jsonl"], "cannot be written"),
+        (["--input", "in.csv", "--text-pair", "x"], "--text-pair"),
+        (["--input", "empty.csv"], "the file is empty"),
+        (["--text", "good", "--output", "out.jsonl"], "go with --input"),
+        (["--text", "good", "--text-pair", "a", "--text-pair", "b"], "one for each"),
+        (["--text", " "], "the text is empty"),
+        (["--text", "good", "--input", "in.csv"], "not allowed with"),
+        ([], "required"),
+    ],
+)
+def test_what_is_unusable_ends_with_2(
+    tiny_bundle: Path, tmp_path: Path, monkeypatch, capsys, arguments: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("in.csv").write_text(CSV)
+    Path("empty.csv").touch()
+    assert predict(tiny_bundle, *arguments) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert "Traceback" not in captured.err
+    assert Path("in.csv").read_text() == CSV
+    assert sorted(path.name for path in Path().iterdir()) == ["empty.csv", "in.csv"]
+
+
+def test_a_spoilt_bundle_ends_with_2(copy_bundle, capsys) -> None:
+    folder = copy_bundle()
+    (folder / "model.int8.onnx").write_bytes(b"x")
+    assert predict(folder, "--text", "good") == 2
+    assert "model.int8.onnx" in capsys.readouterr().err
+
+
+def test_needs_no_torch(tiny_bundle: Path) -> None:
+    code = "import sys; from ftcore.cli import main; code = main(sys.argv[1:])\n"
+    code += "sys.exit(code or len({'torch', 'transformers', 'datasets'} & set(sys.modules)))"
+    command = [sys.executable, "-c", code, "predict", str(tiny_bundle), "--text", "good"]
+    assert subprocess.run(command, capture_output=True).returncode == 0
