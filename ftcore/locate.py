@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
 from ftcore.errors import UserError
@@ -47,17 +47,19 @@ def locate(ref: str, base_dir: Path) -> Path:
 
 def find_module(name: str) -> ModuleSpec | None:
     """Find a module by its dotted name without importing it or the packages above it."""
-    search: Sequence[str] | None = None
-    spec = None
-    parts = name.split(".")
-    for depth, part in enumerate(parts, 1):
-        if not part.isidentifier():
-            return None
-        spec = PathFinder.find_spec(".".join(parts[:depth]), search)
+    first, *rest = name.split(".")
+    if not all(part.isidentifier() for part in (first, *rest)):
+        return None
+    try:
+        # Unlike PathFinder it also asks the finders that editable installs put up; it imports no parent of one name.
+        spec = find_spec(first)
+    except ValueError:  # a module made by hand
+        return None
+    for part in rest:
         if spec is None:
             return None
-        # A namespace package's own locations need its parent imported; plain paths do not.
-        search = list(spec.submodule_search_locations or []) if depth < len(parts) else None
+        # By its last name alone: by the whole, a namespace package is looked for below its imported parent.
+        spec = PathFinder.find_spec(part, list(spec.submodule_search_locations or ()))
     return spec
 
 

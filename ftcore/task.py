@@ -45,7 +45,7 @@ class PluginInfo:
         module: the module's dotted name; of a drop-in, the name it gets.
         path: the module's file; None when it cannot be found.
         dist: the distribution's name, and `version` its version; None for a drop-in.
-        api_version: what the module says it is written for.
+        api_version: the version of the contract that the module says it is written for; 1 if it does not say.
         summary: the first line of the module's docstring.
         status: whether it may be loaded, as far as can be told without importing it.
         problem: why it may not, or cannot, be loaded.

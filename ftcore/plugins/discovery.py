@@ -12,7 +12,6 @@ from importlib import metadata
 from pathlib import Path
 
 from ftcore.errors import UserError
-from ftcore.hookspecs import API_VERSION
 from ftcore.locate import find_module
 from ftcore.task import PluginInfo
 
@@ -84,7 +83,7 @@ def _peeked(info: PluginInfo) -> PluginInfo:
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
         return info  # loading it will say what is wrong
     summary = (ast.get_docstring(tree) or "").partition("\n")[0]
-    api_version = API_VERSION
+    api_version = info.api_version
     for node in tree.body:
         match node:
             case ast.Assign(

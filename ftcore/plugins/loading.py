@@ -27,7 +27,7 @@ def load_plugin(info: PluginInfo) -> LoadedTask:
     """
     _check_api_version(info, info.api_version)
     module = _import(info)
-    _check_api_version(info, getattr(module, "ftcore_api_version", hookspecs.API_VERSION))
+    _check_api_version(info, getattr(module, "ftcore_api_version", info.api_version))
     manager = pluggy.PluginManager("ftcore")
     manager.add_hookspecs(hookspecs)
     _check_hook_names(info, module, manager)

