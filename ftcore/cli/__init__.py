@@ -10,10 +10,10 @@ from importlib import import_module
 
 from ftcore import __version__
 from ftcore.cli.options import Parser, add_common
-from ftcore.errors import CheckFailed, ExitCode, UserError
+from ftcore.errors import CheckFailed, ExitCode, Interrupted, UserError
 
 #: In the order of `ftcore --help`.
-COMMANDS = ("validate", "tasks", "plugins", "schema")
+COMMANDS = ("run", "train", "evaluate", "export", "predict", "runs", "validate", "tasks", "plugins", "schema")
 
 _EPILOG = """\
 exit codes: 0 done; 1 internal failure; 2 bad input (the message says where and how to mend it);
@@ -41,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(error, ExitCode.BAD_INPUT)
     except CheckFailed as error:
         return _fail(error, ExitCode.CHECK_FAILED)
+    except Interrupted as stop:
+        return _fail(str(stop), stop.exit_code)
     except KeyboardInterrupt:
         return _fail("interrupted", ExitCode.INTERRUPTED)
     except BrokenPipeError:
