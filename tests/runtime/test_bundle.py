@@ -229,6 +229,26 @@ def test_a_graph_without_the_output_is_refused(copy_bundle: CopyBundle) -> None:
     refused(folder, "has no output 'logits'")
 
 
+@pytest.mark.parametrize("location", ["weights.bin", "../weights.bin", "{folder}/weights.bin"])
+def test_a_graph_that_reads_another_file_is_refused(
+    copy_bundle: CopyBundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, location: str
+) -> None:
+    import onnx
+
+    folder, beside = copy_bundle(), tmp_path / "work" / "in"
+    beside.mkdir(parents=True)
+    monkeypatch.chdir(beside)
+    model = onnx.load(folder / "model.fp32.onnx")
+    tensor = max(model.graph.initializer, key=lambda initializer: len(initializer.raw_data))
+    for place in (beside, beside.parent):
+        (place / "weights.bin").write_bytes(tensor.raw_data)
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=location.format(folder=beside))
+    replace_file(folder, "model.fp32.onnx", model.SerializeToString())
+    refused(folder, "no ONNX graph")
+
+
 def test_labels_that_the_graph_does_not_give_are_refused(copy_bundle: CopyBundle) -> None:
     folder = copy_bundle()
     edit(folder, lambda manifest: manifest["decoder"].update(labels=["a", "b"], polarity=None))
