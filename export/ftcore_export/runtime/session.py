@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -49,6 +50,9 @@ class GraphSession:
         options.inter_op_num_threads = 1  # an encoder is one chain of operators
         options.log_severity_level = _SILENT
         options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
+        # A graph from bytes may name files for its weights, read from the working directory unverified: from
+        # here none is found.
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
         try:
             self._session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's own classes share no narrower base
