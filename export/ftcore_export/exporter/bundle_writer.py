@@ -18,7 +18,7 @@ from ftcore_export.exporter import model_card as cards
 from ftcore_export.runtime.answers import to_json
 from ftcore_export.runtime.bundle import Bundle
 from ftcore_export.runtime.encoding import EncoderConfig
-from ftcore_export.runtime.golden import Golden
+from ftcore_export.runtime.golden import GOLDEN_CANDIDATES, Golden
 from ftcore_export.runtime.inputs import Input
 from ftcore_export.runtime.manifest import MANIFEST, MODEL_CARD, FileEntry, Manifest, Variant
 from ftcore_export.runtime.pipeline import Pipeline
@@ -130,7 +130,7 @@ def _answers(folder: Path, manifest: Manifest, variant: str, golden: Sequence[In
     names = (manifest.tokenizer, *manifest.variants[variant].graphs.values())
     contents = {name: (folder / name).read_bytes() for name in names}
     pipeline = Pipeline(Bundle(folder, manifest, {**contents, manifest.golden: b""}), variant)
-    return [to_json(pipeline.predict([item])[0]) for item in golden]
+    return [to_json(pipeline.predict([item], top_k=GOLDEN_CANDIDATES)[0]) for item in golden]
 
 
 def _entry(path: Path) -> FileEntry:

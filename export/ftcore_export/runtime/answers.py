@@ -73,7 +73,41 @@ class ValueAnswer:
         return abs(self.value - other.value)
 
 
-Answer: TypeAlias = LabelAnswer | LabelsAnswer | ValueAnswer
+@dataclass(frozen=True, slots=True)
+class SpanAnswer:
+    """A span of a context, or no answer.
+
+    Args:
+        text: as the context has it; empty for no answer.
+        start, end: its characters (Unicode code points) of the context, `end` excluded; None for no answer.
+        score: its probability among all spans of the context, and no answer where that is one.
+        no_answer: probability that the context has no answer; None where every question has one.
+        candidates: where several were asked for, the best spans, as mappings of text, start, end and score.
+    """
+
+    text: str
+    start: int | None = None
+    end: int | None = None
+    score: float = 0.0
+    no_answer: float | None = None
+    candidates: list[dict[str, Any]] | None = None
+
+    def agrees(self, other: SpanAnswer) -> bool:
+        """Whether both have the same text, wherever it stands."""
+        return self.text == other.text
+
+    def margin(self, other: SpanAnswer) -> float:
+        """Probability by which this answer prefers its own text over the other's, at least 0.
+
+        A text that is not among the candidates counts as improbable, so this errs on the large side.
+        """
+        scores = {"": self.no_answer or 0.0}
+        for candidate in reversed(self.candidates or []):
+            scores[candidate["text"]] = candidate["score"]
+        return max(0.0, self.score - scores.get(other.text, 0.0))
+
+
+Answer: TypeAlias = LabelAnswer | LabelsAnswer | ValueAnswer | SpanAnswer
 
 
 def to_json(answer: Answer) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from ftcore_export.errors import BundleError, InputError
 from ftcore_export.runtime.fields import Fields
@@ -136,6 +136,25 @@ class TextEncoder:
         """SHA-256, in hex, of all that decides which ids a text gets: a key for caches of encoded texts."""
         config = json.dumps(self.config.to_json(), sort_keys=True)
         return hashlib.sha256(f"{config}\n{self.tokenizer.to_str()}".encode()).hexdigest()
+
+    @cached_property
+    def untruncated(self) -> Tokenizer:
+        """The same tokenizer once more, without truncation."""
+        tokenizer = Tokenizer.from_str(self.tokenizer.to_str())
+        tokenizer.no_truncation()
+        return tokenizer
+
+    def tokens(self, texts: Sequence[str]) -> list[Encoding]:
+        """Tokenise texts whole, without special tokens, with character offsets (Unicode code points).
+
+        Raises:
+            InputError: a text that is no valid Unicode (a lone surrogate).
+        """
+        rows = list(texts)
+        try:
+            return self.untruncated.encode_batch(rows, add_special_tokens=False)
+        except (TypeError, UnicodeError) as error:
+            raise _not_unicode(rows, None) from error
 
     def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Encoded:
         """Tokenise texts, or pairs of `texts` and `pairs`, in one call; special tokens are added.

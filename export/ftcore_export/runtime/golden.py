@@ -15,6 +15,8 @@ from ftcore_export.runtime.inputs import Input
 #: kernels round differently from one instruction set to the next: other variants are given more room.
 TOLERANCE = {"fp32": 1e-3}
 OTHER_TOLERANCE = 0.1
+#: Candidates that an answer carries here, so that two of them nearly alike in probability are told from an error.
+GOLDEN_CANDIDATES = 5
 
 
 @dataclass(frozen=True)
@@ -88,14 +90,14 @@ def _close(numbers: Mapping[str, float], others: Mapping[str, float], tolerance:
 
 
 def _numbers(value: object, path: str = "") -> dict[str, float]:
-    """Every number in a JSON value, by its path."""
+    """Every fractional number in a JSON object, by its path; positions in a text are no matter of rounding."""
     if isinstance(value, Mapping):
         return {
             place: number
             for key, item in value.items()
             for place, number in _numbers(item, f"{path}/{key}").items()
         }
-    return {path: value} if isinstance(value, (int, float)) and not isinstance(value, bool) else {}
+    return {path: value} if isinstance(value, float) else {}
 
 
 def _brief(answer: object) -> str:

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from ftcore_export.errors import BundleError, InputError
 from ftcore_export.runtime.answers import Answer
 from ftcore_export.runtime.bundle import Bundle, read_bundle
-from ftcore_export.runtime.encoding import TextEncoder
-from ftcore_export.runtime.golden import Golden
-from ftcore_export.runtime.inputs import Input, split_inputs
+from ftcore_export.runtime.decoders import Prepared
+from ftcore_export.runtime.encoding import TextEncoder, filled
+from ftcore_export.runtime.golden import GOLDEN_CANDIDATES, Golden
+from ftcore_export.runtime.inputs import Input
 from ftcore_export.runtime.manifest import Manifest, parse_json
+from ftcore_export.runtime.outputs import join_batches, restore_order
 from ftcore_export.runtime.session import GraphSession
 
 #: Batches whose texts are tokenised and sorted by length together when a stream is answered.
@@ -92,39 +94,55 @@ class Pipeline:
         """Label names; none where the task has none."""
         return self.decoder.labels
 
-    def predict(self, inputs: Sequence[Input], batch_size: int = 32) -> list[Answer]:
-        """Answer each input: a text, a pair of texts, or `{"text": ..., "text_pair": ...}`.
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What the texts of an input are called: those that it must have, then those that it may have."""
+        return self.decoder.fields
 
-        Texts of similar length share a batch of at most `batch_size`. An int8 variant may answer differently,
-        in the last digits, for other batch-mates.
+    def predict(self, inputs: Sequence[Input], batch_size: int = 32, top_k: int = 1) -> list[Answer]:
+        """Answer each input: a text, a pair of texts, or a mapping of `fields` to texts.
+
+        Texts of similar length share a batch of at most `batch_size`; so do the windows of long contexts, whichever
+        input they are of. An int8 variant may answer differently, in the last digits, for other batch-mates.
+
+        Args:
+            top_k: candidates that an answer carries, in the families that rank them.
 
         Raises:
             InputError: an input that is no text, or an empty one; the message names its index.
         """
-        texts, pairs = split_inputs(inputs)
-        return self.decoder.decode(self._run(texts, pairs, batch_size)) if texts else []
+        if top_k < 1:
+            raise InputError(f"top_k must be at least 1, got {top_k}")
+        prepared = self.decoder.prepare(inputs, self.encoder)
+        if not len(prepared.encoded):
+            return []
+        return self.decoder.decode(self._run(prepared, batch_size), prepared, top_k)
 
     def outputs(self, inputs: Sequence[Input], batch_size: int = 32) -> dict[str, np.ndarray]:
-        """The graph's raw outputs, name -> [inputs, ...], in the order of the inputs.
+        """The graph's raw outputs, name -> [features, ...], in the order of the inputs.
 
         Raises:
             InputError: as `predict` does, and where there are no inputs.
         """
-        texts, pairs = split_inputs(inputs)
-        if not texts:
+        prepared = self.decoder.prepare(inputs, self.encoder)
+        if not len(prepared.encoded):
             raise InputError("there are no inputs")
-        return self._run(texts, pairs, batch_size)
+        return self._run(prepared, batch_size)
 
-    def _run(self, texts: list[str], pairs: list[str] | None, batch_size: int) -> dict[str, np.ndarray]:
+    def _run(self, prepared: Prepared, batch_size: int) -> dict[str, np.ndarray]:
         if batch_size < 1:
             raise InputError(f"batch_size must be at least 1, got {batch_size}")
-        encoded = self.encoder.encode(texts, pairs)
+        encoded, side = prepared.encoded, self.encoder.config.pad_side
         order = np.argsort(-encoded.lengths, kind="stable")  # longest first: memory peaks at once or never
-        batches = [
-            self._session.run(self.encoder.collate(encoded, order[start : start + batch_size]))
-            for start in range(0, len(order), batch_size)
-        ]
-        return {name: _restore([batch[name] for batch in batches], order) for name in self.decoder.outputs}
+        chosen = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+        batches = [self._session.run(self.encoder.collate(encoded, indices)) for indices in chosen]
+        lengths = encoded.lengths[order] if self.decoder.by_token else None
+        made = {}
+        for name in self.decoder.outputs:
+            rows = join_batches([batch[name] for batch in batches], lengths, side)
+            _require_finite(rows, prepared.row[order], lengths)
+            made[name] = restore_order(rows, order)
+        return made
 
     def stream(self, inputs: Iterable[Input], batch_size: int = 32) -> Iterator[Answer]:
         """Answer any number of inputs, reading `STREAM_BATCHES` batches ahead and no more."""
@@ -140,20 +158,18 @@ class Pipeline:
         """
         where = self.manifest.golden
         golden = Golden.from_json(parse_json(self._golden, where), where)
-        golden.check(self.variant, [self.predict([item])[0] for item in golden.inputs], where)
+        golden.check(
+            self.variant, [self.predict([item], top_k=GOLDEN_CANDIDATES)[0] for item in golden.inputs], where
+        )
         return len(golden.inputs)
 
 
-def _restore(batches: Sequence[np.ndarray], order: NDArray[np.int64]) -> np.ndarray:
-    """Rows of all batches, back in the order of the inputs.
-
-    Raises:
-        InputError: a value is not finite, so that no answer can be made from it.
-    """
-    sorted_rows = np.concatenate(batches)
-    if not np.isfinite(sorted_rows).all():
-        bad = ~np.isfinite(sorted_rows).reshape(len(sorted_rows), -1).all(axis=1)
-        raise InputError("the model gives no finite number for it", where=f"input {int(order[bad].min())}")
-    rows = np.empty_like(sorted_rows)
-    rows[order] = sorted_rows
-    return rows
+def _require_finite(rows: np.ndarray, inputs: NDArray[np.int64], lengths: NDArray[np.int64] | None) -> None:
+    """Refuse outputs that are not finite, padding aside: no answer can be made of them."""
+    finite = np.isfinite(rows)
+    if lengths is not None:
+        finite[~filled(lengths, rows.shape[1])] = True
+    good = finite.reshape(len(rows), -1).all(axis=1)
+    if not good.all():
+        where = f"input {int(inputs[~good].min())}"
+        raise InputError("the model gives no finite number for it", where=where)

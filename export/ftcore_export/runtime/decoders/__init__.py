@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ftcore_export.errors import BundleError
-from ftcore_export.runtime.decoders.base import Decoder
+from ftcore_export.runtime.decoders.base import Decoder, Prepared
 from ftcore_export.runtime.decoders.sequence_classification import SequenceClassificationDecoder
+from ftcore_export.runtime.decoders.span_extraction import SpanExtractionDecoder
 
-__all__ = ["Decoder", "make_decoder"]
+__all__ = ["Decoder", "Prepared", "make_decoder"]
 
 _DECODERS: dict[str, type[Decoder]] = {
-    decoder.family: decoder for decoder in (SequenceClassificationDecoder,)
+    decoder.family: decoder for decoder in (SequenceClassificationDecoder, SpanExtractionDecoder)
 }
 
 

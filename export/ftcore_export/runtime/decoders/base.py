@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ftcore_export.runtime.answers import Answer
+from ftcore_export.runtime.encoding import Encoded, TextEncoder
+from ftcore_export.runtime.inputs import Input, split_inputs
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Inputs as the graph reads them. Families add what their answers are made with.
+
+    Args:
+        encoded: the features; an input makes one, or several (windows of a long context).
+        row: int64 [features]: index of the input of each feature.
+    """
+
+    encoded: Encoded
+    row: NDArray[np.int64]
 
 
 class Decoder(ABC):
-    """Turns a graph's outputs into answers. Stateless, vectorised, numpy only."""
+    """Turns inputs into features, and a graph's outputs into answers. Stateless, vectorised, numpy only."""
 
     family: ClassVar[str]
     #: Names of the graph outputs that it reads.
     outputs: ClassVar[tuple[str, ...]]
+    #: Whether the second axis of the outputs is that of the tokens; padding is then -inf, at the right.
+    by_token: ClassVar[bool] = False
+    #: What the two texts of an input are called, and how many of them there must be.
+    fields: ClassVar[tuple[str, str]] = ("text", "text_pair")
+    required: ClassVar[int] = 1
 
     @classmethod
     @abstractmethod
@@ -32,10 +54,25 @@ class Decoder(ABC):
     def labels(self) -> tuple[str, ...]:
         """Label names in the order of the logits; empty where there are none."""
 
-    @abstractmethod
-    def decode(self, outputs: Mapping[str, np.ndarray]) -> list[Answer]:
-        """One answer for each row of `outputs` (name -> [rows, ...]).
+    def prepare(self, inputs: Sequence[Input], encoder: TextEncoder) -> Prepared:
+        """Check and tokenise inputs; one feature each unless a family says otherwise.
 
         Raises:
-            BundleError: the shape does not fit the labels.
+            InputError: an input that is no text, or an empty one; the message names its index.
+        """
+        texts, pairs = split_inputs(inputs, self.fields, self.required)
+        return Prepared(encoder.encode(texts, pairs), np.arange(len(texts)))
+
+    @abstractmethod
+    def decode(
+        self, outputs: Mapping[str, np.ndarray], prepared: Prepared | None = None, top_k: int = 1
+    ) -> list[Answer]:
+        """One answer for each input, from `outputs` (name -> [features, ...]).
+
+        Args:
+            prepared: what `prepare` made of the inputs, for the families whose answers point into them.
+            top_k: candidates that an answer carries, in the families that rank them.
+
+        Raises:
+            BundleError: the shape does not fit the labels, or the features.
         """

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ftcore_export.errors import BundleError
 from ftcore_export.runtime.answers import Answer, LabelAnswer, LabelsAnswer, ValueAnswer
-from ftcore_export.runtime.decoders.base import Decoder
+from ftcore_export.runtime.decoders.base import Decoder, Prepared
 from ftcore_export.runtime.fields import Fields
 
 
@@ -80,7 +80,9 @@ class SequenceClassificationDecoder(Decoder):
             return np.where(logits >= 0, 1.0, powers) / (1.0 + powers)
         return logits
 
-    def decode(self, outputs: Mapping[str, np.ndarray]) -> list[Answer]:
+    def decode(
+        self, outputs: Mapping[str, np.ndarray], prepared: Prepared | None = None, top_k: int = 1
+    ) -> list[Answer]:
         """One `LabelAnswer`, `LabelsAnswer` or `ValueAnswer` for each row of logits."""
         values = self.probabilities(outputs)
         rows = values.tolist()
