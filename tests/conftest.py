@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from bundles import bundle_arguments, copy_bundle, tiny, tiny_bundle  # noqa: F401 (fixtures)
+from models import tiny_base  # noqa: F401 (fixture)
 from spec_text import VALID
 
 from ftcore.plugins import PluginRegistry
@@ -30,3 +31,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> PluginRegistry:
     """The registry of a project that has no plugins of its own."""
     return PluginRegistry.discover(cwd=tmp_path_factory.mktemp("empty"))
+
+
+@pytest.fixture(autouse=True)
+def _cache_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FTCORE_CACHE", str(tmp_path / ".cache"))

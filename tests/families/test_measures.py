@@ -1,0 +1,86 @@
+"""Metrics held against scikit-learn's, on whole splits and on resamples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from ftcore.families.measures import MultiLabelMeasures, RegressionMeasures, SingleLabelMeasures
+
+LABELS = ["a", "b", "c", "d"]
+
+
+def drawn(rows: int, seed: int = 0) -> tuple[list[str], list[str], np.ndarray]:
+    """References, answers that agree with most of them, and a resample. Nobody answers or is `d`."""
+    rng = np.random.default_rng(seed)
+    true = rng.choice(LABELS[:3], rows, p=[0.6, 0.3, 0.1])
+    said = np.where(rng.random(rows) < 0.7, true, rng.choice(LABELS[:3], rows))
+    return list(true), list(said), rng.integers(0, rows, rows)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+@pytest.mark.parametrize("resampled", [False, True])
+def test_single_label_metrics_are_those_of_scikit_learn(resampled: bool) -> None:
+    true, said, rows = drawn(300)
+    rows = rows if resampled else np.arange(300)
+    found = SingleLabelMeasures(true, said, LABELS, ordered=True).values(rows)
+    true, said = [true[i] for i in rows], [said[i] for i in rows]
+    expected = {"accuracy": sk.accuracy_score(true, said), "mcc": sk.matthews_corrcoef(true, said)}
+    for average in ("macro", "micro", "weighted"):
+        values = sk.precision_recall_fscore_support(true, said, average=average, zero_division=0)
+        expected |= {f"{name}_{average}": v for name, v in zip(("precision", "recall", "f1"), values[:3], strict=True)}
+    rank = [[LABELS.index(x) for x in side] for side in (true, said)]
+    expected["kappa_quadratic"] = sk.cohen_kappa_score(*rank, weights="quadratic", labels=[0, 1, 2, 3])
+    expected["mae"] = sk.mean_absolute_error(*rank)
+    assert found == pytest.approx(expected)
+
+
+def test_the_confusion_matrix_and_the_class_table_are_those_of_scikit_learn() -> None:
+    true, said, _ = drawn(200)
+    details = SingleLabelMeasures(true, said, LABELS, ordered=False).details()
+    assert details["confusion"] == sk.confusion_matrix(true, said, labels=LABELS).tolist()
+    rare = details["classes"][3]
+    assert rare == {"label": "d", "precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0}
+
+
+@pytest.mark.parametrize("resampled", [False, True])
+def test_multi_label_metrics_are_those_of_scikit_learn(resampled: bool) -> None:
+    rng = np.random.default_rng(1)
+    true = rng.random((200, 4)) < 0.3
+    said = true ^ (rng.random((200, 4)) < 0.15)
+    rows = rng.integers(0, 200, 200) if resampled else np.arange(200)
+    names = [[[LABELS[i] for i in np.flatnonzero(row)] for row in side] for side in (true, said)]
+    found = MultiLabelMeasures(*names, LABELS).values(rows)
+    true, said = true[rows], said[rows]
+    expected = {
+        "accuracy": sk.accuracy_score(true, said),
+        "hamming_loss": sk.hamming_loss(true, said),
+        "mcc": np.mean([sk.matthews_corrcoef(true[:, i], said[:, i]) for i in range(4)]),
+    }
+    for average in ("macro", "micro", "weighted"):
+        values = sk.precision_recall_fscore_support(true, said, average=average, zero_division=0)
+        expected |= {f"{name}_{average}": v for name, v in zip(("precision", "recall", "f1"), values[:3], strict=True)}
+    assert found == pytest.approx(expected)
+
+
+def test_regression_metrics_are_those_of_scikit_learn_and_scipy() -> None:
+    from scipy import stats
+
+    rng = np.random.default_rng(2)
+    true = np.round(rng.normal(size=100), 1)  # rounded: ranks with ties
+    said = true + rng.normal(scale=0.5, size=100)
+    assert RegressionMeasures(true, said).values(np.arange(100)) == pytest.approx(
+        {
+            "mse": sk.mean_squared_error(true, said),
+            "mae": sk.mean_absolute_error(true, said),
+            "r2": sk.r2_score(true, said),
+            "pearson": stats.pearsonr(true, said).statistic,
+            "spearman": stats.spearmanr(true, said).statistic,
+        }
+    )
+
+
+def test_constant_answers_have_no_correlation_and_no_warning() -> None:
+    found = RegressionMeasures([1.0, 2.0, 3.0], [2.0, 2.0, 2.0]).values(np.arange(3))
+    assert found["pearson"] == found["spearman"] == 0

@@ -1,0 +1,65 @@
+"""A tiny random BERT as a base-model folder, and a spec that trains on it in a second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bundles import WORDS, tiny_tokenizer
+
+POSITIVE, NEGATIVE = ("good", "nice"), ("bad", "slow")
+
+
+def save_tiny_bert(folder: Path, **config: Any) -> Path:
+    """Write config.json, model.safetensors and a tokenizer into `folder`."""
+    import torch
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    tokenizer = tiny_tokenizer()
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    BertModel(
+        BertConfig(vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=64, **{**sizes, **config})
+    ).save_pretrained(folder)
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        unk_token="[UNK]",
+        pad_token="[PAD]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+    ).save_pretrained(folder)
+    return folder
+
+
+def labelled_rows(count: int) -> list[dict[str, str]]:
+    """Texts that a word decides: {"text", "label"}, `pos` and `neg` in turn, no two equal."""
+    fillers = [word for word in WORDS if word not in (*POSITIVE, *NEGATIVE)]
+    rows = []
+    for index in range(count):
+        words = POSITIVE if index % 2 else NEGATIVE
+        rest = [fillers[(index // len(fillers) ** place) % len(fillers)] for place in range(3)]
+        text = " ".join([words[(index // 2) % 2], *rest])
+        rows.append({"text": text, "label": "pos" if index % 2 else "neg"})
+    return rows
+
+
+def tiny_spec(base: Path, *, rows: int = 160, **sections: Any) -> dict[str, Any]:
+    """A classification spec with inline rows; `sections` are merged into the spec's own."""
+    spec: dict[str, Any] = {
+        "task": "classification",
+        "data": {"train": labelled_rows(rows), "split": {"validation": 32, "test": 32}},
+        "model": {"base": str(base), "max_length": 16},
+        "training": {"epochs": 2, "batch_size": 16, "learning_rate": 5e-3, "precision": "fp32"},
+        "evaluation": {"bootstrap": 50},
+    }
+    for name, section in sections.items():
+        spec[name] = {**spec[name], **section} if isinstance(spec.get(name), dict) else section
+    return spec
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The base model's folder; read only."""
+    return save_tiny_bert(tmp_path_factory.mktemp("tiny-base"))
