@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from ftcore.families.base import Batch, Family
-from ftcore_export.runtime.encoding import Side, TextEncoder, filled
+from ftcore.families.base import Batch, Family, Features
+from ftcore_export.runtime.encoding import TextEncoder, filled
 
 _CHUNK = 4096  # rows tokenised at a time
 
@@ -25,38 +25,66 @@ class FeatureStore:
     """Features of one split, read by index.
 
     Args:
-        path: written by `FeatureStore.build`.
-        padding: ragged feature -> the id that fills it up.
-        side: the side that is filled.
-        inputs: the model's input names; `attention_mask` is made when it is one of them.
+        ragged: name -> values of all features one after another, and int64 [features + 1] where each begins.
+        fixed: name -> array [features, ...].
+        row: int64 [features]: index of the row of the split that each feature comes from.
+        family: says what ragged features but the token ids are filled up with.
+        encoder: says how token ids are, and which side is filled.
     """
 
-    def __init__(self, path: Path, padding: Mapping[str, int], side: Side, inputs: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        ragged: Mapping[str, tuple[np.ndarray, np.ndarray]],
+        fixed: Mapping[str, np.ndarray],
+        row: np.ndarray,
+        family: Family[Any],
+        encoder: TextEncoder,
+    ) -> None:
+        self._ragged = ragged
+        self._fixed = fixed
+        self._padding = {"input_ids": encoder.config.pad_id, **family.pad_values}
+        self._side = encoder.config.pad_side
+        self._wants_mask = "attention_mask" in encoder.config.inputs
+        self.row = row
+        #: int64 [features]: tokens of each feature.
+        self.lengths: np.ndarray = np.diff(ragged["input_ids"][1])
+
+    @classmethod
+    def open(cls, path: Path, family: Family[Any], encoder: TextEncoder) -> FeatureStore:
+        """What `build` wrote, memory-mapped."""
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-        self._padding = dict(padding)
-        self._side = side
-        self._wants_mask = "attention_mask" in inputs
-        self._ragged: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-        self._fixed: dict[str, np.ndarray] = {}
+        ragged: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        fixed: dict[str, np.ndarray] = {}
         for name in table.column_names:
             column = table[name].chunk(0) if table.num_rows else table[name].combine_chunks()
             if pa.types.is_large_list(column.type):
-                self._ragged[name] = (column.values.to_numpy(), column.offsets.to_numpy())
+                ragged[name] = (column.values.to_numpy(), column.offsets.to_numpy())
             elif pa.types.is_fixed_size_list(column.type):
-                self._fixed[name] = column.values.to_numpy().reshape(-1, column.type.list_size)
+                fixed[name] = column.values.to_numpy().reshape(-1, column.type.list_size)
             else:
-                self._fixed[name] = column.to_numpy()
-        #: int64 [features]: index of the row of the split that each feature comes from.
-        self.row: np.ndarray = self._fixed.pop("row")
-        offsets = self._ragged["input_ids"][1]
-        #: int64 [features]: tokens of each feature.
-        self.lengths: np.ndarray = np.diff(offsets)
+                fixed[name] = column.to_numpy()
+        return cls(ragged, fixed, fixed.pop("row"), family, encoder)
+
+    @classmethod
+    def of(cls, features: Features, family: Family[Any], encoder: TextEncoder) -> FeatureStore:
+        """Features that are in memory."""
+        ragged = {}
+        for name, lists in features.ragged.items():
+            offsets = np.cumsum([0, *map(len, lists)], dtype=np.int64)
+            ragged[name] = (
+                np.fromiter((i for one in lists for i in one), np.int32, int(offsets[-1])),
+                offsets,
+            )
+        return cls(ragged, features.fixed, features.row, family, encoder)
 
     def __len__(self) -> int:
         return len(self.row)
 
-    def batch(self, indices: np.ndarray) -> Batch:
-        """The features at `indices`, padded to the longest: name -> tensor [features, ...] on the CPU."""
+    def batch(self, indices: np.ndarray, epoch: int = 0) -> Batch:
+        """The features at `indices`, padded to the longest: name -> tensor [features, ...] on the CPU.
+
+        They are the same in every epoch; `AugmentedFeatures` has others.
+        """
         made: dict[str, np.ndarray] = {}
         for name, (values, offsets) in self._ragged.items():
             starts, lengths = offsets[indices], offsets[indices + 1] - offsets[indices]
@@ -82,9 +110,11 @@ class FeatureStore:
             with tempfile.TemporaryDirectory(dir=path.parent, prefix=".features-") as folder:
                 made = _write(rows, family, encoder, Path(folder))
                 made.replace(path)
-        config = encoder.config
-        padding = {"input_ids": config.pad_id, **family.pad_values}
-        return cls(path, padding, config.pad_side, config.inputs)
+        return cls.open(path, family, encoder)
+
+    def token_counts(self) -> np.ndarray:
+        """How often each token id occurs, int64 [largest id + 1]."""
+        return np.bincount(self._ragged["input_ids"][0])
 
 
 def _write(rows: pa.Table, family: Family[Any], encoder: TextEncoder, folder: Path) -> Path:

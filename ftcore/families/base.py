@@ -16,6 +16,7 @@ import pyarrow as pa
 import torch
 
 from ftcore.errors import RowError as RowError  # part of this contract, on a floor that data can reach
+from ftcore.families.losses import symmetric_kl
 from ftcore.modeling.base_model import BaseModel
 from ftcore.spec.sections import Spec
 from ftcore_export.exporter.graph import Graph
@@ -143,6 +144,20 @@ class Family(ABC, Generic[SpecT]):
     @abstractmethod
     def weight(self, batch: Batch) -> torch.Tensor:
         """What the loss of this batch is divided by, summed over an optimizer step: rows, tokens..."""
+
+    def divergence(
+        self, one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor], batch: Batch
+    ) -> torch.Tensor:
+        """How far two outputs for the same batch are apart, summed like `loss`; for R-Drop.
+
+        The symmetric divergence of the softmax over the last axis of every output, unless a family says better.
+        """
+        return torch.stack([symmetric_kl(one[name], other[name]).sum() for name in one]).sum()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Fields of `schema` whose words may be swapped or left out while the reference stays right."""
+        return ()
 
     # -- answers and metrics -------------------------------------------------------------------------------
     @property

@@ -13,6 +13,7 @@ import torch
 import transformers
 from torch.nn import functional as F
 
+from ftcore.families import losses
 from ftcore.families.base import Batch, Family, Features, RowError, Scorer, Scores
 from ftcore.families.measures import MultiLabelMeasures, RegressionMeasures, SingleLabelMeasures
 from ftcore.modeling.base_model import BaseModel, load_weights, with_dropout
@@ -34,6 +35,7 @@ class SequenceClassification(Family[SequenceClassificationSpec]):
         self.problem = spec.data.problem
         self.labels: list[str] = []
         self.class_weights: list[float] | None = None
+        self.counts: list[int] = []
 
     # -- rows ----------------------------------------------------------------------------------------------
     @property
@@ -93,6 +95,11 @@ class SequenceClassification(Family[SequenceClassificationSpec]):
         indices = encoded.indices if isinstance(encoded, pa.DictionaryArray) else encoded.chunk(0).indices
         return indices.to_numpy(zero_copy_only=False).astype(np.int64)
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The text, and its pair."""
+        return ("text", "text_pair") if self.spec.data.columns.text_pair else ("text",)
+
     def groups(self, table: pa.Table) -> pa.ChunkedArray:
         """The text (and its pair), without case and outer space."""
         text = pc.utf8_lower(pc.utf8_trim_whitespace(table["text"]))
@@ -101,7 +108,7 @@ class SequenceClassification(Family[SequenceClassificationSpec]):
         return text
 
     def fit(self, train: pa.Table) -> None:
-        """Label names (as given, or sorted; numbers by value) and class weights."""
+        """Label names (as given, or sorted; numbers by value), rows of each, and class weights."""
         if self.problem == "regression":
             return
         column = pc.list_flatten(train["label"]) if self.problem == "multi_label" else train["label"]
@@ -112,16 +119,26 @@ class SequenceClassification(Family[SequenceClassificationSpec]):
             raise RowError(
                 f"the training rows have {len(counted)} different label(s); at least 2 are needed", name
             )
-        weights = self.spec.training.class_weights
-        if weights == "balanced":
-            total = sum(counted.values())
-            self.class_weights = [
-                total / (len(counted) * counted[x]) if x in counted else 1.0 for x in self.labels
-            ]
-        elif isinstance(weights, dict):
+        self.counts = [counted.get(label, 0) for label in self.labels]
+        self.class_weights = self._class_weights()
+
+    def _class_weights(self) -> list[float] | None:
+        """Weight of each label in the loss; the mean over the labels that have rows weighs rows alike."""
+        training = self.spec.training
+        weights = training.class_weights
+        if weights == "none":
+            return None
+        if isinstance(weights, dict):
             if strangers := sorted(set(weights) - set(self.labels)):
-                raise RowError(f"training.class_weights names {strangers[0]!r}, which is no label", name)
-            self.class_weights = [weights.get(x, 1.0) for x in self.labels]
+                what = f"training.class_weights names {strangers[0]!r}, which is no label"
+                raise RowError(what, self.spec.data.columns.label)
+            return [weights.get(label, 1.0) for label in self.labels]
+        counts = [float(count) for count in self.counts]
+        if weights == "effective_number":  # Cui et al. 2019: the n-th row of a label adds beta^(n-1) to it
+            beta = training.effective_number_beta
+            counts = [(1.0 - beta**count) / (1.0 - beta) for count in counts]
+        share = sum(counts) / max(1, sum(count > 0 for count in counts))
+        return [share / count if count else 1.0 for count in counts]
 
     def check(self, table: pa.Table) -> tuple[int, RowError] | None:
         """The first row with a label that is not one of `labels`."""
@@ -138,12 +155,13 @@ class SequenceClassification(Family[SequenceClassificationSpec]):
 
     @property
     def state(self) -> dict[str, Any]:
-        """Label names and class weights."""
-        return {"labels": self.labels, "class_weights": self.class_weights}
+        """Label names, rows of each, and class weights."""
+        return {"labels": self.labels, "counts": self.counts, "class_weights": self.class_weights}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over label names and class weights."""
+        """Take over label names, rows of each, and class weights."""
         self.labels = list(state["labels"])
+        self.counts = list(state["counts"])
         self.class_weights = state["class_weights"]
 
     # -- features and model --------------------------------------------------------------------------------
@@ -185,17 +203,43 @@ class SequenceClassification(Family[SequenceClassificationSpec]):
         return {"logits": model(**inputs).logits.float()}
 
     def loss(self, outputs: Mapping[str, torch.Tensor], batch: Batch) -> torch.Tensor:
-        """Weighted sum of cross-entropy, binary cross-entropy (mean over labels) or squared error."""
+        """Weighted sum of cross-entropy, binary cross-entropy (mean over labels), squared error or Huber loss."""
+        training = self.spec.training
         logits, target = outputs["logits"], batch["labels"]
         by_class = None if self.class_weights is None else logits.new_tensor(self.class_weights)
+        smoothing, gamma = training.label_smoothing, training.focal_gamma
         if self.problem == "single_label":
-            rows = F.cross_entropy(logits, target, weight=by_class, reduction="none")
+            if training.logit_adjustment:
+                logits = logits + training.logit_adjustment * self._log_prior(logits)
+            rows = losses.cross_entropy(logits, target, smoothing=smoothing, gamma=gamma)
+            if by_class is not None:
+                rows = rows * by_class[target]
         elif self.problem == "multi_label":
-            rows = F.binary_cross_entropy_with_logits(logits, target, weight=by_class, reduction="none").mean(
-                1
+            rows = losses.binary_cross_entropy(
+                logits, target, smoothing=smoothing, gamma=gamma, by_label=by_class
             )
+        elif training.loss == "huber":
+            rows = F.huber_loss(logits.squeeze(-1), target, delta=training.huber_delta, reduction="none")
         else:
             rows = F.mse_loss(logits.squeeze(-1), target, reduction="none")
+        return (rows * batch["weight"]).sum()
+
+    def _log_prior(self, like: torch.Tensor) -> torch.Tensor:
+        """Log of each label's share of the training rows (logit adjustment, Menon et al. 2021), [labels]."""
+        counts = like.new_tensor(self.counts).clamp(min=1.0)
+        return (counts / counts.sum()).log()
+
+    def divergence(
+        self, one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor], batch: Batch
+    ) -> torch.Tensor:
+        """Weighted sum of the rows' symmetric divergence; squared difference for a regression."""
+        a, b = one["logits"], other["logits"]
+        if self.problem == "single_label":
+            rows = losses.symmetric_kl(a, b)
+        elif self.problem == "multi_label":
+            rows = losses.symmetric_bernoulli_kl(a, b)
+        else:
+            rows = (a - b).square().squeeze(-1)
         return (rows * batch["weight"]).sum()
 
     def weight(self, batch: Batch) -> torch.Tensor:

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
-Fraction = Annotated[float, Field(ge=0, lt=1)]
+from ftcore.spec.base import Fraction
+from ftcore.spec.base import Section as Section  # part of this module's surface
+from ftcore.spec.training import TrainingSpec as TrainingSpec
+
 Variant = Literal["fp32", "int8"]
 Format = Literal["csv", "tsv", "jsonl", "parquet", "dataset", "folders"]
-
-
-class Section(BaseModel):
-    """A mapping in the spec: immutable, typed without coercion, no unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=True)
 
 
 def _given(name: str) -> JsonDict:
@@ -129,6 +126,17 @@ class DataSpec(Section):
     sample: SampleSpec = Field(default_factory=SampleSpec)
 
 
+class LoraSpec(Section):
+    """Train low-rank updates of the linear layers (and the head); merged into the model before it is kept."""
+
+    rank: int = Field(8, ge=1, le=4096, description="Rank of each update.")
+    alpha: float = Field(16, gt=0, description="Updates are scaled by alpha / rank.")
+    dropout: Fraction = Field(0.0, description="On the input of the updates.")
+    target_modules: list[str] | None = Field(
+        None, min_length=1, description="Names of the layers that get one; every linear layer unless given."
+    )
+
+
 class ModelSpec(Section):
     """What is fine-tuned."""
 
@@ -138,37 +146,16 @@ class ModelSpec(Section):
     )
     max_length: int = Field(256, ge=4, le=131_072, description="Tokens of one input; longer inputs are cut.")
     dropout: float | None = Field(None, ge=0, lt=1, description="Overrides every dropout of the base model.")
-
-
-class EarlyStoppingSpec(Section):
-    """Stop when `evaluation.metric` no longer gets better."""
-
-    patience: int = Field(2, ge=1, description="Evaluations without a better value before training stops.")
-    min_delta: float = Field(0.0, ge=0, description="How much better counts as better.")
-
-
-class TrainingSpec(Section):
-    """How it is fine-tuned."""
-
-    epochs: float = Field(3, gt=0, le=10_000, description="Passes over the training rows.")
-    max_steps: int | None = Field(None, ge=1, description="Optimizer steps; takes the place of `epochs`.")
-    batch_size: int = Field(32, ge=1, le=65_536, description="Rows a micro-batch, on each device.")
-    gradient_accumulation: int = Field(1, ge=1, description="Micro-batches an optimizer step.")
-    learning_rate: float = Field(5e-5, gt=0, lt=10, description="Peak learning rate.")
-    weight_decay: float = Field(0.01, ge=0, lt=1, description="Decoupled; not on biases and norms.")
-    scheduler: Literal["linear", "cosine", "constant"] = Field("linear", description="After the warmup.")
-    warmup: Fraction = Field(0.1, description="Share of the steps in which the learning rate rises from 0.")
-    max_grad_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this norm.")
-    seed: int = Field(42, ge=0, lt=2**32, description="Of initialisation, order and dropout.")
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        "auto", description="auto: bf16 where the hardware computes it natively, else fp32."
+    lora: LoraSpec | None = Field(None, description="Everything trains unless given.")
+    quantize_base: Literal["nf4"] | None = Field(
+        None, description="QLoRA: the frozen weights in 4 bits; needs `lora`, bitsandbytes and a GPU."
     )
-    evaluate_every: Annotated[int, Field(ge=1)] | Literal["epoch"] = Field(
-        "epoch",
-        union_mode="left_to_right",
-        description="`epoch`, or a number of steps between two evaluations.",
-    )
-    early_stopping: EarlyStoppingSpec | None = Field(None, description="Off unless given.")
+
+    @model_validator(mode="after")
+    def _lora_to_quantize_for(self) -> ModelSpec:
+        if self.quantize_base and not self.lora:
+            raise ValueError("`quantize_base` leaves nothing to train without `lora`: give both")
+        return self
 
 
 class EvaluationSpec(Section):
@@ -237,3 +224,11 @@ class Spec(Section):
     training: TrainingSpec = Field(default_factory=TrainingSpec)
     evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
     export: ExportSpec = Field(default_factory=ExportSpec)
+
+    @model_validator(mode="after")
+    def _one_way_to_freeze(self) -> Spec:
+        if self.model.lora and self.training.freeze:
+            raise ValueError(
+                "`training.freeze` and `model.lora` contradict: LoRA freezes the base model already"
+            )
+        return self

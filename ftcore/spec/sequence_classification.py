@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from ftcore.spec.base import Fraction
 from ftcore.spec.sections import DataSpec, EvaluationSpec, Section, Spec, TrainingSpec
 
 Problem = Literal["single_label", "multi_label", "regression"]
@@ -52,10 +53,42 @@ class SequenceClassificationData(DataSpec):
 class SequenceClassificationTraining(TrainingSpec):
     """How it is fine-tuned."""
 
-    class_weights: Literal["none", "balanced"] | dict[str, Annotated[float, Field(ge=0)]] = Field(
-        "none",
-        description="Weight of each label in the loss. balanced: rows / (labels x rows of the label).",
+    loss: Literal["cross_entropy", "binary_cross_entropy", "mse", "huber"] | None = Field(
+        None,
+        description="Said by `data.problem` unless given: cross_entropy for one label, binary_cross_entropy for"
+        " several, mse (or huber) for a number.",
     )
+    huber_delta: float = Field(1.0, gt=0, description="huber: the error from which the loss grows linearly.")
+    label_smoothing: Fraction = Field(0.0, description="Share of each target spread over all labels.")
+    focal_gamma: float | None = Field(
+        None, ge=0, description="Focal loss: rows that are answered well already count less."
+    )
+    logit_adjustment: float | None = Field(
+        None, gt=0, description="Times the labels' log frequencies, added to the logits in training alone."
+    )
+    class_weights: (
+        Literal["none", "balanced", "effective_number"] | dict[str, Annotated[float, Field(ge=0)]]
+    ) = Field(
+        "none",
+        description="Weight of each label in the loss. balanced: rows / (labels x rows of the label);"
+        " effective_number: likewise, with rows that overlap counted less.",
+    )
+    effective_number_beta: float = Field(
+        0.999,
+        gt=0,
+        lt=1,
+        description="effective_number: a label's rows count as (1 - beta^rows) / (1 - beta).",
+    )
+    mixup: float | None = Field(
+        None, gt=0, description="Train on mixtures of two rows' representations; shares from Beta(it, it)."
+    )
+
+    @model_validator(mode="after")
+    def _mixes_alone(self) -> SequenceClassificationTraining:
+        for name in ("rdrop", "fgm"):
+            if self.mixup and getattr(self, name) is not None:
+                raise ValueError(f"`{name}` and `mixup` cannot be used together")
+        return self
 
 
 class SequenceClassificationEvaluation(EvaluationSpec):
@@ -76,3 +109,23 @@ class SequenceClassificationSpec(Spec):
     data: SequenceClassificationData
     training: SequenceClassificationTraining = Field(default_factory=SequenceClassificationTraining)
     evaluation: SequenceClassificationEvaluation = Field(default_factory=SequenceClassificationEvaluation)
+
+    @model_validator(mode="after")
+    def _loss_fits_problem(self) -> SequenceClassificationSpec:
+        problem, training = self.data.problem, self.training
+        fitting = {
+            "single_label": ("cross_entropy",),
+            "multi_label": ("binary_cross_entropy",),
+            "regression": ("mse", "huber"),
+        }[problem]
+        if training.loss and training.loss not in fitting:
+            raise ValueError(f"`training.loss` of `data.problem: {problem}` is {' or '.join(fitting)}")
+        if problem == "regression":
+            if training.class_weights != "none":
+                raise ValueError("`training.class_weights` needs labels, and a regression has none")
+            for name in ("label_smoothing", "focal_gamma"):
+                if getattr(training, name):
+                    raise ValueError(f"`training.{name}` needs labels, and a regression has none")
+        if training.logit_adjustment and problem != "single_label":
+            raise ValueError("`training.logit_adjustment` needs one label a row")
+        return self

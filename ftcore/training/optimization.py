@@ -1,33 +1,82 @@
-"""Optimizer and learning rate."""
+"""The optimizer: which parameters it moves, how fast each group goes, and which rule moves them."""
 
 from __future__ import annotations
 
-import math
-from typing import Literal
+from typing import Any
 
 import torch
 
-from ftcore.spec.sections import TrainingSpec
+from ftcore.errors import UserError
+from ftcore.modeling.layers import head_depth, parameter_depths
+from ftcore.spec.training import TrainingSpec
 
 
 def make_optimizer(model: torch.nn.Module, training: TrainingSpec) -> torch.optim.Optimizer:
-    """AdamW with decoupled weight decay on matrices alone: biases and norms are vectors and do not decay."""
-    trainable = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": training.weight_decay},
-        {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
+    """The spec's optimizer over the groups of `parameter_groups`.
+
+    Raises:
+        UserError: 8-bit AdamW without bitsandbytes or without a GPU.
+    """
+    groups = parameter_groups(model, training)
+    if training.optimizer == "adafactor":
+        return torch.optim.Adafactor(groups)
+    if training.optimizer == "adamw_8bit":
+        return _adamw_8bit(groups)
+    return torch.optim.AdamW(groups, fused=True)
+
+
+def parameter_groups(model: torch.nn.Module, training: TrainingSpec) -> list[dict[str, Any]]:
+    """Trainable parameters by learning rate and decay; `initial_lr` of a group is its peak rate.
+
+    Weight decay is on matrices alone: biases and norms are vectors. With `layer_decay` d, the layer k below the
+    head goes at d^k of the learning rate (discriminative fine-tuning, Howard and Ruder 2018).
+    """
+    depths = parameter_depths(model)
+    head = head_depth(depths)
+    groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        rate = training.learning_rate * (training.layer_decay or 1.0) ** (head - depths[name])
+        if depths[name] == head and training.head_learning_rate is not None:
+            rate = training.head_learning_rate
+        decay = training.weight_decay if decays(parameter) else 0.0
+        groups.setdefault((rate, decay), []).append(parameter)
+    return [
+        {"params": members, "lr": rate, "initial_lr": rate, "weight_decay": decay}
+        for (rate, decay), members in groups.items()
     ]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=training.learning_rate, fused=True)
 
 
-def learning_rate_factor(
-    step: int, total: int, warmup: float, scheduler: Literal["linear", "cosine", "constant"]
-) -> float:
-    """Share of the peak learning rate in optimizer step `step` (from 0) of `total`; a pure function."""
-    rising = round(total * warmup)
-    if step < rising:
-        return (step + 1) / rising
-    if scheduler == "constant":
-        return 1.0
-    done = (step - rising) / max(total - rising, 1)
-    return 1.0 - done if scheduler == "linear" else 0.5 * (1.0 + math.cos(math.pi * done))
+def decays(parameter: torch.nn.Parameter) -> bool:
+    """Whether weight decay and L1 act on it: biases and norms are vectors and stay out."""
+    return parameter.ndim > 1
+
+
+@torch.no_grad()
+def shrink(optimizer: torch.optim.Optimizer, l1: float) -> None:
+    """Decoupled L1: move every weight that decays by `lr * l1` towards 0, and not beyond.
+
+    The proximal step of the L1 penalty (soft thresholding, Parikh and Boyd 2014, section 6.5.2): unlike a penalty
+    in the loss it makes weights exactly 0, whatever the optimizer. Frozen weights stay.
+    """
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if decays(parameter) and parameter.requires_grad:
+                parameter.copy_(torch.nn.functional.softshrink(parameter, group["lr"] * l1))
+
+
+def _adamw_8bit(groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    try:
+        import bitsandbytes
+    except ImportError:
+        bitsandbytes = None
+    if bitsandbytes is None or not torch.cuda.is_available():
+        missing = "a CUDA device" if bitsandbytes else "the package bitsandbytes"
+        raise UserError(
+            f"8-bit AdamW needs {missing}",
+            where="training.optimizer",
+            hint="use `adafactor`, whose state is small as well, or `adamw`",
+        )
+    optimizer: torch.optim.Optimizer = bitsandbytes.optim.AdamW8bit(groups)
+    return optimizer

@@ -1,0 +1,151 @@
+"""Other versions of the training rows, drawn anew each epoch: words swapped or left out, tokens replaced.
+
+What a row becomes depends on seed, epoch and row alone, not on the order of the batches or on who asks: a
+resumed run, and any number of processes, read the same. References are never touched.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from ftcore.data.features import FeatureStore
+from ftcore.errors import PluginError, UserError
+from ftcore.families.base import Batch, Family
+from ftcore.spec.sections import Spec
+from ftcore_export.runtime.encoding import TextEncoder
+
+
+class AugmentedFeatures:
+    """The training features in the place of a `FeatureStore`, each batch changed as `training.augment` says.
+
+    Args:
+        store: the features of the rows as they are; their lengths decide the batches.
+        rows: the parsed rows behind them.
+        hooks: the plugin's, for `ftcore_augment`.
+
+    Raises:
+        UserError: the family's texts must stay as they are, or the plugin or the tokenizer lacks what is asked for.
+    """
+
+    def __init__(
+        self,
+        store: FeatureStore,
+        rows: pa.Table,
+        family: Family[Any],
+        encoder: TextEncoder,
+        spec: Spec,
+        hooks: Any,  # noqa: ANN401 (pluggy's hook relay has no useful type)
+    ) -> None:
+        assert spec.training.augment is not None
+        self.row, self.lengths = store.row, store.lengths
+        self._store, self._rows, self._family, self._encoder = store, rows, family, encoder
+        self._spec, self._augment, self._seed = spec, spec.training.augment, spec.training.seed
+        self._hook = hooks.ftcore_augment
+        self._changes_words = bool(self._augment.swap or self._augment.delete or self._augment.hook)
+        if self._changes_words and not family.texts:
+            raise UserError(
+                f"the texts of the family {family.name} must stay as they are: its references point into them",
+                where="training.augment",
+                hint="`mask` and `unigram` change tokens and can be used",
+            )
+        if self._augment.hook and not self._hook.get_hookimpls():
+            raise UserError("the task's plugin has no `ftcore_augment`", where="training.augment.hook")
+        self._prepare_tokens()
+
+    def _prepare_tokens(self) -> None:
+        added = self._encoder.tokenizer.get_added_tokens_decoder()
+        special = {id_ for id_, token in added.items() if token.special}
+        special |= {self._encoder.config.pad_id}
+        counts = self._store.token_counts().astype(np.float64)
+        counts[[id_ for id_ in special if id_ < len(counts)]] = 0
+        self._special = np.array(sorted(special))
+        self._cumulative = np.cumsum(counts) / max(counts.sum(), 1.0)
+        masks = {token.content: id_ for id_, token in added.items()}
+        self._mask_id = next((masks[name] for name in ("[MASK]", "<mask>") if name in masks), None)
+        if self._augment.mask and self._mask_id is None:
+            raise UserError(
+                "the base model's tokenizer has no mask token",
+                where="training.augment.mask",
+                hint="use `unigram`: tokens drawn by their frequency",
+            )
+
+    def __len__(self) -> int:
+        return len(self._store)
+
+    def batch(self, indices: np.ndarray, epoch: int = 0) -> Batch:
+        """The features at `indices` as epoch `epoch` has them."""
+        batch = self._changed(indices, epoch) if self._changes_words else self._store.batch(indices)
+        if self._augment.mask or self._augment.unigram:
+            batch["input_ids"] = self._noisy(batch["input_ids"].numpy(), indices, epoch)
+        return batch
+
+    def _changed(self, indices: np.ndarray, epoch: int) -> Batch:
+        """Features of the rows with other words; a family with `texts` has one feature a row."""
+        rows = self._rows.take(self.row[indices])
+        draws = [random.Random(f"{self._seed} {epoch} {row}") for row in self.row[indices]]
+        for name in self._family.texts:
+            texts = [self._text(text, draw) for text, draw in zip(rows[name].to_pylist(), draws, strict=True)]
+            place = rows.schema.get_field_index(name)
+            rows = rows.set_column(
+                place, rows.schema.field(name), pa.array(texts, rows.schema.field(name).type)
+            )
+        features = self._family.encode(rows, self._encoder)
+        return FeatureStore.of(features, self._family, self._encoder).batch(np.arange(len(indices)))
+
+    def _text(self, text: str, draw: random.Random) -> str:
+        augment = self._augment
+        if augment.hook and draw.random() < augment.hook:
+            text = self._own(text, draw)
+        return delete_words(swap_words(text, augment.swap, draw), augment.delete, draw)
+
+    def _own(self, text: str, draw: random.Random) -> str:
+        try:
+            made = self._hook(spec=self._spec, text=text, rng=draw)
+        except Exception as error:  # whatever a plugin raises is the plugin's fault
+            raise PluginError(f"ftcore_augment raised {type(error).__name__}: {error}") from error
+        if made is None:
+            return text
+        if not isinstance(made, str) or not made.strip():
+            raise PluginError(
+                f"ftcore_augment returned {made!r}; it must be a text, or None to leave it as it is"
+            )
+        return made
+
+    def _noisy(self, ids: np.ndarray, indices: np.ndarray, epoch: int) -> torch.Tensor:
+        """Blank and unigram noise (Xie et al. 2017) on every token that is not special, int64 [features, width]."""
+        ids = ids.copy()
+        for place, feature in enumerate(indices):
+            rng = np.random.default_rng([self._seed, epoch, int(feature)])
+            open_ = ~np.isin(ids[place], self._special)
+            chance, drawn = rng.random((2, int(open_.sum())))
+            tokens = ids[place][open_]
+            if self._mask_id is not None:
+                tokens[chance < self._augment.mask] = self._mask_id
+            other = (chance >= self._augment.mask) & (chance < self._augment.mask + self._augment.unigram)
+            tokens[other] = np.searchsorted(self._cumulative, drawn[other], side="right")
+            ids[place][open_] = tokens
+        return torch.from_numpy(ids)
+
+
+def swap_words(text: str, share: float, draw: random.Random) -> str:
+    """Exchange two random words, `share` times the number of words (EDA, Wei and Zou 2019); rounded up."""
+    words = text.split()
+    if not share or len(words) < 2:
+        return text
+    for _ in range(-int(-share * len(words) // 1)):
+        one, other = draw.sample(range(len(words)), 2)
+        words[one], words[other] = words[other], words[one]
+    return " ".join(words)
+
+
+def delete_words(text: str, chance: float, draw: random.Random) -> str:
+    """Leave each word out with this chance, but never the last one that is left (EDA)."""
+    words = text.split()
+    if not chance or len(words) < 2:
+        return text
+    return " ".join([word for word in words if draw.random() >= chance] or [draw.choice(words)])

@@ -1,0 +1,66 @@
+"""Losses that families share: float32 logits in, one loss a row out. Nothing is summed here."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional as F
+
+
+def cross_entropy(
+    logits: torch.Tensor, target: torch.Tensor, *, smoothing: float = 0.0, gamma: float | None = None
+) -> torch.Tensor:
+    """Cross-entropy of each row, float32 [rows].
+
+    Args:
+        logits: [rows, labels].
+        target: int64 [rows].
+        smoothing: share of the target spread evenly over all labels (Szegedy et al. 2016).
+        gamma: focal loss (Lin et al. 2017): each row times (1 - p)^gamma, p being what the right label gets.
+    """
+    rows = F.cross_entropy(logits, target, label_smoothing=smoothing, reduction="none")
+    if gamma is None:
+        return rows
+    right = logits.softmax(-1).gather(1, target[:, None]).squeeze(1)
+    return (1.0 - right) ** gamma * rows
+
+
+def binary_cross_entropy(
+    logits: torch.Tensor,
+    target: torch.Tensor,
+    *,
+    smoothing: float = 0.0,
+    gamma: float | None = None,
+    by_label: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Binary cross-entropy, the mean over labels of each row, float32 [rows].
+
+    Args:
+        logits: [rows, labels].
+        target: 0 or 1, float32 [rows, labels].
+        smoothing: targets are drawn this far towards one half.
+        gamma: focal loss, as in `cross_entropy`, label by label.
+        by_label: float32 [labels]: weight of each label.
+    """
+    soft = target * (1.0 - smoothing) + 0.5 * smoothing
+    each = F.binary_cross_entropy_with_logits(logits, soft, weight=by_label, reduction="none")
+    if gamma is not None:
+        probability = logits.sigmoid()
+        right = torch.where(target > 0.5, probability, 1.0 - probability)
+        each = (1.0 - right) ** gamma * each
+    return each.mean(1)
+
+
+def symmetric_kl(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Mean of both Kullback-Leibler divergences of the softmax over the last axis, float32 [rows].
+
+    Entries at -inf (padding) count nothing; axes between the first and the last are summed.
+    """
+    p, q = one.log_softmax(-1), other.log_softmax(-1)
+    padding = torch.isinf(p) | torch.isinf(q)
+    p, q = p.masked_fill(padding, 0.0), q.masked_fill(padding, 0.0)
+    return 0.5 * ((p.exp() - q.exp()) * (p - q)).flatten(1).sum(1)
+
+
+def symmetric_bernoulli_kl(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Mean of both divergences of independent yes-or-no answers, averaged over labels, float32 [rows]."""
+    return 0.5 * ((one.sigmoid() - other.sigmoid()) * (one - other)).mean(1)
