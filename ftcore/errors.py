@@ -16,6 +16,7 @@ __all__ = [
     "ModelError",
     "PluginError",
     "RowError",
+    "RunFailed",
     "UserError",
 ]
 
@@ -56,8 +57,15 @@ class RowError(ValueError):
         self.column = column
 
 
-class Interrupted(Exception):
-    """A run was asked to stop, and can be resumed. `exit_code` is 130 (Ctrl-C) or 143 (SIGTERM)."""
+class RunFailed(Exception):
+    """A run ended early for a reason that is no bug (the loss is NaN, the disk is full): exit code 1."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A run was asked to stop, and can be resumed. `exit_code` is 130 (Ctrl-C) or 143 (SIGTERM).
+
+    Like KeyboardInterrupt it comes out of a signal handler, in any line; so no `except Exception` may catch it.
+    """
 
     def __init__(self, exit_code: ExitCode, what: str = "interrupted") -> None:
         super().__init__(what)

@@ -10,7 +10,7 @@ from importlib import import_module
 
 from ftcore import __version__
 from ftcore.cli.options import Parser, add_common
-from ftcore.errors import CheckFailed, ExitCode, Interrupted, UserError
+from ftcore.errors import CheckFailed, ExitCode, Interrupted, RunFailed, UserError
 
 #: In the order of `ftcore --help`.
 COMMANDS = ("run", "train", "evaluate", "export", "predict", "runs", "validate", "tasks", "plugins", "schema")
@@ -41,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(error, ExitCode.BAD_INPUT)
     except CheckFailed as error:
         return _fail(error, ExitCode.CHECK_FAILED)
+    except RunFailed as error:
+        return _fail(str(error), ExitCode.FAILED)
     except Interrupted as stop:
         return _fail(str(stop), stop.exit_code)
     except KeyboardInterrupt:

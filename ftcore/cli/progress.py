@@ -61,7 +61,10 @@ class RunProgress:
         self._say(f"device: {event['device']}, {event['precision']} ({event['why']})")
 
     def _on_resumed(self, event: Mapping[str, Any]) -> None:
-        self._say(f"resumed from the checkpoint of step {event['step']}")
+        if event["step"]:
+            self._say(f"resumed from the checkpoint of step {event['step']}")
+        else:
+            self._say("resumed: there is no checkpoint yet, so from step 0")
 
     def _on_warning(self, event: Mapping[str, Any]) -> None:
         self._say(f"warning: {event['message']}", "yellow")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ftcore import processes
 from ftcore.errors import CheckFailed, Interrupted
 
 if TYPE_CHECKING:
@@ -34,27 +35,37 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def new_run(args: argparse.Namespace) -> RunFolder:
-    """The folder of a new run of the SPEC argument."""
+    """The folder of a new run of the SPEC argument; of several processes the first makes it for all."""
     from ftcore.cli.options import resolve
-    from ftcore.runs.folder import create_run
+    from ftcore.runs.folder import RunFolder, create_run
 
-    return create_run(resolve(args.spec, args), args.runs_dir)
+    processes.meet()
+    path = create_run(resolve(args.spec, args), args.runs_dir).path if processes.is_first() else ""
+    return RunFolder(Path(processes.share_text(str(path))))
 
 
 def work(args: argparse.Namespace, folder: RunFolder, steps: Sequence[Step], *, resume: bool = False) -> None:
     """Take these steps in this run, with progress, and end with a summary that says what to do next."""
-    from ftcore.runs.steps import take_steps
+    from ftcore.runs.status import at_work
+    from ftcore.training.stopping import listen
 
-    with _workspace(args, folder) as workspace:
-        try:
-            take_steps(workspace, steps, resume=resume)
-        except Interrupted as stop:
-            again = f"resume it with: ftcore run --resume {folder.path}"
-            raise Interrupted(stop.exit_code, f"interrupted; {again}") from None
-        except CheckFailed:
-            _summarise(folder)
-            raise
-    _summarise(folder)
+    try:
+        # Before anything heavy is imported, so that a stop finds somebody who listens from the first moment on.
+        with listen() as stop, at_work(folder):
+            from ftcore.runs.steps import take_steps
+
+            processes.meet()
+            with _workspace(args, folder) as workspace:
+                take_steps(workspace, steps, stop, resume=resume)
+    except Interrupted as stop:
+        raise Interrupted(
+            stop.exit_code, f"interrupted; resume it with: ftcore resume {folder.path}"
+        ) from None
+    except CheckFailed:
+        _summarise(folder)
+        raise
+    if processes.is_first():
+        _summarise(folder)
 
 
 @contextmanager

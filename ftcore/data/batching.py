@@ -38,7 +38,11 @@ class BatchPlan:
         return math.ceil(math.ceil(len(self.lengths) / self.batch_size) / (self.accumulation * self.world))
 
     def epoch(self, epoch: int) -> list[list[np.ndarray]]:
-        """The optimizer steps of one pass: for each, this rank's micro-batches (int64 feature indices)."""
+        """The optimizer steps of one pass: for each, this rank's micro-batches (int64 feature indices).
+
+        Every rank has the same number of micro-batches in a step; where a short last step has none left for it,
+        one without features.
+        """
         rng = np.random.default_rng([self.seed, epoch])
         order = rng.permutation(len(self.lengths))
         window = self.batch_size * _WINDOW
@@ -48,6 +52,7 @@ class BatchPlan:
             part = part[np.argsort(self.lengths[part], kind="stable")]
             batches.extend(np.split(part, range(self.batch_size, len(part), self.batch_size)))
         batches = [batches[i] for i in rng.permutation(len(batches))]
+        batches += [np.empty(0, np.int64)] * (-len(batches) % self.world)
         per_step = self.accumulation * self.world
         return [batches[i : i + per_step][self.rank :: self.world] for i in range(0, len(batches), per_step)]
 

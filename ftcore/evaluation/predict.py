@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ftcore import processes
 from ftcore.data.batching import by_length
 from ftcore.data.features import FeatureStore
 from ftcore.families.base import Family
@@ -20,8 +22,13 @@ def predict(
     features: FeatureStore,
     batch_size: int,
     autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    *,
+    together: bool = False,
 ) -> dict[str, np.ndarray]:
     """Run `model` over every feature, in batches of like length.
+
+    Args:
+        together: the processes of the training share the batches, and each gets the whole.
 
     Returns:
         output name -> float32 array [features, ...]; axes that differ between batches (positions, say) are
@@ -30,23 +37,31 @@ def predict(
     device = next(model.parameters()).device
     model.eval()
     batches = by_length(features.lengths, batch_size)
+    rank, world = (processes.rank(), processes.world()) if together else (0, 1)
+    own = batches[rank::world]
+    # All take as many turns: one that has no batch left runs the last again, since a sharded model needs all.
+    turns = own + batches[-1:] * (math.ceil(len(batches) / world) - len(own))
     made: list[dict[str, np.ndarray]] = []
     with torch.inference_mode(), autocast():
-        for indices in batches:
+        for indices in turns:
             batch = {name: value.to(device) for name, value in features.batch(indices).items()}
             made.append({name: value.cpu().numpy() for name, value in family.outputs(model, batch).items()})
     if not made:
         return {}
-    order = np.concatenate(batches)
-    return {name: _in_order([outputs[name] for outputs in made], order) for name in made[0]}
+    return {
+        name: _in_order([outputs[name] for outputs in made], own, len(features), together) for name in made[0]
+    }
 
 
-def _in_order(parts: list[np.ndarray], order: np.ndarray) -> np.ndarray:
+def _in_order(
+    parts: list[np.ndarray], batches: list[np.ndarray], features: int, together: bool
+) -> np.ndarray:
+    """Outputs of `batches` where their features belong; those of the other processes are added if `together`."""
     shape = [max(part.shape[axis] for part in parts) for axis in range(1, parts[0].ndim)]
-    whole = np.full((len(order), *shape), -np.inf, dtype=np.float32)
-    start = 0
-    for part in parts:
+    if together:
+        shape = [processes.largest(size) for size in shape]
+    whole = np.zeros((features, *shape), dtype=np.float32)
+    for part, indices in zip(parts, batches, strict=False):  # what a process ran again has no batch
         short = [(0, 0), *((0, size - had) for size, had in zip(shape, part.shape[1:], strict=True))]
-        whole[order[start : start + len(part)]] = np.pad(part, short, constant_values=-np.inf)
-        start += len(part)
-    return whole
+        whole[indices] = np.pad(part, short, constant_values=-np.inf)
+    return processes.total(torch.from_numpy(whole)).numpy() if together else whole

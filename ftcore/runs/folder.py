@@ -18,7 +18,7 @@ from ftcore.plugins import LoadedTask, PluginRegistry
 from ftcore.spec import ResolvedSpec
 from ftcore.spec.sections import Spec
 
-Status = Literal["running", "interrupted", "failed", "finished"]
+Status = Literal["waiting", "running", "stopped", "interrupted", "failed", "finished"]
 Step = Literal["train", "evaluate", "export"]
 
 _PACKAGES = (
@@ -48,6 +48,16 @@ class RunFolder:
     def record_file(self) -> Path:
         """run.json: status, versions, plugin, fingerprints."""
         return self.path / "run.json"
+
+    @property
+    def spec_file(self) -> Path:
+        """spec.resolved.json: every value of the spec, defaults and overrides included."""
+        return self.path / "spec.resolved.json"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the process that is at work on the run."""
+        return self.path / ".lock"
 
     @property
     def events_file(self) -> Path:
@@ -115,7 +125,7 @@ def create_run(resolved: ResolvedSpec, runs_dir: Path) -> RunFolder:
     path.mkdir(parents=True)
     folder = RunFolder(path)
     write_atomic(path / "spec.yaml", resolved.text.encode())
-    write_atomic(path / "spec.resolved.json", (spec_json + "\n").encode())
+    write_atomic(folder.spec_file, (spec_json + "\n").encode())
     write_json(
         folder.record_file,
         {
@@ -123,14 +133,14 @@ def create_run(resolved: ResolvedSpec, runs_dir: Path) -> RunFolder:
             "name": resolved.name,
             "task": resolved.task.task.id,
             "family": resolved.task.task.family,
-            "status": "running",
+            "status": "waiting",
             "steps": [],
             "created": _now(),
             "spec": str(resolved.path.resolve()),
             "base_dir": str(resolved.base_dir.resolve()),
             "seed": resolved.spec.training.seed,
-            "plugin": _plugin_record(resolved.task),
-            "versions": _versions(),
+            "plugin": plugin_record(resolved.task),
+            "versions": versions(),
             "git_revision": _git_revision(resolved.base_dir),
         },
     )
@@ -154,7 +164,7 @@ def open_run(path: Path) -> RunFolder:
 def reload_spec(folder: RunFolder, registry: PluginRegistry) -> tuple[Spec, LoadedTask]:
     """The spec of a run as it was resolved, and its task from the plugin installed now."""
     task = registry.load(folder.record()["task"])
-    text = (folder.path / "spec.resolved.json").read_text(encoding="utf-8")
+    text = folder.spec_file.read_text(encoding="utf-8")
     try:
         return task.task.spec.model_validate_json(text), task
     except ValueError as error:
@@ -171,7 +181,8 @@ def find_runs(runs_dir: Path) -> list[RunFolder]:
     return sorted(found, key=lambda run: run.path.name, reverse=True)
 
 
-def _plugin_record(task: LoadedTask) -> dict[str, Any]:
+def plugin_record(task: LoadedTask) -> dict[str, Any]:
+    """Which plugin made the task: where it is from, its version, and its file's hash."""
     info = task.info
     return {
         "id": info.id,
@@ -182,7 +193,8 @@ def _plugin_record(task: LoadedTask) -> dict[str, Any]:
     }
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """What the numbers of a run depend on: Python, the platform, the packages."""
     found = {"python": platform.python_version(), "platform": platform.platform()}
     for name in _PACKAGES:
         try:

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate.utils import set_seed
 
+from ftcore import processes
 from ftcore.data.features import FeatureStore
-from ftcore.errors import CheckFailed, ExitCode, Interrupted, UserError
+from ftcore.errors import CheckFailed, UserError
 from ftcore.evaluation.evaluate import prediction_lines
 from ftcore.evaluation.predict import predict
 from ftcore.files import write_atomic, write_json
 from ftcore.runs.export import export_bundle
-from ftcore.runs.folder import Step
+from ftcore.runs.folder import Step, versions
 from ftcore.runs.workspace import Workspace
 from ftcore.training.checkpoint import CheckpointStore
 from ftcore.training.engine import Job, fine_tune
-from ftcore.training.stopping import StopRequest, listen
+from ftcore.training.sharding import full_state, is_sharded
+from ftcore.training.stopping import StopRequest
 from ftcore_export.runtime.answers import to_jsonl
 
 _REHEARSED = 8  # rows
@@ -28,34 +32,51 @@ _REHEARSED = 8  # rows
 ALL_STEPS: Sequence[Step] = ("train", "evaluate", "export")
 
 
-def take_steps(workspace: Workspace, steps: Sequence[Step], *, resume: bool = False) -> None:
-    """Take these steps and keep the run's status true, whatever happens.
+def take_steps(
+    workspace: Workspace, steps: Sequence[Step], stop: StopRequest, *, resume: bool = False
+) -> None:
+    """Take these steps. Of several processes all train, and the first does everything else.
 
     Raises:
-        Interrupted: Ctrl-C or SIGTERM; the run says "interrupted" and can be resumed.
+        Interrupted: Ctrl-C or SIGTERM; the run can be resumed.
         CheckFailed: a tolerance was not met; everything is there.
     """
-    folder = workspace.folder
-    folder.mark("running")
+    folder, events = workspace.folder, workspace.events
     actions = {"train": train, "evaluate": evaluate, "export": export}
     try:
-        with listen() as stop:
-            for step in steps:
-                workspace.events.emit("step_started", step=step)
+        if resume:
+            _warn_of_other_versions(workspace)
+        for step in steps:
+            if step == "train" or processes.is_first():
+                events.emit("step_started", step=step)
                 actions[step](workspace, stop, resume)
+            if processes.is_first():
                 folder.update(steps=[*(s for s in folder.record()["steps"] if s != step), step])
-        folder.mark("finished")
-        workspace.events.emit("run_finished")
-    except (Interrupted, KeyboardInterrupt) as why:
-        folder.mark("interrupted")
-        workspace.events.emit("run_interrupted")
-        raise why if isinstance(why, Interrupted) else Interrupted(ExitCode.INTERRUPTED) from None
+        events.emit("run_finished")
+    except KeyboardInterrupt:
+        events.emit("run_interrupted")
+        raise
     except BaseException as error:
-        folder.mark("failed", error=str(error))
-        workspace.events.emit("run_failed", error=str(error))
+        # A full disk is a reason to end here; it must not hide behind its own consequence.
+        with suppress(OSError):
+            events.emit("run_failed", error=str(error))
         raise
     finally:
-        workspace.events.close()
+        events.close()
+
+
+def _warn_of_other_versions(workspace: Workspace) -> None:
+    then, now = workspace.folder.record()["versions"], versions()
+    changed = [
+        f"{name} {then.get(name)} -> {now.get(name)}"
+        for name in {**then, **now}
+        if then.get(name) != now.get(name)
+    ]
+    if changed:
+        workspace.events.emit(
+            "warning",
+            message=f"not what the run began with, so it may not go on bit for bit: {', '.join(changed)}",
+        )
 
 
 def train(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
@@ -73,12 +94,19 @@ def train(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
     validation = workspace.splits["validation"].table
     references = workspace.family.references(validation)
     validation_features = workspace.features("validation")
-    stop.check()
 
     def validate(current: torch.nn.Module) -> dict[str, float]:
-        outputs = predict(current, workspace.family, validation_features, spec.evaluation.batch_size)
+        outputs = predict(
+            current, workspace.family, validation_features, spec.evaluation.batch_size, together=True
+        )
         answers = workspace.family.answers(outputs, validation_features.row, validation)
         return workspace.evaluator.values(references, answers)
+
+    origin = workspace.splits["train"].origin
+
+    def places(indices: np.ndarray) -> list[str]:
+        found: list[str] = origin.take(np.unique(features.row[indices])).to_pylist()
+        return found
 
     metric = _rehearse(workspace, model)
     fine_tune(
@@ -87,6 +115,7 @@ def train(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
             family=workspace.family,
             model=model,
             train=features,
+            places=places,
             validate=validate,
             metric=metric,
             higher_is_better=workspace.family.higher_is_better(metric),
@@ -98,7 +127,9 @@ def train(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
             resume=resume,
         )
     )
-    workspace.keep_model(model)
+    weights = full_state(model) if is_sharded(model) else None
+    if processes.is_first():
+        workspace.keep_model(model, weights)
 
 
 def _rehearse(workspace: Workspace, model: torch.nn.Module) -> str:
@@ -130,7 +161,6 @@ def evaluate(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
     model = workspace.fine_tuned()
     measured: dict[str, Any] = {}
     for split in ("validation", "test"):
-        stop.check()
         rows, features = workspace.splits[split].table, workspace.features(split)
         outputs = predict(model, workspace.family, features, spec.batch_size)
         answers = workspace.family.answers(outputs, features.row, rows)
@@ -151,7 +181,6 @@ def export(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
     Raises:
         CheckFailed: a variant is over its tolerance.
     """
-    stop.check()
     problems = export_bundle(workspace)
     if problems:
         raise CheckFailed("; ".join(problems))

@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from functools import cache, cached_property
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 import torch
 import transformers
 
+from ftcore import processes
 from ftcore.data import Splits, load_splits
 from ftcore.data.features import FeatureStore
 from ftcore.errors import UserError
@@ -21,7 +24,7 @@ from ftcore.evaluation.evaluate import Evaluator
 from ftcore.events import EventLog, Listener
 from ftcore.families import make_family
 from ftcore.families.base import Family
-from ftcore.files import read_json, write_json
+from ftcore.files import locked, read_json, sha256, sync_file, sync_folder, write_json
 from ftcore.modeling.base_model import BaseModel, open_base, open_encoder, save_tokenizer
 from ftcore.plugins import LoadedTask
 from ftcore.runs.folder import RunFolder
@@ -50,8 +53,10 @@ class Workspace:
         self.folder = folder
         self.spec = spec
         self.task = task
+        first = processes.is_first()
         self.events = EventLog(
-            folder.events_file, (lambda event: task.hooks.ftcore_event(event=event), *listeners)
+            folder.events_file if first else None,
+            (lambda event: task.hooks.ftcore_event(event=event), *listeners) if first else (),
         )
         self.base_dir = Path(folder.record()["base_dir"])
 
@@ -70,15 +75,18 @@ class Workspace:
         Raises:
             UserError: an input has changed since.
         """
-        splits = load_splits(
-            self.spec,
-            self.family,
-            base_dir=self.base_dir,
-            cache_dir=cache_dir() / "rows",
-            hooks=self.task.hooks,
-        )
+        with _one_at_a_time(["rows", self.spec.data.model_dump(mode="json"), str(self.base_dir)]):
+            splits = load_splits(
+                self.spec,
+                self.family,
+                base_dir=self.base_dir,
+                cache_dir=cache_dir() / "rows",
+                hooks=self.task.hooks,
+            )
         before = self.folder.record().get("data")
         fingerprints = [asdict(fingerprint) for fingerprint in splits.fingerprints]
+        if before is None and not processes.is_first():
+            return splits
         if before is None:
             write_json(self.folder.family_file, self.family.state)
             self.folder.update(data=fingerprints, data_report=asdict(splits.report))
@@ -115,8 +123,9 @@ class Workspace:
             encoder.config.to_json(),
             encoder.tokenizer.to_str(),
         ]
-        key = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
-        return FeatureStore.build(rows, family, encoder, cache_dir() / "features" / f"{key}.arrow")
+        path = cache_dir() / "features" / f"{_key(told)}.arrow"
+        with _one_at_a_time(["features", path.stem]):
+            return FeatureStore.build(rows, family, encoder, path)
 
     @cached_property
     def evaluator(self) -> Evaluator:
@@ -142,10 +151,32 @@ class Workspace:
             )
         return self.family.build(open_base(str(self.folder.model), self.base_dir)).eval()
 
-    def keep_model(self, model: transformers.PreTrainedModel) -> None:
-        """Write the fine-tuned model and its tokenizer as a Hugging Face folder, whole or not at all."""
+    def keep_model(
+        self, model: transformers.PreTrainedModel, weights: Mapping[str, torch.Tensor] | None = None
+    ) -> None:
+        """Write the fine-tuned model and its tokenizer as a Hugging Face folder, whole or not at all.
+
+        Args:
+            weights: of a sharded model, put together.
+        """
         beside = self.folder.path / ".model.tmp"
         shutil.rmtree(beside, ignore_errors=True)
-        model.save_pretrained(beside, safe_serialization=True)
+        model.save_pretrained(beside, safe_serialization=True, state_dict=weights)
         save_tokenizer(self.base, beside)
+        for file in beside.iterdir():
+            sync_file(file)
+        shutil.rmtree(self.folder.model, ignore_errors=True)
         beside.replace(self.folder.model)
+        sync_folder(self.folder.path)
+        self.folder.update(
+            weights={file.name: sha256(file) for file in sorted(self.folder.model.glob("*.safetensors"))}
+        )
+
+
+def _key(parts: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def _one_at_a_time(parts: list[Any]) -> AbstractContextManager[None]:
+    """Of several processes that need the same thing from the cache, one makes it, and the others wait for it."""
+    return locked(cache_dir() / "locks" / _key(parts))

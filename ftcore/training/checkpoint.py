@@ -2,25 +2,30 @@
 
 A checkpoint is a folder `step-<number>`, written beside under a hidden name, every file flushed, then renamed and
 its parent flushed. Reading one verifies each file against the manifest first. Nothing is ever pickled.
+Kept are the newest and the one before it, and of each of these the best one it knows of: whichever of the two a
+run goes on from, its best weights are there as well.
 """
 
 from __future__ import annotations
 
-import random
 import re
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import load_file, load_model, save_file, save_model
 
+from ftcore import processes
+from ftcore.errors import UserError
 from ftcore.files import read_json, sha256, sync_file, sync_folder, write_json
+from ftcore.training import random_state
+from ftcore.training.sharding import full, full_state, is_sharded, like, load_full_state
 
 _NAME = re.compile(r"step-(\d{8})")
+_HIDDEN = ".step-*"
 _MANIFEST = "manifest.json"
 
 
@@ -32,6 +37,7 @@ class Progress:
         step: optimizer steps done.
         epoch: passes begun, from 0.
         step_in_epoch: optimizer steps done of this pass.
+        evaluated_step: the last step at which the model was evaluated.
         best_value: best value of the monitored metric; None before the first evaluation.
         best_step: the step it was reached at.
         without_improvement: evaluations since then.
@@ -41,10 +47,53 @@ class Progress:
     step: int = 0
     epoch: int = 0
     step_in_epoch: int = 0
+    evaluated_step: int = 0
     best_value: float | None = None
     best_step: int | None = None
     without_improvement: int = 0
     finished: bool = False
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a run must go on with, so that its numbers stay the same to the last bit.
+
+    Args:
+        processes: that train together.
+        precision: number format of the matrix products, as it was chosen at the start.
+        threads: that share a sum on the CPU.
+    """
+
+    processes: int
+    precision: str
+    threads: int
+
+
+@dataclass
+class Training:
+    """What changes while a model trains, and so must come back after a stop.
+
+    Args:
+        model: bare, that is not wrapped for distribution; it may be sharded.
+        optimizer: bare.
+        scaler: of fp16 losses, or None.
+        extras: further tensors by name (averaged weights, ...); `restore` fills them in place.
+    """
+
+    model: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler | None = None
+    extras: Mapping[str, torch.Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A checkpoint that was verified."""
+
+    folder: Path
+    progress: Progress
+    setting: Setting
+    state: Mapping[str, Any]
 
 
 class BadCheckpointError(Exception):
@@ -52,7 +101,7 @@ class BadCheckpointError(Exception):
 
 
 class CheckpointStore:
-    """The checkpoints of one run.
+    """The checkpoints of one run. With several processes every one of them calls `save` and `restore`.
 
     Args:
         folder: holds one folder a checkpoint; made if absent.
@@ -62,6 +111,7 @@ class CheckpointStore:
     def __init__(self, folder: Path, warn: Callable[[str], None]) -> None:
         self.folder = folder
         self._warn = warn
+        self._damaged: set[int] = set()
         folder.mkdir(parents=True, exist_ok=True)
 
     def steps(self) -> list[int]:
@@ -73,97 +123,202 @@ class CheckpointStore:
         """Folder of the checkpoint of a step."""
         return self.folder / f"step-{step:08d}"
 
-    def save(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> Path:
-        """Write weights, optimizer, random states and progress of this moment; then drop what is not kept.
+    def save(self, training: Training, progress: Progress, setting: Setting) -> Path:
+        """Write all of this moment; then drop what is not kept.
 
         Raises:
             OSError: the disk is full or read-only; earlier checkpoints are as they were.
         """
         target = self.path(progress.step)
         beside = self.folder / f".{target.name}.tmp"
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir()
+        if processes.is_first():
+            for left in self.folder.glob(_HIDDEN):
+                shutil.rmtree(left)
+            beside.mkdir()
+        processes.wait()
         try:
-            save_model(model, str(beside / "model.safetensors"))
-            tensors, plain = _split_state(optimizer.state_dict())
-            random_tensors, random_plain = _random_state()
-            save_file(tensors, beside / "optimizer.safetensors")
-            save_file(random_tensors, beside / "random.safetensors")
-            write_json(
-                beside / "state.json",
-                {"progress": asdict(progress), "optimizer": plain, "random": random_plain},
-            )
-            names = sorted(entry.name for entry in beside.iterdir())
-            for name in names:
-                sync_file(beside / name)
-            write_json(beside / _MANIFEST, {"files": {name: sha256(beside / name) for name in names}})
-            if target.exists():  # the same step again, after a resume
-                shutil.rmtree(target)
-            beside.replace(target)
-            sync_folder(self.folder)
+            self._write(beside, training, progress, setting)
+            processes.wait()
+            if processes.is_first():
+                self._seal(beside, target)
         finally:
-            shutil.rmtree(beside, ignore_errors=True)
-        self._prune(keep={progress.step, progress.best_step})
+            if processes.is_first():
+                shutil.rmtree(beside, ignore_errors=True)
+        if processes.is_first():
+            self._prune(progress)
+        processes.wait()
         return target
 
-    def restore(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Progress | None:
-        """Take over the newest whole checkpoint; None where there is none at all.
+    def newest(self) -> Found | None:
+        """The newest whole checkpoint; None where there is none at all.
 
         A damaged checkpoint is named in a warning, and the one before is tried.
 
         Raises:
-            BadCheckpointError: there are checkpoints and none is whole.
+            UserError: there are checkpoints and none is whole.
         """
         steps = self.steps()
         for step in reversed(steps):
             folder = self.path(step)
             try:
                 verify(folder)
-            except BadCheckpointError as problem:
+                state = read_json(folder / "state.json")
+                return Found(folder, Progress(**state["progress"]), Setting(**state["setting"]), state)
+            except (BadCheckpointError, TypeError, KeyError) as problem:
+                self._damaged.add(step)
                 self._warn(f"checkpoint {folder.name} is damaged ({problem}): using the one before")
-                continue
-            state = read_json(folder / "state.json")
-            load_model(model, str(folder / "model.safetensors"))
-            optimizer.load_state_dict(
-                _join_state(load_file(folder / "optimizer.safetensors"), state["optimizer"])
-            )
-            _restore_random(load_file(folder / "random.safetensors"), state["random"])
-            return Progress(**state["progress"])
         if steps:
-            raise BadCheckpointError(f"none of the {len(steps)} checkpoints in {self.folder} is whole")
+            raise UserError(
+                f"none of the {len(steps)} checkpoints is whole: "
+                + ", ".join(self.path(step).name for step in steps),
+                where=str(self.folder),
+                hint="bring one back from a copy; to give them up and train from step 0, delete this folder and"
+                " resume again",
+            )
         return None
+
+    def restore(self, found: Found, training: Training) -> None:
+        """Put a checkpoint into model, optimizer, scaler, extras and random states.
+
+        Raises:
+            UserError: it was written by another number of processes.
+        """
+        there = processes.world()
+        if found.setting.processes != there:
+            count = found.setting.processes
+            start = "ftcore" if count == 1 else f"torchrun --nproc-per-node {count} -m ftcore"
+            raise UserError(
+                f"{found.folder.name} was written by {count} process(es) and cannot go on exactly in {there}",
+                where=str(self.folder),
+                hint=f"resume with the same number: {start} resume RUN",
+            )
+        self._load_weights(training.model, found.folder)
+        state = _join_state(load_file(found.folder / "optimizer.safetensors"), found.state["optimizer"])
+        parameters = [p for group in training.optimizer.param_groups for p in group["params"]]
+        for index, entries in state["state"].items():
+            for name, value in entries.items():
+                if isinstance(value, torch.Tensor):
+                    entries[name] = like(value, parameters[index])
+        training.optimizer.load_state_dict(state)
+        if training.scaler is not None:
+            training.scaler.load_state_dict(dict(found.state["scaler"]))
+        if training.extras:
+            kept = load_file(found.folder / "extras.safetensors")
+            with torch.no_grad():
+                for name, tensor in training.extras.items():
+                    tensor.copy_(like(kept[name], tensor))
+        random_state.restore(read_json(found.folder / _random_file()))
 
     def load_weights(self, model: torch.nn.Module, step: int) -> None:
         """Put the weights of one step into `model`.
 
         Raises:
-            BadCheckpointError: it is not what its manifest says.
+            UserError: the checkpoint is not what its manifest says.
         """
-        verify(self.path(step))
-        load_model(model, str(self.path(step) / "model.safetensors"))
+        folder = self.path(step)
+        try:
+            verify(folder)
+        except BadCheckpointError as problem:
+            raise UserError(
+                f"the checkpoint with the best weights is damaged: {problem}",
+                where=str(folder),
+                hint="bring it back from a copy and resume, or start a new run",
+            ) from problem
+        self._load_weights(model, folder)
 
-    def _prune(self, keep: set[int | None]) -> None:
+    def _write(self, folder: Path, training: Training, progress: Progress, setting: Setting) -> None:
+        """Write every file but the manifest; slices are put together, and the first process writes them."""
+        write_json(folder / _random_file(), random_state.capture())
+        tensors, plain = _split_state(training.optimizer.state_dict())
+        extras = {name: full(tensor).contiguous() for name, tensor in training.extras.items()}
+        sharded = is_sharded(training.model)
+        weights = full_state(training.model) if sharded else {}
+        if not processes.is_first():
+            return
+        if sharded:
+            save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+        else:
+            save_model(training.model, str(folder / "model.safetensors"))
+        save_file(tensors, folder / "optimizer.safetensors")
+        if extras:
+            save_file(extras, folder / "extras.safetensors")
+        write_json(
+            folder / "state.json",
+            {
+                "progress": asdict(progress),
+                "setting": asdict(setting),
+                "optimizer": plain,
+                "scaler": training.scaler.state_dict() if training.scaler is not None else None,
+            },
+        )
+
+    def _seal(self, beside: Path, target: Path) -> None:
+        """Flush, write the manifest, and give the folder its name."""
+        names = sorted(entry.name for entry in beside.iterdir())
+        for name in names:
+            sync_file(beside / name)
+        files = {
+            name: {"bytes": (beside / name).stat().st_size, "sha256": sha256(beside / name)} for name in names
+        }
+        write_json(beside / _MANIFEST, {"files": files})
+        if target.exists():  # the same step again, after a resume
+            target.replace(self.folder / f".{target.name}.old")
+        beside.replace(target)
+        sync_folder(self.folder)
+        self._damaged.discard(int(target.name[-8:]))
+
+    def _prune(self, newest: Progress) -> None:
+        keep = {newest.step, newest.best_step}
+        for step in reversed(self.steps()):
+            if step == newest.step or step in self._damaged:
+                continue
+            try:
+                verify(self.path(step), sizes_only=True)
+                before = Progress(**read_json(self.path(step) / "state.json")["progress"])
+            except (BadCheckpointError, OSError, ValueError, KeyError, TypeError):
+                continue
+            keep |= {before.step, before.best_step}
+            break
         for step in self.steps():
             if step not in keep:
-                shutil.rmtree(self.path(step))
+                # Renamed first, so that a crash while deleting leaves nothing that looks like a checkpoint.
+                shutil.rmtree(self.path(step).replace(self.folder / f".{self.path(step).name}.old"))
+        for left in self.folder.glob(_HIDDEN):
+            shutil.rmtree(left)
+
+    def _load_weights(self, model: torch.nn.Module, folder: Path) -> None:
+        if is_sharded(model):
+            load_full_state(model, load_file(folder / "model.safetensors"))
+        else:
+            load_model(model, str(folder / "model.safetensors"))
 
 
-def verify(folder: Path) -> None:
+def verify(folder: Path, *, sizes_only: bool = False) -> None:
     """Hold a checkpoint's files against its manifest.
+
+    Args:
+        sizes_only: leave the hashes out: finds what is missing, extra or cut short, not a changed bit.
 
     Raises:
         BadCheckpointError: a file is missing, extra or changed; the message names it.
     """
     try:
-        files: dict[str, str] = read_json(folder / _MANIFEST)["files"]
+        files: dict[str, dict[str, Any]] = read_json(folder / _MANIFEST)["files"]
         there = {entry.name for entry in folder.iterdir()} - {_MANIFEST}
         for name in sorted(there ^ set(files)):
             raise BadCheckpointError(f"{name} is {'extra' if name in there else 'missing'}")
-        for name, digest in files.items():
-            if sha256(folder / name) != digest:
+        for name, said in files.items():
+            size = (folder / name).stat().st_size
+            if size != said["bytes"]:
+                raise BadCheckpointError(f"{name} has {size:,} bytes of {said['bytes']:,}")
+            if not sizes_only and sha256(folder / name) != said["sha256"]:
                 raise BadCheckpointError(f"{name} has changed")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadCheckpointError(f"{_MANIFEST}: {error}") from error
+
+
+def _random_file() -> str:
+    return f"random-{processes.rank()}.json"
 
 
 def _split_state(state: Mapping[str, Any]) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -173,7 +328,7 @@ def _split_state(state: Mapping[str, Any]) -> tuple[dict[str, torch.Tensor], dic
     for index, entries in state["state"].items():
         for name, value in entries.items():
             if isinstance(value, torch.Tensor):
-                tensors[f"{index}/{name}"] = value.contiguous()
+                tensors[f"{index}/{name}"] = full(value).contiguous()
             else:
                 plain.setdefault(str(index), {})[name] = value
     return tensors, {"state": plain, "param_groups": state["param_groups"]}
@@ -187,27 +342,3 @@ def _join_state(tensors: Mapping[str, torch.Tensor], plain: Mapping[str, Any]) -
         index, name = key.split("/", 1)
         state.setdefault(int(index), {})[name] = value
     return {"state": state, "param_groups": plain["param_groups"]}
-
-
-def _random_state() -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    tensors = {"torch": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        tensors |= {f"cuda/{i}": value for i, value in enumerate(torch.cuda.get_rng_state_all())}
-    kind, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
-    version, words, next_gauss = random.getstate()
-    plain = {
-        "python": [version, list(words), next_gauss],
-        "numpy": [kind, np.asarray(keys).tolist(), position, has_gauss, gauss],
-    }
-    return tensors, plain
-
-
-def _restore_random(tensors: Mapping[str, torch.Tensor], plain: Mapping[str, Any]) -> None:
-    torch.set_rng_state(tensors["torch"])
-    cuda = [tensors[name] for name in sorted(tensors, key=lambda n: (len(n), n)) if name.startswith("cuda/")]
-    if cuda and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(cuda)
-    version, words, next_gauss = plain["python"]
-    random.setstate((version, tuple(words), next_gauss))
-    kind, keys, position, has_gauss, gauss = plain["numpy"]
-    np.random.set_state((kind, np.asarray(keys, dtype=np.uint32), position, has_gauss, gauss))

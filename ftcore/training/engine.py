@@ -1,7 +1,8 @@
 """The loop: one optimizer step after another, evaluation in between, checkpoints that resume exactly.
 
 Device, number format and distribution are accelerate's; order, loss, schedule, evaluation, early stopping and
-checkpoints are here. The engine knows no family: it calls `outputs`, `loss` and `weight`.
+checkpoints are here. The engine knows no family: it calls `outputs`, `loss` and `weight`. Batches are made in
+this process from a memory map, so there are no loader workers whose state would have to be kept.
 """
 
 from __future__ import annotations
@@ -15,16 +16,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.utils import set_seed
 
+from ftcore import processes
 from ftcore.data.batching import BatchPlan
 from ftcore.data.features import FeatureStore
-from ftcore.errors import Interrupted
+from ftcore.errors import ExitCode, Interrupted, RunFailed
 from ftcore.families.base import Family
-from ftcore.spec.sections import TrainingSpec
-from ftcore.training.checkpoint import CheckpointStore, Progress
-from ftcore.training.optimization import learning_rate_factor, make_optimizer
+from ftcore.spec.training import TrainingSpec
+from ftcore.training.checkpoint import CheckpointStore, Found, Progress, Setting, Training
+from ftcore.training.guard import FiniteGuard, Seen
+from ftcore.training.optimization import make_optimizer
 from ftcore.training.precision import choose_precision
+from ftcore.training.schedules import learning_rate_factor, set_learning_rates
+from ftcore.training.sharding import shard
 from ftcore.training.stopping import StopRequest
 
 Emit = Callable[..., None]
@@ -34,10 +40,6 @@ Validate = Callable[[torch.nn.Module], Mapping[str, float]]
 _LOG_EVERY = 10  # steps between two readings of the loss
 
 
-class NotFiniteError(Exception):
-    """Loss or gradient became NaN or infinite; the update was not applied."""
-
-
 @dataclass(frozen=True)
 class Job:
     """All that one fine-tuning needs.
@@ -45,7 +47,8 @@ class Job:
     Args:
         model: on the CPU, float32; it is changed in place.
         train: the training features.
-        validate: called every so often; None trains without.
+        places: of the rows behind some features (int64 indices), `file:row` each.
+        validate: called every so often, by every process; None trains without.
         metric: the key of its result that picks the best checkpoint.
         resume: start from the newest checkpoint if there is one.
     """
@@ -54,6 +57,7 @@ class Job:
     family: Family[Any]
     model: torch.nn.Module
     train: FeatureStore
+    places: Callable[[np.ndarray], list[str]]
     validate: Validate | None
     metric: str
     higher_is_better: bool
@@ -63,16 +67,31 @@ class Job:
     resume: bool = False
 
 
-def make_accelerator(training: TrainingSpec, emit: Emit) -> Accelerator:
-    """The accelerator in the precision that the spec asks for; says what `auto` chose."""
-    precision, why = choose_precision(training.precision)
-    accelerator = Accelerator(mixed_precision="no" if precision == "fp32" else precision)
+def make_accelerator(training: TrainingSpec, emit: Emit, before: Setting | None = None) -> Accelerator:
+    """The accelerator in the precision that the spec asks for; says what `auto` chose.
+
+    Args:
+        before: of the checkpoint that training goes on from: what was chosen then is not chosen again.
+    """
+    if before is None:
+        precision, why = choose_precision(training.precision)
+    else:
+        precision, why = before.precision, "as before the stop"
+    accelerator = Accelerator(
+        cpu=processes.world() > 1 and not torch.cuda.is_available(),
+        mixed_precision="no" if precision == "fp32" else precision,
+        # Not every weight of a base model has a part in every head.
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+    )
+    if before is not None and accelerator.device.type == "cpu":
+        torch.set_num_threads(before.threads)  # another number sums in another order
     emit(
         "device",
         device=str(accelerator.device),
         precision=precision,
         why=why,
         processes=accelerator.num_processes,
+        threads=torch.get_num_threads(),
     )
     return accelerator
 
@@ -82,18 +101,31 @@ def fine_tune(job: Job) -> Progress:
 
     Raises:
         Interrupted: a stop was asked for; a checkpoint of that moment is there.
-        NotFiniteError: loss or gradient is NaN or infinite; the last checkpoint stands.
+        RunFailed: loss or gradient is NaN or infinite, or a checkpoint cannot be written; the last one stands.
+        UserError: no checkpoint to resume from is whole, or another number of processes wrote it.
     """
-    return _Loop(job).run()
+    with job.stop.deferred():
+        return _Loop(job).run()
 
 
 class _Loop:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.training = job.training
-        self.accelerator = make_accelerator(job.training, job.emit)
-        optimizer = make_optimizer(job.model, job.training)
-        self.model, self.optimizer = self.accelerator.prepare(job.model, optimizer)
+        self.found: Found | None = job.checkpoints.newest() if job.resume else None
+        self.accelerator = make_accelerator(job.training, job.emit, self.found and self.found.setting)
+        self.setting = self.found.setting if self.found else self._setting()
+        self.model, self.optimizer = self._prepare()
+        bare = self.optimizer.optimizer
+        self.guard = FiniteGuard(
+            bare,
+            self.accelerator.device,
+            deferred=self.accelerator.device.type == "cuda"
+            and bool(bare.defaults.get("fused"))
+            and self.accelerator.scaler is None
+            and not self._sharded,
+            places=job.places,
+        )
         self.plan = BatchPlan(
             lengths=job.train.lengths,
             batch_size=job.training.batch_size,
@@ -109,33 +141,57 @@ class _Loop:
         self.progress = Progress()
         self.meter = _Meter()
 
+    @property
+    def _sharded(self) -> bool:
+        return self.training.distributed == "fsdp" and processes.world() > 1
+
+    def _setting(self) -> Setting:
+        precision = self.accelerator.mixed_precision
+        return Setting(
+            processes=self.accelerator.num_processes,
+            precision="fp32" if precision == "no" else precision,
+            threads=torch.get_num_threads(),
+        )
+
+    def _prepare(self) -> tuple[torch.nn.Module, Any]:
+        """Model and optimizer on the device, replicated (DDP) or sharded (FSDP2) over the processes."""
+        model, accelerator = self.job.model, self.accelerator
+        if not self._sharded:
+            return tuple(accelerator.prepare(model, make_optimizer(model, self.training)))
+        model.to(accelerator.device)
+        shard(model, accelerator.device)
+        return model, accelerator.prepare_optimizer(make_optimizer(model, self.training))
+
     def run(self) -> Progress:
-        progress, emit = self.progress, self.job.emit
-        if self.job.resume and (found := self.job.checkpoints.restore(self._bare(), self.optimizer)):
-            progress = self.progress = found
+        job, emit = self.job, self.job.emit
+        if self.found:
+            job.checkpoints.restore(self.found, self._state())
+            self.progress = self.found.progress
+        elif processes.world() > 1:
+            # Built alike on every process; from here on each draws a dropout of its own.
+            set_seed((self.training.seed + 1_000_003 * processes.rank()) % 2**32)
+        progress = self.progress
+        if job.resume:
             emit("resumed", step=progress.step)
         emit(
             "training_started",
+            step=progress.step,
             steps=self.total,
             steps_per_epoch=self.plan.steps_per_epoch,
-            rows=len(self.job.train),
+            rows=len(job.train),
         )
         self.model.train()
+        if self.found and self._due():  # the stop came between a step and its evaluation
+            self._between_steps()
         while not progress.finished:
             steps = self.plan.epoch(progress.epoch)
             for micro_batches in steps[progress.step_in_epoch :]:
                 self._step(micro_batches)
                 if progress.step_in_epoch == len(steps):
                     progress.epoch, progress.step_in_epoch = progress.epoch + 1, 0
-                last = progress.step >= self.total
-                if last or progress.step % self.evaluate_every == 0:
-                    progress.finished = self._evaluate() or last
-                    self._checkpoint()
+                self._between_steps()
                 if progress.finished:
                     break
-                if self.job.stop.exit_code is not None:
-                    self._checkpoint()
-                    raise Interrupted(self.job.stop.exit_code)
         emit(
             "training_finished",
             step=progress.step,
@@ -145,61 +201,134 @@ class _Loop:
         self._take_best()
         return progress
 
+    def _between_steps(self) -> None:
+        """Evaluate and write a checkpoint where they are due; stop where that was asked for.
+
+        Raises:
+            Interrupted: it was; the checkpoint of this moment is there.
+        """
+        progress, every = self.progress, self.training.checkpoint_every
+        stop = processes.largest(self.job.stop.exit_code or 0)
+        save = bool(stop) or (every != "evaluation" and progress.step % every == 0)
+        if self._due() and not stop:
+            self.guard.check()
+            stop = self._evaluate_or_stop()
+            save = True
+        if save:
+            self._checkpoint()
+        if stop:
+            raise Interrupted(ExitCode(stop))
+
+    def _due(self) -> bool:
+        """Whether the model as it is has yet to be evaluated."""
+        progress = self.progress
+        at = progress.step % self.evaluate_every == 0 or progress.step >= self.total
+        return at and progress.evaluated_step != progress.step
+
+    def _evaluate_or_stop(self) -> int:
+        """Evaluate; or, where a single process is asked to stop meanwhile, leave it for the resumed run.
+
+        Returns:
+            the exit code that was asked for, 0 for none.
+        """
+        if processes.world() > 1:  # the others would wait for ever; all stop after the evaluation
+            self._note(self._measure())
+            return processes.largest(self.job.stop.exit_code or 0)
+        try:
+            with self.job.stop.at_once():
+                metrics = self._measure()
+        except Interrupted as stop:
+            return stop.exit_code
+        self._note(metrics)
+        return 0
+
     def _step(self, micro_batches: list[np.ndarray]) -> None:
         """One optimizer step: the loss is a mean over all rows (or tokens) of the step, on every rank."""
         job, progress, accelerator = self.job, self.progress, self.accelerator
-        device = accelerator.device
-        factor = learning_rate_factor(
-            progress.step, self.total, self.training.warmup, self.training.scheduler
-        )
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.training.learning_rate * factor
-        batches = [job.train.batch(indices) for indices in micro_batches]
-        weight = sum((job.family.weight(batch) for batch in batches), torch.zeros(()))
-        weight = accelerator.reduce(weight.to(device), reduction="sum")
-        step_loss = torch.zeros((), device=device)
-        for i, batch in enumerate(batches):
-            on_device = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
-            with nullcontext() if i == len(batches) - 1 else accelerator.no_sync(self.model):
-                with accelerator.autocast():
-                    outputs = job.family.outputs(self.model, on_device)
-                # Ranks average their gradients, so each one's share is scaled back up to a sum.
-                loss = job.family.loss(outputs, on_device) * accelerator.num_processes / weight
-                accelerator.backward(loss)
-            step_loss += loss.detach()
+        factor = learning_rate_factor(progress.step, self.total, self.training)
+        set_learning_rates(self.optimizer, factor)
+        loss, seen = self._gradients(micro_batches)
         norm = accelerator.clip_grad_norm_(self.model.parameters(), self.training.max_grad_norm)
-        if not torch.isfinite(norm):
-            self.optimizer.zero_grad()
-            rows = sorted({int(job.train.row[i]) for indices in micro_batches for i in indices})
-            raise NotFiniteError(
-                f"loss {step_loss.item()} and gradient norm {norm.item()} in step {progress.step + 1}; the update"
-                f" was not applied; the step's training rows are {rows}"
-            )
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+        self._update(norm, seen)
         progress.step += 1
         progress.step_in_epoch += 1
         self.meter.count(sum(map(len, micro_batches)) * accelerator.num_processes)
         if progress.step % _LOG_EVERY == 0 or progress.step == self.total:
-            loss_now = accelerator.reduce(step_loss, reduction="mean").item()
+            self.guard.check()
             job.emit(
                 "step",
                 step=progress.step,
                 epoch=round(progress.step / self.plan.steps_per_epoch, 3),
-                loss=round(loss_now, 6),
+                loss=round(processes.total(loss).item() / accelerator.num_processes, 6),
                 learning_rate=self.training.learning_rate * factor,
                 rows_per_second=round(self.meter.rate(), 1),
             )
 
-    def _evaluate(self) -> bool:
-        """Measure, note whether it got better, and say whether to stop early."""
+    def _gradients(self, micro_batches: list[np.ndarray]) -> tuple[torch.Tensor, Seen]:
+        """Forward and backward over this rank's micro-batches.
+
+        Returns:
+            the step's loss (of all ranks, once they are averaged), and what was seen of it.
+        """
+        job, accelerator = self.job, self.accelerator
+        device = accelerator.device
+        # A rank that has no rows left in a short last step goes through the motions with one row that does not
+        # count: the others wait for its part of the gradient.
+        batches = [job.train.batch(i if len(i) else np.zeros(1, np.int64)) for i in micro_batches]
+        counts = [float(len(i) > 0) for i in micro_batches]
+        weight = sum(
+            (job.family.weight(b) * n for b, n in zip(batches, counts, strict=True)), torch.zeros(())
+        )
+        weight = processes.total(weight).to(device, non_blocking=True)
+        losses: list[torch.Tensor] = []
+        for i, (batch, counted) in enumerate(zip(batches, counts, strict=True)):
+            on_device = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+            last = i == len(batches) - 1
+            with nullcontext() if last or self._sharded else accelerator.no_sync(self.model):
+                with accelerator.autocast():
+                    outputs = job.family.outputs(self.model, on_device)
+                # Ranks average their gradients, so each one's share is scaled back up to a sum.
+                share = counted * accelerator.num_processes / weight
+                loss = job.family.loss(outputs, on_device) * share
+                accelerator.backward(loss)
+            losses.append(loss.detach())
+        return torch.stack(losses).sum(), Seen(losses, micro_batches)
+
+    def _update(self, norm: torch.Tensor, seen: Seen) -> None:
+        """Apply the gradient unless it is not finite.
+
+        Raises:
+            RunFailed: it is not (on a GPU it is said within a few steps, and nothing is applied meanwhile).
+        """
+        scaler = self.accelerator.scaler
+        if scaler is None:
+            self.guard.look(self.progress.step + 1, norm, seen)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if (
+            scaler is not None and scaler.get_scale() < 1
+        ):  # it passes over steps and scales down until they fit
+            raise RunFailed(
+                f"the loss of step {self.progress.step + 1} is not finite in fp16 however it is scaled; the last"
+                " checkpoint stands\n  help: train in `precision: bf16` or `fp32`"
+            )
+
+    def _measure(self) -> Mapping[str, float]:
+        """Metrics of the validation split; empty where there is none to measure on."""
+        start = time.perf_counter()
+        metrics = self.job.validate(self._bare()) if self.job.validate else {}
+        self.model.train()
+        self.meter.skip(time.perf_counter() - start)
+        return metrics
+
+    def _note(self, metrics: Mapping[str, float]) -> None:
+        """Take down whether it got better, and whether training is at its end."""
         job, progress = self.job, self.progress
+        progress.evaluated_step = progress.step
+        progress.finished = progress.step >= self.total
         if job.validate is None:
             progress.best_step = progress.step
-            return False
-        start = time.perf_counter()
-        metrics = job.validate(self._bare())
-        self.model.train()
+            return
         value = metrics[job.metric]
         stopping = self.training.early_stopping
         gain = math.inf if progress.best_value is None else value - progress.best_value
@@ -209,18 +338,27 @@ class _Loop:
             progress.best_value, progress.best_step = value, progress.step
         enough = gain > (stopping.min_delta if stopping else 0.0)
         progress.without_improvement = 0 if enough else progress.without_improvement + 1
-        seconds = time.perf_counter() - start
-        self.meter.skip(seconds)
+        if stopping is not None and progress.without_improvement >= stopping.patience:
+            progress.finished = True
         job.emit(
             "evaluated", step=progress.step, metrics=dict(metrics), best=progress.best_step == progress.step
         )
-        return stopping is not None and progress.without_improvement >= stopping.patience
 
     def _checkpoint(self) -> None:
         start = time.perf_counter()
-        path = self.job.checkpoints.save(self._bare(), self.optimizer, self.progress)
+        self.guard.check()
+        try:
+            path = self.job.checkpoints.save(self._state(), self.progress, self.setting)
+        except OSError as error:
+            raise RunFailed(
+                f"the checkpoint of step {self.progress.step} could not be written ({error.strerror or error});"
+                " the one before stands\n  help: mend that, then resume the run"
+            ) from error
         self.meter.skip(time.perf_counter() - start)
         self.job.emit("checkpoint_saved", step=self.progress.step, path=path.name)
+
+    def _state(self) -> Training:
+        return Training(self._bare(), self.optimizer.optimizer, self.accelerator.scaler)
 
     def _take_best(self) -> None:
         best = self.progress.best_step
