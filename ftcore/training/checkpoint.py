@@ -22,6 +22,7 @@ from ftcore import processes
 from ftcore.errors import UserError
 from ftcore.files import read_json, sha256, sync_file, sync_folder, write_json
 from ftcore.training import random_state
+from ftcore.training.precision import Precision
 from ftcore.training.sharding import full, full_state, is_sharded, like, load_full_state
 
 _NAME = re.compile(r"step-(\d{8})")
@@ -65,7 +66,7 @@ class Setting:
     """
 
     processes: int
-    precision: str
+    precision: Precision
     threads: int
 
 

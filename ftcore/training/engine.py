@@ -113,7 +113,9 @@ class _Loop:
         self.job = job
         self.training = job.training
         self.found: Found | None = job.checkpoints.newest() if job.resume else None
-        self.accelerator = make_accelerator(job.training, job.emit, self.found and self.found.setting)
+        self.accelerator = make_accelerator(
+            job.training, job.emit, self.found.setting if self.found else None
+        )
         self.setting = self.found.setting if self.found else self._setting()
         self.model, self.optimizer = self._prepare()
         bare = self.optimizer.optimizer
