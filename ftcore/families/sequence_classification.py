@@ -88,17 +88,10 @@ class SequenceClassification(Family[SequenceClassificationSpec]):
         """The label; for several labels, their combination; none for a regression."""
         if self.problem == "regression":
             return None
-        label = table["label"]
+        label = table["label"].combine_chunks()
         if self.problem == "multi_label":
-            label = pc.binary_join(label.combine_chunks(), "\x1f")
-        encoded = label.dictionary_encode().combine_chunks()
-        indices = encoded.indices if isinstance(encoded, pa.DictionaryArray) else encoded.chunk(0).indices
-        return indices.to_numpy(zero_copy_only=False).astype(np.int64)
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """The text, and its pair."""
-        return ("text", "text_pair") if self.spec.data.columns.text_pair else ("text",)
+            label = pc.binary_join(label, "\x1f")
+        return label.dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)
 
     def groups(self, table: pa.Table) -> pa.ChunkedArray:
         """The text (and its pair), without case and outer space."""

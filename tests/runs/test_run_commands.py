@@ -1,0 +1,209 @@
+"""A spec file in, a bundle out: the commands as a user gives them, on a tiny model."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from models import labelled_rows, tiny_spec
+from ruamel.yaml import YAML
+
+from ftcore.cli import main
+from ftcore_export import Pipeline
+
+DROP_IN = Path(__file__).parents[1] / "plugins" / "drop_in" / "topics.py"
+
+
+def write(path: Path, spec: dict[str, Any]) -> Path:
+    YAML().dump(spec, path)
+    return path
+
+
+def only_run(project: Path) -> Path:
+    (record,) = project.glob("runs/*/*/run.json")
+    return record.parent
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+def test_run_trains_evaluates_exports_and_says_what_comes_next(
+    project: Path, tiny_base: Path, capsys
+) -> None:
+    spec = write(project / "labels.yaml", tiny_spec(tiny_base))
+    assert main(["run", str(spec), "--set", "training.epochs=3"]) == 0
+    run = only_run(project)
+    record = read(run / "run.json")
+    assert run.parent.name == "labels"
+    assert record["status"] == "finished"
+    assert record["steps"] == ["train", "evaluate", "export"]
+    assert record["data"][0]["rows_read"] == 160
+    assert record["plugin"]["id"] == "classification"
+    assert read(run / "spec.resolved.json")["training"]["epochs"] == 3
+    assert (run / "spec.yaml").read_text() == spec.read_text()
+
+    test = read(run / "metrics.json")["splits"]["test"]
+    accuracy = test["metrics"]["accuracy"]
+    assert test["rows"] == 32
+    assert accuracy["value"] >= 0.9, "a word decides every label"
+    assert accuracy["low"] <= accuracy["value"] <= accuracy["high"]
+    assert sum(map(sum, test["confusion"])) == 32
+    predictions = [json.loads(line) for line in (run / "predictions.test.jsonl").read_text().splitlines()]
+    hits = sum(line["answer"]["label"] == line["reference"] for line in predictions)
+    assert hits / 32 == pytest.approx(accuracy["value"])
+
+    exported = read(run / "export.json")
+    assert set(exported["variants"]) == {"fp32", "int8"}
+    assert exported["variants"]["fp32"]["parity"]["flips"] == []
+    pipeline = Pipeline.load(run / "bundle")
+    assert pipeline.variant == "fp32"
+    texts = [line["input"] for line in predictions]
+    assert [answer.label for answer in pipeline.predict(texts)] == [
+        line["answer"]["label"] for line in predictions
+    ]
+
+    out = capsys.readouterr().out
+    assert "test (32 rows)" in out
+    assert f"ftcore predict {run.relative_to(project)}/bundle" in out
+    assert main(["predict", str(run / "bundle"), "--text", "good food"]) == 0
+    assert capsys.readouterr().out.startswith("pos")
+    assert main(["runs", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["status"] == "finished"
+
+
+def test_the_steps_can_be_taken_one_at_a_time(project: Path, tiny_base: Path, capsys) -> None:
+    spec = write(project / "labels.yaml", tiny_spec(tiny_base, training={"max_steps": 2}))
+    assert main(["train", str(spec)]) == 0
+    run = only_run(project)
+    assert read(run / "run.json")["steps"] == ["train"]
+    assert f"ftcore evaluate {run.relative_to(project)}" in capsys.readouterr().out
+    assert main(["evaluate", str(run)]) == 0
+    assert not (run / "bundle").exists()
+    assert main(["export", str(run)]) == 0
+    assert read(run / "run.json")["steps"] == ["train", "evaluate", "export"]
+    assert Pipeline.load(run / "bundle").selftest() == 8
+
+
+def test_a_run_does_not_go_on_with_other_data(project: Path, tiny_base: Path, capsys) -> None:
+    (project / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in labelled_rows(160)))
+    spec = tiny_spec(tiny_base, data={"train": "rows.jsonl"}, training={"max_steps": 1})
+    assert main(["train", str(write(project / "labels.yaml", spec))]) == 0
+    (project / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in labelled_rows(120)))
+    assert main(["evaluate", str(only_run(project))]) == 2
+    assert "the data has changed since" in capsys.readouterr().err
+
+
+def test_a_metric_that_is_not_there_is_an_error_before_training(
+    project: Path, tiny_base: Path, capsys
+) -> None:
+    spec = write(project / "labels.yaml", tiny_spec(tiny_base, evaluation={"metric": "acuracy"}))
+    assert main(["run", str(spec)]) == 2
+    run = only_run(project)
+    assert "no metric 'acuracy'" in capsys.readouterr().err
+    assert read(run / "run.json")["status"] == "failed"
+    assert not any((run / "checkpoints").glob("step-*"))
+
+
+def test_a_variant_over_its_tolerance_ends_with_exit_code_3_and_keeps_everything(
+    project: Path, tiny_base: Path, capsys
+) -> None:
+    spec = tiny_spec(tiny_base, training={"max_steps": 2}, export={"tolerance": {"logits": 1e-12}})
+    assert main(["run", str(write(project / "labels.yaml", spec))]) == 3
+    assert "outputs differ from torch" in capsys.readouterr().err
+    assert (only_run(project) / "bundle" / "bundle.json").exists()
+    assert read(only_run(project) / "export.json")["problems"]
+
+
+def test_several_labels(project: Path, tiny_base: Path) -> None:
+    rows = [
+        {
+            "text": row["text"],
+            "label": "|".join([row["label"], "eats"] if "eat" in row["text"] else [row["label"]]),
+        }
+        for row in labelled_rows(160)
+    ]
+    spec = tiny_spec(tiny_base, data={"train": rows, "problem": "multi_label"}, evaluation={"threshold": 0.4})
+    assert main(["run", str(write(project / "tags.yaml", spec))]) == 0
+    metrics = read(only_run(project) / "metrics.json")["splits"]["test"]["metrics"]
+    assert {"f1_micro", "hamming_loss", "accuracy"} <= set(metrics)
+    answer = Pipeline.load(only_run(project) / "bundle").predict(["good food"])[0]
+    assert set(answer.scores) == {"neg", "pos", "eats"}
+    assert answer.labels == [label for label, score in answer.scores.items() if score >= 0.4]
+
+
+def test_class_weights_move_the_answers_to_the_rare_label(project: Path, tiny_base: Path) -> None:
+    rows = [row for i, row in enumerate(labelled_rows(200)) if row["label"] == "neg" or i % 10 == 1]
+
+    def rare(weights: str, name: str) -> float:
+        spec = tiny_spec(tiny_base, data={"train": rows}, training={"class_weights": weights, "max_steps": 4})
+        assert main(["train", str(write(project / f"{name}.yaml", spec))]) == 0
+        (run,) = project.glob(f"runs/{name}/*")
+        assert main(["evaluate", str(run)]) == 0
+        answers = [
+            json.loads(line)["answer"] for line in (run / "predictions.test.jsonl").read_text().splitlines()
+        ]
+        return sum(answer["scores"]["pos"] for answer in answers) / len(answers)
+
+    assert rare("balanced", "balanced") > rare("none", "plain") + 0.05
+
+
+def test_a_dropped_in_plugin_trains_exports_and_predicts_beside_a_broken_one(
+    project: Path, tiny_base: Path, capsys
+) -> None:
+    (project / "plugins").mkdir()
+    shutil.copy(DROP_IN, project / "plugins")
+    assert len(DROP_IN.read_text().splitlines()) <= 40
+    (project / "plugins" / "broken.py").write_text("raise RuntimeError('not today')\n")
+    spec = tiny_spec(tiny_base, task="topics", data={"min_characters": 3}, training={"max_steps": 2})
+    path = str(write(project / "news.yaml", spec))
+    assert main(["tasks"]) == 0
+    assert "News topics" in capsys.readouterr().out
+    assert main(["validate", path]) == 0
+    assert main(["run", path]) == 0
+    run = only_run(project)
+    metrics = read(run / "metrics.json")["splits"]["test"]["metrics"]
+    assert metrics["distinct_references"]["value"] == 2, "the plugin's own metric"
+    assert read(run / "run.json")["plugin"]["origin"] == "drop-in"
+    assert main(["predict", str(run / "bundle"), "--text", "good food"]) == 0
+    assert main(["run", path, "--set", "data.min_characters=200"]) == 2
+    assert "a text of fewer than 200 characters" in capsys.readouterr().err
+
+
+NUMBERS = '''"""A number for a text."""
+from typing import Literal
+
+from ftcore.api import SequenceClassificationData, SequenceClassificationSpec, Task, hookimpl
+
+
+class Numbers(SequenceClassificationData):
+    """Texts and numbers."""
+
+    problem: Literal["regression"] = "regression"
+
+
+class NumbersSpec(SequenceClassificationSpec):
+    """A regression."""
+
+    data: Numbers
+
+
+@hookimpl
+def ftcore_task() -> Task:
+    return Task(id="numbers", summary="A number for a text", spec=NumbersSpec)
+'''
+
+
+def test_a_regression_task_is_a_plugin_away(project: Path, tiny_base: Path) -> None:
+    (project / "plugins").mkdir()
+    (project / "plugins" / "numbers.py").write_text(NUMBERS)
+    rows = [{"text": r["text"], "label": 1.5 if r["label"] == "pos" else -1.5} for r in labelled_rows(160)]
+    spec = tiny_spec(tiny_base, task="numbers", data={"train": rows}, training={"epochs": 4})
+    assert main(["run", str(write(project / "numbers.yaml", spec))]) == 0
+    metrics = read(only_run(project) / "metrics.json")["splits"]["test"]["metrics"]
+    assert metrics["mse"]["value"] < 1.0, "the variance of the labels is 2.25"
+    (answer,) = Pipeline.load(only_run(project) / "bundle").predict(["good food was a"])
+    assert answer.value > 0
