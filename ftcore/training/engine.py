@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.state import AcceleratorState
 from accelerate.utils import set_seed
 
 from ftcore import processes
@@ -24,11 +25,13 @@ from ftcore.data.batching import BatchPlan
 from ftcore.data.features import FeatureStore
 from ftcore.errors import ExitCode, Interrupted, RunFailed
 from ftcore.families.base import Family
+from ftcore.modeling.cpu_training import prepare_for_cpu
 from ftcore.spec.training import TrainingSpec
 from ftcore.training.checkpoint import CheckpointStore, Found, Progress, Setting, Training
 from ftcore.training.guard import FiniteGuard, Seen
 from ftcore.training.optimization import make_optimizer
 from ftcore.training.precision import choose_precision
+from ftcore.training.row_adamw import clip_gradients, name_rows
 from ftcore.training.schedules import learning_rate_factor, set_learning_rates
 from ftcore.training.sharding import shard
 from ftcore.training.stopping import StopRequest
@@ -77,6 +80,7 @@ def make_accelerator(training: TrainingSpec, emit: Emit, before: Setting | None 
         precision, why = choose_precision(training.precision)
     else:
         precision, why = before.precision, "as before the stop"
+    AcceleratorState._reset_state()  # of an earlier training in this process, perhaps in another precision
     accelerator = Accelerator(
         cpu=processes.world() > 1 and not torch.cuda.is_available(),
         mixed_precision="no" if precision == "fp32" else precision,
@@ -158,6 +162,10 @@ class _Loop:
     def _prepare(self) -> tuple[torch.nn.Module, Any]:
         """Model and optimizer on the device, replicated (DDP) or sharded (FSDP2) over the processes."""
         model, accelerator = self.job.model, self.accelerator
+        if accelerator.device.type == "cpu":
+            prepare_for_cpu(model)
+            if processes.world() == 1 and self.training.optimizer == "adamw":
+                name_rows(model)
         if not self._sharded:
             return tuple(accelerator.prepare(model, make_optimizer(model, self.training)))
         model.to(accelerator.device)
@@ -250,7 +258,7 @@ class _Loop:
         factor = learning_rate_factor(progress.step, self.total, self.training)
         set_learning_rates(self.optimizer, factor)
         loss, seen = self._gradients(micro_batches)
-        norm = accelerator.clip_grad_norm_(self.model.parameters(), self.training.max_grad_norm)
+        norm = self._clip()
         self._update(norm, seen)
         progress.step += 1
         progress.step_in_epoch += 1
@@ -295,6 +303,14 @@ class _Loop:
                 accelerator.backward(loss)
             losses.append(loss.detach())
         return torch.stack(losses).sum(), Seen(losses, micro_batches)
+
+    def _clip(self) -> torch.Tensor:
+        """Scale the gradient down to `max_grad_norm`; returns its norm before."""
+        largest, parameters = self.training.max_grad_norm, list(self.model.parameters())
+        if any(p.grad is not None and p.grad.is_sparse for p in parameters):
+            return clip_gradients(parameters, largest)
+        norm: torch.Tensor = self.accelerator.clip_grad_norm_(parameters, largest)
+        return norm
 
     def _update(self, norm: torch.Tensor, seen: Seen) -> None:
         """Apply the gradient unless it is not finite.

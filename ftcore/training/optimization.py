@@ -9,6 +9,7 @@ import torch
 from ftcore.errors import UserError
 from ftcore.modeling.layers import head_depth, parameter_depths
 from ftcore.spec.training import TrainingSpec
+from ftcore.training.row_adamw import RowAdamW
 
 
 def make_optimizer(model: torch.nn.Module, training: TrainingSpec) -> torch.optim.Optimizer:
@@ -22,7 +23,7 @@ def make_optimizer(model: torch.nn.Module, training: TrainingSpec) -> torch.opti
         return torch.optim.Adafactor(groups)
     if training.optimizer == "adamw_8bit":
         return _adamw_8bit(groups)
-    return torch.optim.AdamW(groups, fused=True)
+    return RowAdamW(groups, fused=True)
 
 
 def parameter_groups(model: torch.nn.Module, training: TrainingSpec) -> list[dict[str, Any]]:
