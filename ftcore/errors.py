@@ -7,6 +7,7 @@ from enum import IntEnum
 from ftcore_export.errors import BundleError, InputError, UserError
 
 __all__ = [
+    "REMARK",
     "BundleError",
     "CheckFailed",
     "DataError",
@@ -15,6 +16,7 @@ __all__ = [
     "Interrupted",
     "ModelError",
     "PluginError",
+    "RowDropped",
     "RowError",
     "RunFailed",
     "UserError",
@@ -55,6 +57,18 @@ class RowError(ValueError):
         super().__init__(what)
         self.what = what
         self.column = column
+
+
+class RowDropped(Exception):
+    """One row that is left out and reported; `what` says why."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+
+#: Key of a parsed row under which it says what was mended in it.
+REMARK = "__remark__"
 
 
 class RunFailed(Exception):

@@ -51,6 +51,17 @@ class RunProgress:
             if count:
                 self._say(f"warning: {count:,} rows of {name} have the input of a training row", "yellow")
 
+        for place, what in report["remarks"]:
+            self._say(f"{place}: {what}", "yellow")
+        for what in ("mended", "dropped"):
+            for source, count in report[what].items():
+                if count:
+                    self._say(f"warning: {count:,} rows of {source} were {what}", "yellow")
+
+    def _on_planned(self, event: Mapping[str, Any]) -> None:
+        figures = (f"{name} {value:,}" for name, value in event["plan"].items())
+        self._say(f"plan for {event['split']}: " + ", ".join(figures))
+
     def _on_model_built(self, event: Mapping[str, Any]) -> None:
         self._say(
             f"model: {event['parameters'] / 1e6:.1f} M parameters; {event['tokens']:,} training tokens,"

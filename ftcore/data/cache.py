@@ -18,7 +18,7 @@ from ftcore.data.sources import Opened
 from ftcore.families.base import Family
 from ftcore.spec.sections import Spec
 
-_LAYOUT = 1  # of the folder; raised when its files change meaning
+_LAYOUT = 2  # of the folder; raised when its files change meaning
 _MANIFEST = "splits.json"
 
 

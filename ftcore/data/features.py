@@ -7,7 +7,8 @@ ragged features are large lists, fixed ones plain columns. Memory does not grow 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +20,7 @@ from ftcore.families.base import Batch, Family, Features
 from ftcore_export.runtime.encoding import TextEncoder, filled
 
 _CHUNK = 4096  # rows tokenised at a time
+_ASIDE = "aside:"
 
 
 class FeatureStore:
@@ -30,6 +32,7 @@ class FeatureStore:
         row: int64 [features]: index of the row of the split that each feature comes from.
         family: says what ragged features but the token ids are filled up with.
         encoder: says how token ids are, and which side is filled.
+        aside: what the model does not read, each like an entry of `fixed` or of `ragged`.
     """
 
     def __init__(
@@ -39,8 +42,10 @@ class FeatureStore:
         row: np.ndarray,
         family: Family[Any],
         encoder: TextEncoder,
+        aside: Mapping[str, Any] | None = None,
     ) -> None:
         self._ragged = ragged
+        self._aside = aside or {}
         self._fixed = fixed
         self._padding = {"input_ids": encoder.config.pad_id, **family.pad_values}
         self._side = encoder.config.pad_side
@@ -63,11 +68,17 @@ class FeatureStore:
                 fixed[name] = column.values.to_numpy().reshape(-1, column.type.list_size)
             else:
                 fixed[name] = column.to_numpy()
-        return cls(ragged, fixed, fixed.pop("row"), family, encoder)
+        aside = {
+            name.removeprefix(_ASIDE): columns.pop(name)
+            for columns in (ragged, fixed)
+            for name in list(columns)
+            if name.startswith(_ASIDE)
+        }
+        return cls(ragged, fixed, fixed.pop("row"), family, encoder, aside)
 
     @classmethod
     def of(cls, features: Features, family: Family[Any], encoder: TextEncoder) -> FeatureStore:
-        """Features that are in memory."""
+        """Features that are in memory, without what is kept aside."""
         ragged = {}
         for name, lists in features.ragged.items():
             offsets = np.cumsum([0, *map(len, lists)], dtype=np.int64)
@@ -102,6 +113,19 @@ class FeatureStore:
             made[name] = column[indices]
         return {name: torch.from_numpy(array) for name, array in made.items()}
 
+    def column(self, name: str) -> np.ndarray:
+        """A fixed feature, or one kept aside: [features, ...]; ragged ones are filled up with -1."""
+        found = self._aside.get(name)
+        if found is None:
+            return self._fixed[name]
+        if not isinstance(found, tuple):
+            return found
+        values, offsets = found
+        lengths = np.diff(offsets)
+        padded = np.full((len(lengths), int(lengths.max(initial=1))), -1, values.dtype)
+        padded[filled(lengths, padded.shape[1])] = values
+        return padded
+
     @classmethod
     def build(cls, rows: pa.Table, family: Family[Any], encoder: TextEncoder, path: Path) -> FeatureStore:
         """Tokenise `rows` into `path` (written beside, then renamed) unless it is there already."""
@@ -124,6 +148,12 @@ def _write(rows: pa.Table, family: Family[Any], encoder: TextEncoder, folder: Pa
     widths: dict[str, int] = {}
     ragged: set[str] = set()
 
+    def append_lists(name: str, lists: Sequence[Sequence[int] | np.ndarray]) -> None:
+        ragged.add(name)
+        lengths = np.fromiter(map(len, lists), np.int64, len(lists))
+        append(f"{name}/lengths", lengths)
+        append(name, np.fromiter(chain.from_iterable(lists), np.int32, int(lengths.sum())))
+
     def append(name: str, array: np.ndarray) -> None:
         if name not in columns:
             columns[name] = (folder / f"{len(columns)}.raw").open("wb")
@@ -137,11 +167,12 @@ def _write(rows: pa.Table, family: Family[Any], encoder: TextEncoder, folder: Pa
         for name, fixed in made.fixed.items():
             append(name, fixed)
         for name, lists in made.ragged.items():
-            ragged.add(name)
-            lengths = np.fromiter(map(len, lists), np.int64, len(lists))
-            append(f"{name}/lengths", lengths)
-            flat = np.fromiter((i for one in lists for i in one), np.int32, int(lengths.sum()))
-            append(name, flat)
+            append_lists(name, lists)
+        for name, values in made.aside.items():
+            if isinstance(values, np.ndarray):
+                append(_ASIDE + name, values)
+            else:
+                append_lists(_ASIDE + name, values)
 
     def mapped(name: str) -> np.ndarray:
         file = columns[name]

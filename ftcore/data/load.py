@@ -31,7 +31,7 @@ class Fingerprint:
     Args:
         split: the field of `data` that names it.
         source: as written in the spec.
-        kind: csv, tsv, jsonl, parquet, dataset, folders, hub or rows.
+        kind: csv, tsv, jsonl, parquet, squad, dataset, folders, cloze, hub or rows.
         bytes: size of the content.
         sha256: of the content, in hex; of a single file the file's own.
         rows_read: rows in it.
@@ -54,6 +54,9 @@ class Report:
     Args:
         rows: split -> rows in the end.
         filtered: source -> rows left out by `where`.
+        mended: source -> rows that the family mended.
+        dropped: source -> rows that the family left out, as the spec told it to.
+        remarks: place and treatment of the first few rows mended or dropped in each source.
         duplicates: source -> rows whose input an earlier row of the source has; they stay in one split.
         held_out: split -> rows held out of the training source, before sampling.
         sampled: split -> rows before sampling, for the splits that lost any.
@@ -62,6 +65,9 @@ class Report:
 
     rows: dict[str, int] = field(default_factory=dict)
     filtered: dict[str, int] = field(default_factory=dict)
+    mended: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
+    remarks: list[tuple[str, str]] = field(default_factory=list)
     duplicates: dict[str, int] = field(default_factory=dict)
     held_out: dict[str, int] = field(default_factory=dict)
     sampled: dict[str, int] = field(default_factory=dict)
@@ -159,7 +165,10 @@ def _prepare(
         keys[name] = _keys(family, table)
         strata[name] = family.strata(table) if spec.data.split.stratify else None
     report = Report(
-        filtered={name: count.read - count.kept for name, count in counts.items()},
+        filtered={name: count.read - count.kept - count.dropped for name, count in counts.items()},
+        mended={name: count.mended for name, count in counts.items()},
+        dropped={name: count.dropped for name, count in counts.items()},
+        remarks=[remark for count in counts.values() for remark in count.remarks],
         duplicates={name: len(key) - len(np.unique(key)) for name, key in keys.items()},
     )
     chosen = _choose(spec, keys, strata, report)

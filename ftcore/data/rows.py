@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from ftcore.data.sources import Opened
 from ftcore.data.tables import RowWriter
-from ftcore.errors import DataError, PluginError, RowError
+from ftcore.errors import REMARK, DataError, PluginError, RowDropped, RowError
 from ftcore.families.base import Family
 from ftcore.spec.sections import Condition, Spec
 
@@ -28,10 +28,21 @@ class PrepareRow(Protocol):
 
 @dataclass(frozen=True)
 class Counts:
-    """Rows of one source: read, and kept after `where`."""
+    """Rows of one source.
+
+    Args:
+        read: rows in it.
+        kept: rows after `where` and without those dropped.
+        mended: kept rows that the family mended.
+        dropped: rows that the family left out.
+        remarks: of the first few mended or dropped rows, their place and what was done.
+    """
 
     read: int
     kept: int
+    mended: int = 0
+    dropped: int = 0
+    remarks: tuple[tuple[str, str], ...] = ()
 
 
 class _Problems:
@@ -69,7 +80,8 @@ def stage(source: Opened, spec: Spec, family: Family[Any], prepare: PrepareRow |
     problems = _Problems()
     seen: dict[str, None] = {}
     needed = [column for field, column in family.columns.items() if field not in family.optional]
-    read = kept = 0
+    read = kept = mended = dropped = 0
+    remarks: list[tuple[str, str]] = []
     with RowWriter(path, family.schema, problems.add) as writer:
         for record in source.records():
             read += 1
@@ -84,8 +96,15 @@ def stage(source: Opened, spec: Spec, family: Family[Any], prepare: PrepareRow |
                     continue
                 if lacking := [column for column in needed if column not in row]:
                     raise RowError(f"the row has no column {lacking[0]!r}")
-                writer.add(family.parse(row), record.place)
+                parsed = family.parse(row)
+                if remark := parsed.pop(REMARK, None):
+                    mended += 1
+                    remarks += [(record.place, remark)][: _SHOWN - len(remarks)]
+                writer.add(parsed, record.place)
                 kept += 1
+            except RowDropped as why:
+                dropped += 1
+                remarks += [(record.place, why.what)][: _SHOWN - len(remarks)]
             except RowError as error:
                 problems.add(
                     record.place, f"column {error.column!r}: {error.what}" if error.column else error.what
@@ -94,10 +113,13 @@ def stage(source: Opened, spec: Spec, family: Family[Any], prepare: PrepareRow |
     if problems.total:
         raise problems.error(source.name)
     if not kept:
-        if read:
+        if read > dropped:
             raise DataError(f"`data.where` leaves none of its {read:,} rows", where=source.name)
+        if dropped:
+            place, what = remarks[0]
+            raise DataError(f"all of its {read:,} rows are left out; the first one: {what}", where=place)
         raise DataError("it has no rows", where=source.name)
-    return Counts(read, kept)
+    return Counts(read, kept, mended, dropped, tuple(remarks))
 
 
 def _prepared(prepare: PrepareRow | None, spec: Spec, row: dict[str, Any], place: str) -> Mapping[str, Any]:

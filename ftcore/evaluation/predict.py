@@ -14,6 +14,8 @@ from ftcore import processes
 from ftcore.data.batching import by_length
 from ftcore.data.features import FeatureStore
 from ftcore.families.base import Family
+from ftcore_export.runtime.decoders import make_decoder
+from ftcore_export.runtime.encoding import filled
 
 
 def predict(
@@ -32,7 +34,7 @@ def predict(
 
     Returns:
         output name -> float32 array [features, ...]; axes that differ between batches (positions, say) are
-        filled up with -inf.
+        filled up with -inf, and where an axis is that of the tokens, so is all that is padding.
     """
     device = next(model.parameters()).device
     model.eval()
@@ -48,9 +50,13 @@ def predict(
             made.append({name: value.cpu().numpy() for name, value in family.outputs(model, batch).items()})
     if not made:
         return {}
-    return {
+    whole = {
         name: _in_order([outputs[name] for outputs in made], own, len(features), together) for name in made[0]
     }
+    if make_decoder(family.decoder).by_token:
+        for values in whole.values():
+            values[~filled(features.lengths, values.shape[1])] = -np.inf
+    return whole
 
 
 def _in_order(

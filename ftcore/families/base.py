@@ -9,13 +9,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import torch
 
-from ftcore.errors import RowError as RowError  # part of this contract, on a floor that data can reach
+# Part of this contract, on a floor that data can reach.
+from ftcore.errors import REMARK as REMARK
+from ftcore.errors import RowDropped as RowDropped
+from ftcore.errors import RowError as RowError
 from ftcore.families.losses import symmetric_kl
 from ftcore.modeling.base_model import BaseModel
 from ftcore.spec.sections import Spec
@@ -37,12 +40,27 @@ class Features:
     Args:
         ragged: name -> one list of token ids (or the like) a feature; padded when batched.
         fixed: name -> array [features, ...] of numbers; stacked when batched.
-        row: int64 [features]: index of the row that each feature comes from.
+        row: int64 [features], ascending: index of the row that each feature comes from.
+        aside: what the model does not read but plan and answers do: arrays [features, ...], or one array of integers
+            [any length] a feature.
     """
 
     ragged: Mapping[str, Sequence[Sequence[int]]]
     fixed: Mapping[str, np.ndarray]
     row: np.ndarray
+    aside: Mapping[str, np.ndarray | Sequence[np.ndarray]] = field(default_factory=dict)
+
+
+class Stored(Protocol):
+    """The features of some rows, as they were kept."""
+
+    #: int64 [features], ascending: index of the row of each feature.
+    row: np.ndarray
+    #: int64 [features]: tokens of each feature.
+    lengths: np.ndarray
+
+    def column(self, name: str) -> np.ndarray:
+        """A fixed feature, or one kept aside: [features, ...]; ragged ones are filled up with -1."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +71,29 @@ class Scores:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
+def length_plan(rows: int, features: Stored, cut: int, max_length: int) -> dict[str, Any]:
+    """The part of a plan that every text has: how many tokens, and how many rows are cut.
+
+    Args:
+        cut: rows whose text does not fit into `max_length` tokens.
+    """
+    middle, most = np.percentile(features.lengths, [50, 95]) if len(features.lengths) else (0, 0)
+    return {
+        "rows": rows,
+        "tokens": int(features.lengths.sum()),
+        "median tokens": int(middle),
+        "95th percentile": int(most),
+        "longest": int(features.lengths.max(initial=0)),
+        f"cut at {max_length}": cut,
+    }
+
+
 class Family(ABC, Generic[SpecT]):
     """One shape of model and output.
 
     Life of an instance: `schema` and `parse` while the splits are read; `fit` once on the training split and
-    `check` on every split; `encode` to features; `build`, `loss` in training; `decoder`, `scorer` in
-    evaluation; `graphs` at export. `state` is JSON and goes into checkpoints and bundle: `restore` undoes it.
+    `check` on every split; `encode` to features and `plan` of them; `build`, `loss` in training; `tune`, `decoder`,
+    `scorer` in evaluation; `graphs` at export. `state` is JSON and is kept with the run: `restore` undoes it.
     """
 
     name: ClassVar[str]
@@ -86,8 +121,11 @@ class Family(ABC, Generic[SpecT]):
     def parse(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """One source row (the source's column names) -> one row of `schema`.
 
+        A row that had to be mended says so under the key `REMARK`, which is reported and not kept.
+
         Raises:
             RowError: an empty text, a value of the wrong type...
+            RowDropped: the row is to be left out and reported.
         """
 
     @abstractmethod
@@ -113,16 +151,25 @@ class Family(ABC, Generic[SpecT]):
     @property
     @abstractmethod
     def state(self) -> dict[str, Any]:
-        """What `fit` learnt, as JSON."""
+        """What `fit` and `tune` learnt, as JSON."""
 
     @abstractmethod
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what an earlier `fit` learnt."""
+        """Take over what an earlier `fit` and `tune` learnt."""
 
     # -- features and model --------------------------------------------------------------------------------
     @abstractmethod
     def encode(self, rows: pa.Table, encoder: TextEncoder) -> Features:
         """Tokenise rows of `schema`. `row` counts from 0 within `rows`."""
+
+    @property
+    def reading(self) -> Mapping[str, Any]:
+        """What `encode` depends on beside rows and encoder, as JSON: part of the key of stored features."""
+        return self.state
+
+    @abstractmethod
+    def plan(self, rows: pa.Table, features: Stored) -> dict[str, Any]:
+        """What will be trained on, as JSON, a key in words to each figure: what is cut, lost, how long it is..."""
 
     @property
     def pad_values(self) -> Mapping[str, int]:
@@ -165,8 +212,16 @@ class Family(ABC, Generic[SpecT]):
     def decoder(self) -> dict[str, Any]:
         """The bundle's decoder section (JSON): what the ground floor needs to turn outputs into answers."""
 
+    @property
+    def top_k(self) -> int:
+        """Candidates that an answer carries where families rank them; metrics may read them."""
+        return 1
+
+    def tune(self, outputs: Mapping[str, np.ndarray], features: Stored, rows: pa.Table) -> None:
+        """Choose thresholds on validation rows; nothing unless a family has any."""
+
     @abstractmethod
-    def answers(self, outputs: Mapping[str, np.ndarray], row: np.ndarray, rows: pa.Table) -> list[Any]:
+    def answers(self, outputs: Mapping[str, np.ndarray], features: Stored, rows: pa.Table) -> list[Any]:
         """Decode, with the ground floor's decoder, outputs [features, ...] into one answer a row of `rows`."""
 
     @abstractmethod

@@ -14,7 +14,7 @@ import transformers
 from torch.nn import functional as F
 
 from ftcore.families import losses
-from ftcore.families.base import Batch, Family, Features, RowError, Scorer, Scores
+from ftcore.families.base import Batch, Family, Features, RowError, Scorer, Scores, Stored, length_plan
 from ftcore.families.measures import MultiLabelMeasures, RegressionMeasures, SingleLabelMeasures
 from ftcore.modeling.base_model import BaseModel, load_weights, with_dropout
 from ftcore.spec.sequence_classification import SequenceClassificationSpec
@@ -166,7 +166,13 @@ class SequenceClassification(Family[SequenceClassificationSpec]):
             ragged=encoded.ragged,
             fixed={"labels": self._targets(rows["label"]), "weight": rows["weight"].to_numpy()},
             row=np.arange(rows.num_rows, dtype=np.int64),
+            aside={"cut": encoded.truncated.astype(np.int8)},
         )
+
+    def plan(self, rows: pa.Table, features: Stored) -> dict[str, Any]:
+        """Lengths, and rows cut."""
+        cut = int(features.column("cut").sum())
+        return length_plan(rows.num_rows, features, cut, self.spec.model.max_length)
 
     def _targets(self, label: pa.ChunkedArray) -> np.ndarray:
         if self.problem == "regression":
@@ -266,7 +272,7 @@ class SequenceClassification(Family[SequenceClassificationSpec]):
             "polarity": scale,
         }
 
-    def answers(self, outputs: Mapping[str, np.ndarray], row: np.ndarray, rows: pa.Table) -> list[Answer]:
+    def answers(self, outputs: Mapping[str, np.ndarray], features: Stored, rows: pa.Table) -> list[Answer]:
         """One answer a row; features and rows are the same here."""
         return make_decoder(self.decoder).decode(dict(outputs))
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ftcore.data.features import FeatureStore
 from ftcore.evaluation.predict import predict
 from ftcore.files import read_json, write_json
 from ftcore.runs.workspace import Workspace
@@ -40,11 +41,11 @@ def export_bundle(workspace: Workspace) -> list[str]:
         what is over its tolerance, a sentence each; empty where all is well.
     """
     model = workspace.fine_tuned()
-    reference = _reference(workspace, model)
     problems: list[str] = []
     report: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(dir=workspace.folder.path, prefix=".export-") as name:
         scratch = Path(name)
+        reference = _reference(workspace, model, scratch)
         graphs = _write_graphs(workspace, model, scratch)
         # A draft first: variants are measured through the very runtime that will serve them.
         draft = _write(
@@ -53,7 +54,7 @@ def export_bundle(workspace: Workspace) -> list[str]:
         measured = {}
         for variant, files in graphs.items():
             pipeline = Pipeline.load(draft, variant)
-            parity = _parity(reference, pipeline)
+            parity = _parity(reference, pipeline, workspace.family.top_k)
             problems += _over_tolerance(workspace, variant, parity)
             metrics = _test_metrics(workspace, pipeline)
             measured[variant] = VariantSource(files, metrics, parity.summary())
@@ -112,23 +113,22 @@ def _write(workspace: Workspace, folder: Path, variants: Mapping[str, VariantSou
         )
 
 
-def _reference(workspace: Workspace, model: torch.nn.Module) -> _Reference:
-    split, features = workspace.splits.validation, workspace.features("validation")
+def _reference(workspace: Workspace, model: torch.nn.Module, scratch: Path) -> _Reference:
+    split, family = workspace.splits.validation, workspace.family
     rows = split.table.slice(0, workspace.spec.export.parity_rows)
-    outputs = predict(model, workspace.family, features, workspace.spec.evaluation.batch_size)
-    of_rows = features.row < rows.num_rows
-    outputs = {name: values[of_rows] for name, values in outputs.items()}
-    answers = workspace.family.answers(outputs, features.row[of_rows], rows)
+    features = FeatureStore.build(rows, family, workspace.encoder, scratch / "features.arrow")
+    outputs = predict(model, family, features, workspace.spec.evaluation.batch_size)
+    answers = family.answers(outputs, features, rows)
     ids = split.origin.slice(0, rows.num_rows).to_pylist()
-    return _Reference(workspace.family.inputs(rows), outputs, answers, ids)
+    return _Reference(family.inputs(rows), outputs, answers, ids)
 
 
-def _parity(reference: _Reference, pipeline: Pipeline) -> Parity:
+def _parity(reference: _Reference, pipeline: Pipeline, top_k: int) -> Parity:
     return compare(
         reference.outputs,
         pipeline.outputs(reference.inputs),
         reference.answers,
-        pipeline.predict(reference.inputs),
+        pipeline.predict(reference.inputs, top_k=top_k),
         reference.ids,
     )
 
@@ -136,7 +136,7 @@ def _parity(reference: _Reference, pipeline: Pipeline) -> Parity:
 def _test_metrics(workspace: Workspace, pipeline: Pipeline) -> dict[str, Any]:
     """What the variant itself, not the model that it came from, reaches on the test rows."""
     rows, spec = workspace.splits.test.table, workspace.spec.evaluation
-    answers = pipeline.predict(workspace.family.inputs(rows))
+    answers = pipeline.predict(workspace.family.inputs(rows), top_k=workspace.family.top_k)
     evaluation = workspace.evaluator.measure(
         workspace.family.references(rows), answers, resamples=spec.bootstrap, confidence=spec.confidence
     )

@@ -84,6 +84,9 @@ def train(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
     spec, events = workspace.spec, workspace.events
     set_seed(spec.training.seed)
     features = workspace.features("train")
+    for split in ("train", "validation"):
+        rows = workspace.splits[split].table
+        events.emit("planned", split=split, plan=workspace.family.plan(rows, workspace.features(split)))
     model = workspace.family.build(workspace.base)
     events.emit(
         "model_built",
@@ -99,7 +102,8 @@ def train(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
         outputs = predict(
             current, workspace.family, validation_features, spec.evaluation.batch_size, together=True
         )
-        answers = workspace.family.answers(outputs, validation_features.row, validation)
+        workspace.family.tune(outputs, validation_features, validation)
+        answers = workspace.family.answers(outputs, validation_features, validation)
         return workspace.evaluator.values(references, answers)
 
     origin = workspace.splits["train"].origin
@@ -145,7 +149,7 @@ def _rehearse(workspace: Workspace, model: torch.nn.Module) -> str:
     rows = workspace.splits["validation"].table.slice(0, _REHEARSED)
     with tempfile.TemporaryDirectory() as scratch:
         features = FeatureStore.build(rows, family, workspace.encoder, Path(scratch) / "features.arrow")
-        answers = family.answers(predict(model, family, features, len(rows)), features.row, rows)
+        answers = family.answers(predict(model, family, features, len(rows)), features, rows)
     known = workspace.evaluator.values(family.references(rows), answers)
     name = workspace.spec.evaluation.metric or workspace.task.task.metric or family.default_metric
     if name not in known:
@@ -163,7 +167,10 @@ def evaluate(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
     for split in ("validation", "test"):
         rows, features = workspace.splits[split].table, workspace.features(split)
         outputs = predict(model, workspace.family, features, spec.batch_size)
-        answers = workspace.family.answers(outputs, features.row, rows)
+        if split == "validation":
+            workspace.family.tune(outputs, features, rows)
+            write_json(folder.family_file, workspace.family.state)
+        answers = workspace.family.answers(outputs, features, rows)
         evaluation = workspace.evaluator.measure(
             workspace.family.references(rows), answers, resamples=spec.bootstrap, confidence=spec.confidence
         )

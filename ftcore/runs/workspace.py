@@ -119,7 +119,7 @@ class Workspace:
             self.splits.key,
             split,
             family.name,
-            family.state,
+            family.reading,
             encoder.config.to_json(),
             encoder.tokenizer.to_str(),
         ]
