@@ -13,7 +13,19 @@ from ftcore.cli.options import Parser, add_common
 from ftcore.errors import CheckFailed, ExitCode, Interrupted, RunFailed, UserError
 
 #: In the order of `ftcore --help`.
-COMMANDS = ("run", "train", "evaluate", "export", "predict", "runs", "validate", "tasks", "plugins", "schema")
+COMMANDS = (
+    "run",
+    "resume",
+    "train",
+    "evaluate",
+    "export",
+    "predict",
+    "runs",
+    "validate",
+    "tasks",
+    "plugins",
+    "schema",
+)
 
 _EPILOG = """\
 exit codes: 0 done; 1 internal failure; 2 bad input (the message says where and how to mend it);

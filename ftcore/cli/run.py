@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ftcore.cli.options import Subparsers, add_command, add_spec
-from ftcore.cli.work import add_runs_dir, new_run, work
+from ftcore.cli.work import add_runs_dir, new_run, resume_run, work
 from ftcore.errors import ExitCode, UserError
 
 
@@ -24,15 +24,12 @@ def run(args: argparse.Namespace) -> int:
     """Take every step, or those that the resumed run lacks."""
     if (args.spec is None) == (args.resume is None):
         raise UserError("give either a SPEC or --resume RUN", where="ftcore run")
-    from ftcore.runs.folder import open_run
-    from ftcore.runs.steps import ALL_STEPS
+    from ftcore.runs.folder import ALL_STEPS
 
     if args.resume is None:
         work(args, new_run(args), ALL_STEPS)
-        return ExitCode.OK
-    if args.overrides:
+    elif args.overrides:
         raise UserError("a resumed run keeps its spec", where="--set", hint="start a new run")
-    folder = open_run(args.resume)
-    done = folder.record()["steps"]
-    work(args, folder, [step for step in ALL_STEPS if step not in done], resume=True)
+    else:
+        resume_run(args, args.resume)
     return ExitCode.OK

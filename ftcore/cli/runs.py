@@ -20,10 +20,11 @@ def run(args: argparse.Namespace) -> int:
     """List them."""
     from ftcore.cli.console import print_json, print_table, print_text
     from ftcore.runs.folder import find_runs
+    from ftcore.runs.status import status_of
 
     found = find_runs(args.runs_dir)
     if args.json:
-        print_json([{"path": str(run.path), **run.record()} for run in found])
+        print_json([{"path": str(run.path), **run.record(), "status": status_of(run)} for run in found])
         return ExitCode.OK
     if not found:
         print_text(f"no runs in {args.runs_dir}")
@@ -31,6 +32,6 @@ def run(args: argparse.Namespace) -> int:
     rows = []
     for folder in found:
         record = folder.record()
-        rows.append([str(folder.path), record["task"], record["status"], ", ".join(record["steps"])])
+        rows.append([str(folder.path), record["task"], status_of(folder), ", ".join(record["steps"])])
     print_table(["run", "task", "status", "steps done"], rows)
     return ExitCode.OK

@@ -44,6 +44,15 @@ def new_run(args: argparse.Namespace) -> RunFolder:
     return RunFolder(Path(processes.share_text(str(path))))
 
 
+def resume_run(args: argparse.Namespace, path: Path) -> None:
+    """Take the steps that a run lacks, training from its newest checkpoint on."""
+    from ftcore.runs.folder import ALL_STEPS, open_run
+
+    folder = open_run(path)
+    done = folder.record()["steps"]
+    work(args, folder, [step for step in ALL_STEPS if step not in done], resume=True)
+
+
 def work(args: argparse.Namespace, folder: RunFolder, steps: Sequence[Step], *, resume: bool = False) -> None:
     """Take these steps in this run, with progress, and end with a summary that says what to do next."""
     from ftcore.runs.status import at_work

@@ -21,6 +21,9 @@ from ftcore.spec.sections import Spec
 Status = Literal["waiting", "running", "stopped", "interrupted", "failed", "finished"]
 Step = Literal["train", "evaluate", "export"]
 
+#: In the order in which `ftcore run` takes them.
+ALL_STEPS: tuple[Step, ...] = ("train", "evaluate", "export")
+
 _PACKAGES = (
     "ftcore",
     "torch",

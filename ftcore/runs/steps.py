@@ -29,8 +29,6 @@ from ftcore_export.runtime.answers import to_jsonl
 
 _REHEARSED = 8  # rows
 
-ALL_STEPS: Sequence[Step] = ("train", "evaluate", "export")
-
 
 def take_steps(
     workspace: Workspace, steps: Sequence[Step], stop: StopRequest, *, resume: bool = False
