@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,18 @@ from ftcore_export.runtime.encoding import TextEncoder, filled
 
 _CHUNK = 4096  # rows tokenised at a time
 _ASIDE = "aside:"
+
+
+class TrainingFeatures(Protocol):
+    """What the engine reads: a `FeatureStore`, or one that changes from epoch to epoch."""
+
+    row: np.ndarray
+    lengths: np.ndarray
+
+    def __len__(self) -> int: ...
+
+    def batch(self, indices: np.ndarray, epoch: int = 0) -> Batch:
+        """The features at `indices` as epoch `epoch` has them."""
 
 
 class FeatureStore:

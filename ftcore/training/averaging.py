@@ -34,8 +34,8 @@ class WeightAverage(ABC):
     def after_step(self) -> None:  # noqa: B027 (nothing to note, unless a subclass says so)
         """Take note of an optimizer step."""
 
-    def before_evaluation(self) -> None:  # noqa: B027
-        """Take note that the model is about to be evaluated."""
+    def before_evaluation(self, step: int) -> None:  # noqa: B027
+        """Take note that the model is about to be evaluated, after optimizer step `step`."""
 
     @abstractmethod
     def weights(self) -> Mapping[str, torch.Tensor]:
@@ -48,8 +48,9 @@ class WeightAverage(ABC):
             self._parameters[name].copy_(value)
 
     @contextmanager
-    def in_model(self) -> Iterator[None]:
-        """Within: the model has the averaged weights. Then, bit for bit, its own."""
+    def in_model(self, step: int) -> Iterator[None]:
+        """Within: the model has the weights to evaluate after step `step`. Then, bit for bit, its own."""
+        self.before_evaluation(step)
         own = self._copy()
         self.put_into_model()
         try:
@@ -100,17 +101,21 @@ class LatestAverage(WeightAverage):
     def __init__(self, model: torch.nn.Module, count: int) -> None:
         super().__init__(model)
         self._seen = torch.zeros((), dtype=torch.int64)
+        self._last = torch.zeros((), dtype=torch.int64)
         self._kept = [self._copy() for _ in range(count)]
 
     @property
     def tensors(self) -> Tensors:
-        """Every copy, `<number>/<parameter>`, and how many evaluations there were."""
+        """Every copy, `<number>/<parameter>`, how many evaluations there were, and the step of the last."""
         kept = {f"{i}/{name}": t for i, one in enumerate(self._kept) for name, t in one.items()}
-        return {"seen": self._seen, **kept}
+        return {"seen": self._seen, "last": self._last, **kept}
 
     @torch.no_grad()
-    def before_evaluation(self) -> None:
-        """Copy the weights as they are over the oldest copy."""
+    def before_evaluation(self, step: int) -> None:
+        """Copy the weights as they are over the oldest copy; once only, if an evaluation is taken up again."""
+        if step == int(self._last):
+            return
+        self._last.fill_(step)
         oldest = self._kept[int(self._seen) % len(self._kept)]
         for name, parameter in self._parameters.items():
             oldest[name].copy_(parameter)

@@ -203,15 +203,13 @@ class CheckpointStore:
         training.optimizer.load_state_dict(state)
         if training.scaler is not None:
             training.scaler.load_state_dict(dict(found.state["scaler"]))
-        if training.extras:
-            kept = load_file(found.folder / "extras.safetensors")
-            with torch.no_grad():
-                for name, tensor in training.extras.items():
-                    tensor.copy_(like(kept[name], tensor))
+        _load_extras(training.extras, found.folder)
         random_state.restore(read_json(found.folder / _random_file()))
 
-    def load_weights(self, model: torch.nn.Module, step: int) -> None:
-        """Put the weights of one step into `model`.
+    def load_weights(
+        self, model: torch.nn.Module, step: int, extras: Mapping[str, torch.Tensor] | None = None
+    ) -> None:
+        """Put the weights of one step into `model`, and what else it has into `extras`, in place.
 
         Raises:
             UserError: the checkpoint is not what its manifest says.
@@ -226,6 +224,7 @@ class CheckpointStore:
                 hint="bring it back from a copy and resume, or start a new run",
             ) from problem
         self._load_weights(model, folder)
+        _load_extras(extras or {}, folder)
 
     def _write(self, folder: Path, training: Training, progress: Progress, setting: Setting) -> None:
         """Write every file but the manifest; slices are put together, and the first process writes them."""
@@ -316,6 +315,13 @@ def verify(folder: Path, *, sizes_only: bool = False) -> None:
                 raise BadCheckpointError(f"{name} has changed")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadCheckpointError(f"{_MANIFEST}: {error}") from error
+
+
+@torch.no_grad()
+def _load_extras(extras: Mapping[str, torch.Tensor], folder: Path) -> None:
+    kept = load_file(folder / "extras.safetensors") if extras else {}
+    for name, tensor in extras.items():
+        tensor.copy_(like(kept[name], tensor))
 
 
 def _random_file() -> str:

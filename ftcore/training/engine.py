@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -22,14 +22,19 @@ from accelerate.utils import set_seed
 
 from ftcore import processes
 from ftcore.data.batching import BatchPlan
-from ftcore.data.features import FeatureStore
+from ftcore.data.features import TrainingFeatures
 from ftcore.errors import ExitCode, Interrupted, RunFailed
-from ftcore.families.base import Family
+from ftcore.families.base import Batch, Family
 from ftcore.modeling.cpu_training import prepare_for_cpu
 from ftcore.spec.training import TrainingSpec
+from ftcore.training.averaging import make_average
 from ftcore.training.checkpoint import CheckpointStore, Found, Progress, Setting, Training
+from ftcore.training.compilation import compile_model
+from ftcore.training.freezing import Freezing
 from ftcore.training.guard import FiniteGuard, Seen
-from ftcore.training.optimization import make_optimizer
+from ftcore.training.memory import MicroBatches, recompute_activations, rows_and_accumulation
+from ftcore.training.objective import Objective
+from ftcore.training.optimization import make_optimizer, shrink
 from ftcore.training.precision import choose_precision
 from ftcore.training.row_adamw import clip_gradients, name_rows
 from ftcore.training.schedules import learning_rate_factor, set_learning_rates
@@ -59,7 +64,7 @@ class Job:
     training: TrainingSpec
     family: Family[Any]
     model: torch.nn.Module
-    train: FeatureStore
+    train: TrainingFeatures
     places: Callable[[np.ndarray], list[str]]
     validate: Validate | None
     metric: str
@@ -129,21 +134,26 @@ class _Loop:
             deferred=self.accelerator.device.type == "cuda"
             and bool(bare.defaults.get("fused"))
             and self.accelerator.scaler is None
-            and not self._sharded,
+            and not self._sharded
+            and not (job.training.l1 or job.training.ema),  # these move weights beside the optimizer
             places=job.places,
         )
+        self.memory = MicroBatches(job.training, self.accelerator.device)
+        self.average = make_average(self._bare(), job.training)
+        self.objective = Objective(
+            job.family, job.training, self.accelerator.autocast, self.accelerator.backward
+        )
+        rows, accumulation = rows_and_accumulation(job.training)
         self.plan = BatchPlan(
             lengths=job.train.lengths,
-            batch_size=job.training.batch_size,
-            accumulation=job.training.gradient_accumulation,
+            batch_size=rows,
+            accumulation=accumulation,
             seed=job.training.seed,
+            token_budget=job.training.token_budget,
             rank=self.accelerator.process_index,
             world=self.accelerator.num_processes,
         )
-        per_epoch = self.plan.steps_per_epoch
-        self.total = job.training.max_steps or max(1, math.ceil(job.training.epochs * per_epoch))
-        every = job.training.evaluate_every
-        self.evaluate_every = per_epoch if every == "epoch" else every
+        self.total = job.training.max_steps or self.plan.steps(job.training.epochs)
         self.progress = Progress()
         self.meter = _Meter()
 
@@ -162,6 +172,11 @@ class _Loop:
     def _prepare(self) -> tuple[torch.nn.Module, Any]:
         """Model and optimizer on the device, replicated (DDP) or sharded (FSDP2) over the processes."""
         model, accelerator = self.job.model, self.accelerator
+        self.freezing = Freezing(model, self.training.freeze)
+        if self.training.gradient_checkpointing:
+            recompute_activations(model)
+        if self.training.compile:
+            compile_model(model)
         if accelerator.device.type == "cpu":
             prepare_for_cpu(model)
             if processes.world() == 1 and self.training.optimizer == "adamw":
@@ -194,6 +209,7 @@ class _Loop:
         if self.found and self._due():  # the stop came between a step and its evaluation
             self._between_steps()
         while not progress.finished:
+            self.freezing.begin(progress.epoch)
             steps = self.plan.epoch(progress.epoch)
             for micro_batches in steps[progress.step_in_epoch :]:
                 self._step(micro_batches)
@@ -231,8 +247,9 @@ class _Loop:
 
     def _due(self) -> bool:
         """Whether the model as it is has yet to be evaluated."""
-        progress = self.progress
-        at = progress.step % self.evaluate_every == 0 or progress.step >= self.total
+        progress, every = self.progress, self.training.evaluate_every
+        at = progress.step_in_epoch == 0 if every == "epoch" else progress.step % every == 0
+        at |= progress.step >= self.total
         return at and progress.evaluated_step != progress.step
 
     def _evaluate_or_stop(self) -> int:
@@ -241,16 +258,17 @@ class _Loop:
         Returns:
             the exit code that was asked for, 0 for none.
         """
-        if processes.world() > 1:  # the others would wait for ever; all stop after the evaluation
-            self._note(self._measure())
-            return processes.largest(self.job.stop.exit_code or 0)
-        try:
-            with self.job.stop.at_once():
-                metrics = self._measure()
-        except Interrupted as stop:
-            return stop.exit_code
-        self._note(metrics)
-        return 0
+        with self.average.in_model(self.progress.step) if self.average else nullcontext():
+            if processes.world() > 1:  # the others would wait for ever; all stop after the evaluation
+                self._note(self._measure())
+                return processes.largest(self.job.stop.exit_code or 0)
+            try:
+                with self.job.stop.at_once():
+                    metrics = self._measure()
+            except Interrupted as stop:
+                return stop.exit_code
+            self._note(metrics)
+            return 0
 
     def _step(self, micro_batches: list[np.ndarray]) -> None:
         """One optimizer step: the loss is a mean over all rows (or tokens) of the step, on every rank."""
@@ -275,34 +293,50 @@ class _Loop:
             )
 
     def _gradients(self, micro_batches: list[np.ndarray]) -> tuple[torch.Tensor, Seen]:
-        """Forward and backward over this rank's micro-batches.
+        """Forward and backward over this rank's micro-batches, in smaller pieces where memory runs out.
 
         Returns:
             the step's loss (of all ranks, once they are averaged), and what was seen of it.
         """
-        job, accelerator = self.job, self.accelerator
-        device = accelerator.device
+        job, device = self.job, self.accelerator.device
         # A rank that has no rows left in a short last step goes through the motions with one row that does not
         # count: the others wait for its part of the gradient.
-        batches = [job.train.batch(i if len(i) else np.zeros(1, np.int64)) for i in micro_batches]
+        epoch = self.progress.epoch
+        batches = [job.train.batch(i if len(i) else np.zeros(1, np.int64), epoch) for i in micro_batches]
         counts = [float(len(i) > 0) for i in micro_batches]
         weight = sum(
             (job.family.weight(b) * n for b, n in zip(batches, counts, strict=True)), torch.zeros(())
         )
         weight = processes.total(weight).to(device, non_blocking=True)
+        # Ranks average their gradients, so each one's share is scaled back up to a sum.
+        scales = [n * self.accelerator.num_processes / weight for n in counts]
+        while True:
+            try:
+                losses = self._backward(batches, scales)
+                return torch.stack(losses).sum(), Seen(losses, micro_batches)
+            except torch.OutOfMemoryError:
+                if processes.world() > 1:  # the others would wait for this one's gradient
+                    raise
+            self.optimizer.zero_grad()  # out of the handler, which keeps what the failed pass had in memory
+            job.emit("micro_batch_halved", step=self.progress.step + 1, rows=self.memory.halve())
+            torch.cuda.empty_cache()
+
+    def _backward(self, batches: Sequence[Batch], scales: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """Add up the gradients of all batches; the loss of each, detached."""
+        accelerator = self.accelerator
         losses: list[torch.Tensor] = []
-        for i, (batch, counted) in enumerate(zip(batches, counts, strict=True)):
-            on_device = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
-            last = i == len(batches) - 1
-            with nullcontext() if last or self._sharded else accelerator.no_sync(self.model):
-                with accelerator.autocast():
-                    outputs = job.family.outputs(self.model, on_device)
-                # Ranks average their gradients, so each one's share is scaled back up to a sum.
-                share = counted * accelerator.num_processes / weight
-                loss = job.family.loss(outputs, on_device) * share
-                accelerator.backward(loss)
-            losses.append(loss.detach())
-        return torch.stack(losses).sum(), Seen(losses, micro_batches)
+        for i, (batch, scale) in enumerate(zip(batches, scales, strict=True)):
+            pieces = self.memory.cut(batch)
+            parts: list[torch.Tensor] = []
+            for j, piece in enumerate(pieces):
+                on_device = {
+                    name: value.to(accelerator.device, non_blocking=True) for name, value in piece.items()
+                }
+                last = i == len(batches) - 1 and j == len(pieces) - 1
+                with nullcontext() if last or self._sharded else accelerator.no_sync(self.model):
+                    parts.append(self.objective.backward(self.model, on_device, scale))
+            losses.append(torch.stack(parts).sum())
+        return losses
 
     def _clip(self) -> torch.Tensor:
         """Scale the gradient down to `max_grad_norm`; returns its norm before."""
@@ -322,6 +356,10 @@ class _Loop:
         if scaler is None:
             self.guard.look(self.progress.step + 1, norm, seen)
         self.optimizer.step()
+        if self.training.l1:
+            shrink(self.optimizer, self.training.l1)
+        if self.average:
+            self.average.after_step()
         self.optimizer.zero_grad()
         if (
             scaler is not None and scaler.get_scale() < 1
@@ -376,12 +414,19 @@ class _Loop:
         self.job.emit("checkpoint_saved", step=self.progress.step, path=path.name)
 
     def _state(self) -> Training:
-        return Training(self._bare(), self.optimizer.optimizer, self.accelerator.scaler)
+        return Training(self._bare(), self.optimizer.optimizer, self.accelerator.scaler, self._extras())
+
+    def _extras(self) -> dict[str, torch.Tensor]:
+        """What must survive a stop besides weights and optimizer, by name; filled in place."""
+        parts = {"average": self.average, "memory": self.memory}
+        return {f"{part}/{name}": t for part, its in parts.items() if its for name, t in its.tensors.items()}
 
     def _take_best(self) -> None:
         best = self.progress.best_step
         if best is not None and best != self.progress.step:
-            self.job.checkpoints.load_weights(self._bare(), best)
+            self.job.checkpoints.load_weights(self._bare(), best, self._extras())
+        if self.average:
+            self.average.put_into_model()
 
     def _bare(self) -> torch.nn.Module:
         model: torch.nn.Module = self.accelerator.unwrap_model(self.model)
