@@ -1,0 +1,153 @@
+"""SIGTERM and Ctrl-C in every phase of a run: its own exit code, the status "interrupted", and a run that resumes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from models import tiny_spec
+from ruamel.yaml import YAML
+
+from ftcore.cli import main
+from ftcore.errors import ExitCode, Interrupted
+from ftcore.training.stopping import StopRequest, listen
+
+#: A phase, and a function that is called within it.
+PHASES = {
+    "reading data": ("ftcore.data.load", "stage"),
+    "splitting": ("ftcore.data.load", "hold_out"),
+    "tokenising": ("ftcore.data.features", "_write"),
+    "building the model": ("ftcore.families.sequence_classification", "load_weights"),
+    "rehearsing": ("ftcore.runs.steps", "_rehearse"),
+    "saving": ("ftcore.training.checkpoint", "save_model"),
+    "keeping the model": ("ftcore.runs.workspace", "save_tokenizer"),
+    "measuring": ("ftcore.runs.steps", "prediction_lines"),
+    "writing graphs": ("ftcore.runs.export", "export_graph"),
+    "writing the bundle": ("ftcore.runs.export", "write_bundle"),
+}
+
+
+@pytest.fixture
+def spec(project: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FTCORE_CACHE", str(project / "cache"))
+    path = project / "labels.yaml"
+    training = {"max_steps": 4, "evaluate_every": 2, "checkpoint_every": 1}
+    YAML().dump(tiny_spec(tiny_base, training=training, export={"variants": ["fp32"]}), path)
+    return path
+
+
+def signal_in(monkeypatch: pytest.MonkeyPatch, module: str, name: str, number: int) -> None:
+    """Send this process a signal, once, when a function begins."""
+    import importlib
+
+    owner = importlib.import_module(module)
+    whole, sent = getattr(owner, name), iter([True])
+
+    def signalled(*arguments: Any, **options: Any) -> Any:
+        if next(sent, False):
+            os.kill(os.getpid(), number)
+        return whole(*arguments, **options)
+
+    monkeypatch.setattr(owner, name, signalled)
+
+
+def only_run(project: Path) -> Path:
+    (record,) = project.glob("runs/*/*/run.json")
+    return record.parent
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_run_terminated_in_any_phase_is_interrupted_and_resumes(
+    spec: Path, project: Path, monkeypatch: pytest.MonkeyPatch, capsys, phase: str
+) -> None:
+    module, name = PHASES[phase]
+    number = signal.SIGINT if phase == "tokenising" else signal.SIGTERM
+    with monkeypatch.context() as patch:
+        signal_in(patch, module, name, number)
+        assert main(["run", str(spec)]) == (130 if number == signal.SIGINT else 143)
+    run = only_run(project)
+    assert json.loads((run / "run.json").read_text())["status"] == "interrupted"
+    assert "ftcore resume" in capsys.readouterr().err
+    left = [path for path in (project / "cache").rglob("*") if path.name.startswith(".")]
+    assert left == [], "nothing half made stays in the cache"
+    exports = PHASES[phase][0] == "ftcore.runs.export"
+    if not exports:  # it takes seconds, and these phases are long past when it begins
+        monkeypatch.setattr("ftcore.runs.steps.export", lambda *_: None)
+    assert main(["resume", str(run)]) == 0
+    record = json.loads((run / "run.json").read_text())
+    assert record["status"] == "finished"
+    assert record["steps"] == ["train", "evaluate", "export"]
+    assert (run / "bundle" / "bundle.json").exists() == exports
+    assert not [path.name for path in run.iterdir() if path.name.startswith(".") and path.name != ".lock"]
+
+
+def test_a_signal_within_an_evaluation_stops_there_and_the_evaluation_is_made_up_for(
+    spec: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ftcore.training import engine
+
+    whole = engine._Loop._measure
+
+    def signalled(self: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        pytest.fail("the evaluation went on")
+        return whole(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine._Loop, "_measure", signalled)
+        assert main(["train", str(spec)]) == 143
+    run = only_run(project)
+    assert max((run / "checkpoints").glob("step-*")).name == "step-00000002"
+    assert main(["resume", str(run)]) == 0
+    lines = map(json.loads, (run / "events.jsonl").read_text().splitlines())
+    assert [line["step"] for line in lines if line["event"] == "evaluated"] == [2, 4]
+
+
+def test_a_stop_is_raised_at_once_where_nothing_defers_it() -> None:
+    with pytest.raises(Interrupted), listen():
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_deferred_stop_is_noted_and_raised_at_the_end_of_the_block() -> None:
+    noted: list[int | None] = []
+
+    def block() -> None:
+        with listen() as stop, stop.deferred():
+            os.kill(os.getpid(), signal.SIGINT)
+            noted.append(stop.exit_code)
+
+    with pytest.raises(Interrupted) as raised:
+        block()
+    assert noted == [130]
+    assert raised.value.exit_code == 130
+
+
+def test_within_a_deferred_block_a_part_may_be_broken_off() -> None:
+    reached: list[str] = []
+
+    def block() -> None:
+        stop = StopRequest()
+        with stop.deferred():
+            stop.ask(ExitCode.TERMINATED)
+            reached.append("noted")
+            with stop.at_once():
+                reached.append("a stop was asked for before")
+
+    with pytest.raises(Interrupted):
+        block()
+    assert reached == ["noted"]
+
+
+def test_the_second_signal_acts_as_if_nobody_listened() -> None:
+    def block() -> None:
+        with listen() as stop, stop.deferred():
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt) as raised:
+        block()
+    assert not isinstance(raised.value, Interrupted)
