@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
+    from random import Random
+
     from ftcore.spec import Spec
     from ftcore.task import Task
 
@@ -39,6 +41,15 @@ def ftcore_prepare_row(spec: Spec, row: Mapping[str, Any]) -> Mapping[str, Any] 
     """Return the row to learn from, given one row as the source has it, before columns are mapped.
 
     Raise `ValueError` to refuse the row: the message is shown with the row's file and number.
+    """
+
+
+@hookspec(firstresult=True)
+def ftcore_augment(spec: Spec, text: str, rng: Random) -> str | None:
+    """Return another version of a training text, for which the row's label still holds; None leaves it as it is.
+
+    Called for `training.augment.hook` of the texts, anew each epoch. Draw from `rng` alone: it depends on seed,
+    epoch and row, which keeps runs repeatable.
     """
 
 

@@ -119,6 +119,17 @@ class RunProgress:
         self.close()
         self._say(f"training ended at step {event['step']}; the best is step {event['best_step']}")
 
+    def _on_micro_batch_halved(self, event: Mapping[str, Any]) -> None:
+        self._say(f"out of memory in step {event['step']}: from now on at most {event['rows']} rows at once")
+
+    def _on_seed_started(self, event: Mapping[str, Any]) -> None:
+        self._say(f"-- seed {event['seed']} ({event['number']} of {event['seeds']})", "bold")
+
+    def _on_seeds_finished(self, event: Mapping[str, Any]) -> None:
+        self._say(
+            f"the seed with the best validation {event['metric']} is {event['chosen']}; its model is kept"
+        )
+
     def _on_variant_exported(self, event: Mapping[str, Any]) -> None:
         parity = event["parity"]
         self._say(

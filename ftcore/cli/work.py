@@ -107,6 +107,8 @@ def _summarise(folder: RunFolder) -> None:
         print_table(
             header, [[name, *(_metric(s["metrics"][name]) for s in splits.values())] for name in names]
         )
+    if folder.seeds_file.exists():
+        _summarise_seeds(read_json(folder.seeds_file))
     if folder.export_file.exists():
         variants = read_json(folder.export_file)["variants"]
         metric = next(iter(next(iter(variants.values()))["test"]["metrics"]))
@@ -125,6 +127,24 @@ def _summarise(folder: RunFolder) -> None:
             ],
         )
     print_text(f"\nnext: {_next(folder)}")
+
+
+def _summarise_seeds(summary: dict[str, Any]) -> None:
+    from ftcore.cli.console import print_table, print_text
+
+    splits = summary["splits"]
+    names = list(next(iter(splits.values())))
+    seeds = list(next(iter(splits.values()))[names[0]]["values"])
+    print_text(
+        f"\nmean and standard deviation over the seeds {', '.join(seeds)}; kept is {summary['chosen']}"
+    )
+    print_table(
+        ["", *splits],
+        [
+            [name, *(f"{s[name]['mean']:.4f} ± {s[name]['sd']:.4f}" for s in splits.values())]
+            for name in names
+        ],
+    )
 
 
 def _metric(metric: dict[str, Any]) -> str:

@@ -93,6 +93,11 @@ class SequenceClassification(Family[SequenceClassificationSpec]):
             label = pc.binary_join(label, "\x1f")
         return label.dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The text, and its pair."""
+        return ("text", "text_pair") if self.spec.data.columns.text_pair else ("text",)
+
     def groups(self, table: pa.Table) -> pa.ChunkedArray:
         """The text (and its pair), without case and outer space."""
         text = pc.utf8_lower(pc.utf8_trim_whitespace(table["text"]))

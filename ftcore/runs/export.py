@@ -103,7 +103,7 @@ def _write(workspace: Workspace, folder: Path, variants: Mapping[str, VariantSou
             provenance={
                 "run": workspace.folder.path.name,
                 "base_model": spec.model.base,
-                "seed": spec.training.seed,
+                "seed": record["seed"],
                 "git_revision": record["git_revision"],
                 "plugin": record["plugin"],
                 "versions": record["versions"],

@@ -88,6 +88,11 @@ class RunFolder:
         return self.path / "metrics.json"
 
     @property
+    def seeds_file(self) -> Path:
+        """seeds.json: every metric's mean and spread over the runs of `training.seeds`."""
+        return self.path / "seeds.json"
+
+    @property
     def export_file(self) -> Path:
         """export.json: every variant's size, metrics and parity."""
         return self.path / "export.json"

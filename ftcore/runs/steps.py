@@ -20,6 +20,13 @@ from ftcore.evaluation.predict import predict
 from ftcore.files import write_atomic, write_json
 from ftcore.runs.export import export_bundle
 from ftcore.runs.folder import Step, versions
+from ftcore.runs.seeds import train_seeds
+from ftcore.runs.techniques import (
+    features_to_train_on,
+    frozen_parts_run_once,
+    model_to_keep,
+    model_to_train,
+)
 from ftcore.runs.workspace import Workspace
 from ftcore.training.checkpoint import CheckpointStore
 from ftcore.training.engine import Job, fine_tune
@@ -78,14 +85,21 @@ def _warn_of_other_versions(workspace: Workspace) -> None:
 
 
 def train(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
-    """Fine-tune, and keep the best model as a Hugging Face folder."""
+    """Fine-tune, and keep the best model as a Hugging Face folder; with `training.seeds`, the best of the seeds'."""
+    if workspace.spec.training.seeds:
+        train_seeds(workspace, stop, _train_once, evaluate)
+    else:
+        _train_once(workspace, stop, resume)
+
+
+def _train_once(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
     spec, events = workspace.spec, workspace.events
     set_seed(spec.training.seed)
     features = workspace.features("train")
     for split in ("train", "validation"):
         rows = workspace.splits[split].table
         events.emit("planned", split=split, plan=workspace.family.plan(rows, workspace.features(split)))
-    model = workspace.family.build(workspace.base)
+    model = model_to_train(workspace)
     events.emit(
         "model_built",
         parameters=sum(p.numel() for p in model.parameters()),
@@ -111,27 +125,27 @@ def train(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
         return found
 
     metric = _rehearse(workspace, model)
-    fine_tune(
-        Job(
-            training=spec.training,
-            family=workspace.family,
-            model=model,
-            train=features,
-            places=places,
-            validate=validate,
-            metric=metric,
-            higher_is_better=workspace.family.higher_is_better(metric),
-            checkpoints=CheckpointStore(
-                workspace.folder.checkpoints, lambda text: events.emit("warning", message=text)
-            ),
-            emit=events.emit,
-            stop=stop,
-            resume=resume,
-        )
+    job = Job(
+        training=spec.training,
+        family=workspace.family,
+        model=model,
+        train=features_to_train_on(workspace),
+        places=places,
+        validate=validate,
+        metric=metric,
+        higher_is_better=workspace.family.higher_is_better(metric),
+        checkpoints=CheckpointStore(
+            workspace.folder.checkpoints, lambda text: events.emit("warning", message=text)
+        ),
+        emit=events.emit,
+        stop=stop,
+        resume=resume,
     )
+    with frozen_parts_run_once(workspace, model):
+        fine_tune(job)
     weights = full_state(model) if is_sharded(model) else None
     if processes.is_first():
-        workspace.keep_model(model, weights)
+        workspace.keep_model(model_to_keep(workspace, model), weights)
 
 
 def _rehearse(workspace: Workspace, model: torch.nn.Module) -> str:
@@ -149,7 +163,7 @@ def _rehearse(workspace: Workspace, model: torch.nn.Module) -> str:
         features = FeatureStore.build(rows, family, workspace.encoder, Path(scratch) / "features.arrow")
         answers = family.answers(predict(model, family, features, len(rows)), features, rows)
     known = workspace.evaluator.values(family.references(rows), answers)
-    name = workspace.spec.evaluation.metric or workspace.task.task.metric or family.default_metric
+    name = workspace.metric
     if name not in known:
         raise UserError(
             f"no metric {name!r}; this task has {', '.join(sorted(known))}", where="evaluation.metric"

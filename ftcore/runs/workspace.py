@@ -6,8 +6,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from functools import cache, cached_property
 from pathlib import Path
@@ -53,6 +53,7 @@ class Workspace:
         self.folder = folder
         self.spec = spec
         self.task = task
+        self.listeners = listeners
         first = processes.is_first()
         self.events = EventLog(
             folder.events_file if first else None,
@@ -133,6 +134,11 @@ class Workspace:
         return Evaluator(self.family, self.task.hooks)
 
     @property
+    def metric(self) -> str:
+        """Name of the metric that picks the best checkpoint: the spec's, the task's or the family's."""
+        return self.spec.evaluation.metric or self.task.task.metric or self.family.default_metric
+
+    @property
     def trained(self) -> bool:
         """Whether the run has its fine-tuned model."""
         return self.folder.model.is_dir()
@@ -159,10 +165,21 @@ class Workspace:
         Args:
             weights: of a sharded model, put together.
         """
+        with self._new_model() as beside:
+            model.save_pretrained(beside, safe_serialization=True, state_dict=weights)
+            save_tokenizer(self.base, beside)
+
+    def adopt_model(self, other: RunFolder) -> None:
+        """Keep a copy of another run's fine-tuned model as this run's own."""
+        with self._new_model() as beside:
+            shutil.copytree(other.model, beside)
+
+    @contextmanager
+    def _new_model(self) -> Iterator[Path]:
+        """A path for the model's folder; what the body makes there gets its name at the end."""
         beside = self.folder.path / ".model.tmp"
         shutil.rmtree(beside, ignore_errors=True)
-        model.save_pretrained(beside, safe_serialization=True, state_dict=weights)
-        save_tokenizer(self.base, beside)
+        yield beside
         for file in beside.iterdir():
             sync_file(file)
         shutil.rmtree(self.folder.model, ignore_errors=True)

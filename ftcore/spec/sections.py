@@ -231,4 +231,6 @@ class Spec(Section):
             raise ValueError(
                 "`training.freeze` and `model.lora` contradict: LoRA freezes the base model already"
             )
+        if self.model.lora and self.training.distributed == "fsdp":
+            raise ValueError("`training.distributed: fsdp` cannot be used with `model.lora`: use `ddp`")
         return self

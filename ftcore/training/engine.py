@@ -177,7 +177,7 @@ class _Loop:
             recompute_activations(model)
         if self.training.compile:
             compile_model(model)
-        if accelerator.device.type == "cpu":
+        if accelerator.device.type == "cpu" and not self.training.compile:  # the compiler does as much itself
             prepare_for_cpu(model)
             if processes.world() == 1 and self.training.optimizer == "adamw":
                 name_rows(model)

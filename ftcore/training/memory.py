@@ -84,5 +84,7 @@ def recompute_activations(model: torch.nn.Module) -> None:
             f"{type(model).__name__} cannot compute its activations again",
             where="training.gradient_checkpointing",
         )
-    enable: Any = model.gradient_checkpointing_enable
-    enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    bare: Any = model
+    # The newer name; transformers 5.3 has only the older one.
+    enable = getattr(bare, "activation_checkpointing_enable", None) or bare.gradient_checkpointing_enable
+    enable({"use_reentrant": False})

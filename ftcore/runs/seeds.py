@@ -1,0 +1,87 @@
+"""One spec trained with several seeds: a run inside the run for each, their mean and spread, and the best one kept.
+
+A seed's run lies in `seeds/<seed>` and is a run like any other. What is resumed goes on with the seed it was at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from statistics import mean, stdev
+from typing import Any
+
+from ftcore import processes
+from ftcore.files import read_json, write_atomic, write_json
+from ftcore.runs.folder import RunFolder
+from ftcore.runs.status import at_work
+from ftcore.runs.workspace import Workspace
+from ftcore.training.stopping import StopRequest
+
+StepAction = Callable[[Workspace, StopRequest, bool], None]
+
+
+def train_seeds(workspace: Workspace, stop: StopRequest, train: StepAction, evaluate: StepAction) -> None:
+    """Train and measure once with each seed, write `seeds.json`, and keep the best model as this run's.
+
+    The best is the one with the best validation value of the monitored metric. A seed that is done is passed over.
+    """
+    seeds = workspace.spec.training.seeds or []
+    _ = workspace.splits  # read here first, so that this run has its own record of the data
+    done: dict[int, RunFolder] = {}
+    for number, seed in enumerate(seeds, 1):
+        child = _child(workspace, seed)
+        workspace.events.emit("seed_started", seed=seed, number=number, seeds=len(seeds))
+        if not child.folder.metrics_file.exists():
+            with at_work(child.folder):
+                try:
+                    if not child.trained:
+                        train(child, stop, child.folder.checkpoints.is_dir())
+                    processes.wait()
+                    if processes.is_first():
+                        evaluate(child, stop, False)
+                finally:
+                    child.events.close()
+        processes.wait()
+        done[seed] = child.folder
+    if processes.is_first():
+        summary = summarise(workspace, done)
+        write_json(workspace.folder.seeds_file, summary)
+        workspace.events.emit("seeds_finished", **summary)
+        workspace.folder.update(seed=summary["chosen"])
+        workspace.adopt_model(done[summary["chosen"]])
+
+
+def summarise(workspace: Workspace, runs: dict[int, RunFolder]) -> dict[str, Any]:
+    """Mean, sample standard deviation and each seed's value of every metric of every split; and the best seed."""
+    measured = {seed: read_json(run.metrics_file)["splits"] for seed, run in runs.items()}
+    first = next(iter(measured.values()))
+    splits: dict[str, dict[str, Any]] = {}
+    for split, content in first.items():
+        splits[split] = {}
+        for name in content["metrics"]:
+            values = {seed: splits_[split]["metrics"][name]["value"] for seed, splits_ in measured.items()}
+            splits[split][name] = {
+                "mean": mean(values.values()),
+                "sd": stdev(values.values()),
+                "values": {str(seed): value for seed, value in values.items()},
+            }
+    values = splits["validation"][workspace.metric]["values"]
+    best = max if workspace.family.higher_is_better(workspace.metric) else min
+    chosen = best(runs, key=lambda seed: values[str(seed)])
+    return {"metric": workspace.metric, "chosen": chosen, "splits": splits}
+
+
+def _child(workspace: Workspace, seed: int) -> Workspace:
+    """The run of one seed, made unless it is there."""
+    parent = workspace.folder
+    folder = RunFolder(parent.path / "seeds" / str(seed))
+    training = workspace.spec.training.model_copy(update={"seed": seed, "seeds": None})
+    spec = workspace.spec.model_copy(update={"training": training})
+    if processes.is_first() and not folder.record_file.exists():
+        folder.path.mkdir(parents=True, exist_ok=True)
+        write_atomic(folder.spec_file, (spec.model_dump_json(indent=2) + "\n").encode())
+        record = {**parent.record(), "seed": seed, "status": "waiting", "steps": []}
+        for of_the_parent in ("data", "data_report", "weights", "process"):
+            record.pop(of_the_parent, None)
+        write_json(folder.record_file, record)
+    processes.wait()
+    return Workspace(folder, spec, workspace.task, workspace.listeners)

@@ -1,0 +1,76 @@
+"""What the spec's techniques make of model and features before training, and of the model after it."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+
+from ftcore.data.augmentation import AugmentedFeatures
+from ftcore.data.features import TrainingFeatures
+from ftcore.modeling.lora import add_lora, merge_lora, trained_weights
+from ftcore.runs.workspace import Workspace, cache_dir
+from ftcore.training.freezing import Freezing
+from ftcore.training.frozen_trunk import trunk_runs_once
+from ftcore.training.precision import choose_precision
+
+
+def model_to_train(workspace: Workspace) -> torch.nn.Module:
+    """The family's model, with low-rank updates where the spec has `model.lora`."""
+    spec = workspace.spec.model
+    model = workspace.family.build(workspace.base)
+    if spec.lora:
+        add_lora(model, spec.lora, spec.quantize_base)
+    return model
+
+
+def model_to_keep(workspace: Workspace, model: torch.nn.Module) -> Any:  # noqa: ANN401 (a PreTrainedModel)
+    """The fine-tuned model without anything that only training needs: updates are merged into float32 weights."""
+    spec = workspace.spec.model
+    if not spec.lora:
+        return model
+    if spec.quantize_base:  # merged into the weights as they were before they were cut to 4 bits
+        whole = workspace.family.build(workspace.base)
+        add_lora(whole, spec.lora)
+        whole.load_state_dict(trained_weights(model), strict=False)
+        model = whole
+    merge_lora(model)
+    return model
+
+
+def features_to_train_on(workspace: Workspace) -> TrainingFeatures:
+    """The training features, changed from epoch to epoch where the spec has `training.augment`."""
+    features = workspace.features("train")
+    if workspace.spec.training.augment is None:
+        return features
+    return AugmentedFeatures(
+        features,
+        workspace.splits["train"].table,
+        workspace.family,
+        workspace.encoder,
+        workspace.spec,
+        workspace.task.hooks,
+    )
+
+
+def frozen_parts_run_once(workspace: Workspace, model: torch.nn.Module) -> AbstractContextManager[None]:
+    """Within: a trunk that is frozen whole answers from what is kept of it."""
+    training = workspace.spec.training
+    if training.freeze is None or not training.freeze.trunk:
+        return nullcontext()
+    Freezing(model, training.freeze)  # or it is refused
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model.to(device)
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[
+        choose_precision(training.precision)[0]
+    ]
+    return trunk_runs_once(
+        model,
+        workspace.family,
+        [workspace.features("train"), workspace.features("validation")],
+        cache_dir() / "trunk",
+        half=dtype is not torch.float32,
+        autocast=lambda: torch.autocast(device, dtype, enabled=dtype is not torch.float32),
+        warn=lambda text: workspace.events.emit("warning", message=text),
+    )
