@@ -1,0 +1,57 @@
+"""A tiny run without the command line: its workspace, model and batches, and what training makes of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from models import tiny_spec
+from ruamel.yaml import YAML
+
+from ftcore.plugins import PluginRegistry
+from ftcore.runs.folder import create_run
+from ftcore.runs.steps import train
+from ftcore.runs.workspace import Workspace
+from ftcore.spec import load_spec
+from ftcore.spec.training import TrainingSpec
+from ftcore.training.stopping import StopRequest
+
+
+def workspace_of(project: Path, base: Path, **sections: Any) -> Workspace:
+    """A new run of the tiny spec in `project`; `sections` are merged into it."""
+    path = project / "small.yaml"
+    YAML().dump(tiny_spec(base, **sections), path)
+    resolved = load_spec(path, PluginRegistry.discover())
+    return Workspace(create_run(resolved, project / "runs"), resolved.spec, resolved.task, ())
+
+
+def trained(project: Path, base: Path, **sections: Any) -> Workspace:
+    """Likewise, and its training step is taken."""
+    workspace = workspace_of(project, base, **sections)
+    train(workspace, StopRequest(), False)
+    workspace.events.close()
+    return workspace
+
+
+def events(workspace: Workspace, kind: str) -> list[dict[str, Any]]:
+    lines = map(json.loads, workspace.folder.events_file.read_text().splitlines())
+    return [line for line in lines if line["event"] == kind]
+
+
+def built(workspace: Workspace) -> tuple[torch.nn.Module, dict[str, torch.Tensor]]:
+    """The untrained model, the same for the same seed, and a batch of 8 training rows."""
+    assert workspace.splits
+    torch.manual_seed(0)
+    return workspace.family.build(workspace.base), workspace.features("train").batch(np.arange(8))
+
+
+def kept(workspace: Workspace) -> dict[str, torch.Tensor]:
+    """The weights that the run keeps."""
+    return dict(workspace.fine_tuned().state_dict())
+
+
+def training_of(**fields: Any) -> TrainingSpec:
+    return TrainingSpec.model_validate(fields)
