@@ -43,11 +43,18 @@ class EventLog:
             self._file = None
 
 
-def read_events(path: Path) -> list[dict[str, Any]]:
-    """Every whole event of a file, in order; a last line cut short by a crash is left out."""
+def read_events(path: Path, last_bytes: int | None = None) -> list[dict[str, Any]]:
+    """Every whole event of a file, in order; a last line cut short by a crash is left out.
+
+    Args:
+        last_bytes: look at the end of the file only.
+    """
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").splitlines()
+    with path.open("rb") as file:
+        if last_bytes is not None:
+            file.seek(max(0, path.stat().st_size - last_bytes))
+        lines = file.read().decode(errors="replace").splitlines()
     events = []
     for line in lines:
         try:

@@ -79,7 +79,7 @@ def add_spec(parser: argparse.ArgumentParser, *, many: bool = False, optional: b
     """The SPEC argument(s) and `--set`."""
     help_ = "a spec file, or the bare name of a shipped task file (see `ftcore tasks`)"
     if many:
-        parser.add_argument("specs", metavar="SPEC", nargs="+", help=help_)
+        parser.add_argument("specs", metavar="SPEC", nargs="*" if optional else "+", help=help_)
     else:
         parser.add_argument("spec", metavar="SPEC", nargs="?" if optional else None, help=help_)
     parser.add_argument(

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from ftcore.runs.queue import Entry
 
 _PLAIN_EVERY = 10.0  # seconds between two lines of a running step, off a terminal
 
@@ -136,3 +142,42 @@ class RunProgress:
             f"{event['variant']}: {event['bytes'] / 1e6:.1f} MB; against torch on {parity['rows']} rows: logits differ"
             f" by at most {parity['max_abs_diff']:.2g}, {len(parity['flips'])} answers flip"
         )
+
+
+class QueueProgress:
+    """Shows the runs of a queue: one live table on a terminal, elsewhere a line whenever a run's status changes.
+
+    Args:
+        console: where to.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self._shown: dict[str, tuple[str, str]] = {}
+        self._last_line = time.monotonic()
+        if self._live is not None:
+            self._live.start()
+
+    def __call__(self, entries: Sequence[Entry]) -> None:
+        """Show the runs as they are now."""
+        if self._live is not None:
+            table = Table("spec", "status", "newest result", box=None, pad_edge=False, header_style="bold")
+            for entry in entries:
+                table.add_row(*map(Text, (entry.name, entry.status, entry.said)))
+            self._live.update(table, refresh=True)
+            return
+        due = time.monotonic() - self._last_line >= _PLAIN_EVERY
+        for entry in entries:
+            key, now = str(entry.folder.path), (entry.status, entry.said)
+            before = self._shown.get(key)
+            if before is None or before[0] != now[0] or (due and before != now):
+                self._shown[key] = now
+                self._last_line = time.monotonic()
+                said = f": {entry.said}" if entry.said else ""
+                self._console.print(f"{entry.name}: {entry.status}{said}", markup=False, highlight=False)
+
+    def close(self) -> None:
+        """Leave the table as it is."""
+        if self._live is not None:
+            self._live.stop()

@@ -123,7 +123,7 @@ class RunFolder:
 def create_run(resolved: ResolvedSpec, runs_dir: Path) -> RunFolder:
     """Make the folder of a new run, with its spec as written and as resolved."""
     spec_json = resolved.spec.model_dump_json(indent=2)
-    digest = hashlib.sha256(spec_json.encode()).hexdigest()[:8]
+    digest = spec_digest(resolved.spec)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     path = runs_dir / resolved.name / f"{stamp}-{digest}"
     number = 1
@@ -153,6 +153,11 @@ def create_run(resolved: ResolvedSpec, runs_dir: Path) -> RunFolder:
         },
     )
     return folder
+
+
+def spec_digest(spec: Spec) -> str:
+    """Eight hexadecimal digits that tell one resolved spec from another."""
+    return hashlib.sha256(spec.model_dump_json(indent=2).encode()).hexdigest()[:8]
 
 
 def open_run(path: Path) -> RunFolder:

@@ -1,0 +1,178 @@
+"""A catalog on one machine: a queue of runs, each in a process of its own, that shares GPUs and cores.
+
+Which spec became which run is kept on disk, and every run resumes by itself; so a queue that was killed goes on
+where it was when the same command is given again. Base models, rows and tokenised rows are shared through the
+cache: whoever needs something first makes it, and the others wait for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from ftcore.errors import ExitCode, Interrupted
+from ftcore.events import read_events
+from ftcore.files import read_json, write_json
+from ftcore.runs.folder import RunFolder, create_run, spec_digest
+from ftcore.runs.status import status_of
+from ftcore.spec import ResolvedSpec
+
+_POLL = 0.5  # seconds
+_TAIL = 65_536  # bytes of events that are looked at
+
+
+@dataclass
+class Entry:
+    """One spec of the queue.
+
+    Args:
+        folder: its run.
+        status: of the run, or "waiting".
+        exit_code: of its process; None while there is none, or where another queue started it.
+        said: the newest thing worth a table cell.
+    """
+
+    name: str
+    folder: RunFolder
+    status: str = "waiting"
+    exit_code: int | None = None
+    said: str = ""
+
+
+Show = Callable[[Sequence[Entry]], None]
+
+
+def plan(resolved: Sequence[ResolvedSpec], runs_dir: Path) -> tuple[list[Entry], Path]:
+    """A run for each spec: one that an earlier queue of the same specs left unfinished, else a new one.
+
+    Returns:
+        the entries, and the file that remembers them until all are finished.
+    """
+    names = sorted(str(spec.path.resolve()) for spec in resolved)
+    file = runs_dir / f".queue-{hashlib.sha256(repr(names).encode()).hexdigest()[:12]}.json"
+    before: Mapping[str, str] = read_json(file)["runs"] if file.exists() else {}
+    entries: list[Entry] = []
+    made: dict[str, str] = {}
+    for spec in resolved:
+        key = f"{spec.path.resolve()} {spec_digest(spec.spec)}"
+        folder = RunFolder(Path(before[key])) if key in before else None
+        if folder is None or not folder.record_file.exists():
+            folder = create_run(spec, runs_dir)
+        made[key] = str(folder.path.resolve())
+        entries.append(Entry(spec.name, folder, status_of(folder)))
+        write_json(file, {"runs": {**before, **made}})
+    return entries, file
+
+
+def run_queue(
+    entries: Sequence[Entry], jobs: int, devices: Sequence[str], options: Sequence[str], show: Show
+) -> None:
+    """Work the entries off, `jobs` at a time.
+
+    Args:
+        devices: the GPUs, as CUDA_VISIBLE_DEVICES names them; each job has one. Empty: the cores are divided.
+        options: passed on to every process.
+        show: told of the entries again and again.
+
+    Raises:
+        Interrupted: Ctrl-C or SIGTERM; passed on to the runs, which have stopped and can be resumed.
+    """
+    running: dict[int, tuple[Entry, subprocess.Popen[bytes]]] = {}
+    waiting = [entry for entry in entries if entry.status != "finished"]
+    try:
+        while waiting or running:
+            for slot, (entry, process) in list(running.items()):
+                if process.poll() is not None:
+                    entry.exit_code = process.returncode
+                    del running[slot]
+            for slot in range(jobs):
+                # A run that an earlier queue's process is still at work on is left to it until that ends.
+                ready = next((entry for entry in waiting if status_of(entry.folder) != "running"), None)
+                if slot not in running and ready is not None:
+                    waiting.remove(ready)
+                    if status_of(ready.folder) != "finished":
+                        running[slot] = (ready, _start(ready.folder, slot, jobs, devices, options))
+            _look(entries)
+            show(entries)
+            time.sleep(_POLL)
+    except KeyboardInterrupt as stop:
+        for _, process in running.values():
+            process.send_signal(signal.SIGTERM)
+        for entry, process in running.values():
+            entry.exit_code = process.wait()
+        raise stop if isinstance(stop, Interrupted) else Interrupted(ExitCode.INTERRUPTED) from None
+    finally:
+        _look(entries)
+        show(entries)
+
+
+def gpus() -> list[str]:
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    import torch
+
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    count = torch.cuda.device_count()
+    return named.split(",")[:count] if named else [str(index) for index in range(count)]
+
+
+def exit_code_of(entries: Sequence[Entry]) -> ExitCode:
+    """0 where every run is finished; 3 where a missed check is all that went wrong; else 1."""
+    bad = [entry for entry in entries if entry.status != "finished"]
+    if not bad:
+        return ExitCode.OK
+    missed = all(entry.exit_code == ExitCode.CHECK_FAILED for entry in bad)
+    return ExitCode.CHECK_FAILED if missed else ExitCode.FAILED
+
+
+def _start(
+    folder: RunFolder, slot: int, jobs: int, devices: Sequence[str], options: Sequence[str]
+) -> subprocess.Popen[bytes]:
+    """Resume a run in a process of its own, and of its own session: a Ctrl-C reaches it through the queue alone."""
+    environment = dict(os.environ)
+    if devices:
+        environment["CUDA_VISIBLE_DEVICES"] = devices[slot % len(devices)]
+    else:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        environment["OMP_NUM_THREADS"] = str(max(1, cores // jobs))
+    log: IO[bytes] = (folder.path / "console.log").open("ab")
+    with log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "ftcore", "resume", str(folder.path), *options],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
+
+
+def _look(entries: Sequence[Entry]) -> None:
+    """Take down how far each run is, from its record and its events."""
+    for entry in entries:
+        entry.status = status_of(entry.folder)
+        events = read_events(entry.folder.events_file, last_bytes=_TAIL)
+        entry.said = next((said for event in reversed(events) if (said := _say(event))), "")
+        if entry.status == "failed":
+            entry.said = (str(entry.folder.record().get("error") or "").splitlines() or [""])[0]
+
+
+def _say(event: Mapping[str, Any]) -> str:
+    match event["event"]:
+        case "step":
+            return f"step {event['step']}, loss {event['loss']:.4f}"
+        case "evaluated" | "measured":
+            where = event.get("split") or f"step {event['step']}"
+            name, value = next(iter(event["metrics"].items()))
+            return f"{where}: {name} {value['value'] if isinstance(value, dict) else value:.4f}"
+        case "variant_exported":
+            return f"exported {event['variant']}"
+        case _:
+            return ""
