@@ -49,8 +49,9 @@ def resume_run(args: argparse.Namespace, path: Path) -> None:
     from ftcore.runs.folder import ALL_STEPS, open_run
 
     folder = open_run(path)
-    done = folder.record()["steps"]
-    work(args, folder, [step for step in ALL_STEPS if step not in done], resume=True)
+    record = folder.record()
+    steps = [step for step in ALL_STEPS if step not in record["steps"]]
+    work(args, folder, steps, resume=record["status"] != "waiting")
 
 
 def work(args: argparse.Namespace, folder: RunFolder, steps: Sequence[Step], *, resume: bool = False) -> None:

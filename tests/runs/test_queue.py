@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -30,6 +32,16 @@ def write(folder: Path, name: str, base: Path, **sections: Any) -> Path:
     return folder / f"{name}.yaml"
 
 
+@pytest.fixture
+def processes() -> Iterator[list[int]]:
+    """Processes that may not outlive the test."""
+    started: list[int] = []
+    yield started
+    for pid in started:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def command(folder: Path, *names: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "ftcore", "run", *(f"{name}.yaml" for name in names), "--jobs", "2"],
@@ -47,11 +59,14 @@ def record(folder: Path, name: str) -> dict[str, Any]:
     return json.loads(file.read_text())
 
 
-def test_a_failing_run_fails_alone_and_a_killed_queue_goes_on(tmp_path: Path, tiny_base: Path) -> None:
+def test_a_failing_run_fails_alone_and_a_killed_queue_goes_on(
+    tmp_path: Path, tiny_base: Path, processes: list[int]
+) -> None:
     write(tmp_path, "first", tiny_base)
     write(tmp_path, "bad", tiny_base, evaluation={"metric": "acuracy"})
     write(tmp_path, "long", tiny_base, training={"max_steps": 100_000, "checkpoint_every": 20})
     killed = command(tmp_path, "first", "bad", "long")
+    processes.append(killed.pid)
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("runs/long/*/checkpoints/step-*")):
         assert time.monotonic() < deadline
@@ -63,6 +78,7 @@ def test_a_failing_run_fails_alone_and_a_killed_queue_goes_on(tmp_path: Path, ti
     os.kill(process, signal.SIGKILL)
 
     again = command(tmp_path, "first", "bad", "long")
+    processes.append(again.pid)
     while "resumed" not in (log := next(tmp_path.glob("runs/long/*/console.log"))).read_text():
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -70,6 +86,7 @@ def test_a_failing_run_fails_alone_and_a_killed_queue_goes_on(tmp_path: Path, ti
     while record(tmp_path, "first")["status"] != "finished" or record(tmp_path, "bad")["status"] != "failed":
         assert time.monotonic() < deadline
         time.sleep(0.1)
+    processes.append(record(tmp_path, "long")["process"]["pid"])
     again.send_signal(signal.SIGTERM)
     out, _ = again.communicate(timeout=60)
     assert again.returncode == 143, out
