@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint lock clean
 
 # Pinned and hash-checked first; then ftcore itself, which finds everything there (where torch is a CUDA build,
 # pip adds the CUDA packages that this very build names).
@@ -24,6 +24,12 @@ lint: $(BIN)/.installed  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+lock: $(BIN)/.installed  ## pin the newest versions that fit; torch's hashes are kept up by hand: see CONTRIBUTING.md
+	$(BIN)/python -m pip install --quiet pip-tools
+	$(BIN)/pip-compile --quiet --extra dev --generate-hashes --allow-unsafe --strip-extras --no-annotate --no-header \
+		--no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
+	sed -i '/^ftcore @ /d; /^# /d' requirements.lock
 
 clean:
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache
