@@ -12,6 +12,12 @@ from ftcore.spec.sequence_classification import (
     SequenceClassificationSpec,
     SequenceClassificationTraining,
 )
+from ftcore.spec.span_extraction import (
+    SpanExtractionData,
+    SpanExtractionEvaluation,
+    SpanExtractionModel,
+    SpanExtractionSpec,
+)
 from ftcore.task import Task
 
 __all__ = [
@@ -26,6 +32,10 @@ __all__ = [
     "SequenceClassificationEvaluation",
     "SequenceClassificationSpec",
     "SequenceClassificationTraining",
+    "SpanExtractionData",
+    "SpanExtractionEvaluation",
+    "SpanExtractionModel",
+    "SpanExtractionSpec",
     "Spec",
     "Task",
     "TrainingSpec",

@@ -36,9 +36,16 @@ def add(subparsers: Subparsers) -> None:
     parser.epilog = _EPILOG
     parser.add_argument("bundle", metavar="BUNDLE", type=Path, help="the folder that holds bundle.json")
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--text", action="append", metavar="TEXT", help="a text; may be repeated")
+    what.add_argument(
+        "--text", action="append", metavar="TEXT", help="a text (of `qa`: a question); may be repeated"
+    )
     what.add_argument("--input", metavar="FILE", help="a file of rows, or - for standard input")
-    parser.add_argument("--text-pair", action="append", metavar="TEXT", help="the second text of each --text")
+    parser.add_argument(
+        "--text-pair",
+        action="append",
+        metavar="TEXT",
+        help="the second text of each --text (of `qa`: its context)",
+    )
     parser.add_argument(
         "--output", metavar="FILE", type=Path, help="JSON Lines; standard output if not given"
     )
@@ -47,7 +54,7 @@ def add(subparsers: Subparsers) -> None:
         action="append",
         default=[],
         metavar="FIELD=NAME",
-        help="the file's own name for `text` or `text_pair`; may be repeated",
+        help="the file's own name for `text` or `text_pair` (of `qa`: `question`, `context`); may be repeated",
     )
     parser.add_argument(
         "--format", choices=("csv", "tsv", "jsonl", "txt"), help="said by the suffix if not given"
@@ -74,12 +81,12 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"{error.name} is not installed", where="ftcore predict", hint=hint) from None
     if args.batch_size < 1:
         raise UserError("must be at least 1", where="--batch-size")
-    columns = _columns(args.column)
     if args.text and (args.output or args.column or args.keep or args.format):
         raise UserError("--output, --column, --keep and --format go with --input", where="ftcore predict")
     if args.input and args.text_pair:
         raise UserError("goes with --text", where="--text-pair", hint="for a file: --column text_pair=NAME")
     pipeline = Pipeline.load(args.bundle, args.variant, threads=args.threads)
+    columns = _columns(args.column, pipeline)
     if args.text:
         return _answer_texts(pipeline, args)
     form = args.format or _format(args.input)
@@ -87,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
         from ftcore_export.runtime.rows import read_rows
 
         name = "standard input" if args.input == "-" else args.input
-        rows = read_rows(source, name, form, columns["text"], columns.get("text_pair"))
+        rows = read_rows(source, name, form, *columns)
         return _answer_rows(pipeline, rows, sink, name, args)
 
 
@@ -112,6 +119,8 @@ def _in_words(answer: dict[str, Any]) -> str:
         return f"{answer['label']} {answer['score']:.3f}"
     if "labels" in answer:
         return ", ".join(f"{label} {answer['scores'][label]:.3f}" for label in answer["labels"]) or "(none)"
+    if "text" in answer:
+        return f"{answer['text'] or '(no answer)'} {answer['score']:.3f}"
     return f"{answer['value']:.4g}"
 
 
@@ -176,14 +185,16 @@ def _alone(pipeline: Pipeline, item: Any) -> dict[str, Any]:  # noqa: ANN401 (an
         return {"error": error.what}
 
 
-def _columns(pairs: list[str]) -> dict[str, str]:
-    columns = {"text": "text"}
+def _columns(pairs: list[str], pipeline: Pipeline) -> list[str]:
+    """The file's names of the texts that are read, one or two."""
+    fields = pipeline.fields
+    names = {field: field for field in fields[: pipeline.required]}
     for pair in pairs:
         field, _, name = pair.partition("=")
-        if field not in ("text", "text_pair") or not name:
-            raise UserError(f"{pair!r} is not text=NAME or text_pair=NAME", where="--column")
-        columns[field] = name
-    return columns
+        if field not in fields or not name:
+            raise UserError(f"{pair!r} is not {fields[0]}=NAME or {fields[1]}=NAME", where="--column")
+        names[field] = name
+    return [names[field] for field in fields if field in names]
 
 
 def _format(source: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ftcore.data.textfile import MAX_CHARACTERS, lines, whole_text
+from ftcore.data.textfile import MAX_CHARACTERS, Encodings, lines, whole_text
 from ftcore.errors import DataError
 
 _BLOCK = 1024  # rows of a columnar file turned into Python objects at a time
@@ -156,14 +156,14 @@ def _namer(feature: Any) -> Callable[[Any], Any] | None:  # noqa: ANN401 (any JS
     return inner and (lambda numbers: None if numbers is None else [inner(number) for number in numbers])
 
 
-def read_folders(root: Path, name: str, encoding: str) -> Iterator[Record]:
+def read_folders(root: Path, name: str, encodings: Encodings) -> Iterator[Record]:
     """One folder a label, one .txt file a row: columns `text`, `label` and `file`, in sorted order."""
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):
         for path in sorted(folder.glob("*.txt")):
             file = f"{folder.name}/{path.name}"
             place = f"{name.rstrip('/')}/{file}"
             yield Record(
-                place, {"text": whole_text(path, place, encoding), "label": folder.name, "file": file}
+                place, {"text": whole_text(path, place, encodings), "label": folder.name, "file": file}
             )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ftcore.data.cloze import read_cloze
 from ftcore.data.records import (
     Record,
     read_dataset,
@@ -19,6 +20,7 @@ from ftcore.data.records import (
     read_parquet,
     read_rows,
 )
+from ftcore.data.squad import read_squad
 from ftcore.data.textfile import codec_of
 from ftcore.errors import DataError, UserError
 from ftcore.locate import locate
@@ -31,6 +33,7 @@ _SUFFIXES = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".parquet": "parquet",
+    ".json": "squad",
 }
 _DATASET_FILES = ("dataset_info.json", "dataset_dict.json")
 
@@ -41,7 +44,7 @@ class Opened:
 
     Args:
         name: the source as written, the `file` of every `file:row`.
-        kind: csv, tsv, jsonl, parquet, dataset, folders, hub or rows.
+        kind: csv, tsv, jsonl, parquet, squad, dataset, folders, cloze, hub or rows.
         bytes: size of its content.
         sha256: of its content, in hex; of a single file simply the file's own.
         records: starts reading from the first row.
@@ -84,27 +87,35 @@ def _open_path(source: Source, role: str, field: str, base_dir: Path) -> Opened:
     except UserError as error:
         raise DataError(error.what, where=field, hint=error.hint) from None
     kind = source.format or _detect(path, name)
-    if path.is_dir() != (kind in ("dataset", "folders")):
+    if path.is_dir() != (kind in ("dataset", "folders", "cloze")):
         is_a = "a folder" if path.is_dir() else "a file"
         raise DataError(f"this is {is_a}, and {field}.format says {kind}", where=name)
     if kind == "dataset":
         _only(source, field, kind, ("split",))
         return _opened_dataset(_load_folder(path, name), source, role, name, kind)
-    _only(source, field, kind, {"csv": ("delimiter", "encoding"), "parquet": ()}.get(kind, ("encoding",)))
+    folder = ("encoding", "fallback_encoding")
+    allowed = {"csv": ("delimiter", "encoding"), "parquet": (), "folders": folder, "cloze": folder}
+    _only(source, field, kind, allowed.get(kind, ("encoding",)))
     codec_of(source.encoding, f"{field}.encoding")
-    if kind == "folders":
-        files = sorted(path.glob("*/*.txt"))
+    if source.fallback_encoding is not None:
+        codec_of(source.fallback_encoding, f"{field}.fallback_encoding")
+    if kind in ("folders", "cloze"):
+        files = sorted(path.glob("*/*.txt") if kind == "folders" else path.rglob("*.txt"))
         if not files:
-            raise DataError(
-                "no .txt file in any folder of it", where=name, hint="one folder a label, one .txt file a row"
+            hint = (
+                "one folder a label, one .txt file a row" if kind == "folders" else "one .txt file an article"
             )
+            raise DataError("no .txt file in any folder of it", where=name, hint=hint)
         size, digest = _files_digest(files, path)
-        return Opened(name, kind, size, digest, lambda: read_folders(path, name, source.encoding))
+        read = read_folders if kind == "folders" else read_cloze
+        encodings = (source.encoding, source.fallback_encoding)
+        return Opened(name, kind, size, digest, lambda: read(path, name, encodings))
     readers: dict[str, Callable[[], Iterator[Record]]] = {
         "csv": lambda: read_delimited(path, name, source.encoding, source.delimiter or ","),
         "tsv": lambda: read_delimited(path, name, source.encoding, "\t"),
         "jsonl": lambda: read_json_lines(path, name, source.encoding),
         "parquet": lambda: read_parquet(path, name),
+        "squad": lambda: read_squad(path, name, source.encoding),
     }
     try:
         return Opened(name, kind, path.stat().st_size, _file_sha256(path), readers[kind])
@@ -124,13 +135,19 @@ def _detect(path: Path, name: str) -> str:
     if kind := _SUFFIXES.get(path.suffix.lower()):
         return kind
     suffixes = ", ".join(_SUFFIXES)
-    hint = f"the suffixes known are {suffixes}; for another one say `format: csv`, tsv, jsonl or parquet"
+    hint = f"the suffixes known are {suffixes}; for another one say `format: csv`, tsv, jsonl, parquet or squad"
     raise DataError(f"the suffix {path.suffix!r} says no format", where=name, hint=hint)
 
 
 def _only(source: Source, field: str, kind: str, allowed: tuple[str, ...]) -> None:
     """Refuse an option that would be ignored."""
-    defaults = {"delimiter": None, "encoding": "utf-8", "config": None, "split": None}
+    defaults = {
+        "delimiter": None,
+        "encoding": "utf-8",
+        "fallback_encoding": None,
+        "config": None,
+        "split": None,
+    }
     if kind in ("hub", "rows"):
         defaults["format"] = None
     for option, default in defaults.items():

@@ -60,16 +60,35 @@ def lines(path: Path, name: str, encoding: str, newline: str) -> Iterator[str]:
         raise DataError(f"cannot be read: {error.strerror}", where=name) from None
 
 
-def whole_text(path: Path, name: str, encoding: str) -> str:
+#: The encoding of the files of a folder, and that of those that turn out to be in another one.
+Encodings = tuple[str, str | None]
+
+
+def whole_text(path: Path, name: str, encodings: Encodings) -> str:
     """The text of a whole file, line ends as "\\n".
 
     Raises:
         DataError: as `lines`.
     """
-    text = "".join(lines(path, name, encoding, newline="")).replace("\r\n", "\n").replace("\r", "\n")
+    first, fallback = encodings
+    if fallback is not None and not _is_encoded(path, first):
+        first = fallback
+    text = "".join(lines(path, name, first, newline="")).replace("\r\n", "\n").replace("\r", "\n")
     if len(text) > MAX_CHARACTERS:
         raise DataError(f"a text of more than {MAX_CHARACTERS:,} characters", where=name)
     return text
+
+
+def _is_encoded(path: Path, encoding: str) -> bool:
+    try:
+        with path.open(encoding=codec_of(encoding)) as file:
+            while file.read(_CHUNK):
+                pass
+    except UnicodeError:
+        return False
+    except OSError:
+        return True  # the reader will say what is wrong with the file
+    return True
 
 
 def _undecodable(path: Path, name: str, encoding: str, error: UnicodeError) -> DataError:

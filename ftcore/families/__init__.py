@@ -7,7 +7,7 @@ from typing import Any
 
 from ftcore.families.base import Family
 
-_FAMILIES = {"sequence_classification": "SequenceClassification"}
+_FAMILIES = {"sequence_classification": "SequenceClassification", "span_extraction": "SpanExtraction"}
 
 
 def make_family(spec: Any) -> Family[Any]:  # noqa: ANN401 (a spec of any family)

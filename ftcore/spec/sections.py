@@ -16,7 +16,7 @@ from ftcore.spec.base import Section as Section  # part of this module's surface
 from ftcore.spec.training import TrainingSpec as TrainingSpec
 
 Variant = Literal["fp32", "int8"]
-Format = Literal["csv", "tsv", "jsonl", "parquet", "dataset", "folders"]
+Format = Literal["csv", "tsv", "jsonl", "parquet", "squad", "dataset", "folders", "cloze"]
 
 
 def _given(name: str) -> JsonDict:
@@ -40,13 +40,18 @@ class Source(Section):
     )
     rows: list[dict[str, Any]] | None = Field(None, min_length=1, description="The rows themselves.")
     format: Format | None = Field(
-        None, description="Said by the suffix unless given. `folders`: one folder of .txt files a label."
+        None,
+        description="Said by the suffix unless given. `folders`: one folder of .txt files a label. `cloze`: a folder"
+        " of .txt articles, out of which questions are made.",
     )
     delimiter: str | None = Field(
         None, min_length=1, max_length=1, description="CSV only; a comma unless given."
     )
     encoding: str = Field(
         "utf-8", description="Of text files; an undecodable byte is an error that names its row."
+    )
+    fallback_encoding: str | None = Field(
+        None, description="Folders of text files only: of those files that are not in `encoding`."
     )
     config: str | None = Field(None, description="Hub only: the configuration's name.")
     split: str | None = Field(None, description="Hub and `dataset` folders: the split's name.")

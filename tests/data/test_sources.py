@@ -258,7 +258,7 @@ def test_a_parquet_file_that_is_none(tmp_path):
 @pytest.mark.parametrize(
     ("source", "what"),
     [
-        ("a.json", r"the suffix '.json' says no format\n.*\.csv, .*\.jsonl, .*\.parquet"),
+        ("a.xml", r"the suffix '.xml' says no format\n.*\.csv, .*\.jsonl, .*\.parquet"),
         ("empty", "nothing in this folder can be read"),
         ("a.cvs", "data.train: no such file.*\n.*did you mean `a.csv`"),
         ({"path": "a.csv", "encoding": "utf8000"}, "data.train.encoding: unknown encoding"),
@@ -271,6 +271,7 @@ def test_a_parquet_file_that_is_none(tmp_path):
 )
 def test_sources_that_cannot_be_read(tmp_path, source, what):
     (tmp_path / "a.json").write_text("{}")
+    (tmp_path / "a.xml").write_text("<a/>")
     write_csv(tmp_path / "a.csv", HARD)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=what):

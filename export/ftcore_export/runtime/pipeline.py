@@ -95,9 +95,14 @@ class Pipeline:
         return self.decoder.labels
 
     @property
-    def fields(self) -> tuple[str, ...]:
-        """What the texts of an input are called: those that it must have, then those that it may have."""
+    def fields(self) -> tuple[str, str]:
+        """What the two texts of an input are called."""
         return self.decoder.fields
+
+    @property
+    def required(self) -> int:
+        """How many of the two texts an input must have."""
+        return self.decoder.required
 
     def predict(self, inputs: Sequence[Input], batch_size: int = 32, top_k: int = 1) -> list[Answer]:
         """Answer each input: a text, a pair of texts, or a mapping of `fields` to texts.

@@ -105,7 +105,7 @@ def _header(cells: list[str], name: str, columns: Sequence[str]) -> list[str]:
         raise InputError(
             f"has no column {missing[0]!r}",
             where=name,
-            hint=f"name it with --column text=...; the columns are {', '.join(cells)[:300]}",
+            hint=f"name it with --column FIELD=NAME; the columns are {', '.join(cells)[:300]}",
         )
     if len(set(cells)) != len(cells):
         raise InputError("the header names a column twice", where=name)

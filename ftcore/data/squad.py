@@ -1,0 +1,81 @@
+"""SQuAD's JSON (versions 1.1 and 2.0, and the many sets of its shape): articles of paragraphs of questions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ftcore.data.records import Record
+from ftcore.data.textfile import codec_of
+from ftcore.errors import DataError
+
+#: The file is read whole; that of SQuAD 2.0 has 42 MB.
+MAX_BYTES = 512 * 2**20
+
+
+def read_squad(path: Path, name: str, encoding: str) -> Iterator[Record]:
+    """One record a question: id, title, question, context and answers (`{text: [...], answer_start: [...]}`).
+
+    The place is the number of the question. A question marked `is_impossible` has no answers.
+
+    Raises:
+        DataError: the file is too large, or not JSON of this shape.
+    """
+    document = _load(path, name, encoding)
+    number = 0
+    for a, article in enumerate(_list(document, "data", name)):
+        for p, paragraph in enumerate(_list(article, "paragraphs", f"{name}: data[{a}]")):
+            where = f"{name}: data[{a}].paragraphs[{p}]"
+            for question in _list(paragraph, "qas", where):
+                number += 1
+                place = f"{name}:{number}"
+                if not isinstance(question, Mapping):
+                    yield Record(place, None, f"expected an object, got {type(question).__name__}")
+                    continue
+                yield Record(place, _values(question, paragraph, article))
+
+
+def _values(
+    question: Mapping[str, Any], paragraph: Mapping[str, Any], article: Mapping[str, Any]
+) -> dict[str, Any]:
+    found = {"id": question.get("id"), "title": article.get("title")}
+    for key, owner in (("question", question), ("context", paragraph), ("answers", question)):
+        if key in owner:
+            found[key] = owner[key]
+    if question.get("is_impossible") is True:
+        found["answers"] = []
+    return found
+
+
+def _load(path: Path, name: str, encoding: str) -> Any:  # noqa: ANN401 (any JSON)
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise DataError(f"more than {MAX_BYTES // 2**20} MiB, and SQuAD's JSON is read whole", where=name)
+        with path.open(encoding=codec_of(encoding)) as file:
+            return json.load(file)
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=name) from None
+    except RecursionError:
+        raise DataError("not valid JSON: nested too deeply", where=name) from None
+    except UnicodeError as error:
+        raise DataError(
+            f"not {encoding}: {error}", where=name, hint="set `encoding` of this source"
+        ) from None
+    except ValueError as error:
+        raise DataError(
+            f"not valid JSON: {error}", where=name, hint="for one object a line say `format: jsonl`"
+        ) from None
+
+
+def _list(owner: Any, key: str, where: str) -> list[Any]:  # noqa: ANN401 (any JSON)
+    found = owner.get(key) if isinstance(owner, Mapping) else None
+    if not isinstance(found, list):
+        raise DataError(
+            f"not of SQuAD's shape: there is no list {key!r}",
+            where=where,
+            hint="it is {data: [{title, paragraphs: [{context, qas: [{id, question, answers}]}]}]}; write other"
+            " data as JSON Lines",
+        )
+    return found

@@ -1,0 +1,86 @@
+"""The spec of the family `span_extraction`: the span of a context that answers a question."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from ftcore.spec.sections import DataSpec, EvaluationSpec, ModelSpec, Section, Spec
+
+
+class SpanExtractionColumns(Section):
+    """The names that the source gives its columns."""
+
+    question: str = Field("question", min_length=1)
+    context: str = Field("context", min_length=1)
+    answers: str = Field(
+        "answers",
+        min_length=1,
+        description="`{text: [...], answer_start: [...]}` as SQuAD has it, a list of such mappings or of texts, or"
+        " one text; nothing where the context has no answer.",
+    )
+    start: str | None = Field(
+        None,
+        min_length=1,
+        description="Where an answer begins in the context, in characters from 0, if `answers` does not say it.",
+    )
+    id: str = Field("id", min_length=1, description="Names a question in messages; may be missing.")
+    title: str = Field(
+        "title",
+        min_length=1,
+        description="Questions with one title stay in one split; their contexts do where it is missing.",
+    )
+
+
+class SpanExtractionData(DataSpec):
+    """What is learnt from: questions, contexts, and answers that stand in them."""
+
+    columns: SpanExtractionColumns = Field(default_factory=SpanExtractionColumns)
+    misplaced_answers: Literal["repair", "drop", "error"] = Field(
+        "repair",
+        description="An answer that is not where its start says is moved to where its text stands, if that is one"
+        " place only. If not, `repair` refuses the row and `drop` leaves it out; `error` never moves one.",
+    )
+
+
+class SpanExtractionModel(ModelSpec):
+    """What is fine-tuned."""
+
+    max_length: int = Field(384, ge=16, le=131_072, description="Tokens of one window.")
+    stride: int = Field(
+        128,
+        ge=0,
+        description="Tokens of the context that neighbouring windows share; at most half of a window.",
+    )
+    max_question_length: int = Field(
+        64, ge=1, description="Tokens of a question that are read; at most half of a window."
+    )
+
+
+class SpanExtractionEvaluation(EvaluationSpec):
+    """How it is measured, and how answers are made."""
+
+    normalisation: Literal["english", "characters"] = Field(
+        "english",
+        description="What answers are compared as: words without articles, as SQuAD does, or, for Chinese and"
+        " Japanese, single characters.",
+    )
+    max_answer_length: int = Field(30, ge=1, le=1024, description="Tokens of the longest answer.")
+    top_k: int = Field(5, ge=1, le=100, description="Best spans written with each answer.")
+
+
+class SpanExtractionSpec(Spec):
+    """A spec of the family."""
+
+    family: ClassVar[str] = "span_extraction"
+
+    data: SpanExtractionData
+    model: SpanExtractionModel
+    evaluation: SpanExtractionEvaluation = Field(default_factory=SpanExtractionEvaluation)
+
+    @model_validator(mode="after")
+    def _windows_overlap(self) -> SpanExtractionSpec:
+        if self.model.stride > self.model.max_length // 2:
+            raise ValueError("`model.stride` is more than half of `model.max_length`")
+        return self
