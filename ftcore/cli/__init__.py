@@ -16,6 +16,7 @@ from ftcore.errors import CheckFailed, ExitCode, Interrupted, RunFailed, UserErr
 COMMANDS = (
     "run",
     "resume",
+    "reproduce",
     "train",
     "evaluate",
     "export",

@@ -65,7 +65,7 @@ def work(args: argparse.Namespace, folder: RunFolder, steps: Sequence[Step], *, 
             from ftcore.runs.steps import take_steps
 
             processes.meet()
-            with _workspace(args, folder) as workspace:
+            with open_workspace(args, folder) as workspace:
                 take_steps(workspace, steps, stop, resume=resume)
     except Interrupted as stop:
         raise Interrupted(
@@ -79,7 +79,8 @@ def work(args: argparse.Namespace, folder: RunFolder, steps: Sequence[Step], *, 
 
 
 @contextmanager
-def _workspace(args: argparse.Namespace, folder: RunFolder) -> Iterator[Workspace]:
+def open_workspace(args: argparse.Namespace, folder: RunFolder) -> Iterator[Workspace]:
+    """The workspace of a run, with progress on the console."""
     from ftcore.cli.console import console
     from ftcore.cli.options import registry
     from ftcore.cli.progress import RunProgress

@@ -117,23 +117,14 @@ class RunFolder:
 
     def mark(self, status: Status, **fields: Any) -> None:  # noqa: ANN401
         """Set the status, and when."""
-        self.update(status=status, updated=_now(), **fields)
+        self.update(status=status, updated=now(), **fields)
 
 
 def create_run(resolved: ResolvedSpec, runs_dir: Path) -> RunFolder:
     """Make the folder of a new run, with its spec as written and as resolved."""
-    spec_json = resolved.spec.model_dump_json(indent=2)
-    digest = spec_digest(resolved.spec)
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    path = runs_dir / resolved.name / f"{stamp}-{digest}"
-    number = 1
-    while path.exists():  # two runs of one spec within a second
-        number += 1
-        path = runs_dir / resolved.name / f"{stamp}-{digest}-{number}"
-    path.mkdir(parents=True)
-    folder = RunFolder(path)
-    write_atomic(path / "spec.yaml", resolved.text.encode())
-    write_atomic(folder.spec_file, (spec_json + "\n").encode())
+    folder = new_folder(runs_dir, resolved.name, spec_digest(resolved.spec))
+    write_atomic(folder.path / "spec.yaml", resolved.text.encode())
+    write_atomic(folder.spec_file, (resolved.spec.model_dump_json(indent=2) + "\n").encode())
     write_json(
         folder.record_file,
         {
@@ -143,7 +134,7 @@ def create_run(resolved: ResolvedSpec, runs_dir: Path) -> RunFolder:
             "family": resolved.task.task.family,
             "status": "waiting",
             "steps": [],
-            "created": _now(),
+            "created": now(),
             "spec": str(resolved.path.resolve()),
             "base_dir": str(resolved.base_dir.resolve()),
             "seed": resolved.spec.training.seed,
@@ -153,6 +144,16 @@ def create_run(resolved: ResolvedSpec, runs_dir: Path) -> RunFolder:
         },
     )
     return folder
+
+
+def new_folder(runs_dir: Path, name: str, digest: str) -> RunFolder:
+    """An empty folder `<runs_dir>/<name>/<UTC time>-<digest>`."""
+    path = runs_dir / name / f"{datetime.now(UTC).strftime('%Y%m%dT%H%M%S')}-{digest}"
+    number = 1
+    while (free := path if number == 1 else path.with_name(f"{path.name}-{number}")).exists():
+        number += 1  # two runs of one spec within a second
+    free.mkdir(parents=True)
+    return RunFolder(free)
 
 
 def spec_digest(spec: Spec) -> str:
@@ -227,5 +228,6 @@ def _git_revision(folder: Path) -> str | None:
     return said.stdout.strip() or None if said.returncode == 0 else None
 
 
-def _now() -> str:
+def now() -> str:
+    """The moment, UTC, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -86,6 +86,7 @@ def _warn_of_other_versions(workspace: Workspace) -> None:
 
 def train(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
     """Fine-tune, and keep the best model as a Hugging Face folder; with `training.seeds`, the best of the seeds'."""
+    workspace.record_inputs()
     if workspace.spec.training.seeds:
         train_seeds(workspace, stop, _train_once, evaluate)
     else:

@@ -100,6 +100,13 @@ class Workspace:
             )
         return splits
 
+    def record_inputs(self) -> None:
+        """Read data and base model, and take down what they were."""
+        _ = self.splits
+        if processes.is_first() and "base_model" not in self.folder.record():
+            weights = sorted(self.base.folder.glob("*.safetensors"))
+            self.folder.update(base_model={file.name: sha256(file) for file in weights})
+
     @cached_property
     def base(self) -> BaseModel:
         """The base model that training starts from."""

@@ -1,0 +1,174 @@
+"""A run made again from its own record, and what of it came out otherwise.
+
+The record is the lock: the resolved spec, the fingerprints of data and base model, the versions of Python,
+packages and plugin, the precision and the threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ftcore.errors import UserError
+from ftcore.events import read_events
+from ftcore.files import read_json, write_atomic, write_json
+from ftcore.plugins import PluginRegistry
+from ftcore.runs.folder import RunFolder, new_folder, now, plugin_record, versions
+from ftcore.task import LoadedTask
+
+_NEEDED = ("train", "evaluate")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that is not as it was.
+
+    Args:
+        kind: version, plugin, data, base model, device, weights or metric.
+        what: which one.
+        expected: in the run that is made again.
+        found: now.
+        bad: it breaks the claim; otherwise it only explains what does.
+    """
+
+    kind: str
+    what: str
+    expected: Any
+    found: Any
+    bad: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.what}: {self.expected} then, {self.found} now"
+
+
+def begin(
+    original: RunFolder, runs_dir: Path, registry: PluginRegistry
+) -> tuple[RunFolder, list[Difference]]:
+    """Make the folder of the run that repeats `original`, with its spec, precision and seed.
+
+    Returns:
+        the folder, and what is already known to differ: versions and plugin.
+
+    Raises:
+        UserError: the original was not trained and evaluated to its end.
+    """
+    record = original.record()
+    missing = [step for step in _NEEDED if step not in record["steps"]]
+    if missing:
+        raise UserError(
+            f"the run has nothing to compare with: it lacks {' and '.join(missing)}",
+            where=str(original.path),
+            hint=f"finish it with `ftcore resume {original.path}`",
+        )
+    task = registry.load(record["task"])
+    folder = new_folder(runs_dir, record["name"], original.path.name.split("-")[1])
+    spec = read_json(original.spec_file)
+    # `auto` measures the machine; the same numbers need the same choice.
+    spec["training"]["precision"] = device_of(original)["precision"]
+    write_json(folder.spec_file, spec)
+    write_atomic(folder.path / "spec.yaml", (original.path / "spec.yaml").read_bytes())
+    kept = {
+        key: record[key]
+        for key in ("schema_version", "name", "task", "family", "spec", "base_dir", "seed", "git_revision")
+    }
+    write_json(
+        folder.record_file,
+        {
+            **kept,
+            "status": "waiting",
+            "steps": [],
+            "created": now(),
+            "plugin": plugin_record(task),
+            "versions": versions(),
+            "reproduces": str(original.path.resolve()),
+        },
+    )
+    return folder, list(_of_software(record, task))
+
+
+def compare(original: RunFolder, again: RunFolder, tolerance: float) -> list[Difference]:
+    """What differs between two finished runs; `bad` where the result is not the same.
+
+    Args:
+        tolerance: by how much a metric may differ; 0 asks for equal bits, of the weights too.
+    """
+    found: list[Difference] = []
+    then, today = device_of(original), device_of(again)
+    for key in ("device", "precision", "processes", "threads"):
+        if then.get(key) != today.get(key):
+            found.append(Difference("device", key, then.get(key), today.get(key)))
+    before, after = original.record(), again.record()
+    for name in sorted({*before.get("weights", {}), *after.get("weights", {})}):
+        hashes = before.get("weights", {}).get(name), after.get("weights", {}).get(name)
+        if hashes[0] != hashes[1]:
+            found.append(Difference("weights", name, *(str(h)[:12] for h in hashes), bad=tolerance == 0))
+    first, second = (dict(_metrics(run)) for run in (original, again))
+    for name in sorted({*first, *second}):
+        a, b = first.get(name), second.get(name)
+        if a is None or b is None or abs(a - b) > tolerance:
+            found.append(Difference("metric", name, a, b, bad=True))
+    return found
+
+
+def of_data(original: RunFolder, again: Mapping[str, Any]) -> list[Difference]:
+    """Sources and base model whose content is not what it was; `again` is the record of the new run."""
+    record = original.record()
+    found = []
+    new = {source["split"]: source for source in again.get("data") or []}
+    for source in record["data"]:
+        read = new.get(source["split"], {})
+        if read.get("sha256") != source["sha256"]:
+            what = f"{source['split']} ({source['source']})"
+            sums = (str(x.get("sha256"))[:12] for x in (source, read))
+            found.append(Difference("data", what, *sums, bad=True))
+    for name, digest in record.get("base_model", {}).items():
+        other = again.get("base_model", {}).get(name)
+        if other != digest:
+            found.append(Difference("base model", name, digest[:12], str(other)[:12], bad=True))
+    return found
+
+
+def write_report(folder: RunFolder, original: RunFolder, differences: list[Difference]) -> None:
+    """reproduction.json in the new run."""
+    write_json(
+        folder.path / "reproduction.json",
+        {
+            "reproduces": str(original.path.resolve()),
+            "equal": not any(difference.bad for difference in differences),
+            "differences": [asdict(difference) for difference in differences],
+        },
+    )
+
+
+def _of_software(record: Mapping[str, Any], task: LoadedTask) -> Iterator[Difference]:
+    installed = versions()
+    for name in sorted({*record["versions"], *installed}):
+        if record["versions"].get(name) != installed.get(name):
+            yield Difference("version", name, record["versions"].get(name), installed.get(name))
+    plugin = plugin_record(task)
+    for key in ("version", "sha256"):
+        if record["plugin"][key] != plugin[key]:
+            yield Difference(
+                "plugin", f"{plugin['id']} {key}", str(record["plugin"][key])[:12], str(plugin[key])[:12]
+            )
+
+
+def device_of(run: RunFolder) -> dict[str, Any]:
+    """The run's newest event `device`: device, precision, processes and threads."""
+    found = [event for event in read_events(run.events_file) if event["event"] == "device"]
+    if not found:  # with several seeds each has events of its own
+        found = [
+            event
+            for file in sorted(run.path.glob("seeds/*/events.jsonl"))
+            for event in read_events(file)
+            if event["event"] == "device"
+        ]
+    return found[-1]
+
+
+def _metrics(run: RunFolder) -> Iterator[tuple[str, float]]:
+    for split, content in read_json(run.metrics_file)["splits"].items():
+        for name, metric in content["metrics"].items():
+            yield f"{split} {name}", metric["value"]
