@@ -5,10 +5,14 @@ BIN := $(VENV)/bin
 
 .PHONY: demo test lint lock clean
 
-# Pinned and hash-checked first; then ftcore itself, which finds everything there (where torch is a CUDA build,
-# pip adds the CUDA packages that this very build names).
+# Pinned and hash-checked. torch first, in the build that pip prefers here (a CPU build that is at hand, else the
+# registry's), then the rest, then ftcore itself: that step adds nothing but the CUDA packages of a CUDA build.
 $(BIN)/.installed: requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	sed -n '/^torch==/,/[^\\]$$/p' requirements.lock > $(VENV)/torch.lock
+	$(BIN)/python -m pip download --quiet --no-deps --dest $(VENV)/wheels $$(sed -n 's/^\(torch==[^ ]*\).*/\1/p' requirements.lock)
+	$(BIN)/python -m pip install --quiet --no-deps --no-index --find-links $(VENV)/wheels --require-hashes -r $(VENV)/torch.lock
+	rm -r $(VENV)/wheels
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
 	touch $@
