@@ -101,14 +101,14 @@ def compare(original: RunFolder, again: RunFolder, tolerance: float) -> list[Dif
             found.append(Difference("device", key, then.get(key), today.get(key)))
     before, after = original.record(), again.record()
     for name in sorted({*before.get("weights", {}), *after.get("weights", {})}):
-        hashes = before.get("weights", {}).get(name), after.get("weights", {}).get(name)
-        if hashes[0] != hashes[1]:
-            found.append(Difference("weights", name, *(str(h)[:12] for h in hashes), bad=tolerance == 0))
+        a, b = (record.get("weights", {}).get(name) for record in (before, after))
+        if a != b:
+            found.append(Difference("weights", name, _short(a), _short(b), bad=tolerance == 0))
     first, second = (dict(_metrics(run)) for run in (original, again))
     for name in sorted({*first, *second}):
-        a, b = first.get(name), second.get(name)
-        if a is None or b is None or abs(a - b) > tolerance:
-            found.append(Difference("metric", name, a, b, bad=True))
+        value, other = first.get(name), second.get(name)
+        if value is None or other is None or abs(value - other) > tolerance:
+            found.append(Difference("metric", name, value, other, bad=True))
     return found
 
 
@@ -121,12 +121,12 @@ def of_data(original: RunFolder, again: Mapping[str, Any]) -> list[Difference]:
         read = new.get(source["split"], {})
         if read.get("sha256") != source["sha256"]:
             what = f"{source['split']} ({source['source']})"
-            sums = (str(x.get("sha256"))[:12] for x in (source, read))
-            found.append(Difference("data", what, *sums, bad=True))
+            sums = _short(source["sha256"]), _short(read.get("sha256"))
+            found.append(Difference("data", what, sums[0], sums[1], bad=True))
     for name, digest in record.get("base_model", {}).items():
         other = again.get("base_model", {}).get(name)
         if other != digest:
-            found.append(Difference("base model", name, digest[:12], str(other)[:12], bad=True))
+            found.append(Difference("base model", name, _short(digest), _short(other), bad=True))
     return found
 
 
@@ -151,7 +151,7 @@ def _of_software(record: Mapping[str, Any], task: LoadedTask) -> Iterator[Differ
     for key in ("version", "sha256"):
         if record["plugin"][key] != plugin[key]:
             yield Difference(
-                "plugin", f"{plugin['id']} {key}", str(record["plugin"][key])[:12], str(plugin[key])[:12]
+                "plugin", f"{plugin['id']} {key}", _short(record["plugin"][key]), _short(plugin[key])
             )
 
 
@@ -172,3 +172,8 @@ def _metrics(run: RunFolder) -> Iterator[tuple[str, float]]:
     for split, content in read_json(run.metrics_file)["splits"].items():
         for name, metric in content["metrics"].items():
             yield f"{split} {name}", metric["value"]
+
+
+def _short(digest: str | None) -> str:
+    """A version, or enough of a hash to tell it from others."""
+    return str(digest)[:12]
