@@ -20,7 +20,9 @@ def test_nineteen_of_twenty_intervals_hold_the_truth() -> None:
     held = 0
     for _ in range(200):
         hits = rng.random(300) < 0.8
-        found = bootstrap(lambda rows, hits=hits: {"accuracy": float(hits[rows].mean())}, 300, 300, 0.95)["accuracy"]
+        found = bootstrap(lambda rows, hits=hits: {"accuracy": float(hits[rows].mean())}, 300, 300, 0.95)[
+            "accuracy"
+        ]
         held += found.low <= 0.8 <= found.high
     assert 0.90 <= held / 200 <= 0.99
 

@@ -29,7 +29,9 @@ def test_single_label_metrics_are_those_of_scikit_learn(resampled: bool) -> None
     expected = {"accuracy": sk.accuracy_score(true, said), "mcc": sk.matthews_corrcoef(true, said)}
     for average in ("macro", "micro", "weighted"):
         values = sk.precision_recall_fscore_support(true, said, average=average, zero_division=0)
-        expected |= {f"{name}_{average}": v for name, v in zip(("precision", "recall", "f1"), values[:3], strict=True)}
+        expected |= {
+            f"{name}_{average}": v for name, v in zip(("precision", "recall", "f1"), values[:3], strict=True)
+        }
     rank = [[LABELS.index(x) for x in side] for side in (true, said)]
     expected["kappa_quadratic"] = sk.cohen_kappa_score(*rank, weights="quadratic", labels=[0, 1, 2, 3])
     expected["mae"] = sk.mean_absolute_error(*rank)
@@ -60,7 +62,9 @@ def test_multi_label_metrics_are_those_of_scikit_learn(resampled: bool) -> None:
     }
     for average in ("macro", "micro", "weighted"):
         values = sk.precision_recall_fscore_support(true, said, average=average, zero_division=0)
-        expected |= {f"{name}_{average}": v for name, v in zip(("precision", "recall", "f1"), values[:3], strict=True)}
+        expected |= {
+            f"{name}_{average}": v for name, v in zip(("precision", "recall", "f1"), values[:3], strict=True)
+        }
     assert found == pytest.approx(expected)
 
 
