@@ -64,6 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has closed it: nobody is left to tell. Keep Python's own flush quiet.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.FAILED
+    except ModuleNotFoundError as error:
+        return _fail(_not_installed(error, arguments), ExitCode.BAD_INPUT)
     except SystemExit as stop:  # argparse, after --help and --version
         return stop.code if isinstance(stop.code, int) else ExitCode.OK
     except Exception as error:  # noqa: BLE001 (the last line of defence: one line for people, more with --debug)
@@ -73,6 +75,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(
             text if debug else f"{text}\n  help: run again with --debug for the traceback", ExitCode.FAILED
         )
+
+
+def _not_installed(error: ModuleNotFoundError, arguments: Sequence[str]) -> UserError:
+    """The base installation is light: say which extra brings what this command needs."""
+    extra = "serve" if "predict" in arguments else "train"
+    return UserError(
+        f"this needs the package `{(error.name or '').partition('.')[0]}`, which is not installed",
+        hint=f"pip install 'ftcore[{extra}]'",
+    )
 
 
 def _parser() -> Parser:

@@ -56,7 +56,11 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
     "name that is a path": (edited("task:", "name: ../up\ntask:"), "1:7", "text of the form"),
     "missing required key": (edited("  train: train.csv\n", ""), "2:1", "`train` is missing in `data`"),
     "missing section": (VALID.partition("model:")[0], "1:1", "`model` is missing"),
-    "missing task": (edited("task: sentiment\n", ""), "1:1", "the tasks are `classification`, `qa`, `sentiment`"),
+    "missing task": (
+        edited("task: sentiment\n", ""),
+        "1:1",
+        "the tasks are `classification`, `qa`, `sentiment`",
+    ),
     "unknown task": (edited("sentiment", "sentimnet"), "1:7", "did you mean `sentiment`?"),
     "task that is no text": (edited("sentiment", "[a]"), "1:1", "`task` is the name of a task"),
     "two sources": (edited("train.csv", "{path: train.csv, hub: a/b}"), "3:11", "give exactly one of"),

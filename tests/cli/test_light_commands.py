@@ -16,6 +16,8 @@ from ftcore.catalog import task_files
 from ftcore.cli import COMMANDS, main
 from ftcore.errors import CheckFailed, ExitCode
 
+SHIPPED = ["classification", "qa", "sentiment"]
+
 
 def printed(capsys: pytest.CaptureFixture[str]) -> str:
     out, err = capsys.readouterr()
@@ -46,8 +48,8 @@ def test_tasks(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert re.search(r"^sentiment +shipped +Sentiment: ", text, flags=re.MULTILINE)
     assert main(["tasks", "--json"]) == 0
     listed = json.loads(printed(capsys))
-    assert [task["id"] for task in listed["tasks"]] == ["classification", "sentiment"]
-    assert {file["name"] for file in listed["files"]} >= {"classification", "sentiment"}
+    assert [task["id"] for task in listed["tasks"]] == SHIPPED
+    assert {file["name"] for file in listed["files"]} >= set(SHIPPED)
     assert all(Path(file["path"]).is_file() and file["summary"] for file in listed["files"])
 
 
@@ -65,7 +67,7 @@ def test_plugins(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plugins", "--json", "--strict"]) == 2
     records = json.loads(capsys.readouterr().out)
     assert {record["id"]: record["status"] for record in records} == {
-        "bad": "broken", "classification": "ok", "sentiment": "ok",
+        "bad": "broken", **dict.fromkeys(SHIPPED, "ok"),
     }  # fmt: skip
 
 
@@ -84,7 +86,7 @@ def test_schema(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert schema["properties"]["task"]["const"] == "sentiment"
     assert main(["schema"]) == 0
     branches = json.loads(printed(capsys))["oneOf"]
-    assert [branch["properties"]["task"]["const"] for branch in branches] == ["classification", "sentiment"]
+    assert [branch["properties"]["task"]["const"] for branch in branches] == SHIPPED
 
 
 def test_schema_leaves_out_what_does_not_load(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,7 +94,7 @@ def test_schema_leaves_out_what_does_not_load(project: Path, capsys: pytest.Capt
     (project / "plugins" / "bad.py").write_text("raise RuntimeError('boom')\n")
     assert main(["schema"]) == 0
     out, err = capsys.readouterr()
-    assert len(json.loads(out)["oneOf"]) == 2
+    assert len(json.loads(out)["oneOf"]) == len(SHIPPED)
     assert "plugin `bad` cannot be imported" in err
     assert main(["schema", "bad"]) == 2
 
@@ -176,3 +178,13 @@ def test_reader_that_goes_away_is_no_error(project: Path) -> None:
     command = f"{sys.executable} -m ftcore schema | head -c 10"
     result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert (result.stdout, result.stderr) == ('{\n  "$sche', "")
+
+
+def test_a_command_whose_packages_are_not_installed_says_which_extra_brings_them(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for module in [name for name in sys.modules if name.startswith(("ftcore.runs", "ftcore.training"))]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert main(["run", "spec.yaml"]) == 2
+    assert "pip install 'ftcore[train]'" in capsys.readouterr().err
