@@ -296,4 +296,4 @@ def test_allowlist_settles_a_conflict(plugins: Path, site: Path, monkeypatch: py
 
 def test_unknown_task(project: Path) -> None:
     assert failure("sentimant").hint == "did you mean `sentiment`?"
-    assert failure("zzz").hint == "the tasks are classification, sentiment"
+    assert failure("zzz").hint == "the tasks are classification, qa, sentiment"
