@@ -9,6 +9,7 @@ import torch
 
 from ftcore.data.augmentation import AugmentedFeatures
 from ftcore.data.features import TrainingFeatures
+from ftcore.errors import UserError
 from ftcore.modeling.lora import add_lora, merge_lora, trained_weights
 from ftcore.runs.workspace import Workspace, cache_dir
 from ftcore.training.freezing import Freezing
@@ -17,8 +18,18 @@ from ftcore.training.precision import choose_precision
 
 
 def model_to_train(workspace: Workspace) -> torch.nn.Module:
-    """The family's model, with low-rank updates where the spec has `model.lora`."""
+    """The family's model, with low-rank updates where the spec has `model.lora`.
+
+    Raises:
+        UserError: it has, and the model is to be sharded.
+    """
     spec = workspace.spec.model
+    if spec.lora and workspace.spec.training.distributed == "fsdp":
+        raise UserError(
+            "low-rank updates cannot be merged into a model in slices",
+            where="training.distributed",
+            hint="leave `model.lora` out, or use `ddp`",
+        )
     model = workspace.family.build(workspace.base)
     if spec.lora:
         add_lora(model, spec.lora, spec.quantize_base)

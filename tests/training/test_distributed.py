@@ -178,3 +178,10 @@ def test_torchrun_and_accelerate_launch_work_as_they_are(
     assert (run / "bundle" / "bundle.json").exists()
     newest = max((run / "checkpoints").glob("step-*"))
     assert newest.name == max((run_of(folder, "ddp") / "checkpoints").glob("step-*")).name
+
+
+def test_updates_of_low_rank_are_refused_in_slices(project: Path, tiny_base: Path, capsys) -> None:
+    spec = tiny_spec(tiny_base, model={"lora": {"rank": 2}}, training={"distributed": "fsdp"})
+    YAML().dump(spec, project / "labels.yaml")
+    assert main(["train", "labels.yaml"]) == 2
+    assert "training.distributed" in capsys.readouterr().err
