@@ -42,6 +42,9 @@ def add_lora(model: nn.Module, lora: LoraSpec, quantize: str | None = None) -> N
     inject_adapter_in_model(config, model)
     for parameter in head:
         parameter.requires_grad_(True)
+    for parameter in model.parameters():
+        if parameter.requires_grad:  # updates of 4-bit layers come in bf16, too coarse to add small steps to
+            parameter.data = parameter.data.float()
 
 
 def merge_lora(model: nn.Module) -> None:
