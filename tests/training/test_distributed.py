@@ -168,12 +168,13 @@ def test_torchrun_and_accelerate_launch_work_as_they_are(
     folder: Path, tmp_path: Path, launcher: list[str]
 ) -> None:
     module, *options = launcher
+    command = ["-m", "ftcore", "run", "ddp.yaml", "--runs-dir", str(tmp_path / "runs")]
     done = subprocess.run(
-        [sys.executable, "-m", module, *options, "-m", "ftcore", "run", "ddp.yaml", "--runs-dir", str(tmp_path)],
+        [sys.executable, "-m", module, *options, *command],
         cwd=folder, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=240,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    (run,) = tmp_path.glob("*/*")
+    (run,) = (tmp_path / "runs").glob("*/*")
     assert events(run, "device")[0]["processes"] == 2
     assert (run / "bundle" / "bundle.json").exists()
     newest = max((run / "checkpoints").glob("step-*"))
