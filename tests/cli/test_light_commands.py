@@ -181,10 +181,12 @@ def test_reader_that_goes_away_is_no_error(project: Path) -> None:
 
 
 def test_a_command_whose_packages_are_not_installed_says_which_extra_brings_them(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for module in [name for name in sys.modules if name.startswith(("ftcore.runs", "ftcore.training"))]:
-        monkeypatch.delitem(sys.modules, module)
-    monkeypatch.setitem(sys.modules, "torch", None)
-    assert main(["run", "spec.yaml"]) == 2
-    assert "pip install 'ftcore[train]'" in capsys.readouterr().err
+    def needs_torch() -> None:
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr("ftcore.catalog.task_files", needs_torch)
+    assert main(["tasks"]) == 2
+    assert "the package `torch`" in (err := capsys.readouterr().err)
+    assert "pip install 'ftcore[train]'" in err
