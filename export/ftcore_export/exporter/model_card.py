@@ -15,7 +15,7 @@ def model_card(manifest: Manifest) -> str:
         "",
         f"A bundle for the task `{_cell(manifest.task)}` (family `{_cell(manifest.family)}`),"
         f" made {manifest.created}.",
-        f"Inputs are cut at {manifest.encoder.max_length} tokens.",
+        f"It reads {manifest.encoder.max_length} tokens at a time.",
         "",
     ]
     if labels := manifest.decoder.get("labels"):
@@ -58,7 +58,12 @@ def _use(manifest: Manifest) -> Iterator[str]:
     yield "from ftcore_export import Pipeline  # pip install ftcore[serve]"
     yield ""
     yield 'pipeline = Pipeline.load("path/to/this/folder")'
-    yield 'pipeline.predict(["a text", "another"])'
+    decoder = manifest.make_decoder()
+    if decoder.required == 1:
+        yield 'pipeline.predict(["a text", "another"])'
+    else:
+        first, second = decoder.fields
+        yield f'pipeline.predict([{{"{first}": "...", "{second}": "..."}}])'
     yield "```"
 
 
