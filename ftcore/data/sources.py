@@ -135,7 +135,9 @@ def _detect(path: Path, name: str) -> str:
     if kind := _SUFFIXES.get(path.suffix.lower()):
         return kind
     suffixes = ", ".join(_SUFFIXES)
-    hint = f"the suffixes known are {suffixes}; for another one say `format: csv`, tsv, jsonl, parquet or squad"
+    hint = (
+        f"the suffixes known are {suffixes}; for another one say `format: csv`, tsv, jsonl, parquet or squad"
+    )
     raise DataError(f"the suffix {path.suffix!r} says no format", where=name, hint=hint)
 
 
