@@ -156,7 +156,12 @@ def _metric(metric: dict[str, Any]) -> str:
 
 def _next(folder: RunFolder) -> str:
     if folder.bundle.exists():
-        return f'ftcore predict {folder.bundle} --text "..."'
+        from ftcore.files import read_json
+        from ftcore_export.runtime.decoders import make_decoder
+
+        decoder = make_decoder(read_json(folder.bundle / "bundle.json")["decoder"])
+        second = ' --text-pair "..."' if decoder.required == 2 else ""
+        return f'ftcore predict {folder.bundle} --text "..."{second}'
     if folder.metrics_file.exists():
         return f"ftcore export {folder.path}"
     return f"ftcore evaluate {folder.path}"

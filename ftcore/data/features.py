@@ -164,7 +164,10 @@ def _write(rows: pa.Table, family: Family[Any], encoder: TextEncoder, folder: Pa
         ragged.add(name)
         lengths = np.fromiter(map(len, lists), np.int64, len(lists))
         append(f"{name}/lengths", lengths)
-        append(name, np.fromiter(chain.from_iterable(lists), np.int32, int(lengths.sum())))
+        if len(lists) and isinstance(lists[0], np.ndarray):
+            append(name, np.concatenate(lists).astype(np.int32))
+        else:
+            append(name, np.fromiter(chain.from_iterable(lists), np.int32, int(lengths.sum())))
 
     def append(name: str, array: np.ndarray) -> None:
         if name not in columns:

@@ -57,10 +57,11 @@ class Report:
         mended: source -> rows that the family mended.
         dropped: source -> rows that the family left out, as the spec told it to.
         remarks: place and treatment of the first few rows mended or dropped in each source.
-        duplicates: source -> rows whose input an earlier row of the source has; they stay in one split.
+        duplicates: source -> rows whose group (an equal input; of questions, an article) an earlier row of the source
+            has; they stay in one split.
         held_out: split -> rows held out of the training source, before sampling.
         sampled: split -> rows before sampling, for the splits that lost any.
-        leaked: given split -> rows of it whose input is in the training split as well.
+        leaked: given split -> rows of it whose group is in the training split as well.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
