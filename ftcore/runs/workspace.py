@@ -115,7 +115,7 @@ class Workspace:
     @cached_property
     def encoder(self) -> TextEncoder:
         """The tokenizer; from the fine-tuned model's own folder once there is one."""
-        source = open_base(str(self.folder.model), self.base_dir) if self.trained else self.base
+        source = open_base(str(self.folder.model.resolve()), self.base_dir) if self.trained else self.base
         return open_encoder(source, self.spec.model.max_length)
 
     @cache  # noqa: B019 (a workspace lives as long as its command)
@@ -162,7 +162,7 @@ class Workspace:
                 where=str(self.folder.path),
                 hint=f"finish it with `ftcore run --resume {self.folder.path}`",
             )
-        return self.family.build(open_base(str(self.folder.model), self.base_dir)).eval()
+        return self.family.build(open_base(str(self.folder.model.resolve()), self.base_dir)).eval()
 
     def keep_model(
         self, model: transformers.PreTrainedModel, weights: Mapping[str, torch.Tensor] | None = None
