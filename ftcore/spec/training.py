@@ -91,7 +91,9 @@ class TrainingSpec(Section):
     optimizer: Optimizer = Field(
         "adamw", description="adamw_8bit keeps its state in 8 bits; it needs bitsandbytes and a GPU."
     )
-    learning_rate: float = Field(5e-5, gt=0, lt=10, description="Peak learning rate.")
+    learning_rate: float = Field(
+        1e-4, gt=0, lt=10, description="Peak learning rate; base and large models want 2e-5 to 5e-5."
+    )
     head_learning_rate: float | None = Field(
         None, gt=0, lt=10, description="Peak learning rate of the head; `learning_rate` unless given."
     )

@@ -76,7 +76,9 @@ def test_run_trains_evaluates_exports_and_says_what_comes_next(
 
 
 def test_the_steps_can_be_taken_one_at_a_time(project: Path, tiny_base: Path, capsys) -> None:
-    (project / "tasks").mkdir()  # elsewhere than the runs: their paths have nothing to do with the spec's folder
+    (
+        project / "tasks"
+    ).mkdir()  # elsewhere than the runs: their paths have nothing to do with the spec's folder
     spec = write(project / "tasks" / "labels.yaml", tiny_spec(tiny_base, training={"max_steps": 2}))
     assert main(["train", str(spec)]) == 0
     run = only_run(project)
