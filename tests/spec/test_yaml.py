@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from ftcore.spec import SpecError
 from ftcore.spec.compose import parse
@@ -178,11 +179,22 @@ def test_any_bytes_give_a_value_or_our_error(tmp_path_factory: pytest.TempPathFa
     assert isinstance(result, Document) or str(result).startswith(str(path))
 
 
+def read_back(text: str) -> object:
+    """What ruamel itself makes of its own output."""
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except YAMLError:
+        return None
+
+
 @given(plain_values)
 @settings(max_examples=60, deadline=None)
 def test_what_ruamel_writes_we_read(value: object) -> None:
     stream = io.StringIO()
     YAML(typ="safe", pure=True).dump({"value": value}, stream)
+    assume(
+        read_back(stream.getvalue()) == {"value": value}
+    )  # `{":0": None}` it writes, and does not read itself
     result = outcome(lambda: load_text(stream.getvalue(), "spec.yaml"))
     if isinstance(result, SpecError):
         # Nothing but what we refuse on purpose: control characters, merge keys, numbers beyond bounds.
