@@ -16,8 +16,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
-from accelerate.state import AcceleratorState
 from accelerate.utils import set_seed
 
 from ftcore import processes
@@ -30,12 +28,13 @@ from ftcore.spec.training import TrainingSpec
 from ftcore.training.averaging import make_average
 from ftcore.training.checkpoint import CheckpointStore, Found, Progress, Setting, Training
 from ftcore.training.compilation import compile_model
+from ftcore.training.device import make_accelerator
 from ftcore.training.freezing import Freezing
 from ftcore.training.guard import FiniteGuard, Seen
 from ftcore.training.memory import MicroBatches, recompute_activations, rows_and_accumulation
+from ftcore.training.meter import Meter
 from ftcore.training.objective import Objective
 from ftcore.training.optimization import make_optimizer, shrink
-from ftcore.training.precision import choose_precision
 from ftcore.training.row_adamw import clip_gradients, name_rows
 from ftcore.training.schedules import learning_rate_factor, set_learning_rates
 from ftcore.training.sharding import shard
@@ -73,36 +72,6 @@ class Job:
     emit: Emit
     stop: StopRequest
     resume: bool = False
-
-
-def make_accelerator(training: TrainingSpec, emit: Emit, before: Setting | None = None) -> Accelerator:
-    """The accelerator in the precision that the spec asks for; says what `auto` chose.
-
-    Args:
-        before: of the checkpoint that training goes on from: what was chosen then is not chosen again.
-    """
-    if before is None:
-        precision, why = choose_precision(training.precision)
-    else:
-        precision, why = before.precision, "as before the stop"
-    AcceleratorState._reset_state()  # of an earlier training in this process, perhaps in another precision
-    accelerator = Accelerator(
-        cpu=processes.world() > 1 and not torch.cuda.is_available(),
-        mixed_precision="no" if precision == "fp32" else precision,
-        # Not every weight of a base model has a part in every head.
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
-    )
-    if before is not None and accelerator.device.type == "cpu":
-        torch.set_num_threads(before.threads)  # another number sums in another order
-    emit(
-        "device",
-        device=str(accelerator.device),
-        precision=precision,
-        why=why,
-        processes=accelerator.num_processes,
-        threads=torch.get_num_threads(),
-    )
-    return accelerator
 
 
 def fine_tune(job: Job) -> Progress:
@@ -155,7 +124,7 @@ class _Loop:
         )
         self.total = job.training.max_steps or self.plan.steps(job.training.epochs)
         self.progress = Progress()
-        self.meter = _Meter()
+        self.meter = Meter()
 
     @property
     def _sharded(self) -> bool:
@@ -431,20 +400,3 @@ class _Loop:
     def _bare(self) -> torch.nn.Module:
         model: torch.nn.Module = self.accelerator.unwrap_model(self.model)
         return model
-
-
-class _Meter:
-    """Rows per second of training alone: evaluation and checkpoints are left out."""
-
-    def __init__(self) -> None:
-        self._rows = 0
-        self._start = time.perf_counter()
-
-    def count(self, rows: int) -> None:
-        self._rows += rows
-
-    def skip(self, seconds: float) -> None:
-        self._start += seconds
-
-    def rate(self) -> float:
-        return self._rows / max(time.perf_counter() - self._start, 1e-9)

@@ -15,7 +15,7 @@ from models import tiny_spec
 from ruamel.yaml import YAML
 
 from ftcore.cli import main
-from ftcore.training import engine
+from ftcore.training import device, engine
 
 #: 96 training rows make 12 micro-batches of 8 and 4 steps an epoch; dropout is BERT's own 0.1.
 TRAINING = {
@@ -123,7 +123,7 @@ def test_what_a_resumed_run_goes_on_with_is_what_it_began_with(
     began = events(run, "device")[-1]
     try:
         torch.set_num_threads(threads + 1)
-        monkeypatch.setattr(engine, "choose_precision", lambda wanted: pytest.fail("chosen twice"))
+        monkeypatch.setattr(device, "choose_precision", lambda wanted: pytest.fail("chosen twice"))
         assert main(["resume", str(run)]) == 0
     finally:
         torch.set_num_threads(threads)
