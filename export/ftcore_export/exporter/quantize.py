@@ -1,46 +1,167 @@
-"""An ONNX graph in int8: smaller by a factor of four, and faster on the CPU."""
+"""An ONNX graph in int8: smaller by a factor of four, faster on the CPU, and the same answer in any batch."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import onnx
-from onnxruntime.quantization import QuantType, quantize_dynamic
-from onnxruntime.quantization.quant_utils import add_pre_process_metadata
+from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from ftcore_export.exporter.onnx_graph import strip
 
-#: Gather is the embedding table: half of a small encoder's bytes.
-QUANTIZED_OPERATORS = ("MatMul", "Gemm", "Gather")
+MICROSOFT = "com.microsoft"  # the domain of onnxruntime's own operators
+
+#: Largest magnitude of a matrix's weights: 7 bits. Without VNNI, x86 adds pairs of products in 16 bits:
+#: 2 * 255 * 63 fits, 2 * 255 * 127 saturates, and the same bundle would answer differently on older machines.
+MATRIX_LIMIT = 63
+TABLE_LIMIT = 127
+ACTIVATION_LIMIT = 127
+MIDDLE = 128  # of the unsigned activations: what 0.0 becomes
 
 
 def quantize_int8(src: str | Path, dst: str | Path) -> Path:
-    """Write the graph `src` to `dst` with int8 weights; activations are quantised as they come, per tensor.
+    """Write the graph `src` to `dst` with int8 weights; each row of an activation is quantised by itself.
 
-    Weights of matrix products are signed, with one scale a channel; embedding tables unsigned, with one scale
-    a table. Measured on MiniLM-L6 (512 tweets, a head drawn at random; drift in standard deviations of a
-    logit, mean over rows and labels):
+    Matrices (`MatMul` and `Gemm` with a constant right side) have one scale a column, embedding tables
+    (`Gather` from a constant) one a row. What is multiplied with a matrix gets one scale a row, which is a
+    token's, as it comes. `onnxruntime.quantization.quantize_dynamic` takes one scale for the whole batch
+    instead: one token's outlier then costs every other token its precision, and a text's answer depends on
+    its batch-mates. Measured on MiniLM-L6 fine-tuned on SST-2 (1,821 test rows; drift in standard deviations of
+    a logit, mean over rows and labels):
 
-        operators               bytes      drift    answers that change
-        MatMul, Gemm            58.7 MB    0.132    39
-        + Gather                23.0 MB    0.137    38
-        + Gather, 7-bit range   23.0 MB    0.126    26
-
-    So the tables go along, and matrices keep to 7 bits: without VNNI, x86 adds pairs of 8-bit products in 16
-    bits, which saturates on 8-bit weights, and the same bundle would answer differently on older machines.
+        activations, matrices        bytes      drift    answers that change
+        a scale a batch, 7 bits      23.0 MB    0.039    35
+        a scale a row, 8 bits        23.1 MB    0.018    16
+        a scale a row, 7 bits        23.1 MB    0.021    14
     """
     model = onnx.load(src)
-    add_pre_process_metadata(model)  # true of what `export_graph` writes: shapes inferred, constants folded
-    quantize_dynamic(
-        model,
-        Path(dst),
-        op_types_to_quantize=list(QUANTIZED_OPERATORS),
-        per_channel=True,
-        reduce_range=True,
-        weight_type=QuantType.QInt8,
-    )
-    quantized = onnx.load(dst)
-    strip(quantized)
-    onnx.checker.check_model(quantized)
-    Path(dst).write_bytes(quantized.SerializeToString(deterministic=True))
+    _Rewriter(model.graph).rewrite()
+    model.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
+    strip(model)
+    onnx.checker.check_model(model)
+    Path(dst).write_bytes(model.SerializeToString(deterministic=True))
     return Path(dst)
+
+
+class _Rewriter:
+    """Puts integer operators in the place of a graph's float ones."""
+
+    def __init__(self, graph: onnx.GraphProto) -> None:
+        self.graph = graph
+        self.weights = {tensor.name: tensor for tensor in graph.initializer}
+        self.constants: dict[str, TensorProto] = {}
+        self.nodes: list[NodeProto] = []
+        self.rows: dict[str, tuple[str, str]] = {}
+
+    def rewrite(self) -> None:
+        """Change the graph in place."""
+        for node in self.graph.node:
+            if node.op_type in ("MatMul", "Gemm") and self._is_matrix(node.input[1]) and _is_plain(node):
+                self._multiply(node)
+            elif node.op_type == "Gather" and self._is_matrix(node.input[0]) and not _attribute(node, "axis"):
+                self._look_up(node)
+            else:
+                self.nodes.append(node)
+        del self.graph.node[:]
+        self.graph.node.extend(self.nodes)
+        read = {name for node in self.nodes for name in node.input}
+        read |= {output.name for output in self.graph.output}
+        kept = [tensor for tensor in self.graph.initializer if tensor.name in read]
+        del self.graph.initializer[:]
+        self.graph.initializer.extend([*kept, *self.constants.values()])
+
+    def _is_matrix(self, name: str) -> bool:
+        tensor = self.weights.get(name)
+        return tensor is not None and len(tensor.dims) == 2 and tensor.data_type == TensorProto.FLOAT
+
+    def _multiply(self, node: NodeProto) -> None:
+        """`x @ w` as `(q @ w8) * scales of w's columns * scales of x's rows`, where q is x in 8 bits."""
+        rows, name, *bias = node.input
+        weight = numpy_helper.to_array(self.weights[name])
+        transposed = bool(_attribute(node, "transB"))
+        integers, scales = _quantize(weight.T if transposed else weight, axis=0, limit=MATRIX_LIMIT)
+        stem = f"{name}_transposed" if transposed else name
+        matrix = self._constant(f"{stem}_int8", integers)
+        columns = self._constant(f"{stem}_scales", scales.reshape(-1))
+        quantized, row_scales = self._quantize_rows(rows, len(integers))
+        output = node.output[0]
+        one = self._constant("one", np.float32(1))
+        middle = self._constant("middle", np.uint8(MIDDLE))
+        product = self._node(
+            "MatMulIntegerToFloat",
+            [quantized, matrix, one, columns, middle],
+            f"{output}_by_row",
+            domain=MICROSOFT,
+        )
+        if bias:
+            self._node(
+                "Add", [self._node("Mul", [product, row_scales], f"{output}_product"), bias[0]], output
+            )
+        else:
+            self._node("Mul", [product, row_scales], output)
+
+    def _quantize_rows(self, rows: str, width: int) -> tuple[str, str]:
+        """Rows (..., width) of float32 as uint8 of the same shape around MIDDLE, and their scales (..., 1)."""
+        if rows not in self.rows:  # query, key and value read the same rows
+
+            def step(operator: str, inputs: list[str], name: str, **attributes: object) -> str:
+                return self._node(operator, inputs, f"{rows}_{name}", **attributes)
+
+            axes = self._constant("last_axis", np.array([-1], np.int64))
+            largest = step("ReduceMax", [step("Abs", [rows], "magnitudes"), axes], "largest", keepdims=1)
+            share = self._constant("share", np.float32(1 / ACTIVATION_LIMIT))
+            least = self._constant("least_scale", np.float32(1e-12))  # a row of zeros divides by it
+            scales = step("Max", [step("Mul", [largest, share], "spans"), least], "scales")
+            # QuantizeLinear takes scales along one axis: all rows below one another.
+            flat = self._constant(f"flat_{width}", np.array([-1, width], np.int64))
+            below = step("Reshape", [scales, self._constant("flat", np.array([-1], np.int64))], "flat_scales")
+            middle = numpy_helper.from_array(np.array([MIDDLE], np.uint8))
+            middles = step("ConstantOfShape", [step("Shape", [below], "count")], "middles", value=middle)
+            flat_rows = step("Reshape", [rows, flat], "flat")
+            integers = step("QuantizeLinear", [flat_rows, below, middles], "flat_uint8", axis=0)
+            shape = step("Shape", [rows], "shape")
+            self.rows[rows] = step("Reshape", [integers, shape], "uint8"), scales
+        return self.rows[rows]
+
+    def _look_up(self, node: NodeProto) -> None:
+        """Rows of a table as int8 rows times their scales."""
+        name, index = node.input
+        integers, scales = _quantize(numpy_helper.to_array(self.weights[name]), axis=1, limit=TABLE_LIMIT)
+        output = node.output[0]
+        rows = self._node("Gather", [self._constant(f"{name}_rows", integers), index], f"{output}_int8")
+        cast = self._node("Cast", [rows], f"{output}_cast", to=TensorProto.FLOAT)
+        found = self._node(
+            "Gather", [self._constant(f"{name}_row_scales", scales), index], f"{output}_scales"
+        )
+        self._node("Mul", [cast, found], output)
+
+    def _node(self, operator: str, inputs: list[str], output: str, **attributes: object) -> str:
+        self.nodes.append(helper.make_node(operator, inputs, [output], name=output, **attributes))
+        return output
+
+    def _constant(self, name: str, value: NDArray[np.generic] | np.generic) -> str:
+        name = f"quantized/{name}"
+        if name not in self.constants:
+            self.constants[name] = numpy_helper.from_array(np.asarray(value), name)
+        return name
+
+
+def _quantize(
+    weight: NDArray[np.float32], *, axis: int, limit: int
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """int8 of at most `limit`, and the scales of what lies along `axis`, which keeps length 1 there."""
+    scales = np.maximum(np.abs(weight).max(axis, keepdims=True) / limit, 1e-12).astype(np.float32)
+    return np.rint(weight / scales).astype(np.int8), scales
+
+
+def _attribute(node: NodeProto, name: str) -> object:
+    """An attribute's value; None where it is left to its default."""
+    return next((helper.get_attribute_value(item) for item in node.attribute if item.name == name), None)
+
+
+def _is_plain(node: NodeProto) -> bool:
+    """Whether a Gemm multiplies and adds, and does no more."""
+    factors = (_attribute(node, "alpha"), _attribute(node, "beta"))
+    return not _attribute(node, "transA") and all(factor in (None, 1.0) for factor in factors)

@@ -108,7 +108,7 @@ class Pipeline:
         """Answer each input: a text, a pair of texts, or a mapping of `fields` to texts.
 
         Texts of similar length share a batch of at most `batch_size`; so do the windows of long contexts, whichever
-        input they are of. An int8 variant may answer differently, in the last digits, for other batch-mates.
+        input they are of. Batch-mates do not change an answer, beyond rounding.
 
         Args:
             top_k: candidates that an answer carries, in the families that rank them.
