@@ -231,7 +231,7 @@ def main() -> None:
         "--seeds", type=int, nargs="*", default=[1, 2, 3], help="none: speed and memory alone"
     )
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--learning-rate", type=float, default=5e-5)
+    parser.add_argument("--learning-rate", type=float, default=1e-4)
     parser.add_argument("--target", type=float, default=0.86, help="validation accuracy to reach")
     parser.add_argument("--only", choices=CONTENDERS, help=argparse.SUPPRESS)
     args = parser.parse_args()
