@@ -37,6 +37,7 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from targets import print_target
 
 CONTENDERS = ("recipe", "best", "ftcore")
 BATCH, MAX_LENGTH, EVERY = 32, 128, 50
@@ -276,9 +277,7 @@ def main() -> None:
         ("peak memory of the Trainer at its best against ours", memory["best"] / memory["ftcore"], 1.0)
     )
     for target, value, bar in targets:
-        print(
-            json.dumps({"target": target, "value": round(value, 4), "bar": round(bar, 4), "ok": value >= bar})
-        )
+        print_target(target, value, bar)
 
 
 def quality(args: argparse.Namespace) -> tuple[float, float, float]:
