@@ -19,7 +19,8 @@ MODEL_CARD = "README.md"
 #: Of the manifests that are written. Every earlier one is read as well: see `_upgrade`.
 SCHEMA_VERSION = 2
 
-_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+#: Names that the files of a bundle may have: no paths, none that is hidden.
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -191,7 +192,7 @@ class Manifest:
     def _check(self) -> None:
         """Refuse names that are no plain file names, and parts that contradict each other."""
         for name in self.files:
-            if not _FILE_NAME.fullmatch(name) or name == MANIFEST:
+            if not FILE_NAME.fullmatch(name) or name == MANIFEST:
                 raise BundleError(
                     f"{name!r:.60} is no name for a file of a bundle", where=f"{MANIFEST}: files"
                 )

@@ -10,6 +10,7 @@ import onnxruntime as ort
 
 from ftcore_export.errors import BundleError, InputError
 from ftcore_export.runtime.cpus import cpu_count
+from ftcore_export.runtime.graph_check import check_graph
 
 _SILENT = 4  # fatal only: what goes wrong is raised as well, and said once
 
@@ -27,7 +28,7 @@ class GraphSession:
             of every other process on the machine; off unless asked for.
 
     Raises:
-        BundleError: no graph, or one with other inputs or outputs.
+        BundleError: no graph, one with operators that are not allowed, or with other inputs or outputs.
         InputError: fewer than one thread.
     """
 
@@ -43,6 +44,7 @@ class GraphSession:
     ) -> None:
         if threads is not None and threads < 1:
             raise InputError(f"threads must be at least 1, got {threads}")
+        check_graph(data, where)
         self.where = where
         self.outputs = list(outputs)
         options = ort.SessionOptions()
