@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ftcore.cli.options import Subparsers, add_command
+from ftcore.cli.options import Subparsers, add_command, add_common
 from ftcore.errors import ExitCode
 
 _SHOWN = 120  # characters of a value
@@ -15,9 +15,9 @@ _SHOWN = 120  # characters of a value
 
 def add(subparsers: Subparsers) -> None:
     """Add the command and its own commands."""
-    parser = subparsers.add_parser(
-        "bundle", help="verify, inspect, diff, selftest, sign, pack or unpack a bundle"
-    )
+    summary = "verify, inspect, diff, selftest, sign, pack or unpack a bundle"
+    parser = subparsers.add_parser("bundle", help=summary, description=summary)
+    add_common(parser)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     verify = add_command(
         commands, "verify", run_verify, "check every file, graph and, with --key, the signature"
