@@ -5,12 +5,16 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ftcore.errors import UserError
 from ftcore.files import read_json, write_json
+from ftcore.locate import is_local, locate
 from ftcore.runs.bench import Bench
 from ftcore.runs.gates import Measured, check, choose, drop
+from ftcore.runs.licences import licence_of
 from ftcore.runs.workspace import Workspace
 from ftcore.spec.export import GatesSpec
 from ftcore_export.exporter.bundle_writer import TOKENIZER, VariantSource, write_bundle
@@ -180,6 +184,17 @@ def _value(found: Measured, metric: str) -> float:
     return value
 
 
+def _licences(workspace: Workspace) -> dict[str, str | None]:
+    spec, folder = workspace.spec, None
+    if is_local(spec.model.base, workspace.base_dir):
+        with suppress(UserError):  # gone since it was trained from: nothing is known of it then
+            folder = locate(spec.model.base, workspace.base_dir)
+    return {
+        "base_model": licence_of(spec.model.base, folder, spec.model.license),
+        "data": licence_of(spec.data.train.path, given=spec.data.license),
+    }
+
+
 def _write(
     workspace: Workspace,
     folder: Path,
@@ -207,6 +222,8 @@ def _write(
             provenance={
                 "run": workspace.folder.path.name,
                 "base_model": spec.model.base,
+                "base_model_id": None if is_local(spec.model.base, workspace.base_dir) else spec.model.base,
+                "licenses": _licences(workspace),
                 "seed": record["seed"],
                 "git_revision": record["git_revision"],
                 "plugin": record["plugin"],

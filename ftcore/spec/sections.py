@@ -127,6 +127,9 @@ class DataSpec(Section):
     validation: SourceField | None = Field(None, description="Held out of `train` unless given.")
     test: SourceField | None = Field(None, description="Held out of `train` unless given.")
     where: list[Condition] = Field(default_factory=list, description="Which rows of the sources are used.")
+    license: str | None = Field(
+        None, min_length=1, description="Of the data, for the model card; a package's own unless given."
+    )
     split: SplitSpec = Field(default_factory=SplitSpec)
     sample: SampleSpec = Field(default_factory=SampleSpec)
 
@@ -148,6 +151,11 @@ class ModelSpec(Section):
     base: str = Field(
         min_length=1,
         description="A folder with config.json and *.safetensors, `package:<module>/<path>`, or a Hub id.",
+    )
+    license: str | None = Field(
+        None,
+        min_length=1,
+        description="Of the base model, for the model card; its README's, or a package's own, unless given.",
     )
     max_length: int = Field(256, ge=4, le=131_072, description="Tokens of one input; longer inputs are cut.")
     dropout: float | None = Field(None, ge=0, lt=1, description="Overrides every dropout of the base model.")

@@ -7,12 +7,12 @@ import random
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from bundle_fuzz import MUTATIONS, mutate_archive
+from bundle_fuzz import MUTATIONS, link, mutate_archive
 
 from ftcore_export.errors import UserError
 from ftcore_export.runtime.archive import pack, unpack
@@ -82,8 +82,11 @@ def campaign(watch: Watch, bundle: Path, scratch: Path, seeds: range) -> dict[st
                     unpack(place / "b.tar", folder)
             else:
                 shutil.copytree(bundle, folder)
-                for _ in range(draw.choice((1, 1, 1, 2))):
-                    draw.choice(MUTATIONS)(folder, draw)
+                for mutate in draw.choices(MUTATIONS, k=draw.choice((1, 1, 1, 2))):
+                    with suppress(OSError, LookupError, ValueError, TypeError, AttributeError):
+                        mutate(folder, draw)  # of what an earlier one left there may be nothing to change
+                    if mutate is link:  # another one would write through it
+                        break
             with watch.only(folder):
                 pipeline = Pipeline.load(folder, draw.choice((None, "fp32", "int8")), threads=1)
                 answers = pipeline.predict(TEXTS)
@@ -95,9 +98,6 @@ def campaign(watch: Watch, bundle: Path, scratch: Path, seeds: range) -> dict[st
                 assert answers == expected[pipeline.variant], seed
         except UserError:
             told["refused"] += 1
-        except (FileNotFoundError, IsADirectoryError, ValueError, IndexError, KeyError) as error:
-            if not in_mutation(error):
-                raise AssertionError(f"seed {seed}") from error
         assert outside.read_text() == "mine"
         assert {path.name for path in place.iterdir()} <= {"outside.txt", "bundle", "b.tar"}
         shutil.rmtree(place)
@@ -109,16 +109,6 @@ def same_reading(pipeline: Pipeline, bundle: Path) -> bool:
     """Whether the manifest reads texts and makes answers as the original's does."""
     one, other = pipeline.manifest, Pipeline.load(bundle).manifest
     return one.encoder == other.encoder and one.decoder == other.decoder and one.variants == other.variants
-
-
-def in_mutation(error: BaseException) -> bool:
-    """Whether the error comes from the mutation itself (a second one on what the first removed)."""
-    frame = error.__traceback__
-    while frame is not None:
-        if frame.tb_frame.f_code.co_filename.endswith("bundle_fuzz.py"):
-            return True
-        frame = frame.tb_next
-    return False
 
 
 def test_some_mutations(watch: Watch, tiny_bundle: Path, tmp_path: Path) -> None:

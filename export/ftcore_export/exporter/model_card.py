@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ftcore_export.exporter.model_index import front_matter
 from ftcore_export.runtime.manifest import Manifest
 
 
 def model_card(manifest: Manifest) -> str:
     """The model card, as Markdown. Every figure in it is the manifest's."""
     lines = [
+        *front_matter(manifest),
+        "",
         f"# {_cell(manifest.name)}",
         "",
         f"A bundle for the task `{_cell(manifest.task)}` (family `{_cell(manifest.family)}`),"
@@ -89,6 +92,13 @@ def _provenance(provenance: Mapping[str, Any]) -> Iterator[str]:
     for key, value in provenance.items():
         if isinstance(value, (str, int, float)):
             yield f"- {_cell(key)}: {_cell(value)}"
+    for what, licence in (provenance.get("licenses") or {}).items():
+        yield f"- licence of {_cell(what.replace('_', ' '))}: {_cell(licence or 'not stated')}"
+    for entry in provenance.get("data") or []:
+        yield (
+            f"- data of {_cell(entry['split'])}: {_cell(entry['source'])}, {entry['rows_kept']} rows,"
+            f" SHA-256 {_cell(entry['sha256'])}"
+        )
 
 
 def _cell(value: object) -> str:
