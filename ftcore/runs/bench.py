@@ -19,6 +19,7 @@ from ftcore_export.exporter.parity import Parity, compare
 from ftcore_export.exporter.sensitivity import Graphs, Operator, fewest, mix, rank
 from ftcore_export.exporter.speed import measure_speed
 from ftcore_export.runtime.bundle import read_bundle
+from ftcore_export.runtime.encoding import TextEncoder
 from ftcore_export.runtime.pipeline import Pipeline
 
 _TIMED = 1024  # validation rows that speed is measured on
@@ -32,19 +33,26 @@ class Bench:
     """Holds what every variant is measured against.
 
     Args:
-        model: the fine-tuned one, in torch.
+        model, encoder: the fine-tuned one, in torch, and what it reads with.
         scratch: an empty folder.
         draft: writes bundles for measurement.
     """
 
-    def __init__(self, workspace: Workspace, model: torch.nn.Module, scratch: Path, draft: Draft) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        model: torch.nn.Module,
+        encoder: TextEncoder,
+        scratch: Path,
+        draft: Draft,
+    ) -> None:
         self.workspace = workspace
         self.scratch = scratch
         self.draft = draft
         family, split = workspace.family, workspace.splits.validation
         self._inputs = family.inputs(split.table)
         rows = split.table.slice(0, workspace.spec.export.parity_rows)
-        features = FeatureStore.build(rows, family, workspace.encoder, scratch / "features.arrow")
+        features = FeatureStore.build(rows, family, encoder, scratch / "features.arrow")
         self._outputs = predict(model, family, features, workspace.spec.evaluation.batch_size)
         self._answers = family.answers(self._outputs, features, rows)
         self._ids = split.origin.slice(0, rows.num_rows).to_pylist()

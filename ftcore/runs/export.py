@@ -15,6 +15,7 @@ from ftcore.locate import is_local, locate
 from ftcore.runs.bench import Bench
 from ftcore.runs.gates import Measured, check, choose, drop
 from ftcore.runs.licences import licence_of
+from ftcore.runs.pruning import prune_vocabulary
 from ftcore.runs.workspace import Workspace
 from ftcore.spec.export import GatesSpec
 from ftcore_export.exporter.bundle_writer import TOKENIZER, VariantSource, write_bundle
@@ -22,6 +23,7 @@ from ftcore_export.exporter.onnx_graph import export_graph
 from ftcore_export.exporter.parity import Parity
 from ftcore_export.exporter.sensitivity import Graphs
 from ftcore_export.exporter.variants import KINDS, LEFT_OUT
+from ftcore_export.runtime.encoding import TextEncoder
 
 _GOLDEN_ROWS = 8
 _AUTO = ("fp32", "int8", "int8_tensor", "weights8")
@@ -46,17 +48,22 @@ class _Export:
         self.graphs: dict[str, Graphs] = {}
         self.found: dict[str, Measured] = {}
         self.skipped: dict[str, str] = {}
+        self.encoder = workspace.encoder
+        self.pruned: dict[str, Any] | None = None
 
     def run(self) -> list[str]:
         workspace = self.workspace
         model = workspace.fine_tuned()
+        if self.spec.prune_vocab:
+            self.encoder, self.pruned = prune_vocabulary(workspace, model, self.spec.prune_vocab)
+            workspace.events.emit("vocabulary_pruned", **self.pruned)
         with tempfile.TemporaryDirectory(dir=workspace.folder.path, prefix=".export-") as name:
             scratch = Path(name)
             base = {
                 graph.name: export_graph(graph, scratch / f"{graph.name}.onnx")
-                for graph in workspace.family.graphs(model, workspace.encoder)
+                for graph in workspace.family.graphs(model, self.encoder)
             }
-            bench = Bench(workspace, model, scratch, self._draft)
+            bench = Bench(workspace, model, self.encoder, scratch, self._draft)
             del model  # what is measured from here on has the memory to itself
             auto = self.spec.variants == "auto"
             listed = list(_AUTO if auto else self.spec.variants)
@@ -78,13 +85,18 @@ class _Export:
             kept = [kind for kind in pool if not auto or kind in ("fp32", default)]
             export = {"left_out": self._left_out(kept), "skipped": self.skipped, "prefer": self.spec.prefer}
             sources = {kind: self._source(kind) for kind in kept}
-            _write(workspace, workspace.folder.bundle, sources, default, export if self.gates else {})
+            told = {
+                **(export if self.gates else {}),
+                **({"pruned_vocab": self.pruned} if self.pruned else {}),
+            }
+            _write(workspace, self.encoder, workspace.folder.bundle, sources, default, told)
         problems = self._problems(pool, chosen)
         write_json(
             workspace.folder.export_file,
             {
                 "variants": {kind: found.to_json() for kind, found in self.found.items()},
                 "skipped": self.skipped,
+                "pruned_vocab": self.pruned,
                 "metric": workspace.metric,
                 "default": default,
                 "prefer": self.spec.prefer if self.gates else None,
@@ -150,7 +162,7 @@ class _Export:
         return [f"fp32: {failure}" for failure in over_tolerance(self.workspace, "fp32", parity)]
 
     def _draft(self, folder: Path, kind: str, graphs: Graphs) -> Path:
-        return _write(self.workspace, folder, {kind: VariantSource(graphs)}, kind, {})
+        return _write(self.workspace, self.encoder, folder, {kind: VariantSource(graphs)}, kind, {})
 
     def _source(self, kind: str) -> VariantSource:
         found = self.found[kind]
@@ -197,6 +209,7 @@ def _licences(workspace: Workspace) -> dict[str, str | None]:
 
 def _write(
     workspace: Workspace,
+    encoder: TextEncoder,
     folder: Path,
     variants: Mapping[str, VariantSource],
     default: str,
@@ -207,13 +220,13 @@ def _write(
     measured = workspace.folder.metrics_file
     with tempfile.TemporaryDirectory() as scratch:
         tokenizer = Path(scratch) / TOKENIZER
-        workspace.encoder.tokenizer.save(str(tokenizer))
+        encoder.tokenizer.save(str(tokenizer))
         return write_bundle(
             folder,
             name=record["name"],
             task=record["task"],
             family=record["family"],
-            encoder_config=workspace.encoder.config,
+            encoder_config=encoder.config,
             tokenizer_path=tokenizer,
             decoder=family.decoder,
             variants=variants,

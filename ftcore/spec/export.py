@@ -49,6 +49,16 @@ class GatesSpec(Section):
     batch_invariant: bool = Field(True, description="A text's answer must not depend on its batch-mates.")
 
 
+class PruneSpec(Section):
+    """Leave pieces out of the bundle's vocabulary. The run's own model keeps them."""
+
+    min_count: int = Field(1, ge=1, description="Pieces that the training rows use at least as often stay.")
+    scripts: list[str] = Field(
+        default_factory=list,
+        description="Scripts whose pieces all stay, by Unicode's names: Latin, Cyrillic, Han, Arabic...",
+    )
+
+
 def _both() -> list[Variant]:
     return ["fp32", "int8"]
 
@@ -66,6 +76,9 @@ class ExportSpec(Section):
     )
     prefer: Literal["smallest", "fastest"] = Field(
         "smallest", description="Which of the variants that pass every gate answers by default."
+    )
+    prune_vocab: PruneSpec | None = Field(
+        None, description="Keep only the pieces that training rows and `scripts` use: {} is enough."
     )
     parity_rows: int = Field(
         500, ge=1, description="Validation rows on which every variant is held against torch."

@@ -278,3 +278,11 @@ def test_a_bundle_of_schema_version_1_is_read(copy_bundle: CopyBundle) -> None:
     pipeline = Pipeline.load(folder)
     assert pipeline.selftest() == 4
     assert pipeline.manifest.variants["fp32"].batch_invariant is None
+
+
+def test_a_tokenizer_that_panics_is_refused(copy_bundle: CopyBundle) -> None:
+    folder = copy_bundle()
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    tokenizer["post_processor"]["special_tokens"].pop("[CLS]")
+    replace_file(folder, "tokenizer.json", json.dumps(tokenizer).encode())
+    refused(folder, "the tokenizer")

@@ -56,7 +56,12 @@ class GraphSession:
         # here none is found.
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
         try:
-            self._session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            self._session = ort.InferenceSession(
+                data,
+                options,
+                providers=["CPUExecutionProvider"],
+                enable_fallback=0,  # to the provider it has already, with a print
+            )
         except Exception as error:  # onnxruntime's own classes share no narrower base
             raise BundleError(
                 f"is no ONNX graph that onnxruntime loads: {_brief(error)}", where=where
