@@ -21,6 +21,7 @@ COMMANDS = (
     "evaluate",
     "export",
     "predict",
+    "bundle",
     "runs",
     "validate",
     "tasks",
@@ -79,7 +80,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _not_installed(error: ModuleNotFoundError, arguments: Sequence[str]) -> UserError:
     """The base installation is light: say which extra brings what this command needs."""
-    extra = "serve" if "predict" in arguments else "train"
+    extra = "serve" if {"predict", "bundle"} & {*arguments} else "train"
+    if error.name and error.name.partition(".")[0] in ("model_signing", "OpenSSL"):
+        extra = "sign"
     return UserError(
         f"this needs the package `{(error.name or '').partition('.')[0]}`, which is not installed",
         hint=f"pip install 'ftcore[{extra}]'",

@@ -136,6 +136,13 @@ class RunProgress:
             f"the seed with the best validation {event['metric']} is {event['chosen']}; its model is kept"
         )
 
+    def _on_vocabulary_pruned(self, event: Mapping[str, Any]) -> None:
+        self._say(
+            f"vocabulary: {event['pieces_before']:,} pieces to {event['pieces_after']:,}; of {event['inputs']} inputs"
+            f" {event['inputs_split_otherwise']} are split otherwise, {event['answers_that_flip']} answers flip;"
+            f" unknown pieces {event['unknown_before']:.2%} to {event['unknown_after']:.2%}"
+        )
+
     def _on_variant_exported(self, event: Mapping[str, Any]) -> None:
         parity = event["parity"]
         self._say(

@@ -107,27 +107,14 @@ def _summarise(folder: RunFolder) -> None:
         names = list(next(iter(splits.values()))["metrics"])
         header = ["", *(f"{split} ({content['rows']:,} rows)" for split, content in splits.items())]
         print_table(
-            header, [[name, *(_metric(s["metrics"][name]) for s in splits.values())] for name in names]
+            header, [[name, *(metric_text(s["metrics"][name]) for s in splits.values())] for name in names]
         )
     if folder.seeds_file.exists():
         _summarise_seeds(read_json(folder.seeds_file))
     if folder.export_file.exists():
-        variants = read_json(folder.export_file)["variants"]
-        metric = next(iter(next(iter(variants.values()))["test"]["metrics"]))
-        print_text("\nthe bundle's variants, each measured through the runtime that serves it")
-        print_table(
-            ["variant", "MB", "largest difference from torch", "answers that flip", f"test {metric}"],
-            [
-                [
-                    name,
-                    f"{found['bytes'] / 1e6:.1f}",
-                    f"{found['parity']['max_abs_diff']:.2g}",
-                    f"{len(found['parity']['flips'])} of {found['parity']['rows']}",
-                    _metric(found["test"]["metrics"][metric]),
-                ]
-                for name, found in variants.items()
-            ],
-        )
+        from ftcore.cli.export_table import print_export
+
+        print_export(read_json(folder.export_file))
     print_text(f"\nnext: {_next(folder)}")
 
 
@@ -149,7 +136,8 @@ def _summarise_seeds(summary: dict[str, Any]) -> None:
     )
 
 
-def _metric(metric: dict[str, Any]) -> str:
+def metric_text(metric: dict[str, Any]) -> str:
+    """A metric's value, with its interval where it has one."""
     value = f"{metric['value']:.4f}"
     return f"{value} [{metric['low']:.4f}, {metric['high']:.4f}]" if "low" in metric else value
 

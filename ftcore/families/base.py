@@ -249,6 +249,10 @@ class Family(ABC, Generic[SpecT]):
         """Whether more of this metric is better."""
         return True
 
+    def point(self, metric: str) -> float:
+        """What one point of this metric is: 0.01 of one from 0 to 1, 1 of one on a scale of its own."""
+        return 0.01
+
     # -- export --------------------------------------------------------------------------------------------
     @abstractmethod
     def graphs(self, model: torch.nn.Module, encoder: TextEncoder) -> list[Graph]:

@@ -264,6 +264,10 @@ class SequenceClassification(Family[SequenceClassificationSpec]):
         """Errors are better small, everything else large."""
         return metric not in {"mse", "mae", "hamming_loss"}
 
+    def point(self, metric: str) -> float:
+        """Errors of a number, or in steps of a scale, are on that scale."""
+        return 1.0 if metric in {"mse", "mae"} else 0.01
+
     @property
     def decoder(self) -> dict[str, Any]:
         """Labels in the order of the logits, threshold, and the scale of ordered labels."""

@@ -1,159 +1,265 @@
-"""From the fine-tuned model to a bundle whose every variant was held against torch on real rows."""
+"""From the fine-tuned model to a bundle whose every variant was measured, and whose default one was chosen."""
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
-from ftcore.data.features import FeatureStore
-from ftcore.evaluation.predict import predict
+from ftcore.errors import UserError
 from ftcore.files import read_json, write_json
+from ftcore.locate import is_local, locate
+from ftcore.runs.bench import Bench
+from ftcore.runs.gates import Measured, check, choose, drop
+from ftcore.runs.licences import licence_of
+from ftcore.runs.pruning import prune_vocabulary
 from ftcore.runs.workspace import Workspace
+from ftcore.spec.export import GatesSpec
 from ftcore_export.exporter.bundle_writer import TOKENIZER, VariantSource, write_bundle
 from ftcore_export.exporter.onnx_graph import export_graph
-from ftcore_export.exporter.parity import Parity, compare
-from ftcore_export.exporter.quantize import quantize_int8
-from ftcore_export.runtime.pipeline import Pipeline
+from ftcore_export.exporter.parity import Parity
+from ftcore_export.exporter.sensitivity import Graphs
+from ftcore_export.exporter.variants import KINDS, LEFT_OUT
+from ftcore_export.runtime.encoding import TextEncoder
 
 _GOLDEN_ROWS = 8
-
-
-@dataclass(frozen=True)
-class _Reference:
-    """What torch says of the rows that every variant is held against."""
-
-    inputs: list[Any]
-    outputs: Mapping[str, np.ndarray]
-    answers: list[Any]
-    ids: list[str]
+_AUTO = ("fp32", "int8", "int8_tensor", "weights8")
 
 
 def export_bundle(workspace: Workspace) -> list[str]:
     """Write `bundle/` and `export.json`.
 
     Returns:
-        what is over its tolerance, a sentence each; empty where all is well.
+        what is over its tolerance or fails its gates, a sentence each; empty where all is well.
     """
-    model = workspace.fine_tuned()
-    problems: list[str] = []
-    report: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory(dir=workspace.folder.path, prefix=".export-") as name:
-        scratch = Path(name)
-        reference = _reference(workspace, model, scratch)
-        graphs = _write_graphs(workspace, model, scratch)
-        # A draft first: variants are measured through the very runtime that will serve them.
-        draft = _write(
-            workspace, scratch / "draft", {key: VariantSource(files) for key, files in graphs.items()}
-        )
-        measured = {}
-        for variant, files in graphs.items():
-            pipeline = Pipeline.load(draft, variant)
-            parity = _parity(reference, pipeline, workspace.family.top_k)
-            problems += _over_tolerance(workspace, variant, parity)
-            metrics = _test_metrics(workspace, pipeline)
-            measured[variant] = VariantSource(files, metrics, parity.summary())
-            report[variant] = {
-                "bytes": sum(file.stat().st_size for file in files.values()),
-                "parity": parity.to_json(),
-                "test": metrics,
+    return _Export(workspace).run()
+
+
+class _Export:
+    """One export: `graphs` and `found` are filled variant by variant."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.spec = workspace.spec.export
+        self.gates = self.spec.chosen_by
+        self.graphs: dict[str, Graphs] = {}
+        self.found: dict[str, Measured] = {}
+        self.skipped: dict[str, str] = {}
+        self.encoder = workspace.encoder
+        self.pruned: dict[str, Any] | None = None
+
+    def run(self) -> list[str]:
+        workspace = self.workspace
+        model = workspace.fine_tuned()
+        if self.spec.prune_vocab:
+            self.encoder, self.pruned = prune_vocabulary(workspace, model, self.spec.prune_vocab)
+            workspace.events.emit("vocabulary_pruned", **self.pruned)
+        with tempfile.TemporaryDirectory(dir=workspace.folder.path, prefix=".export-") as name:
+            scratch = Path(name)
+            base = {
+                graph.name: export_graph(graph, scratch / f"{graph.name}.onnx")
+                for graph in workspace.family.graphs(model, self.encoder)
             }
-            workspace.events.emit("variant_exported", variant=variant, **report[variant])
-        _write(workspace, workspace.folder.bundle, measured)
-    write_json(workspace.folder.export_file, {"variants": report, "problems": problems})
-    return problems
+            bench = Bench(workspace, model, self.encoder, scratch, self._draft)
+            del model  # what is measured from here on has the memory to itself
+            auto = self.spec.variants == "auto"
+            listed = list(_AUTO if auto else self.spec.variants)
+            # fp32 is what the others are held against, whether or not the bundle is to have it.
+            others = [kind for kind in listed if kind not in ("fp32", "int8_mixed")]
+            first = ["fp32"] if self.gates or {"fp32", "int8_mixed"} & {*listed} else []
+            for kind in first + others:
+                made = {r: KINDS[kind].make(p, scratch / f"{r}.{kind}.onnx") for r, p in base.items()}
+                self._measure(bench, kind, made)
+            if "int8_mixed" in listed or (auto and self._misses_budget("int8")):
+                self._mix(bench, base)
+            if auto:
+                self.skipped = dict(LEFT_OUT)
+                if "int8_mixed" not in self.found:
+                    self.skipped["int8_mixed"] = "int8 keeps to its metric budget as it is"
+            pool = self.found if auto else {kind: self.found[kind] for kind in listed}
+            chosen = choose(pool, self.spec.prefer) if self.gates else next(iter(pool))
+            default = chosen or ("fp32" if "fp32" in pool else next(iter(pool)))
+            kept = [kind for kind in pool if not auto or kind in ("fp32", default)]
+            export = {"left_out": self._left_out(kept), "skipped": self.skipped, "prefer": self.spec.prefer}
+            sources = {kind: self._source(kind) for kind in kept}
+            told = {
+                **(export if self.gates else {}),
+                **({"pruned_vocab": self.pruned} if self.pruned else {}),
+            }
+            _write(workspace, self.encoder, workspace.folder.bundle, sources, default, told)
+        problems = self._problems(pool, chosen)
+        write_json(
+            workspace.folder.export_file,
+            {
+                "variants": {kind: found.to_json() for kind, found in self.found.items()},
+                "skipped": self.skipped,
+                "pruned_vocab": self.pruned,
+                "metric": workspace.metric,
+                "default": default,
+                "prefer": self.spec.prefer if self.gates else None,
+                "gates": self.gates.model_dump(mode="json") if self.gates else None,
+                "problems": problems,
+            },
+        )
+        return problems
 
-
-def _write_graphs(workspace: Workspace, model: torch.nn.Module, folder: Path) -> dict[str, dict[str, Path]]:
-    """Variant -> role -> ONNX file. The fp32 graph is always made: the others come from it."""
-    made: dict[str, dict[str, Path]] = {"fp32": {}, "int8": {}}
-    for graph in workspace.family.graphs(model, workspace.encoder):
-        made["fp32"][graph.name] = export_graph(graph, folder / f"{graph.name}.fp32.onnx")
-        if "int8" in workspace.spec.export.variants:
-            made["int8"][graph.name] = quantize_int8(
-                made["fp32"][graph.name], folder / f"{graph.name}.int8.onnx"
+    def _measure(
+        self, bench: Bench, kind: str, graphs: Graphs, note: Mapping[str, Any] | None = None
+    ) -> None:
+        found = bench.measure(kind, graphs, note or {})
+        failures = over_tolerance(self.workspace, kind, found.parity)
+        if self.gates:
+            family, metric = self.workspace.family, self.workspace.metric
+            failures += check(
+                self.gates,
+                found,
+                metric=metric,
+                dropped=self._dropped(_value(found, metric)) if kind != "fp32" else 0.0,
+                higher_is_better=family.higher_is_better,
             )
-    return {variant: made[variant] for variant in workspace.spec.export.variants}
+        self.graphs[kind] = graphs
+        self.found[kind] = dataclasses.replace(found, failures=tuple(failures))
+        self.workspace.events.emit("variant_exported", variant=kind, **self.found[kind].to_json())
+
+    def _dropped(self, value: float) -> float:
+        """Points of the task's metric on validation that `value` lies below fp32's."""
+        family, metric = self.workspace.family, self.workspace.metric
+        return drop(
+            metric,
+            _value(self.found["fp32"], metric),
+            value,
+            higher_is_better=family.higher_is_better(metric),
+            point=family.point(metric),
+        )
+
+    @property
+    def _budget(self) -> float | None:
+        return (self.gates or GatesSpec()).max_metric_drop
+
+    def _misses_budget(self, kind: str) -> bool:
+        dropped = self._dropped(_value(self.found[kind], self.workspace.metric))
+        return self._budget is not None and not dropped <= self._budget
+
+    def _mix(self, bench: Bench, base: Graphs) -> None:
+        budget = 0.0 if self._budget is None else self._budget
+        graphs, kept = bench.operators_to_keep(base, lambda value: self._dropped(value) <= budget)
+        self._measure(bench, "int8_mixed", graphs, {"kept_in_float": kept})
+
+    def _problems(self, pool: Mapping[str, Measured], chosen: str | None) -> list[str]:
+        """What ends the export with exit code 3: no variant passes every gate, or the graph is not the model.
+
+        Without gates every variant that was asked for has to meet its tolerance.
+        """
+        told = [f"{kind}: {failure}" for kind, found in pool.items() for failure in found.failures]
+        if not self.gates:
+            return told
+        if chosen is None:
+            return ["no variant passes every gate", *told]
+        parity = self.found["fp32"].parity
+        return [f"fp32: {failure}" for failure in over_tolerance(self.workspace, "fp32", parity)]
+
+    def _draft(self, folder: Path, kind: str, graphs: Graphs) -> Path:
+        return _write(self.workspace, self.encoder, folder, {kind: VariantSource(graphs)}, kind, {})
+
+    def _source(self, kind: str) -> VariantSource:
+        found = self.found[kind]
+        return VariantSource(
+            self.graphs[kind],
+            found.test,
+            found.parity.summary(),
+            speed=found.speed.to_json(),
+            batch_invariant=found.invariance.holds,
+            failures=found.failures,
+        )
+
+    def _left_out(self, kept: Collection[str]) -> dict[str, Any]:
+        """What the model card says of variants that were measured and are not in the bundle."""
+        return {
+            kind: {
+                "metrics": found.test,
+                "parity": found.parity.summary(),
+                "bytes": found.bytes,
+                "batch_invariant": found.invariance.holds,
+                "speed": found.speed.to_json(),
+                "failures": list(found.failures),
+            }
+            for kind, found in self.found.items()
+            if kind not in kept
+        }
 
 
-def _write(workspace: Workspace, folder: Path, variants: Mapping[str, VariantSource]) -> Path:
+def _value(found: Measured, metric: str) -> float:
+    value: float = found.validation["metrics"][metric]["value"]
+    return value
+
+
+def _licences(workspace: Workspace) -> dict[str, str | None]:
+    spec, folder = workspace.spec, None
+    if is_local(spec.model.base, workspace.base_dir):
+        with suppress(UserError):  # gone since it was trained from: nothing is known of it then
+            folder = locate(spec.model.base, workspace.base_dir)
+    return {
+        "base_model": licence_of(spec.model.base, folder, spec.model.license),
+        "data": licence_of(spec.data.train.path, given=spec.data.license),
+    }
+
+
+def _write(
+    workspace: Workspace,
+    encoder: TextEncoder,
+    folder: Path,
+    variants: Mapping[str, VariantSource],
+    default: str,
+    export: Mapping[str, Any],
+) -> Path:
     record = workspace.folder.record()
     family, spec = workspace.family, workspace.spec
+    measured = workspace.folder.metrics_file
     with tempfile.TemporaryDirectory() as scratch:
         tokenizer = Path(scratch) / TOKENIZER
-        workspace.encoder.tokenizer.save(str(tokenizer))
+        encoder.tokenizer.save(str(tokenizer))
         return write_bundle(
             folder,
             name=record["name"],
             task=record["task"],
             family=record["family"],
-            encoder_config=workspace.encoder.config,
+            encoder_config=encoder.config,
             tokenizer_path=tokenizer,
             decoder=family.decoder,
             variants=variants,
-            default_variant=spec.export.variants[0],
-            metrics=read_json(workspace.folder.metrics_file)
-            if workspace.folder.metrics_file.exists()
-            else {},
+            default_variant=default,
+            metrics=read_json(measured) if measured.exists() else {},
             provenance={
                 "run": workspace.folder.path.name,
                 "base_model": spec.model.base,
+                "base_model_id": None if is_local(spec.model.base, workspace.base_dir) else spec.model.base,
+                "licenses": _licences(workspace),
                 "seed": record["seed"],
                 "git_revision": record["git_revision"],
                 "plugin": record["plugin"],
                 "versions": record["versions"],
                 "data": record["data"],
+                "metric": workspace.metric,
+                "export": export,
             },
             golden=family.inputs(workspace.splits.validation.table.slice(0, _GOLDEN_ROWS)),
         )
 
 
-def _reference(workspace: Workspace, model: torch.nn.Module, scratch: Path) -> _Reference:
-    split, family = workspace.splits.validation, workspace.family
-    rows = split.table.slice(0, workspace.spec.export.parity_rows)
-    features = FeatureStore.build(rows, family, workspace.encoder, scratch / "features.arrow")
-    outputs = predict(model, family, features, workspace.spec.evaluation.batch_size)
-    answers = family.answers(outputs, features, rows)
-    ids = split.origin.slice(0, rows.num_rows).to_pylist()
-    return _Reference(family.inputs(rows), outputs, answers, ids)
-
-
-def _parity(reference: _Reference, pipeline: Pipeline, top_k: int) -> Parity:
-    return compare(
-        reference.outputs,
-        pipeline.outputs(reference.inputs),
-        reference.answers,
-        pipeline.predict(reference.inputs, top_k=top_k),
-        reference.ids,
-    )
-
-
-def _test_metrics(workspace: Workspace, pipeline: Pipeline) -> dict[str, Any]:
-    """What the variant itself, not the model that it came from, reaches on the test rows."""
-    rows, spec = workspace.splits.test.table, workspace.spec.evaluation
-    answers = pipeline.predict(workspace.family.inputs(rows), top_k=workspace.family.top_k)
-    evaluation = workspace.evaluator.measure(
-        workspace.family.references(rows), answers, resamples=spec.bootstrap, confidence=spec.confidence
-    )
-    return {"rows": rows.num_rows, "metrics": evaluation.to_json()["metrics"]}
-
-
-def _over_tolerance(workspace: Workspace, variant: str, parity: Parity) -> list[str]:
+def over_tolerance(workspace: Workspace, kind: str, parity: Parity) -> list[str]:
+    """What of `export.tolerance` a variant does not meet, a sentence each."""
     tolerance = workspace.spec.export.tolerance
-    allowed = tolerance.flips if variant == "fp32" else tolerance.int8_flips
-    problems = []
-    if variant == "fp32" and not parity.max_abs_diff <= tolerance.logits:
-        problems.append(
-            f"{variant}: outputs differ from torch by {parity.max_abs_diff:.3g}; allowed: {tolerance.logits:g}"
+    allowed = tolerance.flips if kind == "fp32" else tolerance.int8_flips
+    failures = []
+    if kind == "fp32" and not parity.max_abs_diff <= tolerance.logits:
+        failures.append(
+            f"outputs differ from torch by {parity.max_abs_diff:.3g}; allowed: {tolerance.logits:g}"
         )
     if parity.flip_share > allowed:
-        problems.append(
-            f"{variant}: {len(parity.flips)} of {parity.rows} answers flip ({parity.flip_share:.1%}); allowed:"
-            f" {allowed:.1%}"
+        failures.append(
+            f"{len(parity.flips)} of {parity.rows} answers flip ({parity.flip_share:.1%}); allowed: {allowed:.1%}"
         )
-    return problems
+    return failures

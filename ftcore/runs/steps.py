@@ -156,7 +156,7 @@ def _rehearse(workspace: Workspace, model: torch.nn.Module) -> str:
         the name of the monitored metric.
 
     Raises:
-        UserError: no metric of this task has the name that the spec gives.
+        UserError: no metric of this task has a name that the spec gives.
     """
     family = workspace.family
     rows = workspace.splits["validation"].table.slice(0, _REHEARSED)
@@ -164,12 +164,16 @@ def _rehearse(workspace: Workspace, model: torch.nn.Module) -> str:
         features = FeatureStore.build(rows, family, workspace.encoder, Path(scratch) / "features.arrow")
         answers = family.answers(predict(model, family, features, len(rows)), features, rows)
     known = workspace.evaluator.values(family.references(rows), answers)
-    name = workspace.metric
-    if name not in known:
-        raise UserError(
-            f"no metric {name!r}; this task has {', '.join(sorted(known))}", where="evaluation.metric"
-        )
-    return name
+    gates = workspace.spec.export.chosen_by
+    wanted = {
+        "evaluation.metric": [workspace.metric],
+        "export.gates.min_metric": gates.min_metric if gates else [],
+    }
+    for where, names in wanted.items():
+        for name in names:
+            if name not in known:
+                raise UserError(f"no metric {name!r}; this task has {', '.join(sorted(known))}", where=where)
+    return workspace.metric
 
 
 def evaluate(workspace: Workspace, stop: StopRequest, resume: bool) -> None:

@@ -13,9 +13,9 @@ from pydantic.config import JsonDict
 
 from ftcore.spec.base import Fraction
 from ftcore.spec.base import Section as Section  # part of this module's surface
+from ftcore.spec.export import ExportSpec as ExportSpec
 from ftcore.spec.training import TrainingSpec as TrainingSpec
 
-Variant = Literal["fp32", "int8"]
 Format = Literal["csv", "tsv", "jsonl", "parquet", "squad", "dataset", "folders", "cloze"]
 
 
@@ -127,6 +127,9 @@ class DataSpec(Section):
     validation: SourceField | None = Field(None, description="Held out of `train` unless given.")
     test: SourceField | None = Field(None, description="Held out of `train` unless given.")
     where: list[Condition] = Field(default_factory=list, description="Which rows of the sources are used.")
+    license: str | None = Field(
+        None, min_length=1, description="Of the data, for the model card; a package's own unless given."
+    )
     split: SplitSpec = Field(default_factory=SplitSpec)
     sample: SampleSpec = Field(default_factory=SampleSpec)
 
@@ -148,6 +151,11 @@ class ModelSpec(Section):
     base: str = Field(
         min_length=1,
         description="A folder with config.json and *.safetensors, `package:<module>/<path>`, or a Hub id.",
+    )
+    license: str | None = Field(
+        None,
+        min_length=1,
+        description="Of the base model, for the model card; its README's, or a package's own, unless given.",
     )
     max_length: int = Field(256, ge=4, le=131_072, description="Tokens of one input; longer inputs are cut.")
     dropout: float | None = Field(None, ge=0, lt=1, description="Overrides every dropout of the base model.")
@@ -174,43 +182,6 @@ class EvaluationSpec(Section):
         1000, ge=0, le=100_000, description="Resamples behind each interval; 0: no intervals."
     )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Of the intervals.")
-
-
-class ToleranceSpec(Section):
-    """What parity with torch on real rows must meet; else the export ends with exit code 3."""
-
-    logits: float = Field(1e-3, gt=0, description="Largest absolute logit difference of the fp32 variant.")
-    flips: Fraction = Field(
-        0.0, description="Largest share of rows whose answer changes in the fp32 variant."
-    )
-    int8_flips: Fraction = Field(
-        0.05, description="Largest share of rows whose answer changes in the int8 variant."
-    )
-
-
-def _every_variant() -> list[Variant]:
-    return ["fp32", "int8"]
-
-
-class ExportSpec(Section):
-    """What is deployed."""
-
-    variants: list[Variant] = Field(
-        default_factory=_every_variant,
-        min_length=1,
-        json_schema_extra={"uniqueItems": True},
-        description="The ONNX graphs in the bundle. The first one answers unless asked otherwise.",
-    )
-    parity_rows: int = Field(
-        500, ge=1, description="Validation rows on which every variant is held against torch."
-    )
-    tolerance: ToleranceSpec = Field(default_factory=ToleranceSpec)
-
-    @model_validator(mode="after")
-    def _no_repeats(self) -> ExportSpec:
-        if len(set(self.variants)) != len(self.variants):
-            raise ValueError("`variants` names one twice")
-        return self
 
 
 class Spec(Section):

@@ -113,7 +113,8 @@ def rename_file(manifest: dict[str, Any], name: str) -> None:
 
 
 EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
-    "another schema": lambda m: m.update(schema_version=2),
+    "a later schema": lambda m: m.update(schema_version=3),
+    "schema zero": lambda m: m.update(schema_version=0),
     "schema as text": lambda m: m.update(schema_version="1"),
     "schema as bool": lambda m: m.update(schema_version=True),
     "unknown key": lambda m: m.update(entry_point="os:system"),
@@ -262,3 +263,26 @@ def test_a_file_exchanged_after_the_check_is_not_read(tiny_bundle: Path, tmp_pat
     pipeline = Pipeline.load(folder)
     shutil.rmtree(folder)
     assert pipeline.selftest() == 4
+
+
+def test_a_bundle_of_schema_version_1_is_read(copy_bundle: CopyBundle) -> None:
+    folder = copy_bundle()
+
+    def back(manifest: dict[str, Any]) -> None:
+        manifest["schema_version"] = 1
+        for variant in manifest["variants"].values():
+            for key in ("speed", "batch_invariant", "failures"):
+                del variant[key]
+
+    edit(folder, back)
+    pipeline = Pipeline.load(folder)
+    assert pipeline.selftest() == 4
+    assert pipeline.manifest.variants["fp32"].batch_invariant is None
+
+
+def test_a_tokenizer_that_panics_is_refused(copy_bundle: CopyBundle) -> None:
+    folder = copy_bundle()
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    tokenizer["post_processor"]["special_tokens"].pop("[CLS]")
+    replace_file(folder, "tokenizer.json", json.dumps(tokenizer).encode())
+    refused(folder, "the tokenizer")

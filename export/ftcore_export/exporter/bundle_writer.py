@@ -33,12 +33,17 @@ class VariantSource:
 
     Args:
         graphs: role (`model`) -> ONNX file.
-        metrics, parity: JSON for the manifest.
+        metrics, parity, speed: JSON for the manifest.
+        batch_invariant: whether answers were found to be the same in any batch; None where nobody looked.
+        failures: gates and tolerances that it does not meet.
     """
 
     graphs: Mapping[str, Path]
     metrics: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     parity: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    speed: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    batch_invariant: bool | None = None
+    failures: Sequence[str] = ()
 
 
 def write_bundle(
@@ -122,7 +127,15 @@ def _copy_graphs(folder: Path, variant: str, source: VariantSource) -> Variant:
     for role, path in source.graphs.items():
         shutil.copyfile(path, folder / names[role])
     size = sum((folder / name).stat().st_size for name in names.values())
-    return Variant(names, source.metrics, source.parity, size)
+    return Variant(
+        names,
+        source.metrics,
+        source.parity,
+        size,
+        source.speed,
+        source.batch_invariant,
+        tuple(source.failures),
+    )
 
 
 def _answers(folder: Path, manifest: Manifest, variant: str, golden: Sequence[Input]) -> list[dict[str, Any]]:

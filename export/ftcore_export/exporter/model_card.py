@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ftcore_export.exporter.model_index import front_matter
 from ftcore_export.runtime.manifest import Manifest
 
 
 def model_card(manifest: Manifest) -> str:
     """The model card, as Markdown. Every figure in it is the manifest's."""
     lines = [
+        *front_matter(manifest),
+        "",
         f"# {_cell(manifest.name)}",
         "",
         f"A bundle for the task `{_cell(manifest.task)}` (family `{_cell(manifest.family)}`),"
@@ -42,15 +45,33 @@ def _metrics(manifest: Manifest, measured: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _variants(manifest: Manifest) -> Iterator[str]:
-    yield "| variant | MB | rows held against torch | largest logit difference | answers that change | ties |"
-    yield "| --- | --- | --- | --- | --- | --- |"
-    for name, variant in manifest.variants.items():
-        figures = [variant.parity.get(key, "") for key in ("rows", "max_abs_diff", "flips", "ties")]
+    metric = manifest.provenance.get("metric", "metric")
+    export = manifest.provenance.get("export") or {}
+    kept = {name: variant.to_json() for name, variant in manifest.variants.items()}
+    yield (
+        f"| variant | MB | test {_cell(metric)} | rows held against torch | largest difference | answers that change |"
+        " ties | p50 ms | p95 ms | rows/s | same in any batch | |"
+    )
+    yield "|" + " --- |" * 12
+    for name, found in {**kept, **export.get("left_out", {})}.items():
+        parity, speed = found["parity"], found["speed"]
+        value = found["metrics"].get("metrics", {}).get(metric, {}).get("value", "")
+        invariant = {True: "yes", False: "no", None: ""}[found["batch_invariant"]]
+        figures = [
+            f"{found['bytes'] / 1e6:.1f}",
+            value,
+            *(parity.get(key, "") for key in ("rows", "max_abs_diff", "flips", "ties")),
+            *(speed.get(key, "") for key in ("p50_ms", "p95_ms", "rows_per_second")),
+            invariant,
+            _cell("; ".join([*([] if name in kept else ["not in the bundle"]), *found["failures"]])),
+        ]
         cells = " | ".join(
-            f"{figure:.2g}" if isinstance(figure, float) else str(figure) for figure in figures
+            f"{figure:.4g}" if isinstance(figure, float) else str(figure) for figure in figures
         )
         shown = f"**{_cell(name)}**" if name == manifest.default_variant else _cell(name)
-        yield f"| {shown} | {variant.bytes / 1e6:.1f} | {cells} |"
+        yield f"| {shown} | {cells} |"
+    for name, why in export.get("skipped", {}).items():
+        yield f"\n{_cell(name)} was not made: {_cell(why)}."
 
 
 def _use(manifest: Manifest) -> Iterator[str]:
@@ -71,6 +92,13 @@ def _provenance(provenance: Mapping[str, Any]) -> Iterator[str]:
     for key, value in provenance.items():
         if isinstance(value, (str, int, float)):
             yield f"- {_cell(key)}: {_cell(value)}"
+    for what, licence in (provenance.get("licenses") or {}).items():
+        yield f"- licence of {_cell(what.replace('_', ' '))}: {_cell(licence or 'not stated')}"
+    for entry in provenance.get("data") or []:
+        yield (
+            f"- data of {_cell(entry['split'])}: {_cell(entry['source'])}, {entry['rows_kept']} rows,"
+            f" SHA-256 {_cell(entry['sha256'])}"
+        )
 
 
 def _cell(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ ACTIVATION_LIMIT = 127
 MIDDLE = 128  # of the unsigned activations: what 0.0 becomes
 
 
-def quantize_int8(src: str | Path, dst: str | Path) -> Path:
+def quantize_int8(src: str | Path, dst: str | Path, keep: Collection[str] = ()) -> Path:
     """Write the graph `src` to `dst` with int8 weights; each row of an activation is quantised by itself.
 
     Matrices (`MatMul` and `Gemm` with a constant right side) have one scale a column, embedding tables
@@ -35,21 +36,48 @@ def quantize_int8(src: str | Path, dst: str | Path) -> Path:
         a scale a batch, 7 bits      23.0 MB    0.039    35
         a scale a row, 8 bits        23.1 MB    0.018    16
         a scale a row, 7 bits        23.1 MB    0.021    14
+
+    Args:
+        keep: operators that stay in float, by name as `quantizable` gives them.
     """
     model = onnx.load(src)
-    _Rewriter(model.graph).rewrite()
+    _Rewriter(model.graph, keep).rewrite()
     model.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
+    return save(model, dst)
+
+
+def quantize_tables(model: onnx.ModelProto) -> None:
+    """Turn the embedding tables of `model` alone into int8, one scale a row: answers hardly move."""
+    _Rewriter(model.graph, quantizable(model, ("MatMul", "Gemm"))).rewrite()
+
+
+def quantizable(
+    model: onnx.ModelProto, operators: Collection[str] = ("MatMul", "Gemm", "Gather")
+) -> list[str]:
+    """Names (each its first output) of the operators that int8 replaces, in the order of the graph."""
+    rewriter = _Rewriter(model.graph)
+    return [
+        node.output[0]
+        for node in model.graph.node
+        if node.op_type in operators and (rewriter.multiplies(node) or rewriter.looks_up(node))
+    ]
+
+
+def save(model: onnx.ModelProto, path: str | Path) -> Path:
+    """Write `model`, stripped and checked; equal models give equal bytes."""
     strip(model)
     onnx.checker.check_model(model)
-    Path(dst).write_bytes(model.SerializeToString(deterministic=True))
-    return Path(dst)
+    path = Path(path)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+    return path
 
 
 class _Rewriter:
-    """Puts integer operators in the place of a graph's float ones."""
+    """Puts integer operators in the place of a graph's float ones, but those to `keep`."""
 
-    def __init__(self, graph: onnx.GraphProto) -> None:
+    def __init__(self, graph: onnx.GraphProto, keep: Collection[str] = ()) -> None:
         self.graph = graph
+        self.keep = frozenset(keep)
         self.weights = {tensor.name: tensor for tensor in graph.initializer}
         self.constants: dict[str, TensorProto] = {}
         self.nodes: list[NodeProto] = []
@@ -58,9 +86,11 @@ class _Rewriter:
     def rewrite(self) -> None:
         """Change the graph in place."""
         for node in self.graph.node:
-            if node.op_type in ("MatMul", "Gemm") and self._is_matrix(node.input[1]) and _is_plain(node):
+            if node.output[0] in self.keep:
+                self.nodes.append(node)
+            elif self.multiplies(node):
                 self._multiply(node)
-            elif node.op_type == "Gather" and self._is_matrix(node.input[0]) and not _attribute(node, "axis"):
+            elif self.looks_up(node):
                 self._look_up(node)
             else:
                 self.nodes.append(node)
@@ -71,6 +101,14 @@ class _Rewriter:
         kept = [tensor for tensor in self.graph.initializer if tensor.name in read]
         del self.graph.initializer[:]
         self.graph.initializer.extend([*kept, *self.constants.values()])
+
+    def multiplies(self, node: NodeProto) -> bool:
+        """Whether it multiplies with a constant matrix."""
+        return node.op_type in ("MatMul", "Gemm") and self._is_matrix(node.input[1]) and _is_plain(node)
+
+    def looks_up(self, node: NodeProto) -> bool:
+        """Whether it takes rows of a constant table."""
+        return node.op_type == "Gather" and self._is_matrix(node.input[0]) and not _attribute(node, "axis")
 
     def _is_matrix(self, name: str) -> bool:
         tensor = self.weights.get(name)

@@ -44,7 +44,7 @@ class Bundle:
 def read_bundle(
     path: str | Path, keep: Callable[[Manifest], Collection[str]] = lambda manifest: ()
 ) -> Bundle:
-    """Verify every file of the bundle at `path`, and keep the bytes of those that `keep` names.
+    """Verify every file of the bundle at `path`, and keep the bytes of those (`MANIFEST` too) that `keep` names.
 
     Raises:
         BundleError: not a bundle, or one whose files are not those of its manifest.
@@ -55,14 +55,15 @@ def read_bundle(
         raise BundleError(
             f"has no {MANIFEST}", where=str(folder), hint="give the folder that `ftcore export` wrote"
         )
-    manifest = Manifest.from_json(parse_json(_read(folder, MANIFEST, None, keep=True), MANIFEST))
+    written = _read(folder, MANIFEST, None, keep=True)
+    manifest = Manifest.from_json(parse_json(written, MANIFEST))
     expected = {MANIFEST, *manifest.files}
     if missing := sorted(expected - present):
         raise BundleError(f"{missing[0]!r} is missing", where=str(folder))
     if extra := sorted(present - expected):
         raise BundleError(f"{extra[0]!r:.80} is not in the manifest", where=str(folder))
     wanted = set(keep(manifest))
-    contents: dict[str, bytes] = {}
+    contents = {MANIFEST: written} if MANIFEST in wanted else {}
     for name, entry in manifest.files.items():
         data = _read(folder, name, entry, keep=name in wanted)
         if name in wanted:
@@ -100,8 +101,8 @@ def _read(folder: Path, name: str, entry: FileEntry | None, *, keep: bool) -> by
                 "is a hard link to another file", where=where, hint="copy the bundle, do not link it"
             )
         size = status.st_size if entry is None else entry.bytes
-        if size > _limit(name):
-            raise BundleError(f"has {size} bytes; at most {_limit(name)} are read", where=where)
+        if size > file_limit(name):
+            raise BundleError(f"has {size} bytes; at most {file_limit(name)} are read", where=where)
         if status.st_size != size:
             raise BundleError(f"has {status.st_size} bytes instead of {size}", where=where, hint=_DAMAGED)
         digest = hashlib.sha256()
@@ -118,7 +119,8 @@ def _read(folder: Path, name: str, entry: FileEntry | None, *, keep: bool) -> by
     return data
 
 
-def _limit(name: str) -> int:
+def file_limit(name: str) -> int:
+    """The most bytes that a file of this name may have."""
     if name == MANIFEST:
         return MAX_MANIFEST_BYTES
     return MAX_GRAPH_BYTES if name.endswith(".onnx") else MAX_JSON_BYTES

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -127,7 +128,12 @@ class TextEncoder:
     def from_bytes(cls, data: bytes, config: EncoderConfig, where: str = "tokenizer.json") -> TextEncoder:
         """Read a tokenizer from the bytes of its `tokenizer.json`; raises as `load` does."""
         try:
-            return cls(Tokenizer.from_buffer(data), config)
+            with _panics_refused(where):
+                made = cls(Tokenizer.from_buffer(data), config)
+                made.tokenizer.encode_batch_fast(["a", ("a", "b")])  # parts that do not fit show only now
+                return made
+        except BundleError:
+            raise
         except Exception as error:  # tokenizers raises the bare class
             raise BundleError(f"holds no tokenizer: {str(error)[:200]}", where=where) from error
 
@@ -152,7 +158,8 @@ class TextEncoder:
         """
         rows = list(texts)
         try:
-            return self.untruncated.encode_batch(rows, add_special_tokens=False)
+            with _panics_refused():
+                return self.untruncated.encode_batch(rows, add_special_tokens=False)
         except (TypeError, UnicodeError) as error:
             raise _not_unicode(rows, None) from error
 
@@ -166,7 +173,8 @@ class TextEncoder:
         """
         rows = list(texts) if pairs is None else list(zip(texts, pairs, strict=True))
         try:
-            encodings = self.tokenizer.encode_batch_fast(rows)
+            with _panics_refused():
+                encodings = self.tokenizer.encode_batch_fast(rows)
         except (TypeError, UnicodeError) as error:
             raise _not_unicode(texts, pairs) from error
         ids = [encoding.ids for encoding in encodings]
@@ -196,6 +204,17 @@ class TextEncoder:
         if encoded.token_type_ids is not None:
             made["token_type_ids"] = pad_ragged([encoded.token_type_ids[index] for index in chosen], 0, side)
         return {name: made[name] for name in self.config.inputs}
+
+
+@contextmanager
+def _panics_refused(where: str = "tokenizer.json") -> Iterator[None]:
+    """Raise BundleError where tokenizers panics, with an exception that is no `Exception` and has no name in Python."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise BundleError(f"the tokenizer breaks down: {str(error)[:200]}", where=where) from None
 
 
 def pad_ragged(rows: Sequence[Sequence[int]], value: int, side: Side = "right") -> NDArray[np.int64]:

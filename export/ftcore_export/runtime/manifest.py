@@ -1,4 +1,4 @@
-"""`bundle.json`, schema version 1: what a bundle says of itself. Documented in docs/reference/bundle.md."""
+"""`bundle.json`, schema version 2: what a bundle says of itself. Documented in docs/reference/bundle.md."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from ftcore_export.errors import BundleError
 from ftcore_export.runtime import strict_json
@@ -16,9 +16,11 @@ from ftcore_export.runtime.fields import Fields
 
 MANIFEST = "bundle.json"
 MODEL_CARD = "README.md"
-SCHEMA_VERSION = 1
+#: Of the manifests that are written. Every earlier one is read as well: see `_upgrade`.
+SCHEMA_VERSION = 2
 
-_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+#: Names that the files of a bundle may have: no paths, none that is hidden.
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -49,22 +51,34 @@ class Variant:
         metrics: measured with these graphs, as JSON.
         parity: how it compares with the model that it was exported from, as JSON.
         bytes: size of its graphs together.
+        speed: what it takes on the machine that exported it, as JSON; empty where nobody timed it.
+        batch_invariant: whether a text's answer was found to be the same in any batch; None where nobody looked.
+        failures: gates and tolerances of the export that it does not meet, a sentence each.
     """
 
     graphs: Mapping[str, str]
     metrics: Mapping[str, Any]
     parity: Mapping[str, Any]
     bytes: int
+    speed: Mapping[str, Any]
+    batch_invariant: bool | None
+    failures: tuple[str, ...]
 
     @classmethod
     def from_json(cls, value: object, where: str) -> Variant:
-        """Read `{graphs, metrics, parity, bytes}`."""
+        """Read what `to_json` gives."""
         fields = Fields(value, where)
         graphs = fields.mapping("graphs")
         if not graphs or not all(type(name) is str and name.endswith(".onnx") for name in graphs.values()):
             raise fields.error("graphs", "expected the names of .onnx files")
         variant = cls(
-            graphs, fields.mapping("metrics"), fields.mapping("parity"), fields.integer("bytes", minimum=1)
+            graphs,
+            fields.mapping("metrics"),
+            fields.mapping("parity"),
+            fields.integer("bytes", minimum=1),
+            fields.mapping("speed"),
+            None if fields.is_null("batch_invariant") else fields.take("batch_invariant", bool),
+            fields.strings("failures"),
         )
         fields.end()
         return variant
@@ -76,6 +90,9 @@ class Variant:
             "metrics": dict(self.metrics),
             "parity": dict(self.parity),
             "bytes": self.bytes,
+            "speed": dict(self.speed),
+            "batch_invariant": self.batch_invariant,
+            "failures": list(self.failures),
         }
 
 
@@ -139,13 +156,8 @@ class Manifest:
         Raises:
             BundleError: a key is missing, unknown or of the wrong type, or two parts contradict each other.
         """
-        fields = Fields(value, MANIFEST)
-        version = fields.take("schema_version", int)
-        if version != SCHEMA_VERSION:
-            raise BundleError(
-                f"schema version {version} is not {SCHEMA_VERSION}, the one that this ftcore reads",
-                where=MANIFEST,
-            )
+        fields = Fields(_upgrade(value), MANIFEST)
+        fields.take("schema_version", int)
         encoder = dict(fields.mapping("encoder"))
         tokenizer = Fields({"tokenizer": encoder.pop("tokenizer", None)}, f"{MANIFEST}: encoder").text(
             "tokenizer"
@@ -180,7 +192,7 @@ class Manifest:
     def _check(self) -> None:
         """Refuse names that are no plain file names, and parts that contradict each other."""
         for name in self.files:
-            if not _FILE_NAME.fullmatch(name) or name == MANIFEST:
+            if not FILE_NAME.fullmatch(name) or name == MANIFEST:
                 raise BundleError(
                     f"{name!r:.60} is no name for a file of a bundle", where=f"{MANIFEST}: files"
                 )
@@ -206,6 +218,26 @@ class Manifest:
             aware = False
         if not aware:
             raise BundleError("'created' is no ISO 8601 time with an offset", where=MANIFEST)
+
+
+def _upgrade(value: object) -> object:
+    """A manifest of an earlier schema version as one of this version; what it did not say stays unsaid."""
+    fields = Fields(value, MANIFEST)
+    version = fields.take("schema_version", int)
+    if not 1 <= version <= SCHEMA_VERSION:
+        raise BundleError(
+            f"schema version {version} is not one of 1 to {SCHEMA_VERSION}, which this ftcore reads",
+            where=MANIFEST,
+            hint="a newer ftcore may read it",
+        )
+    if version == SCHEMA_VERSION:
+        return value
+    unsaid: dict[str, Any] = {"speed": {}, "batch_invariant": None, "failures": []}
+    variants = {
+        name: {**unsaid, **variant} if isinstance(variant, dict) else variant
+        for name, variant in fields.mapping("variants").items()
+    }
+    return {**cast(Mapping[str, Any], value), "schema_version": SCHEMA_VERSION, "variants": variants}
 
 
 def parse_json(data: bytes, where: str) -> Any:  # noqa: ANN401 (whatever the JSON holds)

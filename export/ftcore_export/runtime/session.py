@@ -10,6 +10,7 @@ import onnxruntime as ort
 
 from ftcore_export.errors import BundleError, InputError
 from ftcore_export.runtime.cpus import cpu_count
+from ftcore_export.runtime.graph_check import check_graph
 
 _SILENT = 4  # fatal only: what goes wrong is raised as well, and said once
 
@@ -27,7 +28,7 @@ class GraphSession:
             of every other process on the machine; off unless asked for.
 
     Raises:
-        BundleError: no graph, or one with other inputs or outputs.
+        BundleError: no graph, one with operators that are not allowed, or with other inputs or outputs.
         InputError: fewer than one thread.
     """
 
@@ -43,6 +44,7 @@ class GraphSession:
     ) -> None:
         if threads is not None and threads < 1:
             raise InputError(f"threads must be at least 1, got {threads}")
+        check_graph(data, where)
         self.where = where
         self.outputs = list(outputs)
         options = ort.SessionOptions()
@@ -54,7 +56,12 @@ class GraphSession:
         # here none is found.
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
         try:
-            self._session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            self._session = ort.InferenceSession(
+                data,
+                options,
+                providers=["CPUExecutionProvider"],
+                enable_fallback=0,  # to the provider it has already, with a print
+            )
         except Exception as error:  # onnxruntime's own classes share no narrower base
             raise BundleError(
                 f"is no ONNX graph that onnxruntime loads: {_brief(error)}", where=where

@@ -1,0 +1,85 @@
+"""Whether a text's answer depends on its batch-mates: each alone, and among others in batches of every kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ftcore_export.exporter.parity import compare
+from ftcore_export.runtime.inputs import Input
+from ftcore_export.runtime.pipeline import Pipeline
+
+#: Largest difference, in standard deviations of the output, that passes for rounding: kernels add in another order
+#: in another batch, and where an activation is quantised, a last digit may move it to the next of its 255 steps.
+ROUNDING = 0.02
+_ROWS = 48
+_SHUFFLES = (2, 7, 32, _ROWS)  # batch sizes
+
+
+@dataclass(frozen=True)
+class Invariance:
+    """How far batch-mates, padding and order moved the answers.
+
+    Args:
+        rows: inputs tried, each in `batches` batches and alone.
+        batches: batches that each input was tried in.
+        largest: largest difference of an output, in standard deviations of that output over the inputs.
+        changed: answers that became others, where the model was not undecided.
+    """
+
+    rows: int
+    batches: int
+    largest: float
+    changed: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether answers are the same in any batch, up to rounding."""
+        return self.changed == 0 and self.largest <= ROUNDING
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return {"rows": self.rows, "batches": self.batches, "largest": self.largest, "changed": self.changed}
+
+
+def measure_invariance(pipeline: Pipeline, inputs: Sequence[Input], seed: int = 0) -> Invariance:
+    """Answer inputs alone, then shuffled in batches of 2 to 48, where the short ones are padded to the longest.
+
+    Args:
+        inputs: as `Pipeline.predict` takes them; of many, 48 that are spread over the list are taken.
+    """
+    chosen = [inputs[index] for index in np.unique(np.linspace(0, len(inputs) - 1, _ROWS).astype(int))]
+    alone = pipeline.outputs(chosen, batch_size=1)
+    answers = [pipeline.predict([item])[0] for item in chosen]
+    features = _features(pipeline, chosen)
+    spread = {name: float(values[np.isfinite(values)].std()) for name, values in alone.items()}
+    draw = np.random.default_rng(seed)
+    largest = 0.0
+    changed: set[int] = set()
+    for size in _SHUFFLES:
+        order = draw.permutation(len(chosen))
+        for start in range(0, len(order), size):
+            mates = order[start : start + size]
+            batch = [chosen[index] for index in mates]
+            rows = np.concatenate([features[index] for index in mates])
+            together = pipeline.outputs(batch, batch_size=len(rows))
+            for name, values in together.items():
+                wanted = alone[name][rows]
+                if values.ndim > 1:  # by token: as wide as the longest of this batch
+                    wanted = wanted[:, : values.shape[1]]
+                found = compare({name: wanted}, {name: values}, [], [], [])
+                largest = max(largest, found.max_abs_diff / max(spread[name], 1e-12))
+            again = pipeline.predict(batch, batch_size=len(rows))
+            told = compare({}, {}, [answers[index] for index in mates], again, mates.tolist())
+            changed.update(flip.row for flip in told.flips)
+    return Invariance(len(chosen), len(_SHUFFLES), largest, len(changed))
+
+
+def _features(pipeline: Pipeline, inputs: Sequence[Input]) -> list[np.ndarray]:
+    """For each input the indices of its features (one, or a window each) among those of all."""
+    counts = [len(next(iter(pipeline.outputs([item]).values()))) for item in inputs]
+    ends = np.cumsum(counts)
+    return [np.arange(end - count, end) for end, count in zip(ends, counts, strict=True)]

@@ -1,0 +1,93 @@
+"""The kinds of graph that a bundle may hold, each made from the fp32 one, and what each is good for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+from onnx import helper
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+from onnxruntime.quantization.quant_utils import add_pre_process_metadata
+from onnxruntime.transformers.float16 import convert_float_to_float16
+
+from ftcore_export.exporter.quantize import MICROSOFT, quantize_int8, quantize_tables, save
+
+_BLOCK = 32  # weights that share a scale in `weights8`
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of graph.
+
+    Args:
+        make: writes it: (fp32 graph, destination) -> destination.
+        what: one line for people.
+    """
+
+    make: Callable[[Path, Path], Path]
+    what: str
+
+
+def quantize_by_tensor(src: Path, dst: Path) -> Path:
+    """int8 as onnxruntime's `quantize_dynamic` makes it: a scale for all rows of an activation.
+
+    Faster than a scale a row, and batch-mates change each other's answers.
+    """
+    model = onnx.load(src)
+    add_pre_process_metadata(model)  # true of what `export_graph` writes: shapes inferred, constants folded
+    quantize_dynamic(
+        model,
+        dst,
+        op_types_to_quantize=["MatMul", "Gemm", "Gather"],
+        per_channel=True,
+        reduce_range=True,
+        weight_type=QuantType.QInt8,
+    )
+    return save(onnx.load(dst), dst)
+
+
+def quantize_weights(src: Path, dst: Path) -> Path:
+    """Weights in 8 bits, a scale for every 32 of them; activations and arithmetic stay float32."""
+    model = onnx.load(src)
+    quantize_tables(model)
+    model.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
+    logger = logging.getLogger("onnxruntime.quantization.matmul_nbits_quantizer")
+    level = logger.level
+    logger.setLevel(logging.WARNING)  # it says a line for every operator
+    try:
+        quantizer = MatMulNBitsQuantizer(model, bits=8, block_size=_BLOCK, is_symmetric=True)
+        quantizer.process()
+    finally:
+        logger.setLevel(level)
+    return save(quantizer.model.model, dst)
+
+
+def to_float16(src: Path, dst: Path) -> Path:
+    """Weights and arithmetic in float16; inputs and outputs keep their types."""
+    return save(convert_float_to_float16(onnx.load(src), keep_io_types=True), dst)
+
+
+def copy(src: Path, dst: Path) -> Path:
+    """The fp32 graph itself."""
+    dst.write_bytes(src.read_bytes())
+    return dst
+
+
+#: `int8_mixed` is not here: which operators stay in float is found by measurement.
+KINDS: Mapping[str, Kind] = {
+    "fp32": Kind(copy, "as trained; plain ONNX"),
+    "int8": Kind(quantize_int8, "weights and activations in 8 bits, a scale a token"),
+    "int8_tensor": Kind(quantize_by_tensor, "weights and activations in 8 bits, a scale a batch"),
+    "weights8": Kind(quantize_weights, "weights in 8 bits, arithmetic in float32"),
+    "fp16": Kind(to_float16, "weights and arithmetic in float16, for GPUs"),
+}
+
+#: What `variants: auto` leaves out, and why.
+LEFT_OUT: Mapping[str, str] = {
+    "fp16": "the bundle's runtime computes on the CPU, where onnxruntime turns float16 back into float32",
+    "bf16": "onnxruntime's CPU provider loads no bfloat16 graph",
+}

@@ -1,0 +1,60 @@
+"""What an export says at its end: a table of the variants, each measured through the runtime that serves it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ftcore.cli.console import print_table, print_text
+
+
+def print_export(report: dict[str, Any]) -> None:
+    """Print the contents of export.json."""
+    variants, metric = report["variants"], report["metric"]
+    threads = next(iter(variants.values()))["speed"]["threads"]
+    print_text(f"\nthe variants, each measured through the runtime that serves it ({threads} threads)")
+    print_table(
+        [
+            "variant",
+            "MB",
+            f"validation {metric}",
+            f"test {metric}",
+            "answers that flip",
+            "load",
+            "p50",
+            "p95",
+            "rows/s, batches of 32",
+            "same in any batch",
+            "",
+        ],
+        [_row(name, found, report) for name, found in variants.items()],
+    )
+    for name, why in report["skipped"].items():
+        print_text(f"not made: {name}: {why}")
+    for name, found in variants.items():
+        for failure in found["failures"]:
+            print_text(f"{name}: {failure}")
+        if kept := found.get("kept_in_float"):
+            print_text(f"{name}: kept in float: {', '.join(kept)}")
+    if report["gates"] is not None:
+        print_text(
+            f"the bundle answers with {report['default']}: the {report['prefer']} that passes every gate"
+            if not variants[report["default"]]["failures"]
+            else f"no variant passes every gate; the bundle answers with {report['default']}"
+        )
+
+
+def _row(name: str, found: dict[str, Any], report: dict[str, Any]) -> list[str]:
+    metric, speed = report["metric"], found["speed"]
+    return [
+        name,
+        f"{found['bytes'] / 1e6:.1f}",
+        f"{found['validation']['metrics'][metric]['value']:.4f}",
+        f"{found['test']['metrics'][metric]['value']:.4f}",
+        f"{len(found['parity']['flips'])} of {found['parity']['rows']}",
+        f"{speed['load_ms']:.0f} ms",
+        f"{speed['p50_ms']:.2f} ms",
+        f"{speed['p95_ms']:.2f} ms",
+        f"{speed['rows_per_second']:,.0f}",
+        "yes" if found["batch_invariant"] else "no",
+        "fails" if found["failures"] else "default" if name == report["default"] else "",
+    ]

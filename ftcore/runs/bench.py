@@ -1,0 +1,118 @@
+"""Measures the variants of a run's graphs through the runtime that will serve them, on the run's own rows."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ftcore.data.features import FeatureStore
+from ftcore.evaluation.predict import predict
+from ftcore.runs.gates import Measured
+from ftcore.runs.workspace import Workspace
+from ftcore_export.exporter.invariance import measure_invariance
+from ftcore_export.exporter.parity import Parity, compare
+from ftcore_export.exporter.sensitivity import Graphs, Operator, fewest, mix, rank
+from ftcore_export.exporter.speed import measure_speed
+from ftcore_export.runtime.bundle import read_bundle
+from ftcore_export.runtime.encoding import TextEncoder
+from ftcore_export.runtime.pipeline import Pipeline
+
+_TIMED = 1024  # validation rows that speed is measured on
+_RANKED = 64  # validation rows that operators are ranked on
+
+#: Writes a bundle of one variant to a folder.
+Draft = Callable[[Path, str, Graphs], Path]
+
+
+class Bench:
+    """Holds what every variant is measured against.
+
+    Args:
+        model, encoder: the fine-tuned one, in torch, and what it reads with.
+        scratch: an empty folder.
+        draft: writes bundles for measurement.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        model: torch.nn.Module,
+        encoder: TextEncoder,
+        scratch: Path,
+        draft: Draft,
+    ) -> None:
+        self.workspace = workspace
+        self.scratch = scratch
+        self.draft = draft
+        family, split = workspace.family, workspace.splits.validation
+        self._inputs = family.inputs(split.table)
+        rows = split.table.slice(0, workspace.spec.export.parity_rows)
+        features = FeatureStore.build(rows, family, encoder, scratch / "features.arrow")
+        self._outputs = predict(model, family, features, workspace.spec.evaluation.batch_size)
+        self._answers = family.answers(self._outputs, features, rows)
+        self._ids = split.origin.slice(0, rows.num_rows).to_pylist()
+
+    def measure(self, name: str, graphs: Graphs, note: Mapping[str, Any]) -> Measured:
+        """Everything that is said of a variant."""
+        folder = self.draft(self.scratch / f"draft-{name}", name, graphs)
+        pipeline = Pipeline.load(folder)
+        return Measured(
+            bytes=sum(path.stat().st_size for path in graphs.values()),
+            parity=self._parity(pipeline),
+            validation=self._metrics(pipeline, "validation"),
+            test=self._metrics(pipeline, "test"),
+            speed=measure_speed(partial(Pipeline.load, folder), self._inputs[:_TIMED]),
+            invariance=measure_invariance(pipeline, self._inputs),
+            note=note,
+        )
+
+    def operators_to_keep(
+        self, graphs: Graphs, good: Callable[[float], bool]
+    ) -> tuple[dict[str, Path], list[str]]:
+        """int8 graphs, and the fewest operators that had to stay in float for the validation metric to be `good`."""
+        base = read_bundle(
+            self.draft(self.scratch / "draft-search", "fp32", graphs),
+            lambda manifest: [manifest.tokenizer, manifest.golden],
+        )
+        files = base.manifest.variants["fp32"].graphs
+
+        def load(candidate: Graphs) -> Pipeline:
+            bytes_of = {files[role]: path.read_bytes() for role, path in candidate.items()}
+            return Pipeline(dataclasses.replace(base, contents={**base.contents, **bytes_of}), "fp32")
+
+        some = self._inputs[:_RANKED]
+        ranked = rank(graphs, lambda candidate: load(candidate).outputs(some), self.scratch)
+        references = self.workspace.family.references(self.workspace.splits.validation.table)
+
+        def enough(keep: Sequence[Operator]) -> bool:
+            answers = self._predict(load(mix(graphs, keep, self.scratch)), self._inputs)
+            return good(self.workspace.evaluator.values(references, answers)[self.workspace.metric])
+
+        kept = fewest(ranked, enough)
+        return mix(graphs, kept, self.scratch), [f"{role}: {name}" for role, name in kept]
+
+    def _predict(self, pipeline: Pipeline, inputs: list[Any]) -> list[Any]:
+        return pipeline.predict(inputs, top_k=self.workspace.family.top_k)
+
+    def _parity(self, pipeline: Pipeline) -> Parity:
+        inputs = self._inputs[: len(self._ids)]
+        return compare(
+            self._outputs, pipeline.outputs(inputs), self._answers, self._predict(pipeline, inputs), self._ids
+        )
+
+    def _metrics(self, pipeline: Pipeline, split: str) -> dict[str, Any]:
+        """What the variant itself, not the model that it came from, reaches on a split."""
+        rows, spec = self.workspace.splits[split].table, self.workspace.spec.evaluation
+        answers = self._predict(pipeline, self.workspace.family.inputs(rows))
+        evaluation = self.workspace.evaluator.measure(
+            self.workspace.family.references(rows),
+            answers,
+            resamples=spec.bootstrap,
+            confidence=spec.confidence,
+        )
+        return {"rows": rows.num_rows, "metrics": evaluation.to_json()["metrics"]}

@@ -1,0 +1,56 @@
+"""Under which licence data and base model came: as the spec says, or as they say themselves."""
+
+from __future__ import annotations
+
+import re
+from importlib import metadata
+from pathlib import Path
+
+from ftcore.locate import PREFIX
+
+_FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*\n", re.DOTALL)
+_LICENSE = re.compile(r"^license:[ \t]*[\"']?([\w.+-]+)[\"']?[ \t]*$", re.MULTILINE)
+_LONGEST = 100  # characters; some packages give the whole text
+
+
+def licence_of(source: str | None, folder: Path | None = None, given: str | None = None) -> str | None:
+    """The licence of a base model or of data; None where nobody says.
+
+    Args:
+        source: as written in the spec; of `package:<module>/...` the package's own metadata are read.
+        folder: where it lies; a README.md there may name a licence in its front matter.
+        given: what the spec says, which counts first.
+    """
+    if given:
+        return given
+    if folder is not None and (found := _of_card(folder / "README.md")):
+        return found
+    if source and source.startswith(PREFIX):
+        return _of_package(source.removeprefix(PREFIX).partition("/")[0].partition(".")[0])
+    return None
+
+
+def _of_card(card: Path) -> str | None:
+    try:
+        text = card.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    front = _FRONT_MATTER.match(text)
+    found = _LICENSE.search(front[1]) if front else None
+    return found[1] if found else None
+
+
+def _of_package(module: str) -> str | None:
+    for distribution in metadata.packages_distributions().get(module, []):
+        told = metadata.metadata(distribution)
+        for key in ("License-Expression", "License"):
+            if (
+                key in told
+                and (value := str(told[key])).strip() not in ("", "UNKNOWN")
+                and len(value) <= _LONGEST
+            ):
+                return " ".join(value.split())
+        for classifier in told.get_all("Classifier") or []:
+            if classifier.startswith("License :: OSI Approved :: "):
+                return classifier.rpartition(" :: ")[2]
+    return None

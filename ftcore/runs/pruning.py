@@ -1,0 +1,97 @@
+"""`export.prune_vocab`: the fine-tuned model with a smaller vocabulary, checked on real rows against the whole one."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ftcore.data.features import FeatureStore
+from ftcore.errors import UserError
+from ftcore.evaluation.predict import predict
+from ftcore.runs.workspace import Workspace
+from ftcore.spec.export import PruneSpec
+from ftcore_export.exporter.parity import compare
+from ftcore_export.exporter.prune_vocab import prune
+from ftcore_export.runtime.encoding import TextEncoder
+
+
+def prune_vocabulary(
+    workspace: Workspace, model: torch.nn.Module, spec: PruneSpec
+) -> tuple[TextEncoder, dict[str, Any]]:
+    """Take the pieces out of `model` (in place) that training rows and `spec.scripts` do not use.
+
+    Returns:
+        the encoder with the smaller vocabulary, and what changed on the validation rows, as JSON.
+
+    Raises:
+        UserError: the model also writes text, or the tokenizer is of a kind that cannot be pruned.
+    """
+    old = workspace.encoder
+    if model.get_output_embeddings() is not None:  # type: ignore[operator]
+        raise UserError(
+            "only of models that read text, not of those that write it", where="export.prune_vocab"
+        )
+    whole = _Answers(workspace, model, old)
+    counts = workspace.features("train").token_counts()
+    pruned = prune(old.tokenizer, np.flatnonzero(counts >= spec.min_count), spec.scripts, old.config.pad_id)
+    embedding: torch.nn.Embedding = model.get_input_embeddings()  # type: ignore[operator]
+    before = embedding.num_embeddings
+    with torch.no_grad():
+        embedding.weight = torch.nn.Parameter(embedding.weight[torch.tensor(pruned.kept)].clone())
+    embedding.num_embeddings = len(pruned.kept)
+    encoder = TextEncoder(pruned.tokenizer, old.config)  # ids up to that of padding are kept
+    cut = _Answers(workspace, model, encoder)
+    kept = np.array(pruned.kept)
+    alike = [np.array_equal(kept[new], then) for new, then in zip(cut.ids, whole.ids, strict=True)]
+    same = np.flatnonzero(alike)
+    parity = compare({}, {}, whole.answers, cut.answers, range(len(whole.answers)))
+    exact = compare(
+        {name: values[same] for name, values in whole.outputs.items()},
+        {name: values[same] for name, values in cut.outputs.items()},
+        [],
+        [],
+        [],
+    )
+    return encoder, {
+        "pieces_before": before,
+        "pieces_after": len(pruned.kept),
+        "inputs": len(alike),
+        "inputs_split_otherwise": len(alike) - len(same),
+        "max_abs_diff_of_inputs_split_alike": exact.max_abs_diff,
+        "rows": parity.rows,
+        "answers_that_flip": len(parity.flips),
+        "unknown_before": _unknown(old, whole.ids),
+        "unknown_after": _unknown(encoder, cut.ids),
+    }
+
+
+class _Answers:
+    """What a model makes of the validation rows: token ids a feature, outputs and answers."""
+
+    def __init__(self, workspace: Workspace, model: torch.nn.Module, encoder: TextEncoder) -> None:
+        family, rows = workspace.family, workspace.splits.validation.table
+        rows = rows.slice(0, workspace.spec.export.parity_rows)
+        with tempfile.TemporaryDirectory() as scratch:
+            features = FeatureStore.build(rows, family, encoder, Path(scratch) / "features.arrow")
+            self.outputs = predict(model, family, features, workspace.spec.evaluation.batch_size)
+            self.answers = family.answers(self.outputs, features, rows)
+            self.ids = [_filled(features, index, encoder) for index in range(len(features))]
+
+
+def _filled(features: FeatureStore, index: int, encoder: TextEncoder) -> np.ndarray:
+    ids: np.ndarray = features.batch(np.array([index]))["input_ids"][0].numpy()
+    length = int(features.lengths[index])
+    return ids[-length:] if encoder.config.pad_side == "left" else ids[:length]
+
+
+def _unknown(encoder: TextEncoder, ids: list[np.ndarray]) -> float:
+    """Share of unknown pieces; 0 where the tokenizer has none (it spells in bytes)."""
+    model = encoder.tokenizer.model
+    piece = getattr(model, "unk_token", None)
+    index = encoder.tokenizer.token_to_id(piece) if piece else getattr(model, "unk_id", None)
+    everything = np.concatenate(ids)
+    return float((everything == index).mean()) if index is not None else 0.0
