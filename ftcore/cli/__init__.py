@@ -21,6 +21,7 @@ COMMANDS = (
     "evaluate",
     "export",
     "predict",
+    "serve",
     "runs",
     "validate",
     "tasks",

@@ -20,8 +20,10 @@ from ftcore_export.exporter.onnx_graph import export_graph
 from ftcore_export.exporter.parity import Parity, compare
 from ftcore_export.exporter.quantize import quantize_int8
 from ftcore_export.runtime.pipeline import Pipeline
+from ftcore_export.runtime.reference import Reference, unknown_id
 
 _GOLDEN_ROWS = 8
+_REFERENCE_ROWS = 2000
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ def export_bundle(workspace: Workspace) -> list[str]:
             workspace, scratch / "draft", {key: VariantSource(files) for key, files in graphs.items()}
         )
         measured = {}
+        drift: dict[str, Any] | None = None
         for variant, files in graphs.items():
             pipeline = Pipeline.load(draft, variant)
             parity = _parity(reference, pipeline, workspace.family.top_k)
@@ -64,7 +67,9 @@ def export_bundle(workspace: Workspace) -> list[str]:
                 "test": metrics,
             }
             workspace.events.emit("variant_exported", variant=variant, **report[variant])
-        _write(workspace, workspace.folder.bundle, measured)
+            if variant == workspace.spec.export.variants[0]:
+                drift = _drift_reference(workspace, pipeline)
+        _write(workspace, workspace.folder.bundle, measured, drift)
     write_json(workspace.folder.export_file, {"variants": report, "problems": problems})
     return problems
 
@@ -81,7 +86,12 @@ def _write_graphs(workspace: Workspace, model: torch.nn.Module, folder: Path) ->
     return {variant: made[variant] for variant in workspace.spec.export.variants}
 
 
-def _write(workspace: Workspace, folder: Path, variants: Mapping[str, VariantSource]) -> Path:
+def _write(
+    workspace: Workspace,
+    folder: Path,
+    variants: Mapping[str, VariantSource],
+    reference: Mapping[str, Any] | None = None,
+) -> Path:
     record = workspace.folder.record()
     family, spec = workspace.family, workspace.spec
     with tempfile.TemporaryDirectory() as scratch:
@@ -110,6 +120,7 @@ def _write(workspace: Workspace, folder: Path, variants: Mapping[str, VariantSou
                 "data": record["data"],
             },
             golden=family.inputs(workspace.splits.validation.table.slice(0, _GOLDEN_ROWS)),
+            reference=reference,
         )
 
 
@@ -141,6 +152,16 @@ def _test_metrics(workspace: Workspace, pipeline: Pipeline) -> dict[str, Any]:
         workspace.family.references(rows), answers, resamples=spec.bootstrap, confidence=spec.confidence
     )
     return {"rows": rows.num_rows, "metrics": evaluation.to_json()["metrics"]}
+
+
+def _drift_reference(workspace: Workspace, pipeline: Pipeline) -> dict[str, Any] | None:
+    """Histograms of the first test rows, which a server holds what it sees against."""
+    inputs = workspace.family.inputs(workspace.splits.test.table.slice(0, _REFERENCE_ROWS))
+    if not inputs:
+        return None
+    prepared = pipeline.decoder.prepare(inputs, pipeline.encoder)
+    unknown = unknown_id(pipeline.encoder.tokenizer)
+    return Reference.of(prepared, pipeline.predict(inputs), pipeline.labels, unknown).to_json()
 
 
 def _over_tolerance(workspace: Workspace, variant: str, parity: Parity) -> list[str]:
