@@ -1,4 +1,4 @@
-"""uvicorn's HTTP connection with what it leaves out: a deadline and a size for a request's head."""
+"""uvicorn's HTTP connection with what it leaves out: a deadline and a size for a request's head, a gentle end."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import asyncio
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ftcore_export.server.settings import Limits
+
+#: Seconds for which an idle connection is still listened to at the end: its client may be writing just now.
+_LINGER = 0.3
 
 _ANSWERS = {
     408: b"HTTP/1.1 408 Request Timeout\r\n",
@@ -51,6 +54,19 @@ def guarded(limits: Limits) -> type[asyncio.Protocol]:
                 raise ValueError("head too large")  # ends the parser, which has the body still before it
             super().on_headers_complete()
 
+        def shutdown(self) -> None:
+            if self._idle():
+                self.loop.call_later(_LINGER, self._close_if_idle)
+            else:
+                self.cycle.keep_alive = False
+
+        def _idle(self) -> bool:
+            return self.cycle is None or self.cycle.response_complete
+
+        def _close_if_idle(self) -> None:
+            if self._idle():
+                self.transport.close()
+
         def _start_clock(self) -> None:
             self._stop_clock()
             self._deadline = self.loop.call_later(limits.head_seconds, self._end, 408)
@@ -63,8 +79,7 @@ def guarded(limits: Limits) -> type[asyncio.Protocol]:
         def _end(self, status: int) -> None:
             self._stop_clock()
             if not self.transport.is_closing():
-                waiting = self.cycle is not None and not self.cycle.response_complete
-                if not waiting:
+                if self._idle():
                     self.transport.write(_ANSWERS[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
                 self.transport.close()
 

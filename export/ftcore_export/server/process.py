@@ -101,6 +101,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: Any = None) -> None:  # noqa: ANN401 (uvicorn's own)
         """Answer what was accepted, then close the models."""
+        await asyncio.sleep(0)  # whoever has connected by now is accepted before the door closes
         await super().shutdown(sockets)
         self.service.cut_short = self.force_exit or bool(self.server_state.tasks)
         await asyncio.gather(*self._reloads)
