@@ -22,6 +22,7 @@ COMMANDS = (
     "export",
     "predict",
     "serve",
+    "package",
     "runs",
     "validate",
     "tasks",
@@ -80,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _not_installed(error: ModuleNotFoundError, arguments: Sequence[str]) -> UserError:
     """The base installation is light: say which extra brings what this command needs."""
-    extra = "serve" if "predict" in arguments else "train"
+    extra = "serve" if {"predict", "serve", "package"} & {*arguments} else "train"
     return UserError(
         f"this needs the package `{(error.name or '').partition('.')[0]}`, which is not installed",
         hint=f"pip install 'ftcore[{extra}]'",

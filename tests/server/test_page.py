@@ -77,7 +77,7 @@ def test_labels_and_the_words_that_matter(browser: Any, server: Running) -> None
     assert falls[-1] == pytest.approx(scores[0] - scores[1], abs=1e-4)
     page.locator("#model").select_option("second")
     assert page.locator("#answer").is_hidden()
-    assert all(url.startswith(server.url) or url.startswith("data:") for url in opened.requests)
+    assert all(url.startswith((server.url, "data:")) for url in opened.requests)
     assert opened.problems == []
     opened.context.close()
 
