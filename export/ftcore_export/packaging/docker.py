@@ -33,7 +33,7 @@ def write_docker(packed: Packed, output: Path, wheel: Path | None = None) -> Pat
 
 def _dockerfile(packed: Packed, wheel: Path | None) -> str:
     copied = f"COPY {wheel.name} /tmp/\n" if wheel else ""
-    what = f"/tmp/{wheel.name}[serve]" if wheel else requirement()
+    what = f"/tmp/{wheel.name}[serve]" if wheel else requirement()  # noqa: S108 (of the image)
     probe = "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/readyz', timeout=2)"
     return f"""\
 FROM python:3.11-slim AS build
