@@ -33,16 +33,16 @@ class Work:
     """One request's features, waiting for their rows of the graph's outputs.
 
     Args:
-        prepared: the features.
         top_k: candidates of an answer.
         done: called once, in a worker's thread, with the answers or an error.
         cancelled: set where nobody waits any more: features that have not run are dropped.
+        prepared: the features, once they are made.
     """
 
-    prepared: Prepared
     top_k: int
     done: Callable[[Work, list[Answer] | Exception], None]
     cancelled: bool = False
+    prepared: Prepared = field(init=False)
     arrived: float = field(default_factory=time.monotonic)
     rows: dict[int, Mapping[str, np.ndarray]] = field(default_factory=dict)
 

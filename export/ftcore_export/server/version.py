@@ -103,26 +103,19 @@ class Version:
             return []
         self._admit(len(inputs))
         began = time.monotonic()
-        work: Work | None = None
+        future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
+        work = Work(top_k, answer_into(future))
         try:
             async with asyncio.timeout(seconds):
-                loop = asyncio.get_running_loop()
-                prepared = await loop.run_in_executor(
-                    self._executor, self.pipeline.decoder.prepare, inputs, self.pipeline.encoder
-                )
-                self._check_tokens(prepared)
-                future: asyncio.Future[list[Answer]] = loop.create_future()
-                work = Work(prepared, top_k, answer_into(future))
-                self._batcher.submit(work)
+                self._executor.submit(self._prepare, work, inputs)
                 answers = await future
             self._seconds = _MEMORY * self._seconds + (1 - _MEMORY) * (time.monotonic() - began)
-            self._count(prepared, answers)
+            self._count(work.prepared, answers)
             return answers
         except TimeoutError:
             raise Problem(504, "deadline", "the answer was not ready in time") from None
         finally:
-            if work is not None:
-                work.cancelled = True
+            work.cancelled = True
             self._release(len(inputs))
 
     async def drained(self) -> None:
@@ -153,6 +146,18 @@ class Version:
         self._inputs -= inputs
         if not self._inputs:
             self._idle.set()
+
+    def _prepare(self, work: Work, inputs: Sequence[Input]) -> None:
+        """Tokenise and queue; in a thread of the executor, which hands over to the batches' without the event loop."""
+        if work.cancelled:
+            return
+        try:
+            work.prepared = self.pipeline.decoder.prepare(inputs, self.pipeline.encoder)
+            self._check_tokens(work.prepared)
+        except Exception as error:  # noqa: BLE001 (handed to the request that it belongs to)
+            work.done(work, error)
+        else:
+            self._batcher.submit(work)
 
     def _check_tokens(self, prepared: Prepared) -> None:
         limit = self._settings.limits.tokens
