@@ -22,6 +22,8 @@ COMMANDS = (
     "export",
     "predict",
     "bundle",
+    "serve",
+    "package",
     "runs",
     "validate",
     "tasks",
@@ -80,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _not_installed(error: ModuleNotFoundError, arguments: Sequence[str]) -> UserError:
     """The base installation is light: say which extra brings what this command needs."""
-    extra = "serve" if {"predict", "bundle"} & {*arguments} else "train"
+    extra = "serve" if {"predict", "bundle", "serve", "package"} & {*arguments} else "train"
     if error.name and error.name.partition(".")[0] in ("model_signing", "OpenSSL"):
         extra = "sign"
     return UserError(

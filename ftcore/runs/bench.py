@@ -21,8 +21,10 @@ from ftcore_export.exporter.speed import measure_speed
 from ftcore_export.runtime.bundle import read_bundle
 from ftcore_export.runtime.encoding import TextEncoder
 from ftcore_export.runtime.pipeline import Pipeline
+from ftcore_export.runtime.reference import Reference, unknown_id
 
 _TIMED = 1024  # validation rows that speed is measured on
+_REFERENCE_ROWS = 2000
 _RANKED = 64  # validation rows that operators are ranked on
 
 #: Writes a bundle of one variant to a folder.
@@ -59,7 +61,7 @@ class Bench:
 
     def measure(self, name: str, graphs: Graphs, note: Mapping[str, Any]) -> Measured:
         """Everything that is said of a variant."""
-        folder = self.draft(self.scratch / f"draft-{name}", name, graphs)
+        folder = self.draft(self._folder(name), name, graphs)
         pipeline = Pipeline.load(folder)
         return Measured(
             bytes=sum(path.stat().st_size for path in graphs.values()),
@@ -76,7 +78,7 @@ class Bench:
     ) -> tuple[dict[str, Path], list[str]]:
         """int8 graphs, and the fewest operators that had to stay in float for the validation metric to be `good`."""
         base = read_bundle(
-            self.draft(self.scratch / "draft-search", "fp32", graphs),
+            self.draft(self._folder("search"), "fp32", graphs),
             lambda manifest: [manifest.tokenizer, manifest.golden],
         )
         files = base.manifest.variants["fp32"].graphs
@@ -95,6 +97,20 @@ class Bench:
 
         kept = fewest(ranked, enough)
         return mix(graphs, kept, self.scratch), [f"{role}: {name}" for role, name in kept]
+
+    def drift_reference(self, name: str) -> dict[str, Any] | None:
+        """Histograms of the first test rows by a measured variant, which a server holds what it sees against."""
+        workspace = self.workspace
+        inputs = workspace.family.inputs(workspace.splits.test.table.slice(0, _REFERENCE_ROWS))
+        if not inputs:
+            return None
+        pipeline = Pipeline.load(self._folder(name))
+        prepared = pipeline.decoder.prepare(inputs, pipeline.encoder)
+        unknown = unknown_id(pipeline.encoder.tokenizer)
+        return Reference.of(prepared, pipeline.predict(inputs), pipeline.labels, unknown).to_json()
+
+    def _folder(self, name: str) -> Path:
+        return self.scratch / f"draft-{name}"
 
     def _predict(self, pipeline: Pipeline, inputs: list[Any]) -> list[Any]:
         return pipeline.predict(inputs, top_k=self.workspace.family.top_k)

@@ -89,7 +89,8 @@ class _Export:
                 **(export if self.gates else {}),
                 **({"pruned_vocab": self.pruned} if self.pruned else {}),
             }
-            _write(workspace, self.encoder, workspace.folder.bundle, sources, default, told)
+            drift = bench.drift_reference(default)
+            _write(workspace, self.encoder, workspace.folder.bundle, sources, default, told, drift)
         problems = self._problems(pool, chosen)
         write_json(
             workspace.folder.export_file,
@@ -214,6 +215,7 @@ def _write(
     variants: Mapping[str, VariantSource],
     default: str,
     export: Mapping[str, Any],
+    reference: Mapping[str, Any] | None = None,
 ) -> Path:
     record = workspace.folder.record()
     family, spec = workspace.family, workspace.spec
@@ -246,6 +248,7 @@ def _write(
                 "export": export,
             },
             golden=family.inputs(workspace.splits.validation.table.slice(0, _GOLDEN_ROWS)),
+            reference=reference,
         )
 
 

@@ -60,6 +60,7 @@ def write_bundle(
     metrics: Mapping[str, Any],
     provenance: Mapping[str, Any],
     golden: Sequence[Input],
+    reference: Mapping[str, Any] | None = None,
     model_card: str | None = None,
     created: datetime | None = None,
 ) -> Path:
@@ -73,6 +74,7 @@ def write_bundle(
         decoder: what `make_decoder` reads.
         golden: inputs that every variant answers now and that `Pipeline.selftest` replays later.
         metrics: of the run, laid out like its metrics.json, where the model card finds them.
+        reference: JSON of the evaluation's histograms (`Reference`).
         provenance: JSON; the model card shows what is text or a number at its top level.
         model_card: Markdown of README.md; written from the manifest unless given.
         created: with a time zone; now unless given.
@@ -102,6 +104,7 @@ def write_bundle(
             provenance=provenance,
             golden=GOLDEN,
             files={},
+            reference=reference,
         )
         answers = {key: _answers(scratch, manifest, key, golden) for key in variants}
         _write_json(scratch / GOLDEN, Golden(golden, answers).to_json())

@@ -76,6 +76,10 @@ class Fields:
         """An object."""
         return self.take(key, dict)
 
+    def has(self, key: str) -> bool:
+        """Whether `key` is there, for the few keys that need not be."""
+        return key in self._left
+
     def is_null(self, key: str) -> bool:
         """Whether `key` is there and null; if so it is taken."""
         if key in self._left and self._left[key] is None:

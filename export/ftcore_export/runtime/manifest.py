@@ -109,6 +109,7 @@ class Manifest:
         metrics, provenance: of the run that made it, as JSON.
         golden: file name of the inputs with expected answers that `Pipeline.selftest` replays.
         files: every file of the bundle but the manifest itself.
+        reference: JSON of the evaluation's histograms (`Reference`), where it has them.
     """
 
     name: str
@@ -124,6 +125,7 @@ class Manifest:
     provenance: Mapping[str, Any]
     golden: str
     files: Mapping[str, FileEntry]
+    reference: Mapping[str, Any] | None = None
 
     def make_decoder(self) -> Decoder:
         """The decoder that the bundle describes."""
@@ -147,6 +149,7 @@ class Manifest:
             "files": {
                 name: {"sha256": entry.sha256, "bytes": entry.bytes} for name, entry in self.files.items()
             },
+            **({} if self.reference is None else {"reference": dict(self.reference)}),
         }
 
     @classmethod
@@ -184,6 +187,7 @@ class Manifest:
                 name: FileEntry.from_json(entry, f"{MANIFEST}: files.{name:.60}")
                 for name, entry in files.items()
             },
+            reference=fields.mapping("reference") if fields.has("reference") else None,
         )
         fields.end()
         manifest._check()

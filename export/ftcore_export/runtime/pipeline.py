@@ -46,7 +46,7 @@ class Pipeline:
                 f"expected one graph 'model', got {', '.join(graphs)}", where=str(bundle.folder)
             )
         self.encoder = TextEncoder.from_bytes(bundle.contents[self.manifest.tokenizer], self.manifest.encoder)
-        self._session = GraphSession(
+        self.session = GraphSession(
             bundle.contents[graphs["model"]],
             graphs["model"],
             inputs=self.manifest.encoder.inputs,
@@ -140,12 +140,12 @@ class Pipeline:
         encoded, side = prepared.encoded, self.encoder.config.pad_side
         order = np.argsort(-encoded.lengths, kind="stable")  # longest first: memory peaks at once or never
         chosen = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-        batches = [self._session.run(self.encoder.collate(encoded, indices)) for indices in chosen]
+        batches = [self.session.run(self.encoder.collate(encoded, indices)) for indices in chosen]
         lengths = encoded.lengths[order] if self.decoder.by_token else None
         made = {}
         for name in self.decoder.outputs:
             rows = join_batches([batch[name] for batch in batches], lengths, side)
-            _require_finite(rows, prepared.row[order], lengths)
+            require_finite(rows, prepared.row[order], lengths)
             made[name] = restore_order(rows, order)
         return made
 
@@ -169,7 +169,7 @@ class Pipeline:
         return len(golden.inputs)
 
 
-def _require_finite(rows: np.ndarray, inputs: NDArray[np.int64], lengths: NDArray[np.int64] | None) -> None:
+def require_finite(rows: np.ndarray, inputs: NDArray[np.int64], lengths: NDArray[np.int64] | None) -> None:
     """Refuse outputs that are not finite, padding aside: no answer can be made of them."""
     finite = np.isfinite(rows)
     if lengths is not None:

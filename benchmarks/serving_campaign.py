@@ -1,0 +1,337 @@
+"""`ftcore serve` mistreated: mutated bodies, overload, sockets that drip, SIGTERM and reload under load.
+
+    python benchmarks/serving_campaign.py [--bundle DIR] [--bodies 200000] [--overload 60] [--sockets 500]
+        [--stops 20] [--reloads 20] [--only bodies overload drip stops reloads]
+
+Without `--bundle` the model of `serving.py` is made. Servers are processes of their own on loopback; the client is this
+process. Every part has a bounded count and ends by itself. Ends with one JSON line a target.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from http_load import HOST, Connection, closed_loop, open_loop, request_bytes
+from serving import make_bundle, read_texts
+
+PARTS = ("bodies", "overload", "drip", "stops", "reloads")
+TYPED, TENSORS = "/v1/models/model:predict", "/v2/models/model/infer"
+GROWTH_MB = 64.0  # of resident memory, that a part may cost
+
+
+@dataclass
+class Served:
+    """A running server: its process, port, and the file that its log goes to."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    def events(self) -> list[dict[str, Any]]:
+        """What it has logged so far."""
+        lines = self.log.read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+
+    def megabytes(self) -> float:
+        """Its private memory."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("RssAnon:")[1].split()[0]) / 1024
+
+
+@contextmanager
+def server(folder: Path, *arguments: str) -> Iterator[Served]:
+    """A server that is ready; killed at the end if it still lives."""
+    log = folder / f"log-{time.monotonic_ns()}"
+    command = [sys.executable, "-m", "ftcore", "serve", *arguments, "--port", "0"]
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, stderr=file)
+    served = Served(process, 0, log)
+    try:
+        end = time.monotonic() + 60
+        while not any(event["event"] == "ready" for event in served.events()):
+            if process.poll() is not None or time.monotonic() > end:
+                raise SystemExit(f"the server did not start: {log.read_text()[-500:]}")
+            time.sleep(0.05)
+        served.port = int(
+            next(e["url"] for e in served.events() if e["event"] == "listening").rsplit(":", 1)[1]
+        )
+        yield served
+    finally:
+        process.kill()
+        process.wait()
+
+
+class Targets:
+    """What was found, one JSON line each."""
+
+    def __init__(self) -> None:
+        self.met = True
+
+    def add(self, name: str, value: float, target: float, met: bool) -> None:
+        """Print one."""
+        self.met &= met
+        print(
+            json.dumps({"name": name, "value": round(value, 3), "target": round(target, 3), "met": met}),
+            flush=True,
+        )
+
+
+def mutated(draw: random.Random, body: bytes) -> bytes:
+    """A body with a few bytes changed, dropped, doubled, or pieces of JSON put in."""
+    pieces = [
+        b"{",
+        b"[",
+        b'"',
+        b"\\ud800",
+        b"null",
+        b"-1",
+        b"1e999",
+        b"\xff",
+        b"\x00",
+        b"[" * 40,
+        b":",
+        b",",
+        b"NaN",
+    ]
+    made = bytearray(body)
+    for _ in range(draw.randint(1, 6)):
+        place = draw.randrange(len(made) + 1)
+        match draw.randrange(4):
+            case 0 if made:
+                made[min(place, len(made) - 1)] = draw.randrange(256)
+            case 1:
+                del made[place : place + draw.randint(1, 8)]
+            case 2:
+                made[place:place] = made[place : place + draw.randint(1, 32)]
+            case _:
+                made[place:place] = draw.choice(pieces)
+    return bytes(made)
+
+
+def bodies(folder: Path, bundle: Path, count: int, targets: Targets) -> None:
+    """`count` mutated requests of both protocols."""
+    draw = random.Random(0)
+    seeds = [
+        (TYPED, {"inputs": ["good food", {"text": "a", "text_pair": "b"}]}, {}),
+        (TYPED, {"inputs": []}, {"content-encoding": "gzip"}),
+        (TENSORS, {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "data": ["good"]}]}, {}),
+        (TENSORS, {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1],
+                               "parameters": {"binary_data_size": 8}}]},
+         {"inference-header-content-length": "60"}),
+    ]  # fmt: skip
+    statuses: Counter[str] = Counter()
+
+    async def client(port: int, own: int, stream: random.Random) -> None:
+        line = Connection(port)
+        for _ in range(own):
+            path, body, headers = stream.choice(seeds)
+            status, _ = await line.ask(
+                request_bytes(path, mutated(stream, json.dumps(body).encode()), headers)
+            )
+            statuses[status] += 1
+        line.close()
+
+    async def all_clients(port: int) -> None:
+        streams = [random.Random(draw.random()) for _ in range(16)]
+        shares = [count // 16 + (number < count % 16) for number in range(16)]
+        await asyncio.gather(*(client(port, own, s) for own, s in zip(shares, streams, strict=True)))
+
+    with server(folder, f"model={bundle}", "--log-level", "error") as served:
+        asyncio.run(closed_loop(served.port, plain(["good"]), 4, 1.0))
+        before = served.megabytes()
+        asyncio.run(all_clients(served.port))
+        grown = served.megabytes() - before
+        print(f"{count} mutated bodies: {dict(statuses)}", flush=True)
+        failed = [n for status, n in statuses.items() if status[0] == "5" and status not in ("503", "504")]
+        lost = sum(statuses[name] for name in ("broken", "refused"))
+        targets.add("mutated bodies answered 5xx but 503 and 504", sum(failed), 0, not failed)
+        targets.add("mutated bodies without an answer", lost, 0, lost == 0)
+        targets.add("growth of memory over them, MB", grown, GROWTH_MB, grown <= GROWTH_MB)
+
+
+def plain(texts: Sequence[str]) -> list[bytes]:
+    """Requests of one text each."""
+    return [request_bytes(TYPED, json.dumps({"inputs": [text]}).encode()) for text in texts]
+
+
+def overload(folder: Path, bundle: Path, seconds: float, requests: list[bytes], targets: Targets) -> None:
+    """Four times what it can, for so long."""
+    with server(folder, f"model={bundle}", "--queue", "128", "--log-level", "error") as served:
+        able = asyncio.run(closed_loop(served.port, requests, 64, min(5.0, seconds)))
+        rate = 4 * able.summary()["answers_per_second"]
+        before = served.megabytes()
+        result = asyncio.run(open_loop(served.port, requests, rate, 512, seconds))
+        grown = served.megabytes() - before
+    found = result.summary()
+    print(f"overload, {rate:.0f} /s offered: {found}", flush=True)
+    odd = sum(n for status, n in result.statuses.items() if status not in ("200", "429", "503"))
+    targets.add("answers under overload that are not 200, 429 or 503", odd, 0, odd == 0)
+    turned = result.statuses["429"] + result.statuses["503"]
+    targets.add("requests turned away under overload", turned, 1, turned >= 1)
+    # A full queue of 128 takes 128 / throughput to answer; three times that is room for the client's own waiting.
+    bound = 3000 * 128 / able.summary()["answers_per_second"]
+    targets.add("p99 of the accepted, ms", found["p99_ms"], bound, found["p99_ms"] <= bound)
+    targets.add("growth of memory under overload, MB", grown, GROWTH_MB, grown <= GROWTH_MB)
+
+
+def drip(
+    folder: Path, bundle: Path, sockets: int, seconds: float, requests: list[bytes], targets: Targets
+) -> None:
+    """Sockets that send a byte now and then, half of them heads and half bodies; one good client beside."""
+    starts = [b"POST " + TYPED.encode() + b" HTTP/1.1\r\nhost: a\r\n",
+              b"POST " + TYPED.encode() + b" HTTP/1.1\r\nhost: a\r\ncontent-length: 9999\r\n\r\n"]  # fmt: skip
+
+    async def slow(port: int, start: bytes, ends: asyncio.Event) -> None:
+        while not ends.is_set():
+            try:
+                _, writer = await asyncio.open_connection(HOST, port)
+                writer.write(start)
+                while not ends.is_set():
+                    writer.write(b"a")
+                    await writer.drain()
+                    await asyncio.sleep(0.5)
+                writer.close()
+            except OSError:
+                await asyncio.sleep(0.1)
+
+    async def both(port: int) -> tuple[float, float]:
+        alone = (await closed_loop(port, requests, 1, seconds)).summary()["p99_ms"]
+        ends = asyncio.Event()
+        dripping = [asyncio.create_task(slow(port, starts[n % 2], ends)) for n in range(sockets)]
+        await asyncio.sleep(1)
+        beside = (await closed_loop(port, requests, 1, seconds)).summary()["p99_ms"]
+        ends.set()
+        await asyncio.gather(*dripping)
+        return alone, beside
+
+    with server(folder, f"model={bundle}", "--log-level", "error") as served:
+        alone, beside = asyncio.run(both(served.port))
+    print(
+        f"p99 of one client: {alone:.2f} ms alone, {beside:.2f} ms beside {sockets} dripping sockets",
+        flush=True,
+    )
+    targets.add(
+        f"p99 beside {sockets} dripping sockets over p99 alone", beside / alone, 2.0, beside <= 2 * alone
+    )
+
+
+def stops(folder: Path, bundle: Path, count: int, targets: Targets) -> None:
+    """SIGTERM in the middle of load: what the server took up, its client must get."""
+    lost = taken = wrong = 0
+    for round_ in range(count):
+        with server(folder, f"model={bundle}", "--drain", "0.2") as served:
+            got: dict[str, str] = {}
+
+            async def client(number: int, port: int, got: dict[str, str], ends: float) -> None:
+                line, place = Connection(port), 0
+                while time.monotonic() < ends:
+                    name = f"{number}-{place}"
+                    body = json.dumps({"inputs": ["good food " * (1 + place % 20)]}).encode()
+                    got[name], _ = await line.ask(request_bytes(TYPED, body, {"x-request-id": name}))
+                    if got[name] == "refused":
+                        break
+                    place += 1
+                line.close()
+
+            async def load(
+                port: int, process: subprocess.Popen[bytes], got: dict[str, str], after: float
+            ) -> None:
+                ends = time.monotonic() + after + 8
+                clients = [asyncio.create_task(client(n, port, got, ends)) for n in range(16)]
+                await asyncio.sleep(after)
+                process.send_signal(signal.SIGTERM)
+                await asyncio.gather(*clients)
+
+            after = 0.2 + 0.05 * random.Random(round_).random()
+            asyncio.run(load(served.port, served.process, got, after))
+            wrong += served.process.wait(30) != 0
+            answered = {
+                e["request_id"] for e in served.events() if e["event"] == "request" and e["status"] == 200
+            }
+            taken += len(answered)
+            lost += sum(got.get(name) != "200" for name in answered)
+            wrong += sum(status not in ("200", "503", "refused", "broken") for status in got.values())
+    print(f"{count} times SIGTERM under load: {taken} requests accepted", flush=True)
+    targets.add("accepted requests lost", lost, 0, lost == 0 and taken > 0)
+    targets.add("exits other than 0, and other answers", wrong, 0, wrong == 0)
+
+
+def reloads(folder: Path, bundle: Path, count: int, requests: list[bytes], targets: Targets) -> None:
+    """SIGHUP in the middle of load, to and fro between two versions."""
+    file = folder / "models.json"
+
+    def say(version: int) -> None:
+        beside = file.with_suffix(".new")
+        beside.write_text(json.dumps({"models": {"model": {"versions": {str(version): str(bundle)}}}}))
+        beside.replace(file)
+
+    async def load(served: Served) -> Counter[str]:
+        seconds = 1.0 + count * 1.5
+        loading = asyncio.create_task(closed_loop(served.port, requests, 16, seconds))
+        for number in range(count):
+            await asyncio.sleep(1.4)
+            await asyncio.to_thread(say, number % 2)
+            served.process.send_signal(signal.SIGHUP)
+        return (await loading).statuses
+
+    say(1)
+    with server(folder, "--models", str(file), "--log-level", "info") as served:
+        statuses = asyncio.run(load(served))
+        time.sleep(1.0)
+        done = sum(event["event"] == "reloaded" for event in served.events())
+    print(f"{done} reloads under load: {dict(statuses)}", flush=True)
+    failed = sum(n for status, n in statuses.items() if status != "200")
+    targets.add("requests failed during reloads", failed, 0, failed == 0)
+    targets.add("reloads done", done, count, done == count)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Every part asked for; returns 0 if all targets are met."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--bundle", type=Path)
+    parser.add_argument("--bodies", type=int, default=200_000)
+    parser.add_argument("--overload", type=float, default=60.0, metavar="SECONDS")
+    parser.add_argument("--sockets", type=int, default=500)
+    parser.add_argument("--drip", type=float, default=20.0, metavar="SECONDS")
+    parser.add_argument("--stops", type=int, default=20)
+    parser.add_argument("--reloads", type=int, default=20)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    args = parser.parse_args(argv)
+    os.environ.pop("FTCORE_TOKEN", None)
+    requests = plain(read_texts(500))
+    targets = Targets()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        bundle = (args.bundle or make_bundle(folder)).resolve()
+        if "bodies" in args.only:
+            bodies(folder, bundle, args.bodies, targets)
+        if "overload" in args.only:
+            overload(folder, bundle, args.overload, requests, targets)
+        if "drip" in args.only:
+            drip(folder, bundle, args.sockets, args.drip, requests, targets)
+        if "stops" in args.only:
+            stops(folder, bundle, args.stops, targets)
+        if "reloads" in args.only:
+            reloads(folder, bundle, args.reloads, requests, targets)
+    return 0 if targets.met else 3
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,251 @@
+"""Dynamic batching: features of all waiting requests share batches of like length, within a budget of tokens.
+
+A request's inputs become features (an input, or a window of one). A free worker takes the feature that has waited
+longest and fills its batch with the features nearest to it in length, whosesoever they are. A batch is closed before
+more than a quarter of it would be padding: two batches are then less work than one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ftcore_export.errors import BundleError
+from ftcore_export.runtime.answers import Answer
+from ftcore_export.runtime.decoders import Decoder, Prepared
+from ftcore_export.runtime.encoding import Encoded, TextEncoder
+from ftcore_export.runtime.outputs import join_batches
+from ftcore_export.runtime.pipeline import Pipeline, require_finite
+from ftcore_export.server.settings import Batching
+
+_PADDING = 0.25  # of a batch, at most
+
+
+@dataclass(eq=False)
+class Work:
+    """One request's features, waiting for their rows of the graph's outputs.
+
+    Args:
+        top_k: candidates of an answer.
+        done: called once, in a worker's thread, with the answers or an error.
+        cancelled: set where nobody waits any more: features that have not run are dropped.
+        prepared: the features, once they are made.
+    """
+
+    top_k: int
+    done: Callable[[Work, list[Answer] | Exception], None]
+    cancelled: bool = False
+    prepared: Prepared = field(init=False)
+    arrived: float = field(default_factory=time.monotonic)
+    rows: dict[int, Mapping[str, np.ndarray]] = field(default_factory=dict)
+
+    def outputs(self, decoder: Decoder, encoder: TextEncoder) -> dict[str, np.ndarray]:
+        """The rows that came from different batches as whole outputs, in the order of the features."""
+        lengths = self.prepared.encoded.lengths if decoder.by_token else None
+        made = {}
+        for name in decoder.outputs:
+            parts = [self.rows[index][name][None] for index in range(len(self.rows))]
+            made[name] = join_batches(parts, lengths, encoder.config.pad_side)
+            require_finite(made[name], self.prepared.row, lengths)
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One row of a batch: its length in tokens, its request, and its place among the request's features."""
+
+    length: int
+    work: Work
+    index: int
+
+
+def choose(waiting: Sequence[Feature], tokens: int) -> list[Feature]:
+    """A batch out of `waiting`, which is in the order of arrival; the first one is in it.
+
+    Args:
+        tokens: of the batch, padding included; a feature that is longer goes alone.
+    """
+    ranked = sorted(waiting, key=lambda feature: feature.length)
+    seed = waiting[0]
+    left = bisect_left(ranked, seed.length, key=lambda feature: feature.length)
+    left = next(place for place in range(left, len(ranked)) if ranked[place] is seed)
+    right = left + 1
+    used = longest = seed.length
+    while left > 0 or right < len(ranked):
+        shorter = ranked[left - 1].length if left > 0 else None
+        longer = ranked[right].length if right < len(ranked) else None
+        # Take whichever wastes less: a shorter one is padded itself, a longer one pads all that are there.
+        take_longer = shorter is None or (
+            longer is not None and (longer - longest) * (right - left) <= longest - shorter
+        )
+        added = longer if take_longer else shorter
+        assert added is not None
+        width = max(longest, added)
+        cells = width * (right - left + 1)
+        if cells > tokens or used + added < (1 - _PADDING) * cells:
+            break
+        used, longest = used + added, width
+        left, right = (left, right + 1) if take_longer else (left - 1, right)
+    return ranked[left:right]
+
+
+class Batcher:
+    """Threads that run batches of one pipeline until `close`.
+
+    Args:
+        observe: called after each batch with its features and its padded tokens.
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, config: Batching, observe: Callable[[int, int], None] = lambda *_: None
+    ) -> None:
+        self._pipeline = pipeline
+        self._config = config
+        self._observe = observe
+        self._waiting: list[Feature] = []
+        self._changed = threading.Condition()
+        self._closed = False
+        self._threads = [
+            threading.Thread(target=self._work, name=f"batches-{number}", daemon=True)
+            for number in range(config.workers)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Features that no worker has taken yet."""
+        return len(self._waiting)
+
+    def submit(self, work: Work) -> None:
+        """Queue the features of a request, which has at least one."""
+        lengths = work.prepared.encoded.lengths.tolist()
+        features = [Feature(length, work, index) for index, length in enumerate(lengths)]
+        with self._changed:
+            self._waiting += features
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Finish what is queued, then end the threads."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        while batch := self._take():
+            try:
+                self._answer(batch)
+            except Exception as error:  # noqa: BLE001 (a worker outlives any request; the error is its request's)
+                self._refuse(batch, error)
+
+    def _take(self) -> list[Feature]:
+        """The next batch; empty once closed."""
+        with self._changed:
+            while True:
+                self._waiting = [feature for feature in self._waiting if not feature.work.cancelled]
+                if not self._waiting:
+                    if self._closed:
+                        return []
+                    self._changed.wait()
+                    continue
+                wait = self._waiting[0].work.arrived + self._config.delay_seconds - time.monotonic()
+                batch = choose(self._waiting, self._config.tokens)
+                if wait > 0 and len(batch) == len(self._waiting) and not self._closed:
+                    self._changed.wait(wait)
+                    continue
+                taken = set(map(id, batch))
+                self._waiting = [feature for feature in self._waiting if id(feature) not in taken]
+                if self._waiting:
+                    self._changed.notify()
+                return batch
+
+    def _answer(self, batch: list[Feature]) -> None:
+        try:
+            outputs = self._pipeline.session.run(self._pipeline.encoder.collate(_merged(batch)))
+        except BundleError as error:
+            by_work = _by_work(batch)
+            if len(by_work) == 1:
+                self._refuse(batch, error)
+                return
+            for features in by_work.values():  # one request's features must not fail another's
+                self._answer(features)
+            return
+        self._observe(len(batch), max(feature.length for feature in batch) * len(batch))
+        finished = []
+        for place, feature in enumerate(batch):
+            work = feature.work
+            work.rows[feature.index] = {name: array[place] for name, array in outputs.items()}
+            if len(work.rows) == len(work.prepared.encoded) and not work.cancelled:
+                finished.append(work)
+        for work in finished:
+            work.done(work, self._decoded(work))
+
+    def _decoded(self, work: Work) -> list[Answer] | Exception:
+        pipeline = self._pipeline
+        try:
+            outputs = work.outputs(pipeline.decoder, pipeline.encoder)
+            return pipeline.decoder.decode(outputs, work.prepared, work.top_k)
+        except Exception as error:  # noqa: BLE001 (handed to the request that it belongs to)
+            return error
+
+    def _refuse(self, batch: list[Feature], error: Exception) -> None:
+        for work in _by_work(batch):
+            if not work.cancelled:
+                work.cancelled = True
+                work.done(work, error)
+
+
+def _by_work(batch: Sequence[Feature]) -> dict[Work, list[Feature]]:
+    found: dict[Work, list[Feature]] = {}
+    for feature in batch:
+        found.setdefault(feature.work, []).append(feature)
+    return found
+
+
+def _merged(batch: Sequence[Feature]) -> Encoded:
+    """Features of several requests as one `Encoded`."""
+    sources = [(feature.work.prepared.encoded, feature.index) for feature in batch]
+    typed = sources[0][0].token_type_ids is not None
+    return Encoded(
+        input_ids=[encoded.input_ids[index] for encoded, index in sources],
+        token_type_ids=[(encoded.token_type_ids or [])[index] for encoded, index in sources]
+        if typed
+        else None,
+        lengths=np.fromiter((feature.length for feature in batch), np.int64, len(batch)),
+        truncated=np.zeros(len(batch), bool),
+    )
+
+
+def answer_into(
+    future: asyncio.Future[list[Answer]],
+) -> Callable[[Any, list[Answer] | Exception], None]:
+    """A `Work.done` that settles a future of another thread's event loop, if somebody still waits for it."""
+    loop = future.get_loop()
+
+    def settle(result: list[Answer] | Exception) -> None:
+        if future.done():
+            return
+        if isinstance(result, Exception):
+            future.set_exception(result)
+        else:
+            future.set_result(result)
+
+    return lambda work, result: _in_loop(loop, settle, result)
+
+
+def _in_loop(
+    loop: asyncio.AbstractEventLoop,
+    settle: Callable[[list[Answer] | Exception], None],
+    result: list[Answer] | Exception,
+) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(settle, result)

@@ -1,0 +1,220 @@
+"""One version of a model: a loaded bundle that has passed its self-test, its batches, its drift, its requests."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import math
+import time
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+
+from ftcore_export.errors import UserError
+from ftcore_export.runtime.answers import Answer
+from ftcore_export.runtime.decoders import Prepared
+from ftcore_export.runtime.inputs import Input
+from ftcore_export.runtime.manifest import Manifest
+from ftcore_export.runtime.pipeline import Pipeline
+from ftcore_export.runtime.reference import (
+    Reference,
+    confidence_of,
+    label_of,
+    observations,
+    unknown_id,
+)
+from ftcore_export.server.batching import Batcher, Work, answer_into
+from ftcore_export.server.contracts import Contract
+from ftcore_export.server.drift import Drift
+from ftcore_export.server.metrics import Metrics
+from ftcore_export.server.problems import Problem
+from ftcore_export.server.settings import Settings
+from ftcore_export.server.tensors import describe_outputs
+
+_MEMORY = 0.9  # share of the past in the moving average of the seconds to an answer
+
+
+def fingerprint(manifest: Manifest) -> str:
+    """What a bundle's version is called unless somebody names it: 12 hexadecimal digits of its manifest's hash."""
+    text = json.dumps(manifest.to_json(), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+class Version:
+    """Answers requests until `close`. Its methods belong to the event loop; batches run in threads of their own.
+
+    Args:
+        path: the bundle's folder.
+        name, version: what it is served as.
+        executor: where texts are tokenised.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        version: str,
+        pipeline: Pipeline,
+        settings: Settings,
+        metrics: Metrics,
+        executor: Executor,
+    ) -> None:
+        self.path = path
+        self.name = name
+        self.version = version
+        self.pipeline = pipeline
+        self.fingerprint = fingerprint(pipeline.manifest)
+        self.contract = Contract.of(pipeline.decoder, settings.limits)
+        self.outputs = describe_outputs(
+            pipeline.predict(["a" if pipeline.required == 1 else ("a", "a")]), pipeline.labels
+        )
+        self._settings = settings
+        self._metrics = metrics
+        self._executor = executor
+        self._queued = metrics.queue.labels(name, version)
+        self._confidence = metrics.confidence.labels(name, version)
+        sizes, tokens = metrics.batch_size.labels(name, version), metrics.batch_tokens.labels(name, version)
+
+        def observe(features: int, padded: int) -> None:
+            sizes.observe(features)
+            tokens.observe(padded)
+
+        self._batcher = Batcher(pipeline, settings.batching, observe)
+        reference = pipeline.manifest.reference
+        self._unknown = unknown_id(pipeline.encoder.tokenizer) if reference else None
+        self.drift = Drift(Reference.from_json(reference, "bundle.json: reference")) if reference else None
+        self._inputs = 0  # waiting or being answered
+        self._seconds = 0.0  # to an answer, a moving average
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def answer(self, inputs: Sequence[Input], top_k: int, seconds: float) -> list[Answer]:
+        """One answer for each input.
+
+        Args:
+            seconds: until a 504.
+
+        Raises:
+            Problem: 413 too many tokens, 429 the queue is full, 504 out of time.
+            InputError: an input that cannot be answered.
+        """
+        if not inputs:
+            return []
+        self._admit(len(inputs))
+        began = time.monotonic()
+        future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
+        work = Work(top_k, answer_into(future))
+        try:
+            async with asyncio.timeout(seconds):
+                self._executor.submit(self._prepare, work, inputs)
+                answers = await future
+            self._seconds = _MEMORY * self._seconds + (1 - _MEMORY) * (time.monotonic() - began)
+            self._count(work.prepared, answers)
+            return answers
+        except TimeoutError:
+            raise Problem(504, "deadline", "the answer was not ready in time") from None
+        finally:
+            work.cancelled = True
+            self._release(len(inputs))
+
+    async def drained(self) -> None:
+        """Return once no request is being answered."""
+        await self._idle.wait()
+
+    def close(self) -> None:
+        """End the threads of the batches and drop the metrics; nothing is to be answered any more."""
+        self._batcher.close()
+        self._metrics.forget(self.name, self.version)
+
+    def refresh(self) -> None:
+        """Bring the gauges up to date that change with every request."""
+        self._queued.set(self._inputs)
+        for measure, value in (self.drift.psi() if self.drift else {}).items():
+            if value is not None:
+                self._metrics.drift.labels(self.name, self.version, measure).set(value)
+
+    def _admit(self, inputs: int) -> None:
+        capacity = self._settings.batching.queue
+        if self._inputs and self._inputs + inputs > capacity:
+            seconds = str(min(60, max(1, math.ceil(self._seconds))))
+            raise Problem(429, "overloaded", "too many inputs are waiting", headers={"retry-after": seconds})
+        self._inputs += inputs
+        self._idle.clear()
+
+    def _release(self, inputs: int) -> None:
+        self._inputs -= inputs
+        if not self._inputs:
+            self._idle.set()
+
+    def _prepare(self, work: Work, inputs: Sequence[Input]) -> None:
+        """Tokenise and queue; in a thread of the executor, which hands over to the batches' without the event loop."""
+        if work.cancelled:
+            return
+        try:
+            work.prepared = self.pipeline.decoder.prepare(inputs, self.pipeline.encoder)
+            self._check_tokens(work.prepared)
+        except Exception as error:  # noqa: BLE001 (handed to the request that it belongs to)
+            work.done(work, error)
+        else:
+            self._batcher.submit(work)
+
+    def _check_tokens(self, prepared: Prepared) -> None:
+        limit = self._settings.limits.tokens
+        if int(prepared.encoded.lengths.sum()) > limit:
+            raise Problem(413, "too_large", f"the inputs have more than {limit:,} tokens together")
+
+    def _count(self, prepared: Prepared, answers: Sequence[Answer]) -> None:
+        for answer in answers:
+            if (label := label_of(answer)) is not None:
+                self._metrics.predictions.labels(self.name, self.version, label).inc()
+            if (confidence := confidence_of(answer)) is not None:
+                self._confidence.observe(confidence)
+        if self.drift:
+            self.drift.add(observations(prepared, answers, self._unknown))
+
+
+def load_version(
+    path: Path,
+    name: str | None,
+    version: str | None,
+    settings: Settings,
+    metrics: Metrics,
+    executor: Executor,
+) -> Version:
+    """Load a bundle and replay its golden examples. Blocks for as long as that takes.
+
+    Args:
+        name, version: the bundle's own name and fingerprint if None.
+
+    Raises:
+        UserError: it is no bundle, or does not answer as it did when it was written, or has a name unfit for a URL.
+    """
+    pipeline = Pipeline.load(path, settings.variant, threads=settings.batching.threads)
+    pipeline.selftest()
+    chosen = name or pipeline.manifest.name
+    require_name(chosen, str(path))
+    return Version(
+        path,
+        chosen,
+        version or fingerprint(pipeline.manifest),
+        pipeline,
+        settings,
+        metrics,
+        executor,
+    )
+
+
+def require_name(name: str, where: str) -> None:
+    """Refuse what cannot stand in a path of a URL as it is.
+
+    Raises:
+        UserError: it is empty, too long, or has other characters than letters, digits, `.`, `_` and `-`.
+    """
+    allowed = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+    if not 0 < len(name) <= 64 or not set(name) <= allowed or name.startswith("."):
+        raise UserError(
+            f"{name!r:.80} is no name for a model or version",
+            where=where,
+            hint="give NAME=PATH or NAME@VERSION=PATH, of letters, digits, '.', '_' and '-'",
+        )

@@ -1,0 +1,213 @@
+"""`ftcore package`: what is written for each engine is read by that engine's own definitions, and answers alike."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+import types
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+from bundles import sentences
+from ruamel.yaml import YAML
+
+from ftcore.cli import _parser, main
+from ftcore_export import Pipeline
+from ftcore_export.runtime.answers import to_json
+
+TEXTS = sentences(6, seed=9)
+
+
+def package(door: str, bundle: Path, output: Path, *more: str) -> Path:
+    assert main(["package", door, str(bundle), "--output", str(output), *more]) == 0
+    return output
+
+
+def expected(bundle: Path) -> list[dict[str, Any]]:
+    return [to_json(answer) for answer in Pipeline.load(bundle).predict(TEXTS)]
+
+
+@pytest.fixture
+def triton_repository(tiny_bundle: Path, tmp_path: Path) -> Path:
+    return package("triton", tiny_bundle, tmp_path / "repository", "--threads", "2")
+
+
+def test_tritons_own_definitions_read_its_configuration(triton_repository: Path) -> None:
+    text_format = pytest.importorskip("google.protobuf.text_format")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        reason = "tritonclient[grpc], which carries Triton's protobuf definitions, is not installed"
+        definitions = pytest.importorskip("tritonclient.grpc.model_config_pb2", reason=reason)
+    parsed = {
+        name: text_format.Parse(
+            (triton_repository / name / "config.pbtxt").read_text(), definitions.ModelConfig()
+        )
+        for name in ("tiny", "tiny_graph")
+    }
+    graph = ort.InferenceSession(triton_repository / "tiny_graph/1/model.onnx")
+    assert [tensor.name for tensor in parsed["tiny_graph"].input] == [
+        node.name for node in graph.get_inputs()
+    ]
+    assert [tensor.name for tensor in parsed["tiny_graph"].output] == ["logits"]
+    assert list(parsed["tiny_graph"].output[0].dims) == [3]
+    assert parsed["tiny_graph"].HasField("dynamic_batching")
+    assert parsed["tiny_graph"].parameters["intra_op_thread_count"].string_value == "2"
+    assert parsed["tiny"].backend == "python"
+    assert [(tensor.name, tensor.optional) for tensor in parsed["tiny"].input] == [
+        ("text", False),
+        ("text_pair", True),
+    ]
+    assert {tensor.name for tensor in parsed["tiny"].output} == {
+        "answer", "label", "score", "polarity", "scores",
+    }  # fmt: skip
+
+
+class FakeTriton(types.ModuleType):
+    """The part of Triton's Python backend that the step uses, over the graphs of a model repository."""
+
+    def __init__(self, repository: Path) -> None:
+        super().__init__("triton_python_backend_utils")
+
+        class Tensor:
+            def __init__(self, name: str, array: np.ndarray) -> None:
+                self.label, self.array = name, array
+
+            def as_numpy(self) -> np.ndarray:
+                return self.array
+
+        class Response:
+            def __init__(self, output_tensors: list[Tensor] | None = None, error: Any = None) -> None:
+                self.tensors, self.error = output_tensors or [], error
+
+            def has_error(self) -> bool:
+                return self.error is not None
+
+        class Request:
+            def __init__(
+                self, model_name: str, requested_output_names: list[str], inputs: list[Tensor]
+            ) -> None:
+                self.graph, self.wanted, self.inputs = model_name, requested_output_names, inputs
+
+            def exec(self) -> Response:
+                session = ort.InferenceSession(repository / self.graph / "1" / "model.onnx")
+                feeds = {tensor.label: tensor.array for tensor in self.inputs}
+                made = session.run(self.wanted, feeds)
+                return Response([Tensor(n, a) for n, a in zip(self.wanted, made, strict=True)])
+
+        def find(tensors: list[Tensor], name: str) -> Tensor | None:
+            return next((tensor for tensor in tensors if tensor.label == name), None)
+
+        self.Tensor, self.InferenceResponse, self.InferenceRequest = Tensor, Response, Request
+        self.TritonError = str
+        self.get_input_tensor_by_name = find
+        self.get_output_tensor_by_name = lambda response, name: find(response.tensors, name)
+
+
+def test_the_step_and_the_graph_answer_like_the_pipeline(
+    triton_repository: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = FakeTriton(triton_repository)
+    monkeypatch.setitem(sys.modules, "triton_python_backend_utils", fake)
+    spec = importlib.util.spec_from_file_location("step", triton_repository / "tiny/1/model.py")
+    assert spec is not None
+    assert spec.loader is not None
+    step = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(step)
+    model = step.TritonPythonModel()
+    model.initialize(
+        {
+            "model_repository": str(triton_repository / "tiny"),
+            "model_version": "1",
+            "model_name": "tiny",
+        }
+    )
+    good = [fake.Tensor("text", np.array([text.encode() for text in TEXTS], object))]
+    bad = [fake.Tensor("text", np.array([b" "], object))]
+    answered, refused = model.execute([good, bad])
+    found = {tensor.label: tensor.array.tolist() for tensor in answered.tensors}
+    assert [json.loads(text)["label"] for text in found["answer"]] == [
+        answer["label"] for answer in expected(tiny_bundle)
+    ]
+    assert found["score"] == pytest.approx([answer["score"] for answer in expected(tiny_bundle)], abs=1e-5)
+    assert refused.error == "the text is empty"
+
+
+def test_kserve(tiny_bundle: Path, tmp_path: Path) -> None:
+    folder = package("kserve", tiny_bundle, tmp_path / "kserve", "--image", "a/b:1", "--storage", "pvc://x/y")
+    service = YAML(typ="safe").load((folder / "inferenceservice.yaml").read_text())
+    assert (service["apiVersion"], service["kind"]) == ("serving.kserve.io/v1beta1", "InferenceService")
+    (container,) = service["spec"]["predictor"]["containers"]
+    assert container["image"] == "a/b:1"
+    assert container["env"] == [{"name": "STORAGE_URI", "value": "pvc://x/y"}]
+    arguments = _parser().parse_args(container["args"])
+    assert (arguments.bundles, arguments.port) == (
+        ["tiny=/mnt/models"],
+        container["ports"][0]["containerPort"],
+    )
+    assert main(["package", "kserve", str(tiny_bundle), "--output", str(tmp_path / "other")]) == 2
+
+
+def test_docker(tiny_bundle: Path, tmp_path: Path) -> None:
+    wheel = tmp_path / "ftcore-9-py3-none-any.whl"
+    wheel.write_bytes(b"")
+    folder = package("docker", tiny_bundle, tmp_path / "image", "--wheel", str(wheel))
+    lines = (folder / "Dockerfile").read_text().splitlines()
+    assert Pipeline.load(folder / "bundle").selftest() == 4
+    assert "USER 10001:10001" in lines
+    copied = [line.split()[-2] for line in lines if line.startswith("COPY") and "--from" not in line]
+    assert all((folder / name).exists() for name in copied)
+    command = json.loads(next(line for line in lines if line.startswith("CMD")).removeprefix("CMD "))
+    assert _parser().parse_args(command).bundles == ["tiny=/bundle"]
+    (service,) = YAML(typ="safe").load((folder / "compose.yaml").read_text())["services"].values()
+    assert service["read_only"] is True
+    assert service["ports"] == ["127.0.0.1:8000:8000"]
+
+
+def test_hadolint_has_nothing_to_say(tiny_bundle: Path, tmp_path: Path) -> None:
+    hadolint = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which("hadolint")
+    if hadolint is None:
+        pytest.skip("hadolint is not installed")
+    folder = package("docker", tiny_bundle, tmp_path / "image")
+    done = subprocess.run([hadolint, str(folder / "Dockerfile")], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_mlflow_without_mlflow(tiny_bundle: Path, tmp_path: Path) -> None:
+    """What MLflow does with the model: it imports the loader that is named and hands it the data."""
+    import pandas
+
+    folder = package("mlflow", tiny_bundle, tmp_path / "model")
+    described = YAML(typ="safe").load((folder / "MLmodel").read_text())
+    flavour = described["flavors"]["python_function"]
+    loader = importlib.import_module(flavour["loader_module"])
+    scorer = loader._load_pyfunc(str(folder / flavour["data"]))
+    found = scorer.predict(pandas.DataFrame({"text": TEXTS}))
+    assert [answer["label"] for answer in found] == [answer["label"] for answer in expected(tiny_bundle)]
+    columns = json.loads(described["signature"]["inputs"])
+    assert [(column["name"], column["required"]) for column in columns] == [
+        ("text", True),
+        ("text_pair", False),
+    ]
+    arguments = ["package", "mlflow", str(tiny_bundle), "--output", str(tmp_path / "x"), "--variant", "int8"]
+    assert main(arguments) == 2
+
+
+def test_what_cannot_be_written(
+    tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "there").mkdir()
+    for arguments, says in (
+        (["--output", str(tmp_path / "there")], "is there already"),
+        (["--output", str(tmp_path / "new"), "--name", "A b"], "is no name"),
+        (["--output", str(tmp_path / "new"), "--threads", "0"], "must be at least 1"),
+    ):
+        assert main(["package", "triton", str(tiny_bundle), *arguments]) == 2
+        assert says in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()

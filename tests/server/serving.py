@@ -1,0 +1,84 @@
+"""A server in a thread of the test, on a free port of loopback; it ends with its `with` block."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from ftcore_export.server.deployment import Deployment, from_arguments
+from ftcore_export.server.process import Server
+from ftcore_export.server.settings import Batching, Settings
+
+SETTINGS = Settings(port=0, drain_seconds=0.0, grace_seconds=5.0, batching=Batching(threads=1))
+
+
+class Running:
+    """A server and a client of it.
+
+    Args:
+        deployment: what is served; a test may exchange it and call `reload`.
+    """
+
+    def __init__(self, deployment: Deployment, settings: Settings) -> None:
+        self.deployment = deployment
+        self.server = Server(settings, lambda: self.deployment)
+        self._thread = threading.Thread(target=self.server.run, daemon=True)
+        self._thread.start()
+        wait_until(
+            lambda: self.server.started and (self.server.service.registry.ready or self.server.failure)
+        )
+        assert self.server.failure is None, self.server.failure
+        self.url = f"http://127.0.0.1:{self.server.port}"
+        self.client = httpx.Client(base_url=self.url, timeout=20, trust_env=False)
+
+    def post(self, path: str, body: Any, **named: Any) -> httpx.Response:
+        """Send JSON."""
+        return self.client.post(path, json=body, **named)
+
+    def ask(self, *texts: Any, model: str = "tiny", **named: Any) -> httpx.Response:
+        """Ask the typed endpoint."""
+        return self.post(f"/v1/models/{model}:predict", {"inputs": list(texts)}, **named)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """One sample of /metrics; 0 where there is none."""
+        self.client.get("/metrics")
+        return self.server.service.metrics.registry.get_sample_value(name, labels) or 0.0
+
+    def reload(self) -> None:
+        """Reload, and wait until it is done."""
+        loop = self.server.loop
+        done = asyncio.run_coroutine_threadsafe(self.server._again(), loop)
+        done.result(20)
+
+    def stop(self) -> None:
+        """Drain and wait for the end."""
+        self.client.close()
+        self.server.handle_exit(15, None)
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+
+
+@contextmanager
+def serving(*bundles: str | Path, canaries: Sequence[str] = (), **changes: Any) -> Iterator[Running]:
+    """Serve bundles with `SETTINGS` changed by `changes`."""
+    running = Running(from_arguments([str(path) for path in bundles], canaries), replace(SETTINGS, **changes))
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+def wait_until(condition: Any, seconds: float = 30.0) -> None:
+    """Wait for a condition, for so long and no longer."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come about in time"
+        time.sleep(0.01)

@@ -1,0 +1,152 @@
+"""The page at `/` in headless Chromium: views, occlusion, phone width, dark, and no request to anybody else."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from serving import Running, serving
+
+CHROMIUM = shutil.which("chromium")
+PHONE = {"width": 360, "height": 740}
+
+
+@pytest.fixture(scope="module")
+def server(tiny_bundle: Path) -> Iterator[Running]:
+    with serving(f"tiny={tiny_bundle}", f"second={tiny_bundle}") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Opened:
+    """The page, open; what it asked for and what went wrong in it."""
+
+    def __init__(self, browser: Any, url: str, **options: Any) -> None:
+        self.context = browser.new_context(**options)
+        self.page = self.context.new_page()
+        self.requests: list[str] = []
+        self.problems: list[str] = []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on(
+            "console",
+            lambda message: self.problems.append(message.text) if message.type == "error" else None,
+        )
+        self.page.goto(f"{url}/")
+
+    def overflows(self) -> bool:
+        """Whether it is wider than the window."""
+        return bool(self.page.evaluate("document.documentElement.scrollWidth > window.innerWidth"))
+
+
+def test_labels_and_the_words_that_matter(browser: Any, server: Running) -> None:
+    opened = Opened(browser, server.url)
+    page = opened.page
+    page.get_by_label("Text").fill("the food was <b>very</b> good")
+    page.get_by_role("button", name="Ask").click()
+    page.wait_for_selector("#answer .bars")
+    assert page.locator(".bars .name").count() == 3
+    assert "ms" in page.locator("#facts").inner_text()
+    label = server.ask("the food was <b>very</b> good").json()["predictions"][0]["label"]
+    assert page.locator("#answer .big").inner_text() == label
+    page.get_by_role("button", name="Which words matter?").click()
+    page.wait_for_selector("#reasons .word")
+    assert page.locator("#reasons .word").all_inner_texts() == ["the", "food", "was", "<b>very</b>", "good"]
+    falls = [
+        float(value) for value in page.eval_on_selector_all(".word", "all => all.map(w => w.dataset.fall)")
+    ]
+    scores = [
+        answer["scores"][label]
+        for answer in server.ask("the food was <b>very</b> good", "the food was <b>very</b>").json()[
+            "predictions"
+        ]
+    ]
+    assert falls[-1] == pytest.approx(scores[0] - scores[1], abs=1e-4)
+    page.locator("#model").select_option("second")
+    assert page.locator("#answer").is_hidden()
+    assert all(url.startswith((server.url, "data:")) for url in opened.requests)
+    assert opened.problems == []
+    opened.context.close()
+
+
+def test_an_error_is_shown_and_the_page_goes_on(browser: Any, server: Running) -> None:
+    opened = Opened(browser, server.url)
+    opened.page.get_by_role("button", name="Ask").click()
+    opened.page.wait_for_selector("#problem:visible")
+    assert "at least 1 character" in opened.page.locator("#problem").inner_text()
+    opened.page.get_by_label("Text").fill("good")
+    opened.page.get_by_label("Text").press("Control+Enter")
+    opened.page.wait_for_selector("#answer .bars")
+    assert opened.page.locator("#problem").is_hidden()
+    opened.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_phone_width_light_and_dark(browser: Any, server: Running, scheme: str) -> None:
+    opened = Opened(browser, server.url, viewport=PHONE, color_scheme=scheme)
+    opened.page.get_by_label("Text").fill("good " * 60 + "x" * 80)
+    opened.page.get_by_role("button", name="Ask").click()
+    opened.page.wait_for_selector("#answer .bars")
+    assert not opened.overflows()
+    paper = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    brightness = sum(int(part) for part in paper[4:-1].split(","))
+    assert (brightness > 600) == (scheme == "light")
+    opened.context.close()
+
+
+def test_the_span_is_marked_in_its_context(browser: Any, server: Running) -> None:
+    """Answered by the test itself: what is shown is the page's own doing."""
+    model = {
+        "name": "asks", "task": "qa", "family": "span_extraction", "fields": ["question", "context"],
+        "required": 2, "labels": [], "default": "1", "versions": [],
+    }  # fmt: skip
+    answer = {"text": "Lise", "start": 2, "end": 6, "score": 0.9, "no_answer": 0.05}
+    opened = Opened(browser, server.url)
+    page = opened.page
+    page.route("**/v1/models", lambda route: route.fulfill(json={"models": [model]}))
+    page.route(
+        "**/v1/models/asks:predict",
+        lambda route: route.fulfill(json={"model": "asks", "version": "1", "predictions": [answer]}),
+    )
+    page.reload()
+    page.get_by_label("Question").fill("Who?")
+    page.get_by_label("Context").fill("\U0001f600 Lise <i>sang</i>.")
+    page.get_by_role("button", name="Ask").click()
+    assert page.locator("#answer mark").inner_text() == "Lise", "offsets count code points"
+    assert page.locator("#answer .text").inner_text() == "\U0001f600 Lise <i>sang</i>."
+    assert page.locator("#why").is_hidden()
+    opened.context.close()
+
+
+def test_the_token_is_asked_for(browser: Any, tiny_bundle: Path) -> None:
+    with serving(tiny_bundle, token="abc") as locked:
+        opened = Opened(browser, locked.url)
+        opened.page.get_by_label("Bearer token").fill("abc")
+        opened.page.get_by_role("button", name="Unlock").click()
+        opened.page.get_by_label("Text").fill("good")
+        opened.page.get_by_role("button", name="Ask").click()
+        opened.page.wait_for_selector("#answer .bars")
+        assert opened.page.locator("#locked").is_hidden()
+        opened.context.close()
+
+
+def test_the_page_may_do_nothing_but_ask_its_server(server: Running) -> None:
+    response = server.client.get("/")
+    policy = response.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+    assert "http://" not in response.text
+    assert "https://" not in response.text
