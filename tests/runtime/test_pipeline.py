@@ -165,13 +165,13 @@ def test_a_token_outside_the_vocabulary_is_an_error_of_the_bundle(copy_bundle: C
 
 
 def test_a_model_that_gives_nan_gives_no_answer(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = pipeline._session.run
+    run = pipeline._runner._session.run
 
     def spoiled(feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         logits = run(feeds)["logits"].copy()
         logits[feeds["input_ids"].shape[1] - feeds["attention_mask"].sum(axis=1) > 0] = np.nan
         return {"logits": logits}
 
-    monkeypatch.setattr(pipeline._session, "run", spoiled)
+    monkeypatch.setattr(pipeline._runner._session, "run", spoiled)
     with pytest.raises(InputError, match="input 2: the model gives no finite number"):
         pipeline.predict(["good food", "nice place", "bad"])

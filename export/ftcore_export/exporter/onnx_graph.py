@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
@@ -38,9 +40,9 @@ def export_graph(graph: Graph, path: str | Path) -> Path:
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
             module,
-            (),
-            kwargs=dict(graph.example),
-            dynamic_shapes={name: dict(graph.dynamic.get(name, {})) for name in graph.example},
+            tuple(graph.example.values()),
+            input_names=list(graph.example),
+            dynamic_shapes=_shapes(graph),
             output_names=list(graph.outputs),
             opset_version=OPSET,
             dynamo=True,
@@ -57,6 +59,16 @@ def export_graph(graph: Graph, path: str | Path) -> Path:
     path = Path(path)
     path.write_bytes(model.SerializeToString(deterministic=True))
     return path
+
+
+def _shapes(graph: Graph) -> list[Any]:
+    """Dynamic axes of each argument, in order; those that `forward` takes as `*rest` are in a tuple of their own."""
+    shapes: list[Any] = [dict(graph.dynamic.get(name, {})) for name in graph.example]
+    kinds = [one.kind for one in inspect.signature(graph.module.forward).parameters.values()]
+    if inspect.Parameter.VAR_POSITIONAL in kinds:
+        named = kinds.index(inspect.Parameter.VAR_POSITIONAL)
+        shapes[named:] = [tuple(shapes[named:])]
+    return shapes
 
 
 def strip(model: onnx.ModelProto) -> None:

@@ -1,0 +1,322 @@
+"""The family `text_generation`: a text for a text, by an encoder-decoder or by a decoder that goes on from a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import torch
+import transformers
+from torch.nn import functional as F
+
+from ftcore.families.base import Batch, Family, Features, RowError, Scorer, Scores, Stored, length_plan
+from ftcore.families.generation_graphs import decoder_graphs, encoder_decoder_graphs
+from ftcore.families.generation_measures import Target, TextMeasures, require_packages
+from ftcore.families.torch_sequences import TorchDecoder, TorchEncoderDecoder, positions
+from ftcore.modeling.base_model import BaseModel, load_weights, open_base, with_dropout
+from ftcore.modeling.from_scratch import make_base
+from ftcore.modeling.sequence_text import open_text
+from ftcore.spec.text_generation import TextGenerationSpec
+from ftcore_export.exporter.graph import Graph
+from ftcore_export.runtime.answers import TextAnswer
+from ftcore_export.runtime.decoders.text_generation import TextGenerationDecoder
+from ftcore_export.runtime.encoding import TextEncoder
+from ftcore_export.runtime.generation.packing import pack, unpack
+from ftcore_export.runtime.generation.search import write
+from ftcore_export.runtime.generation.settings import GenerationSettings, Sampling, TextFrame
+from ftcore_export.runtime.generation.texts import encode_sources, encode_targets
+
+_IGNORED = -100  # a label that is not learnt
+_CHUNK = 4096  # rows tokenised at a time
+
+
+class TextGeneration(Family[TextGenerationSpec]):
+    """Logits of every next token, and texts written with them."""
+
+    name: ClassVar[str] = "text_generation"
+
+    def __init__(self, spec: TextGenerationSpec) -> None:
+        super().__init__(spec)
+        #: What stands around texts, and whether there is an encoder; known once the tokenizer was opened.
+        self.frame: TextFrame | None = None
+        #: Tokens of the longest target of the training rows.
+        self.longest: int | None = None
+
+    # -- rows ----------------------------------------------------------------------------------------------
+    @property
+    def schema(self) -> pa.Schema:
+        """source, target."""
+        return pa.schema([("source", pa.string()), ("target", pa.string())])
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """The source's name of each field that is read."""
+        return self.spec.data.columns.model_dump()
+
+    def parse(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Two texts, neither of them empty."""
+        return {field: _text(row, column) for field, column in self.columns.items()}
+
+    def strata(self, table: pa.Table) -> np.ndarray | None:
+        """None: texts have no classes."""
+        return None
+
+    def groups(self, table: pa.Table) -> pa.ChunkedArray:
+        """The source."""
+        return table["source"]
+
+    def fit(self, train: pa.Table) -> None:
+        """Nothing, but what is needed to measure must be there."""
+        require_packages(self.spec.measures)
+
+    def check(self, table: pa.Table) -> tuple[int, RowError] | None:
+        """Nothing: any text may be written."""
+        return None
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The longest target."""
+        return {"longest": self.longest}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over the longest target."""
+        self.longest = state["longest"]
+
+    # -- features and model --------------------------------------------------------------------------------
+    def open_base(self, base_dir: Path, train: Callable[[], pa.Table], folder: Path) -> BaseModel:
+        """With `init: config` a configuration and a tokenizer trained on the training rows."""
+        if self.spec.model.init == "weights":
+            return open_base(self.spec.model.base, base_dir)
+        return make_base(self.spec.model, base_dir, _texts(train()), folder)
+
+    def open_encoder(self, base: BaseModel, train: Callable[[], pa.Table]) -> TextEncoder:
+        """The tokenizer with padding on the side that the model needs; measures the longest target once."""
+        encoder, self.frame = open_text(base, self.spec)
+        if self.longest is None:
+            batches = train().select(["target"]).to_batches(max_chunksize=_CHUNK)
+            lengths = (self._targets(batch["target"].to_pylist(), encoder)[0] for batch in batches)
+            self.longest = max((len(ids) for batch in lengths for ids in batch), default=1)
+        return encoder
+
+    def _targets(self, texts: Sequence[str], encoder: TextEncoder) -> tuple[list[list[int]], np.ndarray]:
+        return encode_targets(texts, encoder, self._frame, self.spec.model.max_target_length)
+
+    @property
+    def _frame(self) -> TextFrame:
+        if self.frame is None:
+            raise RuntimeError("the tokenizer is opened first")
+        return self.frame
+
+    @property
+    def _has_encoder(self) -> bool:
+        return self._frame.start_id is not None
+
+    @property
+    def reading(self) -> Mapping[str, Any]:
+        """What stands around texts, and where targets are cut."""
+        return {**self._frame.to_json(), "max_target_length": self.spec.model.max_target_length}
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Source and target; of a decoder alone they are one sequence."""
+        return ("input_ids", "labels") if self._has_encoder else ("input_ids",)
+
+    def encode(self, rows: pa.Table, encoder: TextEncoder) -> Features:
+        """Ids of the source, and `labels`; of a decoder alone both in one, where labels of the source are -100.
+
+        Aside: `cut` and `target_cut`, int8 [rows], and `target_length`, int64 [rows].
+        """
+        sources = encode_sources(rows["source"].to_pylist(), encoder, self._frame)
+        targets, cut = self._targets(rows["target"].to_pylist(), encoder)
+        ids: list[list[int]] = sources.input_ids
+        labels = targets
+        if not self._has_encoder:
+            labels = [[_IGNORED] * len(s) + t for s, t in zip(ids, targets, strict=True)]
+            ids = [s + t for s, t in zip(ids, targets, strict=True)]
+        return Features(
+            ragged={"input_ids": ids, "labels": labels},
+            fixed={},
+            row=np.arange(rows.num_rows),
+            aside={
+                "cut": sources.truncated.astype(np.int8),
+                "target_cut": cut.astype(np.int8),
+                "target_length": np.fromiter(map(len, targets), np.int64, len(targets)),
+            },
+        )
+
+    def plan(self, rows: pa.Table, features: Stored) -> dict[str, Any]:
+        """Lengths of source and target, and how many of each are cut."""
+        targets = features.column("target_length")
+        middle, most = np.percentile(targets, [50, 95]) if len(targets) else (0, 0)
+        limit = self.spec.model.max_target_length
+        return {
+            **length_plan(
+                rows.num_rows, features, int(features.column("cut").sum()), self.spec.model.max_length
+            ),
+            "median target": int(middle),
+            "95th percentile of targets": int(most),
+            "longest target": int(targets.max(initial=0)),
+            f"targets cut at {limit}": int(features.column("target_cut").sum()),
+            "answers are at most": self.settings.max_length,
+        }
+
+    @property
+    def pad_values(self) -> Mapping[str, int]:
+        """Labels that are not learnt."""
+        return {"labels": _IGNORED}
+
+    def build(self, base: BaseModel) -> torch.nn.Module:
+        """The base model with its language model head; without weights a new one, from torch's generator."""
+        config = with_dropout(base.config, self.spec.model.dropout)
+        auto = (
+            transformers.AutoModelForSeq2SeqLM
+            if config.is_encoder_decoder
+            else transformers.AutoModelForCausalLM
+        )
+        if base.gguf or any(base.folder.glob("*.safetensors")):
+            return load_weights(auto, base, config)
+        model: torch.nn.Module = auto.from_config(config)
+        return model
+
+    def outputs(self, model: torch.nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
+        """Teacher forcing: `logits`, float32 [rows, tokens, vocabulary], of the token at each place of `targets`."""
+        ids, mask = batch["input_ids"], batch["attention_mask"]
+        if not self._has_encoder:
+            made = model(input_ids=ids, attention_mask=mask, position_ids=positions(mask), use_cache=False)
+            return {"logits": made.logits[:, :-1].float()}
+        frame = self._frame
+        labels = batch["labels"].masked_fill(batch["labels"] == _IGNORED, frame.pad_id)
+        start = torch.full_like(labels[:, :1], frame.start_id or 0)
+        made = model(
+            input_ids=ids,
+            attention_mask=mask,
+            decoder_input_ids=torch.cat([start, labels[:, :-1]], dim=1),
+            use_cache=False,
+        )
+        return {"logits": made.logits.float()}
+
+    def targets(self, batch: Batch) -> torch.Tensor:
+        """The token that each of the logits is to name, int64 [rows, tokens]; -100 where none is learnt."""
+        if not self._has_encoder:
+            return batch["labels"][:, 1:]
+        labels = batch["labels"].clone()
+        labels[:, : len(self._frame.target_before)] = _IGNORED  # given in generation as well
+        return labels
+
+    def loss(self, outputs: Mapping[str, torch.Tensor], batch: Batch) -> torch.Tensor:
+        """Sum over the targets' tokens of the cross-entropy, with label smoothing (Szegedy et al. 2016)."""
+        return F.cross_entropy(
+            outputs["logits"].flatten(0, 1),
+            self.targets(batch).flatten(),
+            ignore_index=_IGNORED,
+            reduction="sum",
+            label_smoothing=self.spec.training.label_smoothing,
+        )
+
+    def weight(self, batch: Batch) -> torch.Tensor:
+        """Target tokens that are learnt."""
+        return (self.targets(batch) != _IGNORED).sum().float()
+
+    # -- answers and metrics -------------------------------------------------------------------------------
+    @property
+    def settings(self) -> GenerationSettings:
+        """How texts are written; a length that the spec leaves open is that of the longest training target."""
+        told = self.spec.generation
+        return GenerationSettings(
+            max_length=max(told.max_length or self.longest or 1, told.min_length),
+            min_length=told.min_length,
+            num_beams=told.num_beams,
+            length_penalty=told.length_penalty,
+            early_stopping=told.early_stopping,
+            no_repeat_ngram_size=told.no_repeat_ngram_size,
+            sampling=Sampling(**told.sampling.model_dump()) if told.sampling else None,
+        )
+
+    def respond(self, model: torch.nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
+        """The answers' ids and scores, as `pack` lays them out."""
+        found = self.write(model, batch, self.settings)
+        return {name: torch.from_numpy(array) for name, array in pack(found).items()}
+
+    def write(
+        self, model: torch.nn.Module, batch: Batch, settings: GenerationSettings, *, scored: bool = False
+    ) -> Any:  # noqa: ANN401
+        """Write answers for the sources of a batch with the ground floor's search; see `search.write`."""
+        frame, arrays = (
+            self._frame,
+            {name: batch[name].cpu().numpy() for name in ("input_ids", "attention_mask")},
+        )
+        bare: Any = getattr(model, "module", model)
+        if self._has_encoder:
+            prompt = np.tile(np.array(frame.prompt, np.int64), (len(arrays["input_ids"]), 1))
+            return write(TorchEncoderDecoder(bare), arrays, prompt, settings, frame.eos_ids, scored=scored)
+        arrays = _prompts(arrays, batch["labels"].cpu().numpy(), frame.pad_id)
+        return write(TorchDecoder(bare), arrays, arrays["input_ids"], settings, frame.eos_ids, scored=scored)
+
+    @property
+    def decoder(self) -> dict[str, Any]:
+        """The frame of texts, and how they are written."""
+        return TextGenerationDecoder(self._frame, self.settings).to_json()
+
+    @property
+    def default_metric(self) -> str:
+        """chrF, or ROUGE-L where that is not measured."""
+        return "chrf" if "chrf" in self.spec.measures else "rougeL"
+
+    def answers(
+        self, outputs: Mapping[str, np.ndarray], features: Stored, rows: pa.Table
+    ) -> list[TextAnswer]:
+        """The texts that were written."""
+        decoder = TextGenerationDecoder(self._frame, self.settings)
+        return decoder.answers(unpack(outputs), features.encoder.tokenizer)
+
+    def inputs(self, rows: pa.Table) -> list[Any]:
+        """The sources."""
+        return rows["source"].to_pylist()
+
+    def references(self, rows: pa.Table) -> list[Target]:
+        """The targets, which know their sources."""
+        return [Target(row["target"], row["source"]) for row in rows.to_pylist()]
+
+    def _measures(self, references: Sequence[str], answers: Sequence[TextAnswer]) -> TextMeasures:
+        return TextMeasures(references, answers, self.spec.measures, self.spec.evaluation.tokenization)
+
+    def score(self, references: Sequence[str], answers: Sequence[TextAnswer]) -> Scores:
+        """The task's metrics, with sacrebleu's signatures."""
+        return self._measures(references, answers).scores()
+
+    def scorer(self, references: Sequence[str], answers: Sequence[TextAnswer]) -> Scorer:
+        """The metrics of any resample."""
+        return self._measures(references, answers).values
+
+    # -- export --------------------------------------------------------------------------------------------
+    def graphs(self, model: torch.nn.Module, encoder: TextEncoder) -> list[Graph]:
+        """Encoder and decoder, or the decoder alone; the decoder's one graph serves the first and all later steps."""
+        return encoder_decoder_graphs(model) if self._has_encoder else decoder_graphs(model)
+
+
+def _text(row: Mapping[str, Any], column: str) -> str:
+    value = row[column]
+    if not isinstance(value, str):
+        raise RowError(f"expected a text, got {type(value).__name__}", column)
+    if not value.strip():
+        raise RowError("the text is empty", column)
+    return value
+
+
+def _texts(table: pa.Table) -> Iterator[str]:
+    for batch in table.to_batches(max_chunksize=_CHUNK):
+        yield from chain.from_iterable(batch[name].to_pylist() for name in ("source", "target"))
+
+
+def _prompts(arrays: Mapping[str, np.ndarray], labels: np.ndarray, pad: int) -> dict[str, np.ndarray]:
+    """The part of each row that is not learnt, filled up at the left."""
+    own = (arrays["attention_mask"] == 1) & (labels == _IGNORED)
+    lengths = own.sum(axis=1)
+    mask = np.arange(lengths.max()) >= lengths.max() - lengths[:, None]
+    ids = np.full(mask.shape, pad, np.int64)
+    ids[mask] = arrays["input_ids"][own]
+    return {"input_ids": ids, "attention_mask": mask.astype(np.int64)}
