@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Self
@@ -46,7 +46,7 @@ class Pipeline:
         self.encoder = TextEncoder.from_bytes(bundle.contents[self.manifest.tokenizer], self.manifest.encoder)
 
         def open_graph(
-            role: str, *, inputs: Mapping[str, str] | None = None, outputs: Sequence[str]
+            role: str, *, inputs: Sequence[str] | None = None, outputs: Sequence[str]
         ) -> GraphSession:
             return GraphSession(
                 bundle.contents[graphs[role]],

@@ -22,7 +22,7 @@ class OpenGraph(Protocol):
     """Opens one of a bundle's graphs."""
 
     def __call__(
-        self, role: str, *, inputs: Mapping[str, str] | None = None, outputs: Sequence[str]
+        self, role: str, *, inputs: Sequence[str] | None = None, outputs: Sequence[str]
     ) -> GraphSession:
         """The graph of that role; see `GraphSession` for the rest. Without `inputs` it has any."""
 
@@ -98,8 +98,7 @@ class Decoder(ABC):
         """What runs the graphs: one pass over each batch of features, unless a family says otherwise."""
         from ftcore_export.runtime.one_pass import OnePass
 
-        inputs = dict.fromkeys(encoder.config.inputs, "tensor(int64)")
-        session = open_graph("model", inputs=inputs, outputs=self.outputs)
+        session = open_graph("model", inputs=encoder.config.inputs, outputs=self.outputs)
         return OnePass(session, encoder, self.outputs, self.by_token)
 
     @abstractmethod

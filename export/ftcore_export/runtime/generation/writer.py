@@ -16,8 +16,6 @@ from ftcore_export.runtime.generation.packing import pack
 from ftcore_export.runtime.generation.search import Written, stream_greedy, write
 from ftcore_export.runtime.generation.settings import GenerationSettings, TextFrame
 
-_INT64 = "tensor(int64)"
-
 
 class Writer:
     """Runs the graphs of a bundle that writes; threads may share it, each call keeps a cache of its own.
@@ -40,7 +38,7 @@ class Writer:
         if frame.start_id is not None:
             self._encoder = open_graph(
                 "encoder",
-                inputs={"input_ids": _INT64, "attention_mask": _INT64},
+                inputs=("input_ids", "attention_mask"),
                 outputs=cache_names("cross", self._layers),
             )
 
