@@ -25,8 +25,9 @@ from ftcore_export.exporter.graph import Graph
 from ftcore_export.runtime.answers import TextAnswer
 from ftcore_export.runtime.decoders.text_generation import TextGenerationDecoder
 from ftcore_export.runtime.encoding import TextEncoder
+from ftcore_export.runtime.generation.model import SequenceModel
 from ftcore_export.runtime.generation.packing import pack, unpack
-from ftcore_export.runtime.generation.search import write
+from ftcore_export.runtime.generation.search import Written, write
 from ftcore_export.runtime.generation.settings import GenerationSettings, Sampling, TextFrame
 from ftcore_export.runtime.generation.texts import encode_sources, encode_targets
 
@@ -188,15 +189,9 @@ class TextGeneration(Family[TextGenerationSpec]):
         if not self._has_encoder:
             made = model(input_ids=ids, attention_mask=mask, position_ids=positions(mask), use_cache=False)
             return {"logits": made.logits[:, :-1].float()}
-        frame = self._frame
-        labels = batch["labels"].masked_fill(batch["labels"] == _IGNORED, frame.pad_id)
-        start = torch.full_like(labels[:, :1], frame.start_id or 0)
-        made = model(
-            input_ids=ids,
-            attention_mask=mask,
-            decoder_input_ids=torch.cat([start, labels[:, :-1]], dim=1),
-            use_cache=False,
-        )
+        _, tokens = self.forced(batch)
+        read = torch.from_numpy(tokens).to(ids.device)
+        made = model(input_ids=ids, attention_mask=mask, decoder_input_ids=read, use_cache=False)
         return {"logits": made.logits.float()}
 
     def targets(self, batch: Batch) -> torch.Tensor:
@@ -238,23 +233,36 @@ class TextGeneration(Family[TextGenerationSpec]):
 
     def respond(self, model: torch.nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
         """The answers' ids and scores, as `pack` lays them out."""
-        found = self.write(model, batch, self.settings)
+        found = self.write(model, batch)
         return {name: torch.from_numpy(array) for name, array in pack(found).items()}
 
-    def write(
-        self, model: torch.nn.Module, batch: Batch, settings: GenerationSettings, *, scored: bool = False
-    ) -> Any:  # noqa: ANN401
-        """Write answers for the sources of a batch with the ground floor's search; see `search.write`."""
-        frame, arrays = (
-            self._frame,
-            {name: batch[name].cpu().numpy() for name in ("input_ids", "attention_mask")},
-        )
+    def sequences(self, model: torch.nn.Module) -> SequenceModel:
+        """A torch model as the ground floor's searches see it."""
         bare: Any = getattr(model, "module", model)
+        return TorchEncoderDecoder(bare) if self._has_encoder else TorchDecoder(bare)
+
+    def write(self, model: torch.nn.Module, batch: Batch, *, scored: bool = False) -> list[list[Written]]:
+        """Write answers for the sources of a batch with the ground floor's search; see `search.write`."""
+        inputs, prompt = self.prompts(batch)
+        return write(self.sequences(model), inputs, prompt, self.settings, self._frame.eos_ids, scored=scored)
+
+    def prompts(self, batch: Batch) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """What `SequenceModel.start` takes to write answers: sources, and the first tokens of the answers."""
+        inputs = {name: batch[name].cpu().numpy() for name in ("input_ids", "attention_mask")}
         if self._has_encoder:
-            prompt = np.tile(np.array(frame.prompt, np.int64), (len(arrays["input_ids"]), 1))
-            return write(TorchEncoderDecoder(bare), arrays, prompt, settings, frame.eos_ids, scored=scored)
-        arrays = _prompts(arrays, batch["labels"].cpu().numpy(), frame.pad_id)
-        return write(TorchDecoder(bare), arrays, arrays["input_ids"], settings, frame.eos_ids, scored=scored)
+            return inputs, np.tile(np.array(self._frame.prompt, np.int64), (len(inputs["input_ids"]), 1))
+        inputs = _prompts(inputs, batch["labels"].cpu().numpy(), self._frame.pad_id)
+        return inputs, inputs["input_ids"]
+
+    def forced(self, batch: Batch) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """The same to read the targets: sources and every token but the last, as `outputs` has them."""
+        inputs = {name: batch[name].cpu().numpy() for name in ("input_ids", "attention_mask")}
+        if not self._has_encoder:
+            return inputs, inputs["input_ids"]
+        labels = batch["labels"].cpu().numpy()
+        labels = np.where(labels == _IGNORED, self._frame.pad_id, labels)
+        start = np.full((len(labels), 1), self._frame.start_id)
+        return inputs, np.concatenate([start, labels[:, :-1]], axis=1)
 
     @property
     def decoder(self) -> dict[str, Any]:

@@ -13,7 +13,9 @@ import torch
 
 from ftcore.data.features import FeatureStore
 from ftcore.evaluation.predict import predict
+from ftcore.families.text_generation import TextGeneration
 from ftcore.files import read_json, write_json
+from ftcore.runs.generation_parity import compare_answers, largest_difference
 from ftcore.runs.workspace import Workspace
 from ftcore_export.exporter.bundle_writer import TOKENIZER, VariantSource, write_bundle
 from ftcore_export.exporter.onnx_graph import export_graph
@@ -29,6 +31,7 @@ class _Reference:
     """What torch says of the rows that every variant is held against."""
 
     inputs: list[Any]
+    features: FeatureStore
     outputs: Mapping[str, np.ndarray]
     answers: list[Any]
     ids: list[str]
@@ -54,7 +57,7 @@ def export_bundle(workspace: Workspace) -> list[str]:
         measured = {}
         for variant, files in graphs.items():
             pipeline = Pipeline.load(draft, variant)
-            parity = _parity(reference, pipeline, workspace.family.top_k)
+            parity = _parity(workspace, model, reference, pipeline)
             problems += _over_tolerance(workspace, variant, parity)
             metrics = _test_metrics(workspace, pipeline)
             measured[variant] = VariantSource(files, metrics, parity.summary())
@@ -120,17 +123,22 @@ def _reference(workspace: Workspace, model: torch.nn.Module, scratch: Path) -> _
     outputs = predict(model, family, features, workspace.spec.evaluation.batch_size)
     answers = family.answers(outputs, features, rows)
     ids = split.origin.slice(0, rows.num_rows).to_pylist()
-    return _Reference(family.inputs(rows), outputs, answers, ids)
+    return _Reference(family.inputs(rows), features, outputs, answers, ids)
 
 
-def _parity(reference: _Reference, pipeline: Pipeline, top_k: int) -> Parity:
-    return compare(
-        reference.outputs,
-        pipeline.outputs(reference.inputs),
-        reference.answers,
-        pipeline.predict(reference.inputs, top_k=top_k),
-        reference.ids,
-    )
+def _parity(
+    workspace: Workspace, model: torch.nn.Module, reference: _Reference, pipeline: Pipeline
+) -> Parity:
+    family = workspace.family
+    outputs = pipeline.outputs(reference.inputs)
+    answers = pipeline.predict(reference.inputs, top_k=family.top_k)
+    if isinstance(family, TextGeneration):
+        widest = largest_difference(family, model, pipeline.writer, reference.features)
+        own = (dict(reference.outputs), reference.answers)
+        return compare_answers(
+            family, model, reference.features, own, (outputs, answers), reference.ids, widest
+        )
+    return compare(reference.outputs, outputs, reference.answers, answers, reference.ids)
 
 
 def _test_metrics(workspace: Workspace, pipeline: Pipeline) -> dict[str, Any]:

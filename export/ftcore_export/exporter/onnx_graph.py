@@ -16,6 +16,7 @@ import torch
 
 from ftcore_export.errors import UserError
 from ftcore_export.exporter.graph import Graph
+from ftcore_export.exporter.tied_weights import share_transposes
 
 OPSET = 20
 MAX_BYTES = 2**31 - 1  # of a protobuf message; beyond it weights need files of their own
@@ -40,9 +41,7 @@ def export_graph(graph: Graph, path: str | Path) -> Path:
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
             module,
-            tuple(graph.example.values()),
-            input_names=list(graph.example),
-            dynamic_shapes=_shapes(graph),
+            **_arguments(graph),
             output_names=list(graph.outputs),
             opset_version=OPSET,
             dynamo=True,
@@ -51,6 +50,7 @@ def export_graph(graph: Graph, path: str | Path) -> Path:
         )
     assert program is not None  # it is None for the old exporter only
     model = program.model_proto
+    share_transposes(model.graph)
     strip(model)
     onnx.checker.check_model(model)
     found = [node.name for node in model.graph.input]
@@ -61,14 +61,18 @@ def export_graph(graph: Graph, path: str | Path) -> Path:
     return path
 
 
-def _shapes(graph: Graph) -> list[Any]:
-    """Dynamic axes of each argument, in order; those that `forward` takes as `*rest` are in a tuple of their own."""
-    shapes: list[Any] = [dict(graph.dynamic.get(name, {})) for name in graph.example]
+def _arguments(graph: Graph) -> dict[str, Any]:
+    """What is traced and what is dynamic in it: by name, or in order where `forward` ends in `*rest`."""
+    shapes = {name: dict(graph.dynamic.get(name, {})) for name in graph.example}
     kinds = [one.kind for one in inspect.signature(graph.module.forward).parameters.values()]
-    if inspect.Parameter.VAR_POSITIONAL in kinds:
-        named = kinds.index(inspect.Parameter.VAR_POSITIONAL)
-        shapes[named:] = [tuple(shapes[named:])]
-    return shapes
+    if inspect.Parameter.VAR_POSITIONAL not in kinds:
+        return {"args": (), "kwargs": dict(graph.example), "dynamic_shapes": shapes}
+    named, every = kinds.index(inspect.Parameter.VAR_POSITIONAL), list(shapes.values())
+    return {
+        "args": tuple(graph.example.values()),
+        "input_names": list(graph.example),
+        "dynamic_shapes": [*every[:named], tuple(every[named:])],
+    }
 
 
 def strip(model: onnx.ModelProto) -> None:

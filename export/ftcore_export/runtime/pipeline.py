@@ -13,6 +13,8 @@ from ftcore_export.errors import BundleError, InputError
 from ftcore_export.runtime.answers import Answer
 from ftcore_export.runtime.bundle import Bundle, read_bundle
 from ftcore_export.runtime.encoding import TextEncoder
+from ftcore_export.runtime.generation.texts import decode_text
+from ftcore_export.runtime.generation.writer import Writer
 from ftcore_export.runtime.golden import GOLDEN_CANDIDATES, Golden
 from ftcore_export.runtime.inputs import Input
 from ftcore_export.runtime.manifest import Manifest, parse_json
@@ -107,6 +109,35 @@ class Pipeline:
     def required(self) -> int:
         """How many of the two texts an input must have."""
         return self.decoder.required
+
+    @property
+    def writer(self) -> Writer:
+        """What writes the texts of a bundle that does.
+
+        Raises:
+            InputError: this one does not.
+        """
+        if not isinstance(self._runner, Writer):
+            raise InputError(f"a bundle of the task {self.task!r} writes no texts")
+        return self._runner
+
+    def write_stream(self, text: str) -> Iterator[str]:
+        """The greedy answer to one text, piece by piece as it is written; `predict` gives the same with one beam.
+
+        Raises:
+            InputError: the text is empty, or the bundle writes no texts.
+        """
+        tokenizer, writer = self.encoder.tokenizer, self.writer
+        ids: list[int] = []
+        shown = ""
+        for one in writer.stream(self.decoder.prepare([text], self.encoder)):
+            ids.append(one)
+            whole = decode_text(tokenizer, ids)
+            if whole.startswith(shown) and not whole.endswith("\ufffd"):  # else a character is not whole yet
+                yield whole[len(shown) :]
+                shown = whole
+        if (rest := decode_text(tokenizer, ids)) != shown:
+            yield rest[len(shown) :]
 
     def predict(self, inputs: Sequence[Input], batch_size: int = 32, top_k: int = 1) -> list[Answer]:
         """Answer each input: a text, a pair of texts, or a mapping of `fields` to texts.
