@@ -207,7 +207,9 @@ def test_installed_plugin_whose_module_is_gone(site: Path, project: Path) -> Non
 def test_damaged_distribution_is_passed_over(site: Path, project: Path) -> None:
     (site / "damaged-1.dist-info").mkdir()
     (site / "damaged-1.dist-info" / "entry_points.txt").write_bytes(b"[ftcore.tasks]\nx = \xff\n")
-    assert {"classification", "qa", "sentiment", "summarization", "translation"} <= {info.id for info in PluginRegistry.discover().infos()}
+    assert {"classification", "qa", "sentiment", "summarization", "translation"} <= {
+        info.id for info in PluginRegistry.discover().infos()
+    }
 
 
 def test_two_of_one_id_are_an_error_that_names_both(plugins: Path, site: Path) -> None:

@@ -14,11 +14,13 @@ _SMALLEST = 1024  # elements: below it nothing is gained
 def share_transposes(graph: onnx.GraphProto) -> None:
     """Replace each float matrix that is another one's transpose by a `Transpose` of that one, in place.
 
-    onnxruntime folds the operator away when it loads the graph.
+    Of the two the one that is looked up in stays, since its rows are read one by one. onnxruntime folds the operator
+    away when it loads the graph.
     """
+    looked_up = {node.input[0] for node in graph.node if node.op_type == "Gather"}
     by_content = {_digest(tensor, transposed=False): tensor.name for tensor in _matrices(graph)}
-    dropped = []
-    for tensor in _matrices(graph):
+    dropped: list[str] = []
+    for tensor in sorted(_matrices(graph), key=lambda tensor: tensor.name in looked_up):
         original = by_content.get(_digest(tensor, transposed=True))
         if original is None or original == tensor.name or original in dropped:
             continue
