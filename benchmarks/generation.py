@@ -4,8 +4,8 @@
 
 RUN is a finished run of the family `text_generation`: its model/ is what transformers and CTranslate2 (where its
 converter reads it) load, its bundle/ is ours; all write the same test sources, as ids, in the same batches, with the
-same longest answer. Greedy and 4 beams, batches of 1 and 16; the contenders take turns within a round, and what counts is
-the median over rounds of the ratio of their seconds. Tokenizing is left out for all.
+same longest answer. Greedy and 4 beams, batches of 1 and 16; the contenders take turns within a round, and what counts
+is the median over rounds of the ratio of their seconds. Tokenizing is left out for all.
 
 Ends with one JSON line a target.
 """

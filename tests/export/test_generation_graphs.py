@@ -98,8 +98,9 @@ def test_no_weight_is_stored_twice_and_int8_answers(exported: tuple[str, Any, Pa
     for path in sorted(folder.glob("*coder.onnx")):
         quantize_int8(path, folder / f"{path.stem}.int8.onnx")
     small = onnx.load(folder / "decoder.int8.onnx").graph
-    own = [t for t in small.initializer if np.prod(t.dims) == VOCABULARY * 32]
-    assert [t.data_type for t in own] == [onnx.TensorProto.INT8] * len(large)
+    tables = [t for t in small.initializer if np.prod(t.dims) == VOCABULARY * 32]
+    expected = [t for t in large if np.prod(t.dims) == VOCABULARY * 32]
+    assert [t.data_type for t in tables] == [onnx.TensorProto.INT8] * len(expected)
     inputs, prompt = sources(kind)
     exact = open_graphs(kind, folder).start(inputs, prompt)
     rough = open_graphs(kind, folder, ".int8").start(inputs, prompt)
