@@ -34,6 +34,7 @@ def open_text(base: BaseModel, spec: TextGenerationSpec) -> tuple[TextEncoder, T
         pad_side="right" if both else "left",
         inputs=("input_ids", "attention_mask"),
     )
+    _require_positions(base.config, spec, config.max_length)
     room = config.max_length - len(frame.source_before) - len(frame.source_after)
     if room < 1:
         raise ModelError(
@@ -42,6 +43,18 @@ def open_text(base: BaseModel, spec: TextGenerationSpec) -> tuple[TextEncoder, T
             hint="shorten it, or raise `model.max_length`",
         )
     return TextEncoder(tokenizer.backend_tokenizer, config), frame
+
+
+def _require_positions(config: transformers.PretrainedConfig, spec: TextGenerationSpec, source: int) -> None:
+    """Refuse answers that the model has no positions for."""
+    answer = max(spec.model.max_target_length, spec.generation.max_length or 0)
+    needed = answer + 1 if config.is_encoder_decoder else source + answer
+    if needed > (there := readable_length(config)):
+        raise ModelError(
+            f"the base model has positions for {there} tokens, and {needed} are asked for",
+            where="model.max_target_length",
+            hint="lower `model.max_target_length` (of a decoder alone also `model.max_length`)",
+        )
 
 
 def _frame(
@@ -81,7 +94,7 @@ def _ends(config: transformers.PretrainedConfig, tokenizer: Any) -> tuple[int, .
 def _around(tokenizer: Any, encoded: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:  # noqa: ANN401
     """Special tokens before and after a text."""
     ids = encoded.input_ids
-    special = set(tokenizer.all_special_ids)
+    special = {*tokenizer.all_special_ids} - {tokenizer.unk_token_id}
     own = [place for place, one in enumerate(ids) if one not in special]
     first, last = (own[0], own[-1]) if own else (len(ids), len(ids))
     return tuple(ids[:first]), tuple(ids[last + 1 :])

@@ -105,7 +105,7 @@ class Workspace:
         """Read data and base model, and take down what they were."""
         _ = self.splits
         if processes.is_first() and "base_model" not in self.folder.record():
-            weights = sorted(self.base.folder.glob("*.safetensors"))
+            weights = sorted(self.base.folder.glob(self.base.gguf or "*.safetensors"))
             self.folder.update(base_model={file.name: sha256(file) for file in weights})
 
     @cached_property
