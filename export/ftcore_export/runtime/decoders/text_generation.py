@@ -100,7 +100,7 @@ class TextGenerationDecoder(Decoder):
         """Texts of the best answers, and of up to `top_k` candidates where that is more than one."""
         made = []
         for row in written:
-            texts = [
+            texts: list[dict[str, Any]] = [
                 {"text": decode_text(tokenizer, one.ids.tolist()), "score": _score(one.score)}
                 for one in row[:top_k]
             ]
