@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from ftcore.families.base import Batch, Family, Features, RowError, Scorer, Scores, Stored, length_plan
 from ftcore.families.generation_graphs import decoder_graphs, encoder_decoder_graphs
 from ftcore.families.generation_measures import Target, TextMeasures, require_packages
+from ftcore.families.losses import symmetric_kl
 from ftcore.families.torch_sequences import TorchDecoder, TorchEncoderDecoder, positions
 from ftcore.modeling.base_model import BaseModel, load_weights, open_base, with_dropout
 from ftcore.modeling.from_scratch import make_base
@@ -31,7 +32,8 @@ from ftcore_export.runtime.generation.search import Written, write
 from ftcore_export.runtime.generation.settings import GenerationSettings, Sampling, TextFrame
 from ftcore_export.runtime.generation.texts import encode_sources, encode_targets
 
-_IGNORED = -100  # a label that is not learnt
+#: A label that is not learnt.
+IGNORED = -100
 _CHUNK = 4096  # rows tokenised at a time
 
 
@@ -136,7 +138,7 @@ class TextGeneration(Family[TextGenerationSpec]):
         ids: list[list[int]] = sources.input_ids
         labels = targets
         if not self._has_encoder:
-            labels = [[_IGNORED] * len(s) + t for s, t in zip(ids, targets, strict=True)]
+            labels = [[IGNORED] * len(s) + t for s, t in zip(ids, targets, strict=True)]
             ids = [s + t for s, t in zip(ids, targets, strict=True)]
         return Features(
             ragged={"input_ids": ids, "labels": labels},
@@ -168,7 +170,7 @@ class TextGeneration(Family[TextGenerationSpec]):
     @property
     def pad_values(self) -> Mapping[str, int]:
         """Labels that are not learnt."""
-        return {"labels": _IGNORED}
+        return {"labels": IGNORED}
 
     def build(self, base: BaseModel) -> torch.nn.Module:
         """The base model with its language model head; without weights a new one, from torch's generator."""
@@ -187,7 +189,15 @@ class TextGeneration(Family[TextGenerationSpec]):
         """Teacher forcing: `logits`, float32 [rows, tokens, vocabulary], of the token at each place of `targets`."""
         ids, mask = batch["input_ids"], batch["attention_mask"]
         if not self._has_encoder:
-            made = model(input_ids=ids, attention_mask=mask, position_ids=positions(mask), use_cache=False)
+            # Filled up at the left, all answers lie at the right: what predicts them is all that needs logits.
+            kept = self.targets(batch).shape[1] + 1
+            made = model(
+                input_ids=ids,
+                attention_mask=mask,
+                position_ids=positions(mask),
+                use_cache=False,
+                logits_to_keep=kept,
+            )
             return {"logits": made.logits[:, :-1].float()}
         _, tokens = self.forced(batch)
         read = torch.from_numpy(tokens).to(ids.device)
@@ -197,9 +207,10 @@ class TextGeneration(Family[TextGenerationSpec]):
     def targets(self, batch: Batch) -> torch.Tensor:
         """The token that each of the logits is to name, int64 [rows, tokens]; -100 where none is learnt."""
         if not self._has_encoder:
-            return batch["labels"][:, 1:]
+            learnt = (batch["labels"] != IGNORED).any(dim=0)
+            return batch["labels"][:, max(1, int(learnt.int().argmax())) :]
         labels = batch["labels"].clone()
-        labels[:, : len(self._frame.target_before)] = _IGNORED  # given in generation as well
+        labels[:, : len(self._frame.target_before)] = IGNORED  # given in generation as well
         return labels
 
     def loss(self, outputs: Mapping[str, torch.Tensor], batch: Batch) -> torch.Tensor:
@@ -207,14 +218,21 @@ class TextGeneration(Family[TextGenerationSpec]):
         return F.cross_entropy(
             outputs["logits"].flatten(0, 1),
             self.targets(batch).flatten(),
-            ignore_index=_IGNORED,
+            ignore_index=IGNORED,
             reduction="sum",
             label_smoothing=self.spec.training.label_smoothing,
         )
 
     def weight(self, batch: Batch) -> torch.Tensor:
         """Target tokens that are learnt."""
-        return (self.targets(batch) != _IGNORED).sum().float()
+        return (self.targets(batch) != IGNORED).sum().float()
+
+    def divergence(
+        self, one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor], batch: Batch
+    ) -> torch.Tensor:
+        """Of the learnt tokens alone."""
+        learnt = self.targets(batch) != IGNORED
+        return symmetric_kl(one["logits"][learnt], other["logits"][learnt]).sum()
 
     # -- answers and metrics -------------------------------------------------------------------------------
     @property
@@ -260,7 +278,7 @@ class TextGeneration(Family[TextGenerationSpec]):
         if not self._has_encoder:
             return inputs, inputs["input_ids"]
         labels = batch["labels"].cpu().numpy()
-        labels = np.where(labels == _IGNORED, self._frame.pad_id, labels)
+        labels = np.where(labels == IGNORED, self._frame.pad_id, labels)
         start = np.full((len(labels), 1), self._frame.start_id)
         return inputs, np.concatenate([start, labels[:, :-1]], axis=1)
 
@@ -322,7 +340,7 @@ def _texts(table: pa.Table) -> Iterator[str]:
 
 def _prompts(arrays: Mapping[str, np.ndarray], labels: np.ndarray, pad: int) -> dict[str, np.ndarray]:
     """The part of each row that is not learnt, filled up at the left."""
-    own = (arrays["attention_mask"] == 1) & (labels == _IGNORED)
+    own = (arrays["attention_mask"] == 1) & (labels == IGNORED)
     lengths = own.sum(axis=1)
     mask = np.arange(lengths.max()) >= lengths.max() - lengths[:, None]
     ids = np.full(mask.shape, pad, np.int64)

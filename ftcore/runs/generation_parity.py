@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ftcore.data.features import FeatureStore
-from ftcore.families.text_generation import TextGeneration
+from ftcore.families.text_generation import IGNORED, TextGeneration
 from ftcore_export.exporter.parity import TIE, Flip, Parity
 from ftcore_export.runtime.answers import TextAnswer, to_json
 from ftcore_export.runtime.generation.packing import unpack
@@ -27,8 +27,13 @@ def largest_difference(family: TextGeneration, model: Any, writer: Writer, featu
         batch = features.batch(np.arange(start, min(start + _ROWS, len(features))))
         with torch.inference_mode():
             expected = family.outputs(model, batch)["logits"].numpy()
-        learnt = (family.targets(batch) != -100).numpy()
-        actual = writer.model().logits(*family.forced(batch))[:, : expected.shape[1]]
+        learnt = (family.targets(batch) != IGNORED).numpy()
+        inputs, tokens = family.forced(batch)
+        actual = writer.model().logits(inputs, tokens)
+        if (
+            tokens is inputs["input_ids"]
+        ):  # a decoder alone: its last answer tokens, each by the token before it
+            actual = actual[:, -1 - expected.shape[1] : -1]
         difference = np.abs(expected[learnt] - actual[learnt])
         widest = max(widest, float(np.nan_to_num(difference, nan=np.inf).max(initial=0.0)))
     return widest
