@@ -18,6 +18,15 @@ from ftcore.spec.span_extraction import (
     SpanExtractionModel,
     SpanExtractionSpec,
 )
+from ftcore.spec.text_generation import (
+    GenerationSpec,
+    Measure,
+    TextGenerationData,
+    TextGenerationEvaluation,
+    TextGenerationModel,
+    TextGenerationSpec,
+    TextGenerationTraining,
+)
 from ftcore.task import Task
 
 __all__ = [
@@ -26,6 +35,8 @@ __all__ = [
     "EvaluationSpec",
     "ExportSpec",
     "Field",
+    "GenerationSpec",
+    "Measure",
     "ModelSpec",
     "Section",
     "SequenceClassificationData",
@@ -38,6 +49,11 @@ __all__ = [
     "SpanExtractionSpec",
     "Spec",
     "Task",
+    "TextGenerationData",
+    "TextGenerationEvaluation",
+    "TextGenerationModel",
+    "TextGenerationSpec",
+    "TextGenerationTraining",
     "TrainingSpec",
     "field_validator",
     "hookimpl",

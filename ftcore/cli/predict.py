@@ -68,6 +68,11 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="rows a batch (default: 32)")
     parser.add_argument("--threads", type=int, metavar="N", help="the CPUs of this process if not given")
     parser.add_argument(
+        "--stream",
+        action="store_true",
+        help="show each answer to --text while it is written, greedily (bundles that write texts)",
+    )
+    parser.add_argument(
         "--json", action="store_true", help="JSON Lines for --text; those for --input always are"
     )
 
@@ -83,6 +88,8 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("must be at least 1", where="--batch-size")
     if args.text and (args.output or args.column or args.keep or args.format):
         raise UserError("--output, --column, --keep and --format go with --input", where="ftcore predict")
+    if args.stream and (args.input or args.text_pair or args.json):
+        raise UserError("goes with --text alone", where="--stream")
     if args.input and args.text_pair:
         raise UserError("goes with --text", where="--text-pair", hint="for a file: --column text_pair=NAME")
     pipeline = Pipeline.load(args.bundle, args.variant, threads=args.threads)
@@ -106,11 +113,24 @@ def _answer_texts(pipeline: Pipeline, args: argparse.Namespace) -> int:
         if len(args.text_pair) != len(args.text):
             raise UserError("give one for each --text", where="--text-pair")
         inputs = list(zip(args.text, args.text_pair, strict=True))
+    if args.stream:
+        return _stream_texts(pipeline, args.text)
+    writes = pipeline.manifest.family == "text_generation"
     for text, answer in zip(args.text, pipeline.predict(inputs, args.batch_size), strict=True):
-        line = (
-            to_jsonl([to_json(answer)]).decode() if args.json else f"{_in_words(to_json(answer))}\t{text}\n"
-        )
+        found = to_json(answer)
+        words = found["text"] if writes else _in_words(found)
+        line = to_jsonl([found]).decode() if args.json else f"{words}\t{text}\n"
         sys.stdout.write(line)
+    return ExitCode.OK
+
+
+def _stream_texts(pipeline: Pipeline, texts: list[str]) -> int:
+    """Show the greedy answer to each text while it is written."""
+    for text in texts:
+        for piece in pipeline.write_stream(text):
+            sys.stdout.write(piece)
+            sys.stdout.flush()
+        sys.stdout.write("\n")
     return ExitCode.OK
 
 

@@ -64,7 +64,10 @@ class FeatureStore:
         self._wants_mask = "attention_mask" in encoder.config.inputs
         self.row = row
         #: int64 [features]: tokens of each feature.
-        self.lengths: np.ndarray = np.diff(ragged["input_ids"][1])
+        self.lengths: np.ndarray = sum(
+            (np.diff(ragged[name][1]) for name in family.measured), np.zeros(len(row), np.int64)
+        )
+        self.encoder = encoder
 
     @classmethod
     def open(cls, path: Path, family: Family[Any], encoder: TextEncoder) -> FeatureStore:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ftcore.data.cloze import read_cloze
+from ftcore.data.gettext import catalogs, read_gettext
+from ftcore.data.news import read_news
 from ftcore.data.records import (
     Record,
     read_dataset,
@@ -34,7 +36,10 @@ _SUFFIXES = {
     ".ndjson": "jsonl",
     ".parquet": "parquet",
     ".json": "squad",
+    ".po": "gettext",
+    ".mo": "gettext",
 }
+_TEXT_FOLDERS = {"folders": read_folders, "cloze": read_cloze, "news": read_news}
 _DATASET_FILES = ("dataset_info.json", "dataset_dict.json")
 
 
@@ -44,7 +49,7 @@ class Opened:
 
     Args:
         name: the source as written, the `file` of every `file:row`.
-        kind: csv, tsv, jsonl, parquet, squad, dataset, folders, cloze, hub or rows.
+        kind: csv, tsv, jsonl, parquet, squad, dataset, folders, cloze, news, gettext, hub or rows.
         bytes: size of its content.
         sha256: of its content, in hex; of a single file simply the file's own.
         records: starts reading from the first row.
@@ -87,19 +92,23 @@ def _open_path(source: Source, role: str, field: str, base_dir: Path) -> Opened:
     except UserError as error:
         raise DataError(error.what, where=field, hint=error.hint) from None
     kind = source.format or _detect(path, name)
-    if path.is_dir() != (kind in ("dataset", "folders", "cloze")):
+    if path.is_dir() != (kind in ("dataset", "folders", "cloze", "news")) and kind != "gettext":
         is_a = "a folder" if path.is_dir() else "a file"
         raise DataError(f"this is {is_a}, and {field}.format says {kind}", where=name)
     if kind == "dataset":
         _only(source, field, kind, ("split",))
         return _opened_dataset(_load_folder(path, name), source, role, name, kind)
     folder = ("encoding", "fallback_encoding")
-    allowed = {"csv": ("delimiter", "encoding"), "parquet": (), "folders": folder, "cloze": folder}
+    allowed = {"csv": ("delimiter", "encoding"), "parquet": (), "gettext": ()}
+    allowed |= dict.fromkeys(_TEXT_FOLDERS, folder)
     _only(source, field, kind, allowed.get(kind, ("encoding",)))
     codec_of(source.encoding, f"{field}.encoding")
     if source.fallback_encoding is not None:
         codec_of(source.fallback_encoding, f"{field}.fallback_encoding")
-    if kind in ("folders", "cloze"):
+    if kind == "gettext" and path.is_dir():
+        size, digest = _files_digest(catalogs(path), path)
+        return Opened(name, kind, size, digest, lambda: read_gettext(path, name))
+    if kind in _TEXT_FOLDERS:
         files = sorted(path.glob("*/*.txt") if kind == "folders" else path.rglob("*.txt"))
         if not files:
             hint = (
@@ -107,7 +116,7 @@ def _open_path(source: Source, role: str, field: str, base_dir: Path) -> Opened:
             )
             raise DataError("no .txt file in any folder of it", where=name, hint=hint)
         size, digest = _files_digest(files, path)
-        read = read_folders if kind == "folders" else read_cloze
+        read = _TEXT_FOLDERS[kind]
         encodings = (source.encoding, source.fallback_encoding)
         return Opened(name, kind, size, digest, lambda: read(path, name, encodings))
     readers: dict[str, Callable[[], Iterator[Record]]] = {
@@ -116,6 +125,7 @@ def _open_path(source: Source, role: str, field: str, base_dir: Path) -> Opened:
         "jsonl": lambda: read_json_lines(path, name, source.encoding),
         "parquet": lambda: read_parquet(path, name),
         "squad": lambda: read_squad(path, name, source.encoding),
+        "gettext": lambda: read_gettext(path, name),
     }
     try:
         return Opened(name, kind, path.stat().st_size, _file_sha256(path), readers[kind])
@@ -130,7 +140,9 @@ def _detect(path: Path, name: str) -> str:
             return "dataset"
         if next(path.glob("*/*.txt"), None) is not None:
             return "folders"
-        hint = "a folder is one that `datasets` saved, or has one folder of .txt files a label"
+        if catalogs(path):
+            return "gettext"
+        hint = "a folder is one that `datasets` saved, or has one folder of .txt files a label, or gettext catalogs"
         raise DataError("nothing in this folder can be read", where=name, hint=hint)
     if kind := _SUFFIXES.get(path.suffix.lower()):
         return kind

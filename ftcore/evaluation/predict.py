@@ -1,4 +1,4 @@
-"""Outputs of a torch model for a whole split, in the order of its features."""
+"""What a torch model responds for a whole split, in the order of its features."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def predict(
     with torch.inference_mode(), autocast():
         for indices in turns:
             batch = {name: value.to(device) for name, value in features.batch(indices).items()}
-            made.append({name: value.cpu().numpy() for name, value in family.outputs(model, batch).items()})
+            made.append({name: value.cpu().numpy() for name, value in family.respond(model, batch).items()})
     if not made:
         return {}
     whole = {

@@ -7,7 +7,11 @@ from typing import Any
 
 from ftcore.families.base import Family
 
-_FAMILIES = {"sequence_classification": "SequenceClassification", "span_extraction": "SpanExtraction"}
+_FAMILIES = {
+    "sequence_classification": "SequenceClassification",
+    "span_extraction": "SpanExtraction",
+    "text_generation": "TextGeneration",
+}
 
 
 def make_family(spec: Any) -> Family[Any]:  # noqa: ANN401 (a spec of any family)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -20,7 +21,7 @@ from ftcore.errors import REMARK as REMARK
 from ftcore.errors import RowDropped as RowDropped
 from ftcore.errors import RowError as RowError
 from ftcore.families.losses import symmetric_kl
-from ftcore.modeling.base_model import BaseModel
+from ftcore.modeling.base_model import BaseModel, open_base, open_encoder
 from ftcore.spec.sections import Spec
 from ftcore_export.exporter.graph import Graph
 from ftcore_export.runtime.encoding import TextEncoder
@@ -58,6 +59,8 @@ class Stored(Protocol):
     row: np.ndarray
     #: int64 [features]: tokens of each feature.
     lengths: np.ndarray
+    #: What the features were tokenised with.
+    encoder: TextEncoder
 
     def column(self, name: str) -> np.ndarray:
         """A fixed feature, or one kept aside: [features, ...]; ragged ones are filled up with -1."""
@@ -92,8 +95,9 @@ class Family(ABC, Generic[SpecT]):
     """One shape of model and output.
 
     Life of an instance: `schema` and `parse` while the splits are read; `fit` once on the training split and
-    `check` on every split; `encode` to features and `plan` of them; `build`, `loss` in training; `tune`, `decoder`,
-    `scorer` in evaluation; `graphs` at export. `state` is JSON and is kept with the run: `restore` undoes it.
+    `check` on every split; `open_base` and `open_encoder`; `encode` to features and `plan` of them; `build`, `loss`
+    in training; `respond`, `tune`, `decoder`, `scorer` in evaluation; `graphs` at export. `state` is JSON and is kept
+    with the run: `restore` undoes it.
     """
 
     name: ClassVar[str]
@@ -158,6 +162,27 @@ class Family(ABC, Generic[SpecT]):
         """Take over what an earlier `fit` and `tune` learnt."""
 
     # -- features and model --------------------------------------------------------------------------------
+    def open_base(self, base_dir: Path, train: Callable[[], pa.Table], folder: Path) -> BaseModel:
+        """The base model that training starts from.
+
+        Args:
+            base_dir: what relative paths start from.
+            train: gives the training rows, for a family that makes a base model of them.
+            folder: where it would write that; not there before.
+
+        Raises:
+            ModelError: see `ftcore.modeling.base_model`.
+        """
+        return open_base(self.spec.model.base, base_dir)
+
+    def open_encoder(self, base: BaseModel, train: Callable[[], pa.Table]) -> TextEncoder:
+        """The tokenizer of the base model or of the fine-tuned one; called before anything is encoded or decoded.
+
+        Raises:
+            ModelError: see `ftcore.modeling.base_model`.
+        """
+        return open_encoder(base, self.spec.model.max_length)
+
     @abstractmethod
     def encode(self, rows: pa.Table, encoder: TextEncoder) -> Features:
         """Tokenise rows of `schema`. `row` counts from 0 within `rows`."""
@@ -172,6 +197,11 @@ class Family(ABC, Generic[SpecT]):
         """What will be trained on, as JSON, a key in words to each figure: what is cut, lost, how long it is..."""
 
     @property
+    def measured(self) -> tuple[str, ...]:
+        """Ragged features whose lengths add up to that of a feature, by which it is batched."""
+        return ("input_ids",)
+
+    @property
     def pad_values(self) -> Mapping[str, int]:
         """Padding of each ragged feature but `input_ids` (the tokenizer's pad token); 0 unless named here."""
         return {}
@@ -183,6 +213,10 @@ class Family(ABC, Generic[SpecT]):
     @abstractmethod
     def outputs(self, model: torch.nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
         """Run the model: the graph's outputs by name, first axis the features."""
+
+    def respond(self, model: torch.nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
+        """What answers are made of, float32, first axis the features: `outputs` unless a family searches for them."""
+        return self.outputs(model, batch)
 
     @abstractmethod
     def loss(self, outputs: Mapping[str, torch.Tensor], batch: Batch) -> torch.Tensor:
@@ -222,7 +256,7 @@ class Family(ABC, Generic[SpecT]):
 
     @abstractmethod
     def answers(self, outputs: Mapping[str, np.ndarray], features: Stored, rows: pa.Table) -> list[Any]:
-        """Decode, with the ground floor's decoder, outputs [features, ...] into one answer a row of `rows`."""
+        """Decode, with the ground floor's decoder, what `respond` gave into one answer a row of `rows`."""
 
     @abstractmethod
     def inputs(self, rows: pa.Table) -> list[Any]:

@@ -35,10 +35,12 @@ class BaseModel:
     Args:
         folder: holds config.json, *.safetensors and the tokenizer's files.
         config: from the declared keys of config.json alone.
+        gguf: the one file in `folder` that holds weights, configuration and tokenizer, if that is what it is.
     """
 
     folder: Path
     config: transformers.PretrainedConfig
+    gguf: str | None = None
 
 
 def open_base(ref: str, base_dir: Path) -> BaseModel:
@@ -48,6 +50,8 @@ def open_base(ref: str, base_dir: Path) -> BaseModel:
         ModelError: not there, not a model folder, no safetensors, or an architecture transformers does not have.
     """
     folder = locate(ref, base_dir) if names_a_path(ref, base_dir) else _download(ref)
+    if folder.suffix == ".gguf" and folder.is_file():
+        return _open_gguf(folder, ref)
     config_file = folder / "config.json"
     if not config_file.is_file():
         raise ModelError(
@@ -59,7 +63,24 @@ def open_base(ref: str, base_dir: Path) -> BaseModel:
             where=ref,
             hint="save it once with `model.save_pretrained(folder, safe_serialization=True)`",
         )
-    return BaseModel(folder, _read_config(config_file, ref))
+    return BaseModel(folder, read_config(config_file, ref))
+
+
+def _open_gguf(path: Path, ref: str) -> BaseModel:
+    """A model in one GGUF file, whose weights transformers takes out of their 4 or 8 bits."""
+    try:
+        config = transformers.AutoConfig.from_pretrained(
+            path.parent, gguf_file=path.name, local_files_only=True, trust_remote_code=False
+        )
+    except ImportError as error:
+        raise ModelError(
+            "models in GGUF need the package gguf", where=ref, hint="pip install 'ftcore[generation]'"
+        ) from error
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"the GGUF file holds no model that transformers reads: {error}", where=ref
+        ) from None
+    return BaseModel(path.parent, config, path.name)
 
 
 def names_a_path(ref: str, base_dir: Path) -> bool:
@@ -82,7 +103,12 @@ def _download(ref: str) -> Path:
         ) from error
 
 
-def _read_config(path: Path, ref: str) -> transformers.PretrainedConfig:
+def read_config(path: Path, ref: str) -> transformers.PretrainedConfig:
+    """The configuration in a config.json, from the keys that its architecture declares.
+
+    Raises:
+        ModelError: the file cannot be read, or names an architecture that transformers does not have.
+    """
     try:
         raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         model_type = raw["model_type"]
@@ -116,9 +142,10 @@ def with_dropout(
 
 def load_weights(auto_class: Any, base: BaseModel, config: transformers.PretrainedConfig) -> torch.nn.Module:  # noqa: ANN401
     """Weights of `base` in the architecture that `auto_class` makes of `config`, in float32."""
+    form = {"gguf_file": base.gguf} if base.gguf else {"use_safetensors": True}
     try:
         model: torch.nn.Module = auto_class.from_pretrained(
-            base.folder, config=config, use_safetensors=True, local_files_only=True, dtype=torch.float32
+            base.folder, config=config, local_files_only=True, dtype=torch.float32, **form
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(f"the base model does not load: {error}", where=str(base.folder)) from error
@@ -127,7 +154,9 @@ def load_weights(auto_class: Any, base: BaseModel, config: transformers.Pretrain
 
 def open_encoder(base: BaseModel, max_length: int) -> TextEncoder:
     """The base model's tokenizer as the ground floor runs it, cut to what the model can read."""
-    tokenizer = _open_tokenizer(base)
+    tokenizer = open_tokenizer(base)
+    if tokenizer.pad_token_id is None:
+        raise ModelError("the tokenizer has no padding token", where=str(base.folder))
     accepted = inspect.signature(transformers.AutoModel._model_mapping[type(base.config)].forward).parameters
     return TextEncoder(
         tokenizer.backend_tokenizer,
@@ -142,14 +171,20 @@ def open_encoder(base: BaseModel, max_length: int) -> TextEncoder:
 
 def save_tokenizer(base: BaseModel, folder: Path) -> None:
     """Write the base model's tokenizer files into `folder`."""
-    _open_tokenizer(base).save_pretrained(folder)
+    open_tokenizer(base).save_pretrained(folder)
 
 
-def _open_tokenizer(base: BaseModel) -> transformers.PreTrainedTokenizerFast:
+def open_tokenizer(base: BaseModel) -> transformers.PreTrainedTokenizerFast:
+    """The base model's tokenizer, one that the `tokenizers` library runs.
+
+    Raises:
+        ModelError: there is none, or none of that kind.
+    """
     where = str(base.folder)
+    form = {"gguf_file": base.gguf} if base.gguf else {}
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(
-            base.folder, local_files_only=True, config=base.config
+            base.folder, local_files_only=True, config=base.config, **form
         )
     except (OSError, ValueError, ImportError) as error:
         raise ModelError(f"the base model's tokenizer does not load: {error}", where=where) from error
@@ -157,8 +192,6 @@ def _open_tokenizer(base: BaseModel) -> transformers.PreTrainedTokenizerFast:
         raise ModelError(
             "the base model's tokenizer has no tokenizer.json and none can be made of it", where=where
         )
-    if tokenizer.pad_token_id is None:
-        raise ModelError("the tokenizer has no padding token", where=where)
     return tokenizer
 
 

@@ -71,10 +71,12 @@ def _target_layers(model: nn.Module, lora: LoraSpec) -> list[str]:
     """Full names of the base model's linear layers that `target_modules` asks for; a pooler is part of the head."""
     trunk = trunk_of(model)
     prefix = next(name for name, module in model.named_modules() if module is trunk)
+    # A language model's output layer may be its embedding as well, which an update would change unseen.
+    output = getattr(model, "get_output_embeddings", lambda: None)()
     linear = [
         f"{prefix}.{name}".lstrip(".")
         for name, module in trunk.named_modules()
-        if type(module).__name__ in {"Linear", "Conv1D"} and "pooler" not in name
+        if type(module).__name__ in {"Linear", "Conv1D"} and "pooler" not in name and module is not output
     ]
     wanted = lora.target_modules
     if wanted is None:

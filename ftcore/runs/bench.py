@@ -12,7 +12,9 @@ import torch
 
 from ftcore.data.features import FeatureStore
 from ftcore.evaluation.predict import predict
+from ftcore.families.text_generation import TextGeneration
 from ftcore.runs.gates import Measured
+from ftcore.runs.generation_parity import compare_answers, largest_difference
 from ftcore.runs.workspace import Workspace
 from ftcore_export.exporter.invariance import measure_invariance
 from ftcore_export.exporter.parity import Parity, compare
@@ -54,9 +56,11 @@ class Bench:
         family, split = workspace.family, workspace.splits.validation
         self._inputs = family.inputs(split.table)
         rows = split.table.slice(0, workspace.spec.export.parity_rows)
-        features = FeatureStore.build(rows, family, encoder, scratch / "features.arrow")
-        self._outputs = predict(model, family, features, workspace.spec.evaluation.batch_size)
-        self._answers = family.answers(self._outputs, features, rows)
+        self._features = FeatureStore.build(rows, family, encoder, scratch / "features.arrow")
+        self._outputs = predict(model, family, self._features, workspace.spec.evaluation.batch_size)
+        self._answers = family.answers(self._outputs, self._features, rows)
+        # Written answers are held against torch token by token, so it has to stay.
+        self._model = model if isinstance(family, TextGeneration) else None
         self._ids = split.origin.slice(0, rows.num_rows).to_pylist()
 
     def measure(self, name: str, graphs: Graphs, note: Mapping[str, Any]) -> Measured:
@@ -116,10 +120,13 @@ class Bench:
         return pipeline.predict(inputs, top_k=self.workspace.family.top_k)
 
     def _parity(self, pipeline: Pipeline) -> Parity:
-        inputs = self._inputs[: len(self._ids)]
-        return compare(
-            self._outputs, pipeline.outputs(inputs), self._answers, self._predict(pipeline, inputs), self._ids
-        )
+        inputs, family = self._inputs[: len(self._ids)], self.workspace.family
+        found = pipeline.outputs(inputs), self._predict(pipeline, inputs)
+        if not isinstance(family, TextGeneration):
+            return compare(self._outputs, found[0], self._answers, found[1], self._ids)
+        own = dict(self._outputs), self._answers
+        widest = largest_difference(family, self._model, pipeline.writer, self._features)
+        return compare_answers(family, self._model, self._features, own, found, self._ids, widest)
 
     def _metrics(self, pipeline: Pipeline, split: str) -> dict[str, Any]:
         """What the variant itself, not the model that it came from, reaches on a split."""

@@ -13,6 +13,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import torch
 import transformers
 
@@ -25,7 +26,7 @@ from ftcore.events import EventLog, Listener
 from ftcore.families import make_family
 from ftcore.families.base import Family
 from ftcore.files import locked, read_json, sha256, sync_file, sync_folder, write_json
-from ftcore.modeling.base_model import BaseModel, open_base, open_encoder, save_tokenizer
+from ftcore.modeling.base_model import BaseModel, open_base, save_tokenizer
 from ftcore.plugins import LoadedTask
 from ftcore.runs.folder import RunFolder
 from ftcore.spec.sections import Spec
@@ -104,19 +105,22 @@ class Workspace:
         """Read data and base model, and take down what they were."""
         _ = self.splits
         if processes.is_first() and "base_model" not in self.folder.record():
-            weights = sorted(self.base.folder.glob("*.safetensors"))
+            weights = sorted(self.base.folder.glob(self.base.gguf or "*.safetensors"))
             self.folder.update(base_model={file.name: sha256(file) for file in weights})
 
     @cached_property
     def base(self) -> BaseModel:
         """The base model that training starts from."""
-        return open_base(self.spec.model.base, self.base_dir)
+        return self.family.open_base(self.base_dir, self._training_rows, self.folder.path / "base")
+
+    def _training_rows(self) -> pa.Table:
+        return self.splits["train"].table
 
     @cached_property
     def encoder(self) -> TextEncoder:
         """The tokenizer; from the fine-tuned model's own folder once there is one."""
         source = open_base(str(self.folder.model.resolve()), self.base_dir) if self.trained else self.base
-        return open_encoder(source, self.spec.model.max_length)
+        return self.family.open_encoder(source, self._training_rows)
 
     @cache  # noqa: B019 (a workspace lives as long as its command)
     def features(self, split: str) -> FeatureStore:

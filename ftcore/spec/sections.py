@@ -16,7 +16,7 @@ from ftcore.spec.base import Section as Section  # part of this module's surface
 from ftcore.spec.export import ExportSpec as ExportSpec
 from ftcore.spec.training import TrainingSpec as TrainingSpec
 
-Format = Literal["csv", "tsv", "jsonl", "parquet", "squad", "dataset", "folders", "cloze"]
+Format = Literal["csv", "tsv", "jsonl", "parquet", "squad", "dataset", "folders", "cloze", "news", "gettext"]
 
 
 def _given(name: str) -> JsonDict:
@@ -42,7 +42,8 @@ class Source(Section):
     format: Format | None = Field(
         None,
         description="Said by the suffix unless given. `folders`: one folder of .txt files a label. `cloze`: a folder"
-        " of .txt articles, out of which questions are made.",
+        " of .txt articles, out of which questions are made. `news`: likewise, headlines and articles. `gettext`: a"
+        " .po or .mo file, or a folder of them.",
     )
     delimiter: str | None = Field(
         None, min_length=1, max_length=1, description="CSV only; a comma unless given."

@@ -14,7 +14,8 @@ class Graph:
 
     Args:
         name: file stem in the bundle (`model`, `encoder`, ...).
-        module: what is traced, in eval mode; called with `example` as keyword arguments.
+        module: what is traced, in eval mode; called with `example` as keyword arguments, or,
+            where `forward` ends in `*rest`, in order.
         example: name -> tensor; also the graph's input names, in order.
         outputs: the graph's output names, in order.
         dynamic: input name -> {axis: name of the dimension}.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,9 +52,10 @@ def measure_invariance(pipeline: Pipeline, inputs: Sequence[Input], seed: int = 
         inputs: as `Pipeline.predict` takes them; of many, 48 that are spread over the list are taken.
     """
     chosen = [inputs[index] for index in np.unique(np.linspace(0, len(inputs) - 1, _ROWS).astype(int))]
-    alone = pipeline.outputs(chosen, batch_size=1)
+    # Texts are compared as texts: what a search keeps beside them is not of one shape.
+    alone = {} if pipeline.writes else pipeline.outputs(chosen, batch_size=1)
     answers = [pipeline.predict([item])[0] for item in chosen]
-    features = _features(pipeline, chosen)
+    features = [] if pipeline.writes else _features(pipeline, chosen)
     spread = {name: float(values[np.isfinite(values)].std()) for name, values in alone.items()}
     draw = np.random.default_rng(seed)
     largest = 0.0
@@ -64,18 +65,33 @@ def measure_invariance(pipeline: Pipeline, inputs: Sequence[Input], seed: int = 
         for start in range(0, len(order), size):
             mates = order[start : start + size]
             batch = [chosen[index] for index in mates]
-            rows = np.concatenate([features[index] for index in mates])
-            together = pipeline.outputs(batch, batch_size=len(rows))
-            for name, values in together.items():
-                wanted = alone[name][rows]
-                if values.ndim > 1:  # by token: as wide as the longest of this batch
-                    wanted = wanted[:, : values.shape[1]]
-                found = compare({name: wanted}, {name: values}, [], [], [])
-                largest = max(largest, found.max_abs_diff / max(spread[name], 1e-12))
-            again = pipeline.predict(batch, batch_size=len(rows))
+            width = len(batch)
+            if alone:
+                rows = np.concatenate([features[index] for index in mates])
+                width = len(rows)
+                moved = _moved(alone, rows, pipeline.outputs(batch, batch_size=width), spread)
+                largest = max(largest, moved)
+            again = pipeline.predict(batch, batch_size=width)
             told = compare({}, {}, [answers[index] for index in mates], again, mates.tolist())
             changed.update(flip.row for flip in told.flips)
     return Invariance(len(chosen), len(_SHUFFLES), largest, len(changed))
+
+
+def _moved(
+    alone: Mapping[str, np.ndarray],
+    rows: np.ndarray,
+    together: Mapping[str, np.ndarray],
+    spread: Mapping[str, float],
+) -> float:
+    """Largest difference of an output from what it is `alone`, in units of its `spread`."""
+    largest = 0.0
+    for name, values in together.items():
+        wanted = alone[name][rows]
+        if values.ndim > 1:  # by token: as wide as the longest of this batch
+            wanted = wanted[:, : values.shape[1]]
+        found = compare({name: wanted}, {name: values}, [], [], [])
+        largest = max(largest, found.max_abs_diff / max(spread[name], 1e-12))
+    return largest
 
 
 def _features(pipeline: Pipeline, inputs: Sequence[Input]) -> list[np.ndarray]:

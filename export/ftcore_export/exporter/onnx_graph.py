@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
 
 from ftcore_export.errors import UserError
 from ftcore_export.exporter.graph import Graph
+from ftcore_export.exporter.tied_weights import share_transposes
 
 OPSET = 20
 MAX_BYTES = 2**31 - 1  # of a protobuf message; beyond it weights need files of their own
@@ -38,9 +41,7 @@ def export_graph(graph: Graph, path: str | Path) -> Path:
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
             module,
-            (),
-            kwargs=dict(graph.example),
-            dynamic_shapes={name: dict(graph.dynamic.get(name, {})) for name in graph.example},
+            **_arguments(graph),
             output_names=list(graph.outputs),
             opset_version=OPSET,
             dynamo=True,
@@ -49,6 +50,7 @@ def export_graph(graph: Graph, path: str | Path) -> Path:
         )
     assert program is not None  # it is None for the old exporter only
     model = program.model_proto
+    share_transposes(model.graph)
     strip(model)
     onnx.checker.check_model(model)
     found = [node.name for node in model.graph.input]
@@ -57,6 +59,20 @@ def export_graph(graph: Graph, path: str | Path) -> Path:
     path = Path(path)
     path.write_bytes(model.SerializeToString(deterministic=True))
     return path
+
+
+def _arguments(graph: Graph) -> dict[str, Any]:
+    """What is traced and what is dynamic in it: by name, or in order where `forward` ends in `*rest`."""
+    shapes = {name: dict(graph.dynamic.get(name, {})) for name in graph.example}
+    kinds = [one.kind for one in inspect.signature(graph.module.forward).parameters.values()]
+    if inspect.Parameter.VAR_POSITIONAL not in kinds:
+        return {"args": (), "kwargs": dict(graph.example), "dynamic_shapes": shapes}
+    named, every = kinds.index(inspect.Parameter.VAR_POSITIONAL), list(shapes.values())
+    return {
+        "args": tuple(graph.example.values()),
+        "input_names": list(graph.example),
+        "dynamic_shapes": [*every[:named], tuple(every[named:])],
+    }
 
 
 def strip(model: onnx.ModelProto) -> None:

@@ -82,6 +82,18 @@ class _Rewriter:
         self.constants: dict[str, TensorProto] = {}
         self.nodes: list[NodeProto] = []
         self.rows: dict[str, tuple[str, str]] = {}
+        #: Output of a Transpose -> the matrix that it turns: how a tied output embedding is read.
+        self.turned = {
+            node.output[0]: node.input[0]
+            for node in graph.node
+            if node.op_type == "Transpose" and self._is_matrix(node.input[0])
+        }
+        #: Matrices that are multiplied with the wrong way round, and so can be looked up in too.
+        self.tied = {
+            self.turned.get(node.input[1], node.input[1] if _attribute(node, "transB") else "")
+            for node in graph.node
+            if node.op_type in ("MatMul", "Gemm")
+        }
 
     def rewrite(self) -> None:
         """Change the graph in place."""
@@ -94,17 +106,21 @@ class _Rewriter:
                 self._look_up(node)
             else:
                 self.nodes.append(node)
-        del self.graph.node[:]
-        self.graph.node.extend(self.nodes)
+        read = {name for node in self.nodes for name in node.input}
+        self.nodes = [
+            node for node in self.nodes if node.output[0] not in self.turned or node.output[0] in read
+        ]
         read = {name for node in self.nodes for name in node.input}
         read |= {output.name for output in self.graph.output}
+        del self.graph.node[:]
+        self.graph.node.extend(self.nodes)
         kept = [tensor for tensor in self.graph.initializer if tensor.name in read]
         del self.graph.initializer[:]
         self.graph.initializer.extend([*kept, *self.constants.values()])
 
     def multiplies(self, node: NodeProto) -> bool:
         """Whether it multiplies with a constant matrix."""
-        return node.op_type in ("MatMul", "Gemm") and self._is_matrix(node.input[1]) and _is_plain(node)
+        return node.op_type in ("MatMul", "Gemm") and self._is_weight(node.input[1]) and _is_plain(node)
 
     def looks_up(self, node: NodeProto) -> bool:
         """Whether it takes rows of a constant table."""
@@ -114,16 +130,23 @@ class _Rewriter:
         tensor = self.weights.get(name)
         return tensor is not None and len(tensor.dims) == 2 and tensor.data_type == TensorProto.FLOAT
 
-    def _multiply(self, node: NodeProto) -> None:
-        """`x @ w` as `(q @ w8) * scales of w's columns * scales of x's rows`, where q is x in 8 bits."""
-        rows, name, *bias = node.input
+    def _is_weight(self, name: str) -> bool:
+        return self._is_matrix(name) or name in self.turned
+
+    def _matrix(self, name: str, transposed: bool) -> tuple[str, str, int]:
+        """Names of a matrix in int8 and of its columns' scales, and how many rows it has."""
         weight = numpy_helper.to_array(self.weights[name])
-        transposed = bool(_attribute(node, "transB"))
         integers, scales = _quantize(weight.T if transposed else weight, axis=0, limit=MATRIX_LIMIT)
         stem = f"{name}_transposed" if transposed else name
         matrix = self._constant(f"{stem}_int8", integers)
-        columns = self._constant(f"{stem}_scales", scales.reshape(-1))
-        quantized, row_scales = self._quantize_rows(rows, len(integers))
+        return matrix, self._constant(f"{stem}_scales", scales.reshape(-1)), len(integers)
+
+    def _multiply(self, node: NodeProto) -> None:
+        """`x @ w` as `(q @ w8) * scales of w's columns * scales of x's rows`, where q is x in 8 bits."""
+        rows, name, *bias = node.input
+        turned = bool(_attribute(node, "transB")) != (name in self.turned)
+        matrix, columns, depth = self._matrix(self.turned.get(name, name), turned)
+        quantized, row_scales = self._quantize_rows(rows, depth)
         output = node.output[0]
         one = self._constant("one", np.float32(1))
         middle = self._constant("middle", np.uint8(MIDDLE))
@@ -164,8 +187,10 @@ class _Rewriter:
         return self.rows[rows]
 
     def _look_up(self, node: NodeProto) -> None:
-        """Rows of a table as int8 rows times their scales."""
+        """Rows of a table as int8 rows times their scales; of a tied one, columns of the matrix that is there."""
         name, index = node.input
+        if name in self.tied:
+            return self._look_up_columns(name, index, node.output[0])
         integers, scales = _quantize(numpy_helper.to_array(self.weights[name]), axis=1, limit=TABLE_LIMIT)
         output = node.output[0]
         rows = self._node("Gather", [self._constant(f"{name}_rows", integers), index], f"{output}_int8")
@@ -174,6 +199,26 @@ class _Rewriter:
             "Gather", [self._constant(f"{name}_row_scales", scales), index], f"{output}_scales"
         )
         self._node("Mul", [cast, found], output)
+        return None
+
+    def _look_up_columns(self, name: str, index: str, output: str) -> None:
+        matrix, scales, _ = self._matrix(name, transposed=True)
+        flat = self._node(
+            "Reshape", [index, self._constant("flat", np.array([-1], np.int64))], f"{output}_ids"
+        )
+        columns = self._node("Gather", [matrix, flat], f"{output}_columns", axis=1)
+        turned = self._node("Transpose", [columns], f"{output}_rows", perm=[1, 0])
+        cast = self._node("Cast", [turned], f"{output}_cast", to=TensorProto.FLOAT)
+        axis = self._constant("last_axis", np.array([-1], np.int64))
+        own = self._node("Gather", [scales, flat], f"{output}_flat_scales")
+        rows = self._node(
+            "Mul", [cast, self._node("Unsqueeze", [own, axis], f"{output}_scales")], f"{output}_flat"
+        )
+        width = self._constant(f"width_{name}", np.array([self.weights[name].dims[1]], np.int64))
+        shape = self._node(
+            "Concat", [self._node("Shape", [index], f"{output}_shape"), width], f"{output}_sizes", axis=0
+        )
+        self._node("Reshape", [rows, shape], output)
 
     def _node(self, operator: str, inputs: list[str], output: str, **attributes: object) -> str:
         self.nodes.append(helper.make_node(operator, inputs, [output], name=output, **attributes))

@@ -107,7 +107,33 @@ class SpanAnswer:
         return max(0.0, self.score - scores.get(other.text, 0.0))
 
 
-Answer: TypeAlias = LabelAnswer | LabelsAnswer | ValueAnswer | SpanAnswer
+@dataclass(frozen=True, slots=True)
+class TextAnswer:
+    """A text that was written.
+
+    Args:
+        text: without special tokens.
+        score: log-probability of its tokens; of beams, divided by length ** length_penalty. None where nobody asked.
+        candidates: where several were asked for, the best beams, as mappings of text and score.
+    """
+
+    text: str
+    score: float | None = None
+    candidates: list[dict[str, Any]] | None = None
+
+    def agrees(self, other: TextAnswer) -> bool:
+        """Whether both are the same text."""
+        return self.text == other.text
+
+    def margin(self, other: TextAnswer) -> float:
+        """By how much the score of this text exceeds the other's among the candidates; 1 where it is none of them."""
+        scores = {candidate["text"]: candidate["score"] for candidate in reversed(self.candidates or [])}
+        if self.score is None or other.text not in scores:
+            return 0.0 if self.text == other.text else 1.0
+        return max(0.0, self.score - scores[other.text])
+
+
+Answer: TypeAlias = LabelAnswer | LabelsAnswer | ValueAnswer | SpanAnswer | TextAnswer
 
 
 def to_json(answer: Answer) -> dict[str, Any]:

@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ftcore_export.errors import BundleError, InputError
 from ftcore_export.runtime.answers import Answer
 from ftcore_export.runtime.bundle import Bundle, read_bundle
 from ftcore_export.runtime.decoders import Prepared
-from ftcore_export.runtime.encoding import TextEncoder, filled
+from ftcore_export.runtime.encoding import TextEncoder
+from ftcore_export.runtime.generation.texts import decode_text
+from ftcore_export.runtime.generation.writer import Writer
 from ftcore_export.runtime.golden import GOLDEN_CANDIDATES, Golden
 from ftcore_export.runtime.inputs import Input
 from ftcore_export.runtime.manifest import Manifest, parse_json
-from ftcore_export.runtime.outputs import join_batches, restore_order
+from ftcore_export.runtime.one_pass import OnePass
 from ftcore_export.runtime.session import GraphSession
 
 #: Batches whose texts are tokenised and sorted by length together when a stream is answered.
@@ -41,19 +42,26 @@ class Pipeline:
         self.variant = variant
         self.decoder = self.manifest.make_decoder()
         graphs = self.manifest.variants[variant].graphs
-        if set(graphs) != {"model"}:
+        if set(graphs) != set(self.decoder.graphs):
             raise BundleError(
-                f"expected one graph 'model', got {', '.join(graphs)}", where=str(bundle.folder)
+                f"expected the graphs {', '.join(self.decoder.graphs)}, got {', '.join(graphs)}",
+                where=str(bundle.folder),
             )
         self.encoder = TextEncoder.from_bytes(bundle.contents[self.manifest.tokenizer], self.manifest.encoder)
-        self.session = GraphSession(
-            bundle.contents[graphs["model"]],
-            graphs["model"],
-            inputs=self.manifest.encoder.inputs,
-            outputs=self.decoder.outputs,
-            threads=threads,
-            spinning=spinning,
-        )
+
+        def open_graph(
+            role: str, *, inputs: Sequence[str] | None = None, outputs: Sequence[str]
+        ) -> GraphSession:
+            return GraphSession(
+                bundle.contents[graphs[role]],
+                graphs[role],
+                inputs=inputs,
+                outputs=outputs,
+                threads=threads,
+                spinning=spinning,
+            )
+
+        self._runner = self.decoder.runner(open_graph, self.encoder)
         self._golden = bundle.contents[self.manifest.golden]
 
     @classmethod
@@ -104,6 +112,51 @@ class Pipeline:
         """How many of the two texts an input must have."""
         return self.decoder.required
 
+    @property
+    def writes(self) -> bool:
+        """Whether its answers are texts, written token by token."""
+        return isinstance(self._runner, Writer)
+
+    @property
+    def writer(self) -> Writer:
+        """What writes the texts of a bundle that does.
+
+        Raises:
+            InputError: this one does not.
+        """
+        if not isinstance(self._runner, Writer):
+            raise InputError(f"a bundle of the task {self.task!r} writes no texts")
+        return self._runner
+
+    @property
+    def session(self) -> GraphSession:
+        """The one graph of a bundle that answers in one pass.
+
+        Raises:
+            InputError: this one writes its answers token by token.
+        """
+        if not isinstance(self._runner, OnePass):
+            raise InputError(f"a bundle of the task {self.task!r} writes texts, token by token")
+        return self._runner.session
+
+    def write_stream(self, text: str) -> Iterator[str]:
+        """The greedy answer to one text, piece by piece as it is written; `predict` gives the same with one beam.
+
+        Raises:
+            InputError: the text is empty, or the bundle writes no texts.
+        """
+        tokenizer, writer = self.encoder.tokenizer, self.writer
+        ids: list[int] = []
+        shown = ""
+        for one in writer.stream(self.decoder.prepare([text], self.encoder)):
+            ids.append(one)
+            whole = decode_text(tokenizer, ids)
+            if whole.startswith(shown) and not whole.endswith("\ufffd"):  # else a character is not whole yet
+                yield whole[len(shown) :]
+                shown = whole
+        if (rest := decode_text(tokenizer, ids)) != shown:
+            yield rest[len(shown) :]
+
     def predict(self, inputs: Sequence[Input], batch_size: int = 32, top_k: int = 1) -> list[Answer]:
         """Answer each input: a text, a pair of texts, or a mapping of `fields` to texts.
 
@@ -121,10 +174,16 @@ class Pipeline:
         prepared = self.decoder.prepare(inputs, self.encoder)
         if not len(prepared.encoded):
             return []
-        return self.decoder.decode(self._run(prepared, batch_size), prepared, top_k)
+        return self.answer(prepared, batch_size, top_k)
+
+    def answer(self, prepared: Prepared, batch_size: int = 32, top_k: int = 1) -> list[Answer]:
+        """Answers to what `decoder.prepare` made of at least one input."""
+        outputs = self._runner.run(prepared, _checked(batch_size), scored=top_k > 1)
+        return self.decoder.decode(outputs, prepared, top_k)
 
     def outputs(self, inputs: Sequence[Input], batch_size: int = 32) -> dict[str, np.ndarray]:
-        """The graph's raw outputs, name -> [features, ...], in the order of the inputs.
+        """What answers are made of, name -> [features, ...], in the order of the inputs: the graph's own outputs, or
+        the ids and scores of written texts.
 
         Raises:
             InputError: as `predict` does, and where there are no inputs.
@@ -132,22 +191,7 @@ class Pipeline:
         prepared = self.decoder.prepare(inputs, self.encoder)
         if not len(prepared.encoded):
             raise InputError("there are no inputs")
-        return self._run(prepared, batch_size)
-
-    def _run(self, prepared: Prepared, batch_size: int) -> dict[str, np.ndarray]:
-        if batch_size < 1:
-            raise InputError(f"batch_size must be at least 1, got {batch_size}")
-        encoded, side = prepared.encoded, self.encoder.config.pad_side
-        order = np.argsort(-encoded.lengths, kind="stable")  # longest first: memory peaks at once or never
-        chosen = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-        batches = [self.session.run(self.encoder.collate(encoded, indices)) for indices in chosen]
-        lengths = encoded.lengths[order] if self.decoder.by_token else None
-        made = {}
-        for name in self.decoder.outputs:
-            rows = join_batches([batch[name] for batch in batches], lengths, side)
-            require_finite(rows, prepared.row[order], lengths)
-            made[name] = restore_order(rows, order)
-        return made
+        return self._runner.run(prepared, _checked(batch_size), scored=True)
 
     def stream(self, inputs: Iterable[Input], batch_size: int = 32) -> Iterator[Answer]:
         """Answer any number of inputs, reading `STREAM_BATCHES` batches ahead and no more."""
@@ -169,12 +213,7 @@ class Pipeline:
         return len(golden.inputs)
 
 
-def require_finite(rows: np.ndarray, inputs: NDArray[np.int64], lengths: NDArray[np.int64] | None) -> None:
-    """Refuse outputs that are not finite, padding aside: no answer can be made of them."""
-    finite = np.isfinite(rows)
-    if lengths is not None:
-        finite[~filled(lengths, rows.shape[1])] = True
-    good = finite.reshape(len(rows), -1).all(axis=1)
-    if not good.all():
-        where = f"input {int(inputs[~good].min())}"
-        raise InputError("the model gives no finite number for it", where=where)
+def _checked(batch_size: int) -> int:
+    if batch_size < 1:
+        raise InputError(f"batch_size must be at least 1, got {batch_size}")
+    return batch_size

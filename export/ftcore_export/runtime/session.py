@@ -21,7 +21,7 @@ class GraphSession:
     Args:
         data: the ONNX model's bytes.
         where: its file name, for error messages.
-        inputs: names of the graph's inputs, all int64 [batch, seq], in any order.
+        inputs: names of the graph's inputs, all int64, in any order; it may have any unless given.
         outputs: names of the outputs to be read, first axis the rows.
         threads: threads of one run; the CPUs that this process may use unless given.
         spinning: idle threads wait by burning CPU. Faster by a fraction of a millisecond a run, at the price
@@ -37,7 +37,7 @@ class GraphSession:
         data: bytes,
         where: str,
         *,
-        inputs: Sequence[str],
+        inputs: Sequence[str] | None = None,
         outputs: Sequence[str],
         threads: int | None = None,
         spinning: bool = False,
@@ -67,8 +67,10 @@ class GraphSession:
                 f"is no ONNX graph that onnxruntime loads: {_brief(error)}", where=where
             ) from error
         found = {node.name: node.type for node in self._session.get_inputs()}
-        if found != dict.fromkeys(inputs, "tensor(int64)"):
+        if inputs is not None and found != dict.fromkeys(inputs, "tensor(int64)"):
             raise BundleError(f"its inputs are {found}, not int64 {', '.join(inputs)}", where=where)
+        #: The graph's inputs, name -> sizes of their axes; a dynamic one is a name.
+        self.shapes = {node.name: list(node.shape) for node in self._session.get_inputs()}
         made = [node.name for node in self._session.get_outputs()]
         if missing := [name for name in outputs if name not in made]:
             raise BundleError(f"has no output {missing[0]!r}, only {', '.join(made)}", where=where)
@@ -83,6 +85,22 @@ class GraphSession:
             return dict(zip(self.outputs, self._session.run(self.outputs, dict(feeds)), strict=True))
         except Exception as error:  # onnxruntime's own classes share no narrower base
             raise BundleError(f"the graph failed: {_brief(error)}", where=self.where) from error
+
+    def binding(self) -> ort.IOBinding:
+        """Names bound to values that stay where they are from run to run; see `run_bound`."""
+        return self._session.io_binding()
+
+    def run_bound(self, binding: ort.IOBinding) -> list[ort.OrtValue]:
+        """Run with what is bound; the outputs in the order in which they were bound.
+
+        Raises:
+            BundleError: as `run` does.
+        """
+        try:
+            self._session.run_with_iobinding(binding)
+        except Exception as error:  # onnxruntime's own classes share no narrower base
+            raise BundleError(f"the graph failed: {_brief(error)}", where=self.where) from error
+        return binding.get_outputs()
 
 
 def _brief(error: Exception) -> str:

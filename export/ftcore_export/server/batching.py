@@ -21,8 +21,9 @@ from ftcore_export.errors import BundleError
 from ftcore_export.runtime.answers import Answer
 from ftcore_export.runtime.decoders import Decoder, Prepared
 from ftcore_export.runtime.encoding import Encoded, TextEncoder
+from ftcore_export.runtime.one_pass import require_finite
 from ftcore_export.runtime.outputs import join_batches
-from ftcore_export.runtime.pipeline import Pipeline, require_finite
+from ftcore_export.runtime.pipeline import Pipeline
 from ftcore_export.server.settings import Batching
 
 _PADDING = 0.25  # of a batch, at most
@@ -170,7 +171,7 @@ class Batcher:
 
     def _answer(self, batch: list[Feature]) -> None:
         try:
-            outputs = self._pipeline.session.run(self._pipeline.encoder.collate(_merged(batch)))
+            outputs = self._one_pass(batch)
         except BundleError as error:
             by_work = _by_work(batch)
             if len(by_work) == 1:
@@ -189,9 +190,17 @@ class Batcher:
         for work in finished:
             work.done(work, self._decoded(work))
 
+    def _one_pass(self, batch: list[Feature]) -> Mapping[str, np.ndarray]:
+        """The graph's outputs; none of a bundle that writes, which answers a request when all of it has come."""
+        if self._pipeline.writes:
+            return {}
+        return self._pipeline.session.run(self._pipeline.encoder.collate(_merged(batch)))
+
     def _decoded(self, work: Work) -> list[Answer] | Exception:
         pipeline = self._pipeline
         try:
+            if pipeline.writes:
+                return pipeline.answer(work.prepared, top_k=work.top_k)
             outputs = work.outputs(pipeline.decoder, pipeline.encoder)
             return pipeline.decoder.decode(outputs, work.prepared, work.top_k)
         except Exception as error:  # noqa: BLE001 (handed to the request that it belongs to)

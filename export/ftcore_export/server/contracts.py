@@ -16,7 +16,14 @@ from pydantic import (
     create_model,
 )
 
-from ftcore_export.runtime.answers import Answer, LabelAnswer, LabelsAnswer, SpanAnswer, ValueAnswer
+from ftcore_export.runtime.answers import (
+    Answer,
+    LabelAnswer,
+    LabelsAnswer,
+    SpanAnswer,
+    TextAnswer,
+    ValueAnswer,
+)
 from ftcore_export.runtime.decoders import Decoder
 from ftcore_export.runtime.inputs import Input
 from ftcore_export.server.problems import invalid
@@ -127,10 +134,8 @@ def _answer_schema(decoder: Decoder) -> dict[str, Any]:
         "single_label": LabelAnswer,
         "multi_label": LabelsAnswer,
         "regression": ValueAnswer,
+        "span_extraction": SpanAnswer,
+        "text_generation": TextAnswer,
     }
-    adapter: TypeAdapter[Answer]
-    if (problem := getattr(decoder, "problem", None)) is not None:
-        adapter = TypeAdapter(kinds[problem])
-    else:
-        adapter = TypeAdapter(SpanAnswer)
+    adapter: TypeAdapter[Answer] = TypeAdapter(kinds[getattr(decoder, "problem", decoder.family)])
     return adapter.json_schema(mode="serialization", ref_template="#/components/schemas/{model}")

@@ -9,11 +9,13 @@ from ftcore_export.errors import BundleError
 from ftcore_export.runtime.decoders.base import Decoder, Prepared
 from ftcore_export.runtime.decoders.sequence_classification import SequenceClassificationDecoder
 from ftcore_export.runtime.decoders.span_extraction import SpanExtractionDecoder
+from ftcore_export.runtime.decoders.text_generation import TextGenerationDecoder
 
 __all__ = ["Decoder", "Prepared", "make_decoder"]
 
 _DECODERS: dict[str, type[Decoder]] = {
-    decoder.family: decoder for decoder in (SequenceClassificationDecoder, SpanExtractionDecoder)
+    decoder.family: decoder
+    for decoder in (SequenceClassificationDecoder, SpanExtractionDecoder, TextGenerationDecoder)
 }
 
 

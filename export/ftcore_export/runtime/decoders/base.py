@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,18 @@ from numpy.typing import NDArray
 from ftcore_export.runtime.answers import Answer
 from ftcore_export.runtime.encoding import Encoded, TextEncoder
 from ftcore_export.runtime.inputs import Input, split_inputs
+
+if TYPE_CHECKING:
+    from ftcore_export.runtime.session import GraphSession
+
+
+class OpenGraph(Protocol):
+    """Opens one of a bundle's graphs."""
+
+    def __call__(
+        self, role: str, *, inputs: Sequence[str] | None = None, outputs: Sequence[str]
+    ) -> GraphSession:
+        """The graph of that role; see `GraphSession` for the rest. Without `inputs` it has any."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +38,20 @@ class Prepared:
 
     encoded: Encoded
     row: NDArray[np.int64]
+
+
+class Runner(Protocol):
+    """Runs a bundle's graphs on prepared inputs."""
+
+    def run(self, prepared: Prepared, batch_size: int, *, scored: bool = False) -> dict[str, np.ndarray]:
+        """Outputs of all features, name -> [features, ...], in their order.
+
+        Args:
+            scored: whether every answer needs its score, where that takes time.
+
+        Raises:
+            InputError: no finite numbers come out for an input, which is named.
+        """
 
 
 class Decoder(ABC):
@@ -62,6 +88,18 @@ class Decoder(ABC):
         """
         texts, pairs = split_inputs(inputs, self.fields, self.required)
         return Prepared(encoder.encode(texts, pairs), np.arange(len(texts)))
+
+    @property
+    def graphs(self) -> tuple[str, ...]:
+        """Roles of the graphs that it needs; one, `model`, unless a family says otherwise."""
+        return ("model",)
+
+    def runner(self, open_graph: OpenGraph, encoder: TextEncoder) -> Runner:
+        """What runs the graphs: one pass over each batch of features, unless a family says otherwise."""
+        from ftcore_export.runtime.one_pass import OnePass
+
+        session = open_graph("model", inputs=encoder.config.inputs, outputs=self.outputs)
+        return OnePass(session, encoder, self.outputs, self.by_token)
 
     @abstractmethod
     def decode(

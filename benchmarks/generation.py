@@ -1,0 +1,232 @@
+"""Writing speed of a run's model: transformers, our bundle's fp32 and int8, and CTranslate2, in one run.
+
+    python benchmarks/generation.py --run runs/translation/... [--rows 64] [--rounds 5] [--threads 2]
+
+RUN is a finished run of the family `text_generation`: its model/ is what transformers and CTranslate2 (where its
+converter reads it) load, its bundle/ is ours; all write the same test sources, as ids, in the same batches, with the
+same longest answer. Greedy and 4 beams, batches of 1 and 16; the contenders take turns within a round, and what counts
+is the median over rounds of the ratio of their seconds. Tokenizing is left out for all.
+
+Ends with one JSON line a target.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+
+from ftcore_export import Pipeline
+from ftcore_export.runtime.decoders.text_generation import TextGenerationDecoder
+from ftcore_export.runtime.generation.search import write
+from ftcore_export.runtime.generation.settings import GenerationSettings
+
+#: (peer, beams, batch) -> how many times as fast our int8 is to be.
+TARGETS = {
+    ("transformers", 1, 1): 5.0,
+    ("transformers", 1, 16): 4.0,
+    ("ctranslate2 int8", 1, 1): 1.2,
+    ("ctranslate2 int8", 1, 16): 1.0,
+    ("ctranslate2 int8", 4, 1): 0.8,
+    ("ctranslate2 int8", 4, 16): 0.8,
+}
+#: Writes a batch of framed sources (lists of ids) and returns the answers' ids.
+Contender = Callable[[list[list[int]]], list[list[int]]]
+
+
+class Bench:
+    """The sources, and every contender for one number of beams."""
+
+    def __init__(self, args: argparse.Namespace, scratch: Path) -> None:
+        self.args, self.scratch = args, scratch
+        bundle = args.run / "bundle"
+        self.pipelines = {
+            name: Pipeline.load(bundle, name, threads=args.threads) for name in ("fp32", "int8")
+        }
+        decoder = self.pipelines["fp32"].decoder
+        assert isinstance(decoder, TextGenerationDecoder), "give a run of the family text_generation"
+        self.frame, self.settings = decoder.frame, decoder.settings
+        lines = (args.run / "predictions.test.jsonl").read_text(encoding="utf-8").splitlines()
+        texts = [json.loads(line)["input"] for line in lines[: args.rows]]
+        self.sources = decoder.prepare(texts, self.pipelines["fp32"].encoder).encoded.input_ids
+        self.sources.sort(key=len)
+        auto = (
+            transformers.AutoModelForCausalLM
+            if self.frame.start_id is None
+            else transformers.AutoModelForSeq2SeqLM
+        )
+        self.model = auto.from_pretrained(args.run / "model", dtype=torch.float32).eval()
+        self.model.set_attn_implementation("eager")
+        self.translators = self._ctranslate2()
+
+    def _ctranslate2(self) -> dict[str, Any]:
+        """CTranslate2's model in fp32 and int8; none where it is missing or its converter does not read the model."""
+        found: dict[str, Any] = {}
+        try:
+            import ctranslate2
+
+            for kind in ("float32", "int8"):
+                folder = self.scratch / kind
+                converter = ctranslate2.converters.TransformersConverter(str(self.args.run / "model"))
+                converter.convert(str(folder), quantization=kind)
+                options = {"compute_type": kind, "intra_threads": self.args.threads, "inter_threads": 1}
+                kind_of = ctranslate2.Generator if self.frame.start_id is None else ctranslate2.Translator
+                found[f"ctranslate2 {'fp32' if kind == 'float32' else kind}"] = kind_of(
+                    str(folder), **options
+                )
+        except (
+            ImportError,
+            ValueError,
+            RuntimeError,
+            KeyError,
+            TypeError,
+            OSError,
+        ) as error:  # whatever it says is printed: the peer's converter is not ours to mend
+            print(f"CTranslate2 takes no part: {type(error).__name__}: {str(error)[:200]}")
+        return found
+
+    def contenders(self, beams: int) -> dict[str, Contender]:
+        """By name."""
+        settings = dataclasses.replace(self.settings, num_beams=beams, sampling=None)
+        made: dict[str, Contender] = {"transformers": lambda rows: self._transformers(rows, settings)}
+        for name, translator in self.translators.items():
+            made[name] = lambda rows, peer=translator: self._peer(peer, rows, settings)  # type: ignore[misc]
+        for name, pipeline in self.pipelines.items():
+            made[f"ours {name}"] = lambda rows, own=pipeline: self._ours(own, rows, settings)  # type: ignore[misc]
+        return made
+
+    def _padded(self, rows: Sequence[Sequence[int]]) -> dict[str, np.ndarray]:
+        width = max(map(len, rows))
+        left = self.frame.start_id is None
+        ids, mask = np.full((len(rows), width), self.frame.pad_id), np.zeros((len(rows), width), np.int64)
+        for place, row in enumerate(rows):
+            where = slice(width - len(row), width) if left else slice(0, len(row))
+            ids[place, where], mask[place, where] = row, 1
+        return {"input_ids": ids, "attention_mask": mask}
+
+    def _ours(
+        self, pipeline: Pipeline, rows: list[list[int]], settings: GenerationSettings
+    ) -> list[list[int]]:
+        inputs = self._padded(rows)
+        writer = pipeline.writer
+        found = write(writer.model(), inputs, writer.prompt(inputs), settings, self.frame.eos_ids)
+        return [answers[0].ids.tolist() for answers in found]
+
+    def _transformers(self, rows: list[list[int]], settings: GenerationSettings) -> list[list[int]]:
+        inputs = {name: torch.from_numpy(array) for name, array in self._padded(rows).items()}
+        options: dict[str, Any] = {}
+        given = inputs["input_ids"].shape[1]
+        if self.frame.start_id is not None:
+            options["decoder_input_ids"] = torch.tensor([self.frame.prompt] * len(rows))
+            given = len(self.frame.prompt)
+        with torch.inference_mode():
+            found = self.model.generate(
+                **inputs,
+                **options,
+                max_new_tokens=settings.max_length,
+                num_beams=settings.num_beams,
+                length_penalty=settings.length_penalty,
+                early_stopping=settings.early_stopping,
+                do_sample=False,
+                eos_token_id=list(self.frame.eos_ids),
+                pad_token_id=self.frame.pad_id,
+            )
+        return [self._until_end(row[given:]) for row in found.tolist()]
+
+    def _until_end(self, ids: list[int]) -> list[int]:
+        ends = [place for place, one in enumerate(ids) if one in self.frame.eos_ids]
+        return ids[: ends[0] + 1] if ends else ids
+
+    def _peer(self, peer: Any, rows: list[list[int]], settings: GenerationSettings) -> list[list[int]]:
+        tokenizer = self.pipelines["fp32"].encoder.tokenizer
+        tokens = [[tokenizer.id_to_token(one) for one in row] for row in rows]
+        options = {"beam_size": settings.num_beams, "max_batch_size": len(rows)}
+        if self.frame.start_id is None:
+            found = peer.generate_batch(
+                tokens, max_length=settings.max_length, include_prompt_in_result=False, **options
+            )
+            return [result.sequences_ids[0] for result in found]
+        found = peer.translate_batch(
+            tokens,
+            max_decoding_length=settings.max_length,
+            length_penalty=settings.length_penalty,
+            **options,
+        )
+        return [[tokenizer.token_to_id(token) for token in result.hypotheses[0]] for result in found]
+
+    def rounds(self, beams: int, batch: int) -> dict[str, list[float]]:
+        """Seconds of each contender in each round; the first round warms up and does not count."""
+        contenders = self.contenders(beams)
+        batches = [self.sources[start : start + batch] for start in range(0, len(self.sources), batch)]
+        seconds: dict[str, list[float]] = {name: [] for name in contenders}
+        written: dict[str, list[list[int]]] = {}
+        for number in range(self.args.rounds + 1):
+            for name, contender in contenders.items():
+                start = time.perf_counter()
+                written[name] = [ids for rows in batches for ids in contender(rows)]
+                if number:
+                    seconds[name].append(time.perf_counter() - start)
+        expected = written["transformers"]
+        for name, answers in written.items():
+            alike = sum(self._same(a, b) for a, b in zip(answers, expected, strict=True))
+            middle = statistics.median(seconds[name])
+            tokens = sum(map(len, answers))
+            print(
+                f"beams {beams}, batch {batch:2}: {name:18} {middle:8.3f} s, {tokens / middle:8.0f} tokens/s,"
+                f" {alike} of {len(expected)} answers as transformers'",
+                flush=True,
+            )
+        return seconds
+
+    def _same(self, one: list[int], other: list[int]) -> bool:
+        return [i for i in one if i not in self.frame.eos_ids] == [
+            i for i in other if i not in self.frame.eos_ids
+        ]
+
+
+def main() -> None:
+    """Measure, and print the targets."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--rows", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    results = []
+    with tempfile.TemporaryDirectory() as scratch:
+        bench = Bench(args, Path(scratch))
+        for beams in (1, 4):
+            for batch in (1, 16):
+                seconds = bench.rounds(beams, batch)
+                for (peer, of, size), target in TARGETS.items():
+                    if (of, size) == (beams, batch) and peer in seconds:
+                        ratios = [a / b for a, b in zip(seconds[peer], seconds["ours int8"], strict=True)]
+                        value = statistics.median(ratios)
+                        name = f"int8 against {peer}, beams {beams}, batch {batch}"
+                        results.append(
+                            {
+                                "target": name,
+                                "value": round(value, 2),
+                                "at least": target,
+                                "met": value >= target,
+                            }
+                        )
+    for result in results:
+        print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

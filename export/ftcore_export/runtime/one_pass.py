@@ -1,0 +1,57 @@
+"""One run of one graph for each batch of features: how every family but text generation answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftcore_export.errors import InputError
+from ftcore_export.runtime.decoders.base import Prepared
+from ftcore_export.runtime.encoding import TextEncoder, filled
+from ftcore_export.runtime.outputs import join_batches, restore_order
+from ftcore_export.runtime.session import GraphSession
+
+
+class OnePass:
+    """Runs a graph over features, in batches of like length.
+
+    Args:
+        session: the graph, open.
+        outputs: names of the graph's outputs that are wanted.
+        by_token: whether their second axis is that of the tokens.
+    """
+
+    def __init__(
+        self, session: GraphSession, encoder: TextEncoder, outputs: Sequence[str], by_token: bool
+    ) -> None:
+        self.session = session
+        self._encoder = encoder
+        self._outputs = outputs
+        self._by_token = by_token
+
+    def run(self, prepared: Prepared, batch_size: int, *, scored: bool = False) -> dict[str, np.ndarray]:
+        """See `Runner.run`; scores are in the outputs anyway."""
+        encoded, side = prepared.encoded, self._encoder.config.pad_side
+        order = np.argsort(-encoded.lengths, kind="stable")  # longest first: memory peaks at once or never
+        chosen = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+        batches = [self.session.run(self._encoder.collate(encoded, indices)) for indices in chosen]
+        lengths = encoded.lengths[order] if self._by_token else None
+        made = {}
+        for name in self._outputs:
+            rows = join_batches([batch[name] for batch in batches], lengths, side)
+            require_finite(rows, prepared.row[order], lengths)
+            made[name] = restore_order(rows, order)
+        return made
+
+
+def require_finite(rows: np.ndarray, inputs: NDArray[np.int64], lengths: NDArray[np.int64] | None) -> None:
+    """Refuse outputs that are not finite, padding aside: no answer can be made of them."""
+    finite = np.isfinite(rows)
+    if lengths is not None:
+        finite[~filled(lengths, rows.shape[1])] = True
+    good = finite.reshape(len(rows), -1).all(axis=1)
+    if not good.all():
+        where = f"input {int(inputs[~good].min())}"
+        raise InputError("the model gives no finite number for it", where=where)

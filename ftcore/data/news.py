@@ -1,0 +1,23 @@
+"""Headlines and their articles: a folder of .txt files whose first line is the headline."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from ftcore.data.records import Record
+from ftcore.data.textfile import Encodings, whole_text
+
+
+def read_news(root: Path, name: str, encodings: Encodings) -> Iterator[Record]:
+    """One record a .txt file below `root`, in sorted order, if it has a body.
+
+    Columns: source (the article, a paragraph a line), target (its headline) and topic (the file's folder).
+    """
+    for path in sorted(root.rglob("*.txt")):
+        place = f"{name.rstrip('/')}/{path.relative_to(root).as_posix()}"
+        headline, _, body = whole_text(path, place, encodings).strip().partition("\n")
+        body = re.sub(r"\s*\n\s*", "\n", body.strip())
+        if body:
+            yield Record(place, {"source": body, "target": headline.strip(), "topic": path.parent.name})

@@ -1,0 +1,93 @@
+"""Graphs that write held against torch: logits of real targets, and answers token for token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from ftcore.data.features import FeatureStore
+from ftcore.families.text_generation import IGNORED, TextGeneration
+from ftcore_export.exporter.parity import TIE, Flip, Parity
+from ftcore_export.runtime.answers import TextAnswer, to_json
+from ftcore_export.runtime.generation.packing import unpack
+from ftcore_export.runtime.generation.processing import log_softmax
+from ftcore_export.runtime.generation.search import Written
+from ftcore_export.runtime.generation.writer import Writer
+
+_ROWS = 8  # of which logits over the whole vocabulary are held at a time
+
+
+def largest_difference(family: TextGeneration, model: Any, writer: Writer, features: FeatureStore) -> float:  # noqa: ANN401
+    """Largest absolute difference of any logit where a target's token is predicted (teacher forcing)."""
+    widest = 0.0
+    for start in range(0, len(features), _ROWS):
+        batch = features.batch(np.arange(start, min(start + _ROWS, len(features))))
+        with torch.inference_mode():
+            expected = family.outputs(model, batch)["logits"].numpy()
+        learnt = (family.targets(batch) != IGNORED).numpy()
+        inputs, tokens = family.forced(batch)
+        actual = writer.model().logits(inputs, tokens)
+        if (
+            tokens is inputs["input_ids"]
+        ):  # a decoder alone: its last answer tokens, each by the token before it
+            actual = actual[:, -1 - expected.shape[1] : -1]
+        difference = np.abs(expected[learnt] - actual[learnt])
+        widest = max(widest, float(np.nan_to_num(difference, nan=np.inf).max(initial=0.0)))
+    return widest
+
+
+def compare_answers(
+    family: TextGeneration,
+    model: Any,  # noqa: ANN401 (a PreTrainedModel)
+    features: FeatureStore,
+    reference: tuple[dict[str, np.ndarray], Sequence[TextAnswer]],
+    candidate: tuple[dict[str, np.ndarray], Sequence[TextAnswer]],
+    ids: Sequence[Any],
+    widest: float,
+) -> Parity:
+    """Parity of answers; a row flips where any token differs that torch itself did not hold for a tie.
+
+    Args:
+        reference, candidate: outputs and answers of torch and of the graphs.
+        widest: what `largest_difference` found.
+    """
+    flips, ties = [], 0
+    pairs = zip(unpack(reference[0]), unpack(candidate[0]), strict=True)
+    for row, (expected, got) in enumerate(pairs):
+        if np.array_equal(expected[0].ids, got[0].ids):
+            continue
+        margin = _margin(family, model, features, row, expected[0], got[0])
+        if margin <= TIE:
+            ties += 1
+        else:
+            flips.append(Flip(ids[row], to_json(reference[1][row]), to_json(candidate[1][row]), margin))
+    return Parity(len(ids), widest, flips, ties)
+
+
+def _margin(
+    family: TextGeneration,
+    model: Any,  # noqa: ANN401
+    features: FeatureStore,
+    row: int,
+    expected: Written,
+    got: Written,
+) -> float:
+    """By how much torch prefers its answer: of beams their scores, else probability at the first token that differs."""
+    if family.settings.num_beams > 1:
+        return abs(expected.score - got.score)
+    length = min(len(expected.ids), len(got.ids))
+    differs = np.flatnonzero(expected.ids[:length] != got.ids[:length])
+    if not len(differs):  # one is the beginning of the other: they were cut, or an end token was repeated
+        return 1.0
+    at = int(differs[0])
+    inputs, prompt = family.prompts(features.batch(np.array([row])))
+    common = expected.ids[None, :at]
+    if prompt is inputs["input_ids"]:
+        inputs["attention_mask"] = np.append(inputs["attention_mask"], np.ones_like(common), axis=1)
+    with torch.inference_mode():
+        logits = family.sequences(model).start(inputs, np.concatenate([prompt, common], axis=1))
+    chance = np.exp(log_softmax(logits[0]))
+    return float(chance[expected.ids[at]] - chance[got.ids[at]])

@@ -1,0 +1,151 @@
+"""The spec of the family `text_generation`: a text for a text, by an encoder-decoder or a decoder alone."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from ftcore.spec.base import Fraction
+from ftcore.spec.sections import DataSpec, EvaluationSpec, ModelSpec, Section, Spec, TrainingSpec
+
+Measure = Literal["bleu", "chrf", "rouge", "copying"]
+
+
+class TextGenerationColumns(Section):
+    """The names that the source gives its columns."""
+
+    source: str = Field("source", min_length=1, description="The text that is read.")
+    target: str = Field("target", min_length=1, description="The text that is to be written.")
+
+
+class TextGenerationData(DataSpec):
+    """What is learnt from: texts, and what is to be written for each."""
+
+    columns: TextGenerationColumns = Field(default_factory=TextGenerationColumns)
+    prompt: str = Field(
+        "{source}",
+        description="What the model reads: `{source}` stands for the text. Of T5 a prefix, of a decoder an instruction;"
+        " the tokenizer's special tokens may be written out.",
+    )
+    source_language: str | None = Field(
+        None, min_length=1, description="Code that the base model's tokenizer knows (mBART, NLLB: eng_Latn)."
+    )
+    target_language: str | None = Field(
+        None, min_length=1, description="Code that the base model's tokenizer knows (mBART, NLLB: zho_Hans)."
+    )
+
+    @model_validator(mode="after")
+    def _prompt_has_the_text(self) -> TextGenerationData:
+        if self.prompt.count("{source}") != 1:
+            raise ValueError("`prompt` must have `{source}` in it, once")
+        return self
+
+
+class VocabularySpec(Section):
+    """The tokenizer that is trained on the training rows, where a model is made from its configuration alone."""
+
+    size: int = Field(4000, ge=300, le=1_000_000, description="Tokens, at most.")
+    min_frequency: int = Field(2, ge=1, description="Pairs that occur more seldom are not merged.")
+
+
+class TextGenerationModel(ModelSpec):
+    """What is fine-tuned, or trained from scratch."""
+
+    base: str = Field(
+        min_length=1,
+        description="A folder with config.json and *.safetensors, a .gguf file, `package:<module>/<path>`, or a Hub id;"
+        " with `init: config` a preset (transformer-tiny, marian-small) or a folder with config.json.",
+    )
+    init: Literal["weights", "config"] = Field(
+        "weights", description="config: from scratch, with a tokenizer trained on the training rows."
+    )
+    vocabulary: VocabularySpec = Field(default_factory=VocabularySpec)
+    max_length: int = Field(256, ge=4, le=131_072, description="Tokens of one source; longer ones are cut.")
+    max_target_length: int = Field(
+        128, ge=2, le=131_072, description="Tokens of one target; longer ones are cut."
+    )
+
+    @model_validator(mode="after")
+    def _scratch_is_whole(self) -> TextGenerationModel:
+        if self.init == "config" and self.lora:
+            raise ValueError("`lora` updates weights, and `init: config` has none: leave one out")
+        return self
+
+
+class SamplingSpec(Section):
+    """Draw tokens at random instead of taking the most probable one."""
+
+    temperature: float = Field(1.0, gt=0, le=100, description="Logits are divided by it.")
+    top_k: int = Field(0, ge=0, description="Only so many of the most probable tokens are drawn; 0: all.")
+    top_p: float = Field(
+        1.0, gt=0, le=1, description="Only the most probable tokens that together reach it are drawn."
+    )
+    seed: int = Field(0, ge=0, lt=2**32, description="The same text and seed give the same answer.")
+
+
+class GenerationSpec(Section):
+    """How texts are written: in evaluation, and in the bundle. Lengths are tokens of the answer alone."""
+
+    num_beams: int = Field(1, ge=1, le=64, description="1: greedy, or sampling; more: beam search.")
+    max_length: int | None = Field(
+        None, ge=1, description="Longest answer; that of the training targets unless given."
+    )
+    min_length: int = Field(0, ge=0, description="Shortest answer.")
+    length_penalty: float = Field(
+        1.0, description="Beams: scores are divided by length to this power; above 0 favours long answers."
+    )
+    early_stopping: bool = Field(
+        False, description="Beams: stop at `num_beams` finished answers, however good the others could get."
+    )
+    no_repeat_ngram_size: int = Field(
+        0, ge=0, le=100, description="No n-gram of so many tokens occurs twice; 0: off."
+    )
+    sampling: SamplingSpec | None = Field(None, description="The most probable token unless given.")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> GenerationSpec:
+        if self.sampling and self.num_beams > 1:
+            raise ValueError("`sampling` draws one answer: leave `num_beams` at 1")
+        if self.max_length is not None and self.min_length > self.max_length:
+            raise ValueError("`min_length` is more than `max_length`")
+        return self
+
+
+class TextGenerationTraining(TrainingSpec):
+    """How it is fine-tuned."""
+
+    label_smoothing: Fraction = Field(0.0, description="Share of each target token spread over all tokens.")
+
+
+class TextGenerationEvaluation(EvaluationSpec):
+    """How it is measured."""
+
+    batch_size: int = Field(32, ge=1, le=65_536, description="Rows a batch.")
+    tokenization: Literal["13a", "intl", "zh", "char", "none"] = Field(
+        "13a",
+        description="What is counted: sacrebleu's tokenizers; of ROUGE and the rates single characters with zh and"
+        " char, else words.",
+    )
+
+
+class TextGenerationSpec(Spec):
+    """A spec of the family."""
+
+    family: ClassVar[str] = "text_generation"
+    #: Groups of metrics of the task.
+    measures: ClassVar[tuple[Measure, ...]] = ("bleu", "chrf", "rouge")
+
+    data: TextGenerationData
+    model: TextGenerationModel
+    generation: GenerationSpec = Field(default_factory=GenerationSpec)
+    training: TextGenerationTraining = Field(default_factory=TextGenerationTraining)
+    evaluation: TextGenerationEvaluation = Field(default_factory=TextGenerationEvaluation)
+
+    @model_validator(mode="after")
+    def _trains_tokens(self) -> TextGenerationSpec:
+        if self.training.augment is not None:
+            raise ValueError(
+                "`training.augment` changes sources whose target would no longer hold: leave it out"
+            )
+        return self

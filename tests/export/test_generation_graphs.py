@@ -1,0 +1,107 @@
+"""Every architecture that writes, through its graphs: torch's logits, and what `model.generate` writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from generation_models import DECODERS, ENCODER_DECODERS, VOCABULARY, tiny_writer
+
+from ftcore.families.generation_graphs import decoder_graphs, encoder_decoder_graphs
+from ftcore.families.torch_sequences import TorchDecoder, TorchEncoderDecoder
+from ftcore_export.exporter.onnx_graph import export_graph
+from ftcore_export.exporter.quantize import quantize_int8
+from ftcore_export.runtime.generation.graphs import GraphDecoder, GraphEncoderDecoder, layers_of
+from ftcore_export.runtime.generation.search import write
+from ftcore_export.runtime.generation.settings import GenerationSettings
+from ftcore_export.runtime.session import GraphSession
+
+ROWS, LONGEST, NEW, PAD, END = 5, 9, 10, 1, 2
+
+
+@pytest.fixture(scope="module", params=[*ENCODER_DECODERS, *DECODERS])
+def exported(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Any, Path]:
+    """Architecture, model in torch, folder of its graphs."""
+    kind = request.param
+    model = tiny_writer(kind)
+    folder = tmp_path_factory.mktemp(kind)
+    graphs = decoder_graphs(model) if kind in DECODERS else encoder_decoder_graphs(model)
+    for graph in graphs:
+        export_graph(graph, folder / f"{graph.name}.onnx")
+    return kind, model, folder
+
+
+def open_graphs(kind: str, folder: Path, suffix: str = "") -> GraphDecoder | GraphEncoderDecoder:
+    def session(role: str) -> GraphSession:
+        name = f"{role}{suffix}.onnx"
+        return GraphSession((folder / name).read_bytes(), name, outputs=[], threads=1)
+
+    decoder = session("decoder")
+    if kind in DECODERS:
+        return GraphDecoder(decoder, layers_of(decoder))
+    return GraphEncoderDecoder(session("encoder"), decoder, layers_of(decoder))
+
+
+def sources(kind: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    rng = np.random.default_rng(5)
+    lengths = np.array([LONGEST, 2, 5, 7, 3])
+    places = np.arange(LONGEST)
+    left = kind in DECODERS
+    real = places >= LONGEST - lengths[:, None] if left else places < lengths[:, None]
+    ids = np.where(real, rng.integers(4, VOCABULARY, (ROWS, LONGEST)), PAD)
+    return {"input_ids": ids, "attention_mask": real.astype(np.int64)}, ids if left else np.full((ROWS, 1), 2)
+
+
+def test_logits_of_a_prompt_and_of_steps_after_beams_moved(exported: tuple[str, Any, Path]) -> None:
+    kind, model, folder = exported
+    inputs, prompt = sources(kind)
+    in_torch = TorchDecoder(model) if kind in DECODERS else TorchEncoderDecoder(model)
+    graphs = open_graphs(kind, folder)
+    with torch.inference_mode():
+        np.testing.assert_allclose(
+            graphs.start(inputs, prompt), in_torch.start(inputs, prompt), atol=2e-5, rtol=1e-5
+        )
+        for rows in ([0, 0, 1, 2, 3, 4], [5, 4, 3, 0], [2, 2, 1]):
+            chosen = np.array(rows)
+            graphs.select(chosen)
+            in_torch.select(chosen)
+            tokens = chosen + 7
+            np.testing.assert_allclose(graphs.step(tokens), in_torch.step(tokens), atol=2e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("beams", [1, 4])
+def test_answers_are_torchs_token_for_token(exported: tuple[str, Any, Path], beams: int) -> None:
+    kind, model, folder = exported
+    inputs, prompt = sources(kind)
+    settings = GenerationSettings(max_length=NEW, num_beams=beams)
+    in_torch = TorchDecoder(model) if kind in DECODERS else TorchEncoderDecoder(model)
+    with torch.inference_mode():
+        expected = write(in_torch, inputs, prompt, settings, (END,))
+    found = write(open_graphs(kind, folder), inputs, prompt, settings, (END,))
+    assert [[one.ids.tolist() for one in row] for row in found] == [
+        [one.ids.tolist() for one in row] for row in expected
+    ]
+
+
+def test_no_weight_is_stored_twice_and_int8_answers(exported: tuple[str, Any, Path]) -> None:
+    kind, _, folder = exported
+    graph = onnx.load(folder / "decoder.onnx").graph
+    large = [tensor for tensor in graph.initializer if np.prod(tensor.dims) >= VOCABULARY * 32]
+    contents = {np.sort(onnx.numpy_helper.to_array(tensor), axis=None).tobytes() for tensor in large}
+    assert len(contents) == len(large)
+    for path in sorted(folder.glob("*coder.onnx")):
+        quantize_int8(path, folder / f"{path.stem}.int8.onnx")
+    small = onnx.load(folder / "decoder.int8.onnx").graph
+    tables = [t for t in small.initializer if np.prod(t.dims) == VOCABULARY * 32]
+    expected = [t for t in large if np.prod(t.dims) == VOCABULARY * 32]
+    assert [t.data_type for t in tables] == [onnx.TensorProto.INT8] * len(expected)
+    inputs, prompt = sources(kind)
+    exact = open_graphs(kind, folder).start(inputs, prompt)
+    rough = open_graphs(kind, folder, ".int8").start(inputs, prompt)
+    assert np.corrcoef(exact.ravel(), rough.ravel())[0, 1] > 0.98

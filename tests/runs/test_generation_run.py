@@ -1,0 +1,187 @@
+"""Translation from scratch and a prompted decoder end to end: runs, their bundles, and what these write."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bundles import WORDS
+from ruamel.yaml import YAML
+
+from ftcore.cli import main
+from ftcore_export import Pipeline
+from ftcore_export.errors import InputError
+
+DIGITS = dict(zip("abcdefgh", "12345678", strict=True))
+
+
+def rows(count: int) -> list[dict[str, str]]:
+    """Letters, and the digits they stand for."""
+    draw = random.Random(0)
+    texts = {" ".join(draw.choices("abcdefgh", k=draw.randint(1, 5))) for _ in range(2 * count)}
+    return [
+        {"source": text, "target": "".join(DIGITS.get(c, c) for c in text)} for text in sorted(texts)[:count]
+    ]
+
+
+def run(folder: Path, name: str, spec: dict[str, Any]) -> Path:
+    YAML().dump(spec, folder / f"{name}.yaml")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("FTCORE_CACHE", str(folder / ".cache"))
+        assert main(["run", str(folder / f"{name}.yaml")]) == 0
+    (record,) = folder.glob(f"runs/{name}/*/run.json")
+    return record.parent
+
+
+def assert_loss_falls(record: Path) -> None:
+    events = [json.loads(line) for line in (record / "events.jsonl").read_text().splitlines()]
+    losses = [event["loss"] for event in events if event["event"] == "step"]
+    assert losses[-1] < 0.75 * losses[0]
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+@pytest.fixture(scope="module")
+def translator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that learns letters' digits from scratch, with beams."""
+    folder = tmp_path_factory.mktemp("translation")
+    (folder / "config").mkdir()
+    both = {"layers": 1, "attention_heads": 2, "ffn_dim": 64}
+    sizes = {f"{side}_{key}": value for side in ("encoder", "decoder") for key, value in both.items()}
+    config = {"model_type": "marian", "d_model": 32, "dropout": 0.0, "scale_embedding": True, **sizes}
+    (folder / "config" / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 64}))
+    spec = {
+        "task": "translation",
+        "data": {"train": rows(400), "split": {"validation": 20, "test": 20}},
+        "model": {
+            "init": "config",
+            "base": "./config",
+            "vocabulary": {"size": 300},
+            "max_length": 32,
+            "max_target_length": 32,
+        },
+        "generation": {"num_beams": 2},
+        "training": {
+            "epochs": 16,
+            "batch_size": 32,
+            "learning_rate": 1e-2,
+            "precision": "fp32",
+            "label_smoothing": 0.1,
+        },
+        "evaluation": {"bootstrap": 20, "tokenization": "char"},
+        "export": {"parity_rows": 20, "tolerance": {"int8_flips": 0.9}},
+    }
+    return run(folder, "letters", spec)
+
+
+def test_learns_and_says_the_same_from_the_bundle(translator: Path) -> None:
+    measured = read(translator / "metrics.json")["splits"]["test"]
+    metrics = measured["metrics"]
+    assert set(metrics) == {"bleu", "chrf", "length_ratio", "repetition"}
+    assert_loss_falls(translator)
+    assert metrics["chrf"]["low"] <= metrics["chrf"]["value"] <= metrics["chrf"]["high"]
+    assert "tok:char" in measured["signatures"]["bleu"]
+    exported = read(translator / "export.json")["variants"]
+    assert exported["fp32"]["test"]["metrics"] == metrics
+    assert exported["fp32"]["parity"]["flips"] == []
+    assert 0 < exported["fp32"]["parity"]["max_abs_diff"] < 1e-3
+    assert exported["int8"]["bytes"] < exported["fp32"]["bytes"]
+    lines = [json.loads(line) for line in (translator / "predictions.test.jsonl").read_text().splitlines()]
+    pipeline = Pipeline.load(translator / "bundle")
+    answers = pipeline.predict([line["input"] for line in lines])
+    assert [answer.text for answer in answers] == [line["answer"]["text"] for line in lines]
+    assert pipeline.selftest() == 8
+
+
+def test_lengths_come_from_the_data(translator: Path) -> None:
+    manifest = read(translator / "bundle" / "bundle.json")
+    events = [json.loads(line) for line in (translator / "events.jsonl").read_text().splitlines()]
+    plan = next(
+        event["plan"] for event in events if event["event"] == "planned" and event["split"] == "train"
+    )
+    assert (
+        manifest["decoder"]["generation"]["max_length"]
+        == plan["longest target"]
+        == plan["answers are at most"]
+    )
+    assert manifest["decoder"]["generation"]["num_beams"] == 2
+    assert set(manifest["variants"]["fp32"]["graphs"]) == {"encoder", "decoder"}
+
+
+def test_candidates_streams_and_bad_input(translator: Path) -> None:
+    pipeline = Pipeline.load(translator / "bundle")
+    (answer,) = pipeline.predict(["a b c"], top_k=2)
+    assert next(candidate["text"] for candidate in answer.candidates) == answer.text
+    assert answer.candidates[0]["score"] >= answer.candidates[1]["score"]
+    pieces = list(pipeline.write_stream("a b c"))
+    assert "".join(pieces).strip()
+    assert len(pieces) > 1
+    with pytest.raises(InputError):
+        pipeline.predict([("a", "b")])
+
+
+@pytest.mark.parametrize("lora", [None, {"rank": 4, "alpha": 8.0}])
+def test_a_decoder_learns_its_answers_alone(
+    tmp_path_factory: pytest.TempPathFactory, lora: dict[str, Any] | None
+) -> None:
+    folder = tmp_path_factory.mktemp("decoder")
+    save_decoder(folder / "base")
+    draw = random.Random(0)
+    articles = sorted({" ".join(draw.choices(WORDS, k=draw.randint(2, 8))) for _ in range(160)})
+    spec = {
+        "task": "summarization",
+        "data": {
+            "train": [{"source": text, "target": text.split()[0]} for text in articles],
+            "prompt": "food {source} [SEP]",
+            "split": {"validation": 16, "test": 16},
+        },
+        "model": {"base": "./base", "max_length": 16, "max_target_length": 6, "lora": lora},
+        "training": {"epochs": 8, "batch_size": 16, "learning_rate": 1e-2, "precision": "fp32"},
+        "evaluation": {"bootstrap": 20},
+        "generation": {"min_length": 2},  # so that there is something to compare however little was learnt
+        "export": {"variants": ["fp32"], "parity_rows": 16},
+    }
+    record = run(folder, "first-words", spec)
+    metrics = read(record / "metrics.json")["splits"]["test"]["metrics"]
+    assert {"rouge1", "rouge2", "rougeL", "rougeLsum", "copied_bigrams", "novel_bigrams"} <= set(metrics)
+    if lora is None:
+        assert_loss_falls(record)
+    exported = read(record / "export.json")["variants"]["fp32"]
+    assert exported["test"]["metrics"] == metrics
+    assert exported["parity"]["flips"] == []
+    assert exported["parity"]["max_abs_diff"] < 1e-3
+
+
+def save_decoder(folder: Path) -> None:
+    """A tiny Llama whose tokenizer knows the words of the tests, and no padding token of its own."""
+    import torch
+    from bundles import tiny_tokenizer
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    tokenizer = tiny_tokenizer()
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=64,
+        bos_token_id=2,
+        eos_token_id=3,
+        tie_word_embeddings=True,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    from tokenizers.processors import TemplateProcessing
+
+    tokenizer.post_processor = TemplateProcessing(single="[CLS] $A", special_tokens=[("[CLS]", 2)])
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="[CLS]", eos_token="[SEP]", unk_token="[UNK]"
+    ).save_pretrained(folder)
