@@ -89,13 +89,15 @@ def _is_byte(piece: str) -> bool:
 
 def _pairs(model: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Merges, which older files have as text."""
-    return [tuple(merge.split(" ")) if isinstance(merge, str) else tuple(merge) for merge in model["merges"]]
+    split = [merge.split(" ") if isinstance(merge, str) else merge for merge in model["merges"]]
+    return [(one, other) for one, other in split]
 
 
 def _on_the_way(model: Mapping[str, Any], pieces: Collection[str]) -> set[int]:
     """Ids of every piece that merging goes through to make `pieces`."""
     ranks = {pair: rank for rank, pair in enumerate(_pairs(model))}
-    vocabulary, found = model["vocab"], set()
+    vocabulary: dict[str, int] = model["vocab"]
+    found: set[int] = set()
     for piece in pieces:
         parts = list(piece)
         while True:
