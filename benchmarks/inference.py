@@ -220,7 +220,9 @@ def main() -> None:
     args = parser.parse_args()
     bundle, model = args.run / "bundle", args.run / "model"
     length = json.loads((bundle / "bundle.json").read_text())["encoder"][MAX_LENGTH]
-    lines = (args.run / "predictions.test.jsonl").read_text(encoding="utf-8").rstrip("\n").split("\n")  # not at U+2028
+    lines = (
+        (args.run / "predictions.test.jsonl").read_text(encoding="utf-8").rstrip("\n").split("\n")
+    )  # not at U+2028
     texts = [json.loads(line)["input"] for line in lines]
     makers: dict[str, Callable[[], Answer]] = {
         "torch eager": lambda: of_torch(model, length, attention="eager"),
