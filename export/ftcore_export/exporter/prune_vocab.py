@@ -37,7 +37,7 @@ class Pruned:
 
 
 def prune(tokenizer: Tokenizer, used: Iterable[int], scripts: Collection[str], pad_id: int) -> Pruned:
-    """Keep the pieces `used`, those of `scripts`, ASCII characters, bytes, added tokens and ids up to `pad_id`.
+    """Keep the pieces `used`, those of `scripts`, ASCII characters, bytes, special tokens and ids up to `pad_id`.
 
     Args:
         scripts: Latin, Cyrillic, Han...: the first word of a character's Unicode name.
@@ -52,6 +52,7 @@ def prune(tokenizer: Tokenizer, used: Iterable[int], scripts: Collection[str], p
     wanted = {_ALIASES.get(script.upper(), script.upper()) for script in scripts}
     vocabulary = tokenizer.get_vocab(with_added_tokens=True)
     keep = {*used, *range(pad_id + 1), *(token["id"] for token in told["added_tokens"])}
+    keep |= {*_put_in(told.get("post_processor")), *_unknown(told["model"])}
     met: set[str] = set()
     for piece, index in vocabulary.items():
         text = tokenizer.decode([index], skip_special_tokens=False).strip().removeprefix("##")
@@ -137,6 +138,23 @@ _REWRITE: Mapping[str, Callable[[dict[str, Any], Mapping[int, int]], None]] = {
     "BPE": _byte_pairs,
     "Unigram": _unigrams,
 }
+
+
+def _unknown(model: Mapping[str, Any]) -> list[int]:
+    """The id of the piece that stands for what cannot be spelled, where there is one."""
+    if (index := model.get("unk_id")) is not None:
+        return [index]
+    piece = model.get("unk_token")
+    return [model["vocab"][piece]] if piece in model["vocab"] else []
+
+
+def _put_in(processor: Mapping[str, Any] | None) -> list[int]:
+    """Ids of the special tokens that a post-processor puts in."""
+    if processor is None:
+        return []
+    found = [index for inner in processor.get("processors", []) for index in _put_in(inner)]
+    found += [i for special in (processor.get("special_tokens") or {}).values() for i in special["ids"]]
+    return found + [processor[name][1] for name in ("sep", "cls") if name in processor]
 
 
 def _renumber(processor: dict[str, Any] | None, new: Mapping[int, int]) -> None:
