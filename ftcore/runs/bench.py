@@ -135,7 +135,7 @@ class Bench:
         evaluation = self.workspace.evaluator.measure(
             self.workspace.family.references(rows),
             answers,
-            resamples=spec.bootstrap,
+            resamples=spec.bootstrap if split == "test" else 0,  # gates read values alone
             confidence=spec.confidence,
         )
         return {"rows": rows.num_rows, "metrics": evaluation.to_json()["metrics"]}

@@ -106,3 +106,13 @@ TRAINED = {kind: trained(kind) for kind in ("WordPiece", "BPE", "Unigram")}
 def test_other_kinds_are_refused() -> None:
     with pytest.raises(UserError, match="WordLevel"):
         prune(Tokenizer(models.WordLevel({"a": 0}, unk_token="a")), [0], [], pad_id=0)
+
+
+def test_special_tokens_stay_even_where_they_are_plain_pieces() -> None:
+    from bundles import tiny_tokenizer
+
+    plain = tiny_tokenizer()  # its special tokens are in the vocabulary alone
+    pruned = prune(plain, [], [], pad_id=0)
+    assert pruned.tokenizer.encode("the ☃").ids == [
+        pruned.tokenizer.token_to_id(piece) for piece in ("[CLS]", "t", "##h", "##e", "[UNK]", "[SEP]")
+    ]

@@ -37,7 +37,7 @@ class Pruned:
 
 
 def prune(tokenizer: Tokenizer, used: Iterable[int], scripts: Collection[str], pad_id: int) -> Pruned:
-    """Keep the pieces `used`, those of `scripts`, ASCII characters, bytes, added tokens and ids up to `pad_id`.
+    """Keep the pieces `used`, those of `scripts`, ASCII characters, bytes, special tokens and ids up to `pad_id`.
 
     Args:
         scripts: Latin, Cyrillic, Han...: the first word of a character's Unicode name.
@@ -52,6 +52,7 @@ def prune(tokenizer: Tokenizer, used: Iterable[int], scripts: Collection[str], p
     wanted = {_ALIASES.get(script.upper(), script.upper()) for script in scripts}
     vocabulary = tokenizer.get_vocab(with_added_tokens=True)
     keep = {*used, *range(pad_id + 1), *(token["id"] for token in told["added_tokens"])}
+    keep |= {*_put_in(told.get("post_processor")), *_unknown(told["model"])}
     met: set[str] = set()
     for piece, index in vocabulary.items():
         text = tokenizer.decode([index], skip_special_tokens=False).strip().removeprefix("##")
@@ -89,13 +90,18 @@ def _is_byte(piece: str) -> bool:
 
 def _pairs(model: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Merges, which older files have as text."""
-    return [tuple(merge.split(" ")) if isinstance(merge, str) else tuple(merge) for merge in model["merges"]]
+    pairs = []
+    for merge in model["merges"]:
+        one, other = merge.split(" ") if isinstance(merge, str) else merge
+        pairs.append((str(one), str(other)))
+    return pairs
 
 
 def _on_the_way(model: Mapping[str, Any], pieces: Collection[str]) -> set[int]:
     """Ids of every piece that merging goes through to make `pieces`."""
     ranks = {pair: rank for rank, pair in enumerate(_pairs(model))}
-    vocabulary, found = model["vocab"], set()
+    vocabulary: dict[str, int] = model["vocab"]
+    found: set[int] = set()
     for piece in pieces:
         parts = list(piece)
         while True:
@@ -135,6 +141,23 @@ _REWRITE: Mapping[str, Callable[[dict[str, Any], Mapping[int, int]], None]] = {
     "BPE": _byte_pairs,
     "Unigram": _unigrams,
 }
+
+
+def _unknown(model: Mapping[str, Any]) -> list[int]:
+    """The id of the piece that stands for what cannot be spelled, where there is one."""
+    if (index := model.get("unk_id")) is not None:
+        return [index]
+    piece = model.get("unk_token")
+    return [model["vocab"][piece]] if piece in model["vocab"] else []
+
+
+def _put_in(processor: Mapping[str, Any] | None) -> list[int]:
+    """Ids of the special tokens that a post-processor puts in."""
+    if processor is None:
+        return []
+    found = [index for inner in processor.get("processors", []) for index in _put_in(inner)]
+    found += [i for special in (processor.get("special_tokens") or {}).values() for i in special["ids"]]
+    return found + [processor[name][1] for name in ("sep", "cls") if name in processor]
 
 
 def _renumber(processor: dict[str, Any] | None, new: Mapping[int, int]) -> None:
