@@ -62,7 +62,7 @@ def server(folder: Path, *arguments: str) -> Iterator[Served]:
         process = subprocess.Popen(command, stderr=file)
     served = Served(process, 0, log)
     try:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180  # on a busy machine
         while not any(event["event"] == "ready" for event in served.events()):
             if process.poll() is not None or time.monotonic() > end:
                 raise SystemExit(f"the server did not start: {log.read_text()[-500:]}")

@@ -59,7 +59,10 @@ def export_bundle(workspace: Workspace) -> list[str]:
             pipeline = Pipeline.load(draft, variant)
             parity = _parity(reference, pipeline, workspace.family.top_k)
             problems += _over_tolerance(workspace, variant, parity)
-            metrics = _test_metrics(workspace, pipeline)
+            answers = pipeline.predict(
+                workspace.family.inputs(workspace.splits.test.table), top_k=workspace.family.top_k
+            )
+            metrics = _test_metrics(workspace, answers)
             measured[variant] = VariantSource(files, metrics, parity.summary())
             report[variant] = {
                 "bytes": sum(file.stat().st_size for file in files.values()),
@@ -68,7 +71,7 @@ def export_bundle(workspace: Workspace) -> list[str]:
             }
             workspace.events.emit("variant_exported", variant=variant, **report[variant])
             if variant == workspace.spec.export.variants[0]:
-                drift = _drift_reference(workspace, pipeline)
+                drift = _drift_reference(workspace, pipeline, answers)
         _write(workspace, workspace.folder.bundle, measured, drift)
     write_json(workspace.folder.export_file, {"variants": report, "problems": problems})
     return problems
@@ -144,24 +147,23 @@ def _parity(reference: _Reference, pipeline: Pipeline, top_k: int) -> Parity:
     )
 
 
-def _test_metrics(workspace: Workspace, pipeline: Pipeline) -> dict[str, Any]:
+def _test_metrics(workspace: Workspace, answers: list[Any]) -> dict[str, Any]:
     """What the variant itself, not the model that it came from, reaches on the test rows."""
     rows, spec = workspace.splits.test.table, workspace.spec.evaluation
-    answers = pipeline.predict(workspace.family.inputs(rows), top_k=workspace.family.top_k)
     evaluation = workspace.evaluator.measure(
         workspace.family.references(rows), answers, resamples=spec.bootstrap, confidence=spec.confidence
     )
     return {"rows": rows.num_rows, "metrics": evaluation.to_json()["metrics"]}
 
 
-def _drift_reference(workspace: Workspace, pipeline: Pipeline) -> dict[str, Any] | None:
-    """Histograms of the first test rows, which a server holds what it sees against."""
+def _drift_reference(workspace: Workspace, pipeline: Pipeline, answers: list[Any]) -> dict[str, Any] | None:
+    """Histograms of the first test rows and their answers, which a server holds what it sees against."""
     inputs = workspace.family.inputs(workspace.splits.test.table.slice(0, _REFERENCE_ROWS))
     if not inputs:
         return None
     prepared = pipeline.decoder.prepare(inputs, pipeline.encoder)
     unknown = unknown_id(pipeline.encoder.tokenizer)
-    return Reference.of(prepared, pipeline.predict(inputs), pipeline.labels, unknown).to_json()
+    return Reference.of(prepared, answers[: len(inputs)], pipeline.labels, unknown).to_json()
 
 
 def _over_tolerance(workspace: Workspace, variant: str, parity: Parity) -> list[str]:
