@@ -61,6 +61,7 @@ class Bench:
         self._answers = family.answers(self._outputs, self._features, rows)
         # Written answers are held against torch token by token, so it has to stay.
         self._model = model if isinstance(family, TextGeneration) else None
+        self._tested: dict[str, list[Any]] = {}  # each measured variant's answers to the test rows
         self._ids = split.origin.slice(0, rows.num_rows).to_pylist()
 
     def measure(self, name: str, graphs: Graphs, note: Mapping[str, Any]) -> Measured:
@@ -70,8 +71,8 @@ class Bench:
         return Measured(
             bytes=sum(path.stat().st_size for path in graphs.values()),
             parity=self._parity(pipeline),
-            validation=self._metrics(pipeline, "validation"),
-            test=self._metrics(pipeline, "test"),
+            validation=self._metrics("validation", self._predict(pipeline, self._inputs)),
+            test=self._metrics("test", self._test(name, pipeline)),
             speed=measure_speed(partial(Pipeline.load, folder), self._inputs[:_TIMED]),
             invariance=measure_invariance(pipeline, self._inputs),
             note=note,
@@ -110,8 +111,9 @@ class Bench:
             return None
         pipeline = Pipeline.load(self._folder(name))
         prepared = pipeline.decoder.prepare(inputs, pipeline.encoder)
+        answers = self._tested[name][: len(inputs)]
         unknown = unknown_id(pipeline.encoder.tokenizer)
-        return Reference.of(prepared, pipeline.predict(inputs), pipeline.labels, unknown).to_json()
+        return Reference.of(prepared, answers, pipeline.labels, unknown).to_json()
 
     def _folder(self, name: str) -> Path:
         return self.scratch / f"draft-{name}"
@@ -128,10 +130,14 @@ class Bench:
         widest = largest_difference(family, self._model, pipeline.writer, self._features)
         return compare_answers(family, self._model, self._features, own, found, self._ids, widest)
 
-    def _metrics(self, pipeline: Pipeline, split: str) -> dict[str, Any]:
+    def _test(self, name: str, pipeline: Pipeline) -> list[Any]:
+        rows = self.workspace.splits.test.table
+        self._tested[name] = self._predict(pipeline, self.workspace.family.inputs(rows))
+        return self._tested[name]
+
+    def _metrics(self, split: str, answers: Sequence[Any]) -> dict[str, Any]:
         """What the variant itself, not the model that it came from, reaches on a split."""
         rows, spec = self.workspace.splits[split].table, self.workspace.spec.evaluation
-        answers = self._predict(pipeline, self.workspace.family.inputs(rows))
         evaluation = self.workspace.evaluator.measure(
             self.workspace.family.references(rows),
             answers,

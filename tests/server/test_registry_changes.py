@@ -186,3 +186,20 @@ def test_arguments_that_say_nothing(bundles: list[str], canaries: list[str], say
     with pytest.raises(UserError) as caught:
         from_arguments(bundles, canaries)
     assert says in str(caught.value)
+
+
+def test_a_request_holds_its_version_from_the_start(tiny_bundle: Path, second_bundle: Path) -> None:
+    """Its body is still under way while the version is exchanged: the version answers it all the same."""
+    with serving(f"tiny@1={tiny_bundle}") as server:
+
+        def body() -> Any:
+            yield b'{"inputs": '
+            server.deployment = from_arguments([f"tiny@2={second_bundle}"])
+            server.reload()
+            yield b'["good food"]}'
+
+        late = server.client.post(
+            "/v1/models/tiny:predict", content=body(), headers={"content-type": "application/json"}
+        )
+        assert (late.status_code, late.json()["version"]) == (200, "1")
+        assert versions(server, 1) == ["2"]

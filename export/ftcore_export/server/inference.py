@@ -96,13 +96,14 @@ class Inference:
         """Answers as tensors."""
         version = self._service.version(request)
         limits = self._service.settings.limits
-        body = await read_body(request, limits)
-        length = _header_length(request.headers.get(HEADER_LENGTH), len(body))
-        document = parse_json(body[:length], limits.json_depth)
-        if not isinstance(document, dict):
-            raise invalid("expected an object")
-        inputs = self._inputs(version, document, memoryview(body)[length:])
-        answers = await self._service.answer(request, version, inputs)
+        with version.held():
+            body = await read_body(request, limits)
+            length = _header_length(request.headers.get(HEADER_LENGTH), len(body))
+            document = parse_json(body[:length], limits.json_depth)
+            if not isinstance(document, dict):
+                raise invalid("expected an object")
+            inputs = self._inputs(version, document, memoryview(body)[length:])
+            answers = await self._service.answer(request, version, inputs)
         tensors = output_tensors(answers, version.pipeline.labels)
         return _response(version, document, _requested(document, tensors))
 

@@ -65,9 +65,10 @@ class Typed:
     async def predict(self, request: Request) -> Response:
         """An answer for each input."""
         version = self._service.version(request)
-        document = await read_json(request, self._service.settings.limits)
-        inputs, top_k = version.contract.read(document)
-        answers = await self._service.answer(request, version, inputs, top_k)
+        with version.held():
+            document = await read_json(request, self._service.settings.limits)
+            inputs, top_k = version.contract.read(document)
+            answers = await self._service.answer(request, version, inputs, top_k)
         return JSONResponse(
             {
                 "model": version.name,

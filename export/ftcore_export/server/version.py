@@ -7,8 +7,9 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from pathlib import Path
 
 from ftcore_export.errors import UserError
@@ -86,6 +87,7 @@ class Version:
         self.drift = Drift(Reference.from_json(reference, "bundle.json: reference")) if reference else None
         self._inputs = 0  # waiting or being answered
         self._seconds = 0.0  # to an answer, a moving average
+        self._holders = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -116,10 +118,22 @@ class Version:
             raise Problem(504, "deadline", "the answer was not ready in time") from None
         finally:
             work.cancelled = True
-            self._release(len(inputs))
+            self._inputs -= len(inputs)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """From the moment that a request has chosen this version until it is answered: nothing is closed meanwhile."""
+        self._holders += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._holders -= 1
+            if not self._holders:
+                self._idle.set()
 
     async def drained(self) -> None:
-        """Return once no request is being answered."""
+        """Return once no request holds this version."""
         await self._idle.wait()
 
     def close(self) -> None:
@@ -140,12 +154,6 @@ class Version:
             seconds = str(min(60, max(1, math.ceil(self._seconds))))
             raise Problem(429, "overloaded", "too many inputs are waiting", headers={"retry-after": seconds})
         self._inputs += inputs
-        self._idle.clear()
-
-    def _release(self, inputs: int) -> None:
-        self._inputs -= inputs
-        if not self._inputs:
-            self._idle.set()
 
     def _prepare(self, work: Work, inputs: Sequence[Input]) -> None:
         """Tokenise and queue; in a thread of the executor, which hands over to the batches' without the event loop."""

@@ -1,0 +1,38 @@
+"""The serving campaign in small, and schemathesis on the OpenAPI document. The whole has a command of its own."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from serving import serving
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+def test_a_small_campaign_meets_its_targets(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    campaign = importlib.import_module("serving_campaign")
+    arguments = ["--bundle", str(tiny_bundle), "--bodies", "2000", "--stops", "2", "--reloads", "2"]
+    assert campaign.main([*arguments, "--only", "bodies", "stops", "reloads"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    assert len(lines) == 7
+    assert all(line["met"] for line in lines)
+
+
+def test_schemathesis_finds_nothing(tiny_bundle: Path) -> None:
+    checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+    with serving(tiny_bundle) as server:
+        done = subprocess.run(
+            [sys.executable, "-m", "schemathesis.cli", "run", f"{server.url}/openapi.json", "--checks", checks,
+             "--max-examples", "60", "--phases", "examples,coverage,fuzzing", "--seed", "1"],
+            capture_output=True, text=True, check=False, timeout=1500,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:]
