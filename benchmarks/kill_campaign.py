@@ -28,6 +28,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from targets import print_target
+
 ROOT = Path(__file__).parents[1]
 _POLL = 0.0005  # seconds
 _PATIENCE = 300.0  # seconds that one process may take
@@ -212,11 +214,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         equal: list[bool] = []
         while len(kills) < args.kills:
             campaign = campaigns[len(equal) % len(campaigns)]
-            met, same = campaign.chain(len(equal), min(6, args.kills - len(kills)))
-            kills += met
+            died, same = campaign.chain(len(equal), min(6, args.kills - len(kills)))
+            kills += died
             equal.append(same)
             print(
-                f"{campaign.task}: killed at {', '.join(f'{k.seconds:.1f} s' for k in met)}:"
+                f"{campaign.task}: killed at {', '.join(f'{k.seconds:.1f} s' for k in died)}:"
                 f" {'equal' if same else 'NOT EQUAL'} ({len(kills)} of {args.kills} kills)",
                 flush=True,
             )
@@ -226,19 +228,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             those = [kill for kill in kills if (kill.task, kill.aimed) == (task, aimed)]
             early = sum(kill.step is None for kill in those)
             print(f"{task:<16}{aimed:<18}{len(those):>6}{sum(kill.torn for kill in those):>13}{early:>29}")
-    targets = [
-        ("kills", len(kills), args.kills, len(kills) >= args.kills),
-        (
-            "kills that left a torn checkpoint write",
-            sum(k.torn for k in kills),
-            1,
-            any(k.torn for k in kills),
-        ),
-        ("runs resumed to the end, equal to the last bit", sum(equal), len(equal), all(equal)),
+    met = [
+        print_target("kills", len(kills), args.kills),
+        print_target("kills that left a torn checkpoint write", sum(kill.torn for kill in kills), 1),
+        print_target("runs resumed to the end, equal to the last bit", sum(equal), len(equal)),
     ]
-    for name, value, target, met_target in targets:
-        print(json.dumps({"name": name, "value": value, "target": target, "met": bool(met_target)}))
-    return 0 if all(target[-1] for target in targets) else 1
+    return 0 if all(met) else 1
 
 
 if __name__ == "__main__":

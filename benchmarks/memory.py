@@ -19,6 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from targets import print_target
+
 WORDS = [f"word{index}" for index in range(40)]
 
 
@@ -80,7 +82,7 @@ def main() -> None:
         (f"peak private memory with {args.rows[-1]:,} rows, MB", peaks[-1], 2048.0),
         ("growth of it, bytes a row", grown, 100.0),
     ):
-        print(json.dumps({"target": target, "value": round(value, 1), "bar": bar, "ok": value <= bar}))
+        print_target(target, value, bar, at_most=True)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from targets import print_target
 
 from ftcore.data.features import FeatureStore
 from ftcore.evaluation.bootstrap import bootstrap
@@ -296,7 +297,7 @@ def report(bench: Bench, args: argparse.Namespace) -> None:
         ("forward pass against decoding, 1,000 questions", seconds["forward"] / seconds["decoding"], 1.0),
     ]
     for target, value, bar in targets:
-        print(json.dumps({"target": target, "value": round(value, 4), "bar": bar, "ok": bool(value >= bar)}))
+        print_target(target, value, bar)
 
 
 def main() -> None:

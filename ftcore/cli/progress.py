@@ -29,7 +29,7 @@ class RunProgress:
         self._console = console
         self._bar: Progress | None = None
         self._task: TaskID | None = None
-        self._steps = 0
+        self._first = self._steps = 0
         self._started = self._last_line = time.monotonic()
 
     def __call__(self, event: Mapping[str, Any]) -> None:
@@ -87,7 +87,7 @@ class RunProgress:
         self._say(f"warning: {event['message']}", "yellow")
 
     def _on_training_started(self, event: Mapping[str, Any]) -> None:
-        self._steps = event["steps"]
+        self._first, self._steps = event["step"], event["steps"]
         self._started = self._last_line = time.monotonic()
         if self._console.is_terminal:
             self._bar = Progress(
@@ -99,7 +99,7 @@ class RunProgress:
                 console=self._console,
             )
             self._bar.start()
-            self._task = self._bar.add_task("", total=self._steps, said="")
+            self._task = self._bar.add_task("", total=self._steps, completed=self._first, said="")
         else:
             self._say(f"training: {self._steps} steps, {event['rows']:,} rows")
 
@@ -111,7 +111,7 @@ class RunProgress:
         now = time.monotonic()
         if now - self._last_line >= _PLAIN_EVERY or step == self._steps:
             self._last_line = now
-            left = (now - self._started) / step * (self._steps - step)
+            left = (now - self._started) / (step - self._first) * (self._steps - step)
             self._say(f"step {step}/{self._steps}: {said}, {left:.0f} s left")
 
     def _on_evaluated(self, event: Mapping[str, Any]) -> None:

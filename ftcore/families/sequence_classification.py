@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from ftcore.families import losses
 from ftcore.families.base import Batch, Family, Features, RowError, Scorer, Scores, Stored, length_plan
+from ftcore.families.encoder_graph import encoder_graph
 from ftcore.families.measures import MultiLabelMeasures, RegressionMeasures, SingleLabelMeasures
 from ftcore.modeling.base_model import BaseModel, load_weights, with_dropout
 from ftcore.spec.sequence_classification import SequenceClassificationSpec
@@ -315,27 +316,7 @@ class SequenceClassification(Family[SequenceClassificationSpec]):
     # -- export --------------------------------------------------------------------------------------------
     def graphs(self, model: torch.nn.Module, encoder: TextEncoder) -> list[Graph]:
         """One graph, `model`: token ids to logits; any batch, any length."""
-        dynamic = {0: "batch", 1: "sequence"}
-        example = {name: torch.ones((2, 8), dtype=torch.long) for name in encoder.config.inputs}
-        return [Graph("model", _Logits(model), example, ["logits"], dict.fromkeys(example, dynamic))]
-
-
-class _Logits(torch.nn.Module):
-    """The model's logits alone, as a tensor."""
-
-    def __init__(self, model: torch.nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(
-        self,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor | None = None,
-        token_type_ids: torch.Tensor | None = None,
-    ) -> torch.Tensor:
-        given = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
-        logits: torch.Tensor = self.model(**{name: x for name, x in given.items() if x is not None}).logits
-        return logits
+        return [encoder_graph(model, encoder, ["logits"])]
 
 
 def _text(row: Mapping[str, Any], column: str) -> str:

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from ftcore.errors import ModelError
 from ftcore.families.base import Batch, Family, Features, Scorer, Scores, Stored, length_plan
+from ftcore.families.encoder_graph import encoder_graph
 from ftcore.families.span_measures import SpanMeasures
 from ftcore.families.span_rows import parse_row
 from ftcore.modeling.base_model import BaseModel, load_weights, with_dropout
@@ -221,28 +222,7 @@ class SpanExtraction(Family[SpanExtractionSpec]):
     # -- export --------------------------------------------------------------------------------------------
     def graphs(self, model: torch.nn.Module, encoder: TextEncoder) -> list[Graph]:
         """One graph, `model`: token ids to start and end logits; any batch, any length."""
-        dynamic = {0: "batch", 1: "sequence"}
-        example = {name: torch.ones((2, 8), dtype=torch.long) for name in encoder.config.inputs}
-        outputs = list(SpanExtractionDecoder.outputs)
-        return [Graph("model", _Logits(model), example, outputs, dict.fromkeys(example, dynamic))]
-
-
-class _Logits(torch.nn.Module):
-    """The model's start and end logits alone, as tensors."""
-
-    def __init__(self, model: torch.nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(
-        self,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor | None = None,
-        token_type_ids: torch.Tensor | None = None,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        given = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
-        made = self.model(**{name: x for name, x in given.items() if x is not None})
-        return made.start_logits, made.end_logits
+        return [encoder_graph(model, encoder, SpanExtractionDecoder.outputs)]
 
 
 def _answerable(table: pa.Table) -> np.ndarray:

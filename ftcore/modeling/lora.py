@@ -12,6 +12,7 @@ from torch import nn
 
 from ftcore.errors import UserError
 from ftcore.modeling.layers import head_depth, parameter_depths, trunk_of
+from ftcore.modeling.low_bits import load_bitsandbytes
 from ftcore.spec.sections import LoraSpec
 
 
@@ -96,17 +97,11 @@ def _named(full: str, asked: str) -> bool:
 
 def _quantize(model: nn.Module, layers: list[str]) -> None:
     """Replace linear layers by 4-bit ones; their weights are quantised when the model moves to the GPU."""
-    try:
-        import bitsandbytes
-    except ImportError:
-        bitsandbytes = None
-    if bitsandbytes is None or not torch.cuda.is_available():
-        missing = "a CUDA device" if bitsandbytes else "the package bitsandbytes"
-        raise UserError(
-            f"4-bit weights need {missing}",
-            where="model.quantize_base",
-            hint="leave it out: LoRA alone needs little memory as well",
-        )
+    bitsandbytes = load_bitsandbytes(
+        "4-bit weights",
+        where="model.quantize_base",
+        hint="leave it out: LoRA alone needs little memory as well",
+    )
     for name in layers:
         layer: Any = model.get_submodule(name)
         small = bitsandbytes.nn.Linear4bit(

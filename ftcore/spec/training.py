@@ -76,7 +76,7 @@ class AugmentSpec(Section):
 class TrainingSpec(Section):
     """How it is fine-tuned."""
 
-    epochs: float = Field(3, gt=0, le=10_000, description="Passes over the training rows.")
+    epochs: float = Field(4, gt=0, le=10_000, description="Passes over the training rows.")
     max_steps: int | None = Field(None, ge=1, description="Optimizer steps; takes the place of `epochs`.")
     batch_size: Annotated[int, Field(ge=1, le=65_536)] | Literal["auto"] = Field(
         32,

@@ -25,6 +25,7 @@ from ftcore.errors import ExitCode, Interrupted, RunFailed
 from ftcore.families.base import Batch, Family
 from ftcore.modeling.cpu_training import prepare_for_cpu
 from ftcore.spec.training import TrainingSpec
+from ftcore.training.allocation import keep_freed_memory
 from ftcore.training.averaging import make_average
 from ftcore.training.checkpoint import CheckpointStore, Found, Progress, Setting, Training
 from ftcore.training.compilation import compile_model
@@ -146,6 +147,8 @@ class _Loop:
             recompute_activations(model)
         if self.training.compile:
             compile_model(model)
+        if accelerator.device.type == "cpu":
+            keep_freed_memory()
         if accelerator.device.type == "cpu" and not self.training.compile:  # the compiler does as much itself
             prepare_for_cpu(model)
             if processes.world() == 1 and self.training.optimizer == "adamw":

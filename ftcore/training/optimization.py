@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from ftcore.errors import UserError
 from ftcore.modeling.layers import head_depth, parameter_depths
+from ftcore.modeling.low_bits import load_bitsandbytes
 from ftcore.spec.training import TrainingSpec
 from ftcore.training.row_adamw import RowAdamW
 
@@ -68,16 +68,10 @@ def shrink(optimizer: torch.optim.Optimizer, l1: float) -> None:
 
 
 def _adamw_8bit(groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-    try:
-        import bitsandbytes
-    except ImportError:
-        bitsandbytes = None
-    if bitsandbytes is None or not torch.cuda.is_available():
-        missing = "a CUDA device" if bitsandbytes else "the package bitsandbytes"
-        raise UserError(
-            f"8-bit AdamW needs {missing}",
-            where="training.optimizer",
-            hint="use `adafactor`, whose state is small as well, or `adamw`",
-        )
+    bitsandbytes = load_bitsandbytes(
+        "8-bit AdamW",
+        where="training.optimizer",
+        hint="use `adafactor`, whose state is small as well, or `adamw`",
+    )
     optimizer: torch.optim.Optimizer = bitsandbytes.optim.AdamW8bit(groups)
     return optimizer
