@@ -160,6 +160,7 @@ class Bench:
         found = peer.translate_batch(
             tokens,
             max_decoding_length=settings.max_length,
+            min_decoding_length=settings.min_length,
             length_penalty=settings.length_penalty,
             **options,
         )
