@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from targets import print_target
 
 from ftcore_export import Pipeline
 from ftcore_export.runtime.decoders.text_generation import TextGenerationDecoder
@@ -159,6 +160,7 @@ class Bench:
         found = peer.translate_batch(
             tokens,
             max_decoding_length=settings.max_length,
+            min_decoding_length=settings.min_length,
             length_penalty=settings.length_penalty,
             **options,
         )
@@ -205,7 +207,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    results = []
+    results: list[tuple[str, float, float]] = []
     with tempfile.TemporaryDirectory() as scratch:
         bench = Bench(args, Path(scratch))
         for beams in (1, 4):
@@ -214,18 +216,10 @@ def main() -> None:
                 for (peer, of, size), target in TARGETS.items():
                     if (of, size) == (beams, batch) and peer in seconds:
                         ratios = [a / b for a, b in zip(seconds[peer], seconds["ours int8"], strict=True)]
-                        value = statistics.median(ratios)
                         name = f"int8 against {peer}, beams {beams}, batch {batch}"
-                        results.append(
-                            {
-                                "target": name,
-                                "value": round(value, 2),
-                                "at least": target,
-                                "met": value >= target,
-                            }
-                        )
-    for result in results:
-        print(json.dumps(result))
+                        results.append((name, statistics.median(ratios), target))
+    for target, value, bar in results:
+        print_target(target, value, bar)
 
 
 if __name__ == "__main__":

@@ -72,6 +72,8 @@ def _frame(
         tokenizer(part.rstrip(" "), add_special_tokens=False).input_ids if part.strip(" ") else []
         for part in prompt
     )
+    if before and tuple(head[: len(before)]) == before:
+        before = ()  # the prompt writes it out
     ends = _ends(config, tokenizer)
     if not config.is_encoder_decoder:
         return TextFrame((*before, *head), (*tail,), (), ends, pad, None)

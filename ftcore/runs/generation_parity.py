@@ -11,7 +11,7 @@ import torch
 from ftcore.data.features import FeatureStore
 from ftcore.families.text_generation import IGNORED, TextGeneration
 from ftcore_export.exporter.parity import TIE, Flip, Parity
-from ftcore_export.runtime.answers import TextAnswer, to_json
+from ftcore_export.runtime.answers import to_json
 from ftcore_export.runtime.generation.packing import unpack
 from ftcore_export.runtime.generation.processing import log_softmax
 from ftcore_export.runtime.generation.search import Written
@@ -43,15 +43,15 @@ def compare_answers(
     family: TextGeneration,
     model: Any,  # noqa: ANN401 (a PreTrainedModel)
     features: FeatureStore,
-    reference: tuple[dict[str, np.ndarray], Sequence[TextAnswer]],
-    candidate: tuple[dict[str, np.ndarray], Sequence[TextAnswer]],
+    reference: tuple[dict[str, np.ndarray], Sequence[Any]],
+    candidate: tuple[dict[str, np.ndarray], Sequence[Any]],
     ids: Sequence[Any],
     widest: float,
 ) -> Parity:
     """Parity of answers; a row flips where any token differs that torch itself did not hold for a tie.
 
     Args:
-        reference, candidate: outputs and answers of torch and of the graphs.
+        reference, candidate: outputs and `TextAnswer`s of torch and of the graphs.
         widest: what `largest_difference` found.
     """
     flips, ties = [], 0

@@ -9,11 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from generation_models import tiny_writer
 
 from ftcore.data.features import FeatureStore
 from ftcore.families.text_generation import TextGeneration
+from ftcore.families.torch_sequences import positions
 from ftcore.spec.text_generation import TextGenerationSpec
 from ftcore.training.objective import Objective
+from ftcore_export.runtime.generation.settings import TextFrame
 
 WORDS = ["red", "green", "blue", "house", "tree", "water", "stone", "bird"]
 
@@ -120,3 +123,20 @@ def test_what_contradicts_itself_is_refused() -> None:
     ):
         with pytest.raises(ValueError):
             make_family(**sections)
+
+
+def test_a_decoder_needs_logits_of_its_answers_alone() -> None:
+    model = tiny_writer("llama")
+    family = make_family()
+    family.frame = TextFrame((), (), (), (2,), 1, None)
+    ids = torch.tensor([[1, 1, 5, 6, 7, 2], [5, 6, 7, 8, 9, 2], [1, 5, 6, 7, 8, 9]])
+    labels = torch.tensor([[-100] * 4 + [7, 2], [-100] * 3 + [8, 9, 2], [-100] * 3 + [7, 8, 9]])
+    mask = (ids != 1).long()
+    batch = {"input_ids": ids, "attention_mask": mask, "labels": labels}
+    with torch.no_grad():
+        outputs = family.outputs(model, batch)
+        loss = family.loss(outputs, batch) / family.weight(batch)
+        theirs = model(input_ids=ids, attention_mask=mask, position_ids=positions(mask), labels=labels).loss
+    assert outputs["logits"].shape[:2] == family.targets(batch).shape == (3, 3)
+    assert family.weight(batch).item() == 8
+    assert loss.item() == pytest.approx(theirs.item(), rel=1e-5)

@@ -24,15 +24,15 @@ class _Cache:
     def begin(self, rows: int) -> None:
         """Forget everything; the cache of `rows` rows is empty."""
         self._binding = self._decoder.binding()
+        self._bound: dict[str, ort.OrtValue] = {}  # a binding does not keep numpy's memory alive
         empty = (self._decoder.shapes[name] for name in self._past)
         self._values = [_value(np.empty((rows, heads, 0, width), np.float32)) for _, heads, _, width in empty]
 
     def bind(self, inputs: Mapping[str, np.ndarray | ort.OrtValue]) -> None:
         """Bind inputs, which stay until they are bound anew."""
         for name, value in inputs.items():
-            self._binding.bind_ortvalue_input(
-                name, value if isinstance(value, ort.OrtValue) else _value(value)
-            )
+            self._bound[name] = value if isinstance(value, ort.OrtValue) else _value(value)
+            self._binding.bind_ortvalue_input(name, self._bound[name])
 
     def run(self) -> Floats:
         """One pass: the cache grows by the tokens; returns logits, float32 [rows, places, vocabulary]."""
@@ -69,12 +69,13 @@ class GraphEncoderDecoder:
     def logits(self, inputs: Mapping[str, Ids], tokens: Ids) -> Floats:
         """The same, with logits after every token: float32 [rows, tokens, vocabulary]."""
         binding = self._encoder.binding()
-        for name in ("input_ids", "attention_mask"):
-            binding.bind_ortvalue_input(name, _value(inputs[name]))
+        read = {name: _value(inputs[name]) for name in ("input_ids", "attention_mask")}
+        for name, value in read.items():
+            binding.bind_ortvalue_input(name, value)
         for name in self._cross:
             binding.bind_output(name, "cpu")
         self._source = dict(zip(self._cross, self._encoder.run_bound(binding), strict=True))
-        self._source["attention_mask"] = _value(inputs["attention_mask"])
+        self._source["attention_mask"] = read["attention_mask"]
         self._origin = np.arange(len(tokens))  # of each row: its source
         self._cache.begin(len(tokens))
         self._cache.bind(self._source)
