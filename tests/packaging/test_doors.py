@@ -41,6 +41,7 @@ def triton_repository(tiny_bundle: Path, tmp_path: Path) -> Path:
 
 def test_tritons_own_definitions_read_its_configuration(triton_repository: Path) -> None:
     text_format = pytest.importorskip("google.protobuf.text_format")
+    pytest.importorskip("grpc")  # without it tritonclient.grpc raises an error of its own
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         reason = "tritonclient[grpc], which carries Triton's protobuf definitions, is not installed"

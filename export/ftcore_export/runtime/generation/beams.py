@@ -111,7 +111,7 @@ class _Beams:
             return np.ones(len(self.row), bool)
         possible = self.running_scores[:, :1] / np.float32(length**self.settings.length_penalty)
         worst = np.where(self.is_finished, self.scores.min(axis=1, keepdims=True), _NEVER)
-        done = np.logical_not((possible > worst).any(axis=1))
+        done = np.asarray(~(possible > worst).any(axis=1))
         if self.settings.early_stopping:
             done |= self.is_finished.all(axis=1)
         return done
