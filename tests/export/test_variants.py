@@ -1,3 +1,6 @@
+import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -53,3 +56,15 @@ def test_operators_that_are_kept_stay_in_float(tiny: Tiny, tmp_path) -> None:
     }
     everything = quantize_int8(tiny.fp32, tmp_path / "float.onnx", keep=names)
     assert np.array_equal(logits(everything, tiny, sentences(8)), logits(tiny.fp32, tiny, sentences(8)))
+
+
+def test_nothing_talks_to_the_terminal_that_did_not_before(tiny: Tiny, tmp_path: Path) -> None:
+    code = f"""
+import logging
+from pathlib import Path
+from ftcore_export.exporter.variants import KINDS
+KINDS["weights8"].make(Path({str(tiny.fp32)!r}), Path({str(tmp_path / "small.onnx")!r}))
+print(logging.getLogger().handlers, logging.getLogger().level)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == (f"[] {logging.WARNING}\n", "")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
 from onnx import helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
-from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
@@ -55,15 +55,27 @@ def quantize_weights(src: Path, dst: Path) -> Path:
     model = onnx.load(src)
     quantize_tables(model)
     model.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
-    logger = logging.getLogger("onnxruntime.quantization.matmul_nbits_quantizer")
-    level = logger.level
-    logger.setLevel(logging.WARNING)  # it says a line for every operator
-    try:
+    with _unchanged("", "onnxruntime.quantization.matmul_nbits_quantizer") as loggers:
+        # To import it sets up the root logger for every library to talk to the terminal.
+        from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+
+        loggers[-1].setLevel(logging.WARNING)  # it says a line for every operator
         quantizer = MatMulNBitsQuantizer(model, bits=8, block_size=_BLOCK, is_symmetric=True)
         quantizer.process()
-    finally:
-        logger.setLevel(level)
     return save(quantizer.model.model, dst)
+
+
+@contextmanager
+def _unchanged(*names: str) -> Iterator[list[logging.Logger]]:
+    """These loggers, whose handlers and levels are afterwards what they were."""
+    loggers = [logging.getLogger(name) for name in names]
+    before = [(logger.handlers[:], logger.level) for logger in loggers]
+    try:
+        yield loggers
+    finally:
+        for logger, (handlers, level) in zip(loggers, before, strict=True):
+            logger.handlers[:] = handlers
+            logger.setLevel(level)
 
 
 def to_float16(src: Path, dst: Path) -> Path:
