@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from ftcore.cli import main
 from ftcore_export import Pipeline
 from ftcore_export.errors import InputError
+from ftcore_export.runtime.answers import to_json
 
 DIGITS = dict(zip("abcdefgh", "12345678", strict=True))
 
@@ -124,6 +125,22 @@ def test_candidates_streams_and_bad_input(translator: Path) -> None:
     assert len(pieces) > 1
     with pytest.raises(InputError):
         pipeline.predict([("a", "b")])
+
+
+def test_is_served(translator: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "server"))
+    from serving import serving
+
+    texts = ["a b c", "d e", "f"]
+    expected = [to_json(answer) for answer in Pipeline.load(translator / "bundle").predict(texts)]
+    with serving(f"letters={translator / 'bundle'}") as server:
+        found = server.ask(*texts, model="letters").json()["predictions"]
+        schemas = server.client.get("/openapi.json").json()["components"]["schemas"]
+        drift = server.client.get("/v1/models/letters/drift").json()
+        assert server.client.get("/").status_code == 200
+    assert found == expected
+    assert any("text" in schema.get("properties", {}) for schema in schemas.values())
+    assert {"length"} <= set(drift["psi"])
 
 
 @pytest.mark.parametrize("lora", [None, {"rank": 4, "alpha": 8.0}])
