@@ -123,7 +123,7 @@ class Bench:
 
     def _parity(self, pipeline: Pipeline) -> Parity:
         inputs, family = self._inputs[: len(self._ids)], self.workspace.family
-        found = pipeline.outputs(inputs), self._predict(pipeline, inputs)
+        found = pipeline.respond(inputs, top_k=family.top_k)
         if not isinstance(family, TextGeneration):
             return compare(self._outputs, found[0], self._answers, found[1], self._ids)
         own = dict(self._outputs), self._answers

@@ -52,10 +52,9 @@ def measure_invariance(pipeline: Pipeline, inputs: Sequence[Input], seed: int = 
         inputs: as `Pipeline.predict` takes them; of many, 48 that are spread over the list are taken.
     """
     chosen = [inputs[index] for index in np.unique(np.linspace(0, len(inputs) - 1, _ROWS).astype(int))]
-    # Texts are compared as texts: what a search keeps beside them is not of one shape.
-    alone = {} if pipeline.writes else pipeline.outputs(chosen, batch_size=1)
-    answers = [pipeline.predict([item])[0] for item in chosen]
-    features = [] if pipeline.writes else _features(pipeline, chosen)
+    alone, answers = pipeline.respond(chosen, batch_size=1)
+    owners = pipeline.decoder.prepare(chosen, pipeline.encoder).row
+    features = [np.flatnonzero(owners == index) for index in range(len(chosen))]
     spread = {name: float(values[np.isfinite(values)].std()) for name, values in alone.items()}
     draw = np.random.default_rng(seed)
     largest = 0.0
@@ -65,13 +64,12 @@ def measure_invariance(pipeline: Pipeline, inputs: Sequence[Input], seed: int = 
         for start in range(0, len(order), size):
             mates = order[start : start + size]
             batch = [chosen[index] for index in mates]
-            width = len(batch)
-            if alone:
-                rows = np.concatenate([features[index] for index in mates])
-                width = len(rows)
-                moved = _moved(alone, rows, pipeline.outputs(batch, batch_size=width), spread)
-                largest = max(largest, moved)
-            again = pipeline.predict(batch, batch_size=width)
+            rows = np.concatenate([features[index] for index in mates])
+            together, again = pipeline.respond(batch, batch_size=len(rows))
+            if (
+                not pipeline.writes
+            ):  # texts are compared as texts: what a search keeps beside them has no one shape
+                largest = max(largest, _moved(alone, rows, together, spread))
             told = compare({}, {}, [answers[index] for index in mates], again, mates.tolist())
             changed.update(flip.row for flip in told.flips)
     return Invariance(len(chosen), len(_SHUFFLES), largest, len(changed))
@@ -92,10 +90,3 @@ def _moved(
         found = compare({name: wanted}, {name: values}, [], [], [])
         largest = max(largest, found.max_abs_diff / max(spread[name], 1e-12))
     return largest
-
-
-def _features(pipeline: Pipeline, inputs: Sequence[Input]) -> list[np.ndarray]:
-    """For each input the indices of its features (one, or a window each) among those of all."""
-    counts = [len(next(iter(pipeline.outputs([item]).values()))) for item in inputs]
-    ends = np.cumsum(counts)
-    return [np.arange(end - count, end) for end, count in zip(ends, counts, strict=True)]

@@ -193,6 +193,20 @@ class Pipeline:
             raise InputError("there are no inputs")
         return self._runner.run(prepared, _checked(batch_size), scored=True)
 
+    def respond(
+        self, inputs: Sequence[Input], batch_size: int = 32, top_k: int = 1
+    ) -> tuple[dict[str, np.ndarray], list[Answer]]:
+        """What `outputs` and `predict` give, of one run of the graphs.
+
+        Raises:
+            InputError: as `outputs` does.
+        """
+        prepared = self.decoder.prepare(inputs, self.encoder)
+        if not len(prepared.encoded):
+            raise InputError("there are no inputs")
+        outputs = self._runner.run(prepared, _checked(batch_size), scored=True)
+        return outputs, self.decoder.decode(outputs, prepared, top_k)
+
     def stream(self, inputs: Iterable[Input], batch_size: int = 32) -> Iterator[Answer]:
         """Answer any number of inputs, reading `STREAM_BATCHES` batches ahead and no more."""
         source = iter(inputs)
