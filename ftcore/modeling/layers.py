@@ -21,7 +21,7 @@ def parameter_depths(model: nn.Module) -> dict[str, int]:
     """
     trunk = trunk_of(model)
     inside = {id(p) for p in trunk.parameters()}
-    layers = [layer for stack in _stacks(trunk) for layer in stack]
+    layers = layers_of(trunk)
     layer_of = {id(p): depth for depth, layer in enumerate(layers, 1) for p in layer.parameters()}
     embedding = {id(m.weight) for m in trunk.modules() if isinstance(m, nn.Embedding)}
     depths = {}
@@ -37,6 +37,11 @@ def parameter_depths(model: nn.Module) -> dict[str, int]:
         else:
             depths[name] = passed
     return depths
+
+
+def layers_of(trunk: nn.Module) -> list[nn.Module]:
+    """The layers of a base model from the bottom up; of an encoder-decoder, the encoder's first."""
+    return [layer for stack in _stacks(trunk) for layer in stack]
 
 
 def head_depth(depths: dict[str, int]) -> int:

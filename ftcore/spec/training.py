@@ -28,7 +28,11 @@ class FreezeSpec(Section):
     """Which of the base model's weights stay as they are."""
 
     embeddings: bool = Field(False, description="The embeddings.")
-    layers: int = Field(0, ge=0, description="The first so many layers.")
+    layers: int = Field(
+        0,
+        ge=0,
+        description="The first so many layers; with `embeddings` they run once, and their outputs are kept on disk.",
+    )
     trunk: bool = Field(
         False, description="Everything below the head: it runs once, and its outputs are kept on disk."
     )

@@ -13,7 +13,7 @@ from small import built, kept, trained, workspace_of
 from transformers import BertModel
 
 from ftcore.runs.workspace import Workspace, cache_dir
-from ftcore.training import frozen_trunk
+from ftcore.training import kept_states
 from ftcore.training.frozen_trunk import trunk_runs_once
 
 FROZEN: dict[str, Any] = {"freeze": {"trunk": True}, "learning_rate": 0.05, "epochs": 3}
@@ -76,7 +76,7 @@ def test_training_on_what_was_kept_is_training_on_the_trunk(
     project: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked_up = kept(trained(project, tiny_base, training=FROZEN))
-    monkeypatch.setattr(frozen_trunk._FrozenTrunk, "remember", lambda *_: None)
+    monkeypatch.setattr(kept_states.KeptStates, "remember", lambda *_: None)
     passes = _Passes(monkeypatch)
     ran = kept(trained(project, tiny_base, training=FROZEN))
     assert passes.rows > 3 * 96
@@ -171,7 +171,7 @@ def test_a_full_disk_is_a_warning(project: Path, tiny_base: Path, monkeypatch: p
     model, _ = built(workspace)
     model.eval()
     real, said = logits(workspace, model), []
-    monkeypatch.setattr(frozen_trunk.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    monkeypatch.setattr(kept_states.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     with trunk_runs_once(
         model, workspace.family, [workspace.features("train")], project / "kept", warn=said.append
     ):
