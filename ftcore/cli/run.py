@@ -22,7 +22,7 @@ def add(subparsers: Subparsers) -> None:
         "--jobs",
         metavar="N",
         type=int,
-        help="of several specs: runs at the same time (default: one a GPU; one where there is none)",
+        help="of several specs: most runs at the same time (default: one a GPU; one where there is none)",
     )
 
 
@@ -52,7 +52,8 @@ def _run_queue(args: argparse.Namespace) -> int:
     from ftcore.cli.options import registry, resolve
     from ftcore.cli.progress import QueueProgress
     from ftcore.errors import Interrupted
-    from ftcore.runs.queue import exit_code_of, gpus, plan, run_queue
+    from ftcore.runs.placement import gpus
+    from ftcore.runs.queue import exit_code_of, plan, run_queue
     from ftcore.training.stopping import listen
 
     if processes.world() > 1:

@@ -22,6 +22,7 @@ from ftcore.errors import ExitCode, Interrupted
 from ftcore.events import read_events
 from ftcore.files import read_json, write_json
 from ftcore.runs.folder import RunFolder, create_run, spec_digest
+from ftcore.runs.placement import Placed, free_memory, place
 from ftcore.runs.status import status_of
 from ftcore.spec import ResolvedSpec
 
@@ -38,6 +39,8 @@ class Entry:
         status: of the run, or "waiting".
         exit_code: of its process; None while there is none, or where another queue started it.
         said: the newest thing worth a table cell.
+        gpu: where it runs, or ran.
+        peak: the most GPU memory that torch has held for it, bytes; None where that has not been measured.
     """
 
     name: str
@@ -45,6 +48,8 @@ class Entry:
     status: str = "waiting"
     exit_code: int | None = None
     said: str = ""
+    gpu: str | None = None
+    peak: int | None = None
 
 
 Show = Callable[[Sequence[Entry]], None]
@@ -78,49 +83,44 @@ def run_queue(
     """Work the entries off, `jobs` at a time.
 
     Args:
-        devices: the GPUs, as CUDA_VISIBLE_DEVICES names them; each job has one. Empty: the cores are divided.
+        devices: the GPUs, as CUDA_VISIBLE_DEVICES names them; each job is placed on one. Empty: the cores are
+            divided.
         options: passed on to every process.
         show: told of the entries again and again.
 
     Raises:
         Interrupted: Ctrl-C or SIGTERM; passed on to the runs, which have stopped and can be resumed.
     """
-    running: dict[int, tuple[Entry, subprocess.Popen[bytes]]] = {}
+    running: list[tuple[Entry, subprocess.Popen[bytes]]] = []
     waiting = [entry for entry in entries if entry.status != "finished"]
     try:
         while waiting or running:
-            for slot, (entry, process) in list(running.items()):
-                if process.poll() is not None:
-                    entry.exit_code = process.returncode
-                    del running[slot]
-            for slot in range(jobs):
-                # A run that an earlier queue's process is still at work on is left to it until that ends.
-                ready = next((entry for entry in waiting if status_of(entry.folder) != "running"), None)
-                if slot not in running and ready is not None:
-                    waiting.remove(ready)
-                    if status_of(ready.folder) != "finished":
-                        running[slot] = (ready, _start(ready.folder, slot, jobs, devices, options))
+            for pair in [pair for pair in running if pair[1].poll() is not None]:
+                pair[0].exit_code = pair[1].returncode
+                running.remove(pair)
+            # A run that an earlier queue's process is still at work on is left to it until that ends.
+            for ready in [entry for entry in waiting if status_of(entry.folder) != "running"]:
+                if len(running) == jobs:
+                    break
+                placed = [Placed(entry.gpu, entry.peak) for entry, _ in running if entry.gpu is not None]
+                ready.gpu = place(devices, placed, ready.peak, free_memory)
+                if devices and ready.gpu is None:
+                    break
+                waiting.remove(ready)
+                if status_of(ready.folder) != "finished":
+                    running.append((ready, _start(ready, jobs, options)))
             _look(entries)
             show(entries)
             time.sleep(_POLL)
     except KeyboardInterrupt as stop:
-        for _, process in running.values():
+        for _, process in running:
             process.send_signal(signal.SIGTERM)
-        for entry, process in running.values():
+        for entry, process in running:
             entry.exit_code = process.wait()
         raise stop if isinstance(stop, Interrupted) else Interrupted(ExitCode.INTERRUPTED) from None
     finally:
         _look(entries)
         show(entries)
-
-
-def gpus() -> list[str]:
-    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
-    import torch
-
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    count = torch.cuda.device_count()
-    return named.split(",")[:count] if named else [str(index) for index in range(count)]
 
 
 def exit_code_of(entries: Sequence[Entry]) -> ExitCode:
@@ -132,13 +132,11 @@ def exit_code_of(entries: Sequence[Entry]) -> ExitCode:
     return ExitCode.CHECK_FAILED if missed else ExitCode.FAILED
 
 
-def _start(
-    folder: RunFolder, slot: int, jobs: int, devices: Sequence[str], options: Sequence[str]
-) -> subprocess.Popen[bytes]:
+def _start(entry: Entry, jobs: int, options: Sequence[str]) -> subprocess.Popen[bytes]:
     """Resume a run in a process of its own, and of its own session: a Ctrl-C reaches it through the queue alone."""
-    environment = dict(os.environ)
-    if devices:
-        environment["CUDA_VISIBLE_DEVICES"] = devices[slot % len(devices)]
+    folder, environment = entry.folder, dict(os.environ)
+    if entry.gpu is not None:
+        environment["CUDA_VISIBLE_DEVICES"] = entry.gpu
     else:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         environment["OMP_NUM_THREADS"] = str(max(1, cores // jobs))
@@ -160,6 +158,8 @@ def _look(entries: Sequence[Entry]) -> None:
         entry.status = status_of(entry.folder)
         events = read_events(entry.folder.events_file, last_bytes=_TAIL)
         entry.said = next((said for event in reversed(events) if (said := _say(event))), "")
+        peaks = (event["gpu_bytes"] for event in reversed(events) if event.get("gpu_bytes"))
+        entry.peak = next(peaks, entry.peak)
         if entry.status == "failed":
             entry.said = (str(entry.folder.record().get("error") or "").splitlines() or [""])[0]
 

@@ -8,6 +8,7 @@ run goes on from, its best weights are there as well.
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 from collections.abc import Callable, Mapping
@@ -53,6 +54,15 @@ class Progress:
     best_step: int | None = None
     without_improvement: int = 0
     finished: bool = False
+
+    def take(self, value: float, *, higher_is_better: bool, min_delta: float) -> None:
+        """Take down an evaluation at this step: whether it is the best so far, and better by more than `min_delta`."""
+        gain = math.inf
+        if self.best_value is not None:
+            gain = value - self.best_value if higher_is_better else self.best_value - value
+        if gain > 0:
+            self.best_value, self.best_step = value, self.step
+        self.without_improvement = 0 if gain > min_delta else self.without_improvement + 1
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ this process from a memory map, so there are no loader workers whose state would
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -32,7 +31,7 @@ from ftcore.training.compilation import compile_model
 from ftcore.training.device import make_accelerator
 from ftcore.training.freezing import Freezing
 from ftcore.training.guard import FiniteGuard, Seen
-from ftcore.training.memory import MicroBatches, recompute_activations, rows_and_accumulation
+from ftcore.training.memory import MicroBatches, peak_memory, recompute_activations, rows_and_accumulation
 from ftcore.training.meter import Meter
 from ftcore.training.objective import Objective
 from ftcore.training.optimization import make_optimizer, shrink
@@ -149,10 +148,10 @@ class _Loop:
             compile_model(model)
         if accelerator.device.type == "cpu":
             keep_freed_memory()
-        if accelerator.device.type == "cpu" and not self.training.compile:  # the compiler does as much itself
-            prepare_for_cpu(model)
-            if processes.world() == 1 and self.training.optimizer == "adamw":
-                name_rows(model)
+            if not self.training.compile:  # the compiler does as much itself
+                prepare_for_cpu(model)
+                if processes.world() == 1 and self.training.optimizer == "adamw":
+                    name_rows(model)
         if not self._sharded:
             return tuple(accelerator.prepare(model, make_optimizer(model, self.training)))
         model.to(accelerator.device)
@@ -210,8 +209,7 @@ class _Loop:
         save = bool(stop) or (every != "evaluation" and progress.step % every == 0)
         if self._due() and not stop:
             self.guard.check()
-            stop = self._evaluate_or_stop()
-            save = True
+            save, stop = True, self._evaluate_or_stop()
         if save:
             self._checkpoint()
         if stop:
@@ -262,6 +260,7 @@ class _Loop:
                 loss=round(processes.total(loss).item() / accelerator.num_processes, 6),
                 learning_rate=self.training.learning_rate * factor,
                 rows_per_second=round(self.meter.rate(), 1),
+                gpu_bytes=peak_memory(accelerator.device),
             )
 
     def _gradients(self, micro_batches: list[np.ndarray]) -> tuple[torch.Tensor, Seen]:
@@ -333,9 +332,8 @@ class _Loop:
         if self.average:
             self.average.after_step()
         self.optimizer.zero_grad()
-        if (
-            scaler is not None and scaler.get_scale() < 1
-        ):  # it passes over steps and scales down until they fit
+        # The scaler passes over steps and scales down until they fit.
+        if scaler is not None and scaler.get_scale() < 1:
             raise RunFailed(
                 f"the loss of step {self.progress.step + 1} is not finite in fp16 however it is scaled; the last"
                 " checkpoint stands\n  help: train in `precision: bf16` or `fp32`"
@@ -357,15 +355,12 @@ class _Loop:
         if job.validate is None:
             progress.best_step = progress.step
             return
-        value = metrics[job.metric]
         stopping = self.training.early_stopping
-        gain = math.inf if progress.best_value is None else value - progress.best_value
-        if progress.best_value is not None and not job.higher_is_better:
-            gain = -gain
-        if gain > 0:
-            progress.best_value, progress.best_step = value, progress.step
-        enough = gain > (stopping.min_delta if stopping else 0.0)
-        progress.without_improvement = 0 if enough else progress.without_improvement + 1
+        progress.take(
+            metrics[job.metric],
+            higher_is_better=job.higher_is_better,
+            min_delta=stopping.min_delta if stopping else 0.0,
+        )
         if stopping is not None and progress.without_improvement >= stopping.patience:
             progress.finished = True
         job.emit(

@@ -73,6 +73,11 @@ class MicroBatches:
         return int(self._rows)
 
 
+def peak_memory(device: torch.device) -> int | None:
+    """The most memory that torch has held on a GPU for this process, bytes; None on other devices."""
+    return torch.cuda.max_memory_reserved(device) if device.type == "cuda" else None
+
+
 def recompute_activations(model: torch.nn.Module) -> None:
     """Gradient checkpointing (Chen et al. 2016): the layers' activations are made again in the backward pass.
 

@@ -142,6 +142,31 @@ def test_each_job_has_one_gpu_or_its_share_of_the_cores(plan: Any, monkeypatch: 
     assert queue.exit_code_of(entries) == ExitCode.OK
 
 
+def test_a_gpu_is_shared_when_what_its_run_takes_is_known_to_fit(
+    plan: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries, _ = plan("a-0", "b-0")
+    asked = []
+
+    def free(gpu: str) -> int:
+        asked.append(gpu)
+        return 80_000_000_000
+
+    monkeypatch.setattr(queue, "free_memory", free)
+    measured = {"event": "step", "step": 10, "loss": 1.0, "gpu_bytes": 9_000_000_000}
+    entries[0].folder.events_file.write_text(json.dumps(measured))
+    together = []
+
+    def show(seen: Any) -> None:
+        together.append(sum(entry.gpu == "0" and entry.status != "finished" for entry in seen))
+
+    queue.run_queue(entries, 2, ["0"], [], show)
+    assert together[0] == 1, "before its memory is known the first has the GPU to itself"
+    assert max(together) == 2
+    assert asked == ["0"] * len(asked) != []
+    assert entries[0].peak == 9_000_000_000
+
+
 def test_no_more_than_jobs_run_at_once(plan: Any) -> None:
     entries, _ = plan("a-0", "b-0", "c-0", "d-0", "e-0")
     most = 0
