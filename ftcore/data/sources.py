@@ -27,6 +27,7 @@ from ftcore.data.textfile import codec_of
 from ftcore.errors import DataError, UserError
 from ftcore.locate import locate
 from ftcore.spec.sections import Source
+from ftcore_export.files import sha256
 
 _SUFFIXES = {
     ".csv": "csv",
@@ -128,7 +129,7 @@ def _open_path(source: Source, role: str, field: str, base_dir: Path) -> Opened:
         "gettext": lambda: read_gettext(path, name),
     }
     try:
-        return Opened(name, kind, path.stat().st_size, _file_sha256(path), readers[kind])
+        return Opened(name, kind, path.stat().st_size, sha256(path), readers[kind])
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", where=name) from None
 
@@ -224,15 +225,10 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _files_digest(files: Iterable[Path], root: Path | None = None) -> tuple[int, str]:
     """Bytes and SHA-256 of several files, in the order given; with `root`, of their names below it too."""
     size, digest = 0, hashlib.sha256()
     for path in files:
         size += path.stat().st_size
-        digest.update(f"{path.relative_to(root).as_posix() if root else ''}\0{_file_sha256(path)}\n".encode())
+        digest.update(f"{path.relative_to(root).as_posix() if root else ''}\0{sha256(path)}\n".encode())
     return size, digest.hexdigest()

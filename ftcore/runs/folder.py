@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ftcore.errors import UserError
-from ftcore.files import read_json, sha256, write_atomic, write_json
+from ftcore.files import read_json, write_atomic, write_json
 from ftcore.plugins import LoadedTask, PluginRegistry
 from ftcore.spec import ResolvedSpec
 from ftcore.spec.sections import Spec
+from ftcore_export.files import sha256
 
 Status = Literal["waiting", "running", "stopped", "interrupted", "failed", "finished"]
 Step = Literal["train", "evaluate", "export"]

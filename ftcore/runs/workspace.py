@@ -25,11 +25,12 @@ from ftcore.evaluation.evaluate import Evaluator
 from ftcore.events import EventLog, Listener
 from ftcore.families import make_family
 from ftcore.families.base import Family
-from ftcore.files import locked, read_json, sha256, sync_file, sync_folder, write_json
+from ftcore.files import locked, read_json, write_json
 from ftcore.modeling.base_model import BaseModel, open_base, save_tokenizer
 from ftcore.plugins import LoadedTask
 from ftcore.runs.folder import RunFolder
 from ftcore.spec.sections import Spec
+from ftcore_export.files import sha256, sync
 from ftcore_export.runtime.encoding import TextEncoder
 
 
@@ -192,10 +193,10 @@ class Workspace:
         shutil.rmtree(beside, ignore_errors=True)
         yield beside
         for file in beside.iterdir():
-            sync_file(file)
+            sync(file)
         shutil.rmtree(self.folder.model, ignore_errors=True)
         beside.replace(self.folder.model)
-        sync_folder(self.folder.path)
+        sync(self.folder.path)
         self.folder.update(
             weights={file.name: sha256(file) for file in sorted(self.folder.model.glob("*.safetensors"))}
         )

@@ -21,10 +21,11 @@ from safetensors.torch import load_file, load_model, save_file, save_model
 
 from ftcore import processes
 from ftcore.errors import UserError
-from ftcore.files import read_json, sha256, sync_file, sync_folder, write_json
+from ftcore.files import read_json, write_json
 from ftcore.training import random_state
 from ftcore.training.precision import Precision
 from ftcore.training.sharding import full, full_state, is_sharded, like, load_full_state
+from ftcore_export.files import sha256, sync
 
 _NAME = re.compile(r"step-(\d{8})")
 _HIDDEN = ".step-*"
@@ -266,7 +267,7 @@ class CheckpointStore:
         """Flush, write the manifest, and give the folder its name."""
         names = sorted(entry.name for entry in beside.iterdir())
         for name in names:
-            sync_file(beside / name)
+            sync(beside / name)
         files = {
             name: {"bytes": (beside / name).stat().st_size, "sha256": sha256(beside / name)} for name in names
         }
@@ -274,7 +275,7 @@ class CheckpointStore:
         if target.exists():  # the same step again, after a resume
             target.replace(self.folder / f".{target.name}.old")
         beside.replace(target)
-        sync_folder(self.folder)
+        sync(self.folder)
         self._damaged.discard(int(target.name[-8:]))
 
     def _prune(self, newest: Progress) -> None:

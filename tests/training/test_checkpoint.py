@@ -80,15 +80,15 @@ POINTS = [
     ("pathlib.Path.mkdir", 0),
     ("ftcore.training.checkpoint.save_model", 0),
     ("ftcore.training.checkpoint.save_file", 0),
-    ("ftcore.training.checkpoint.sync_file", 0),
-    ("ftcore.training.checkpoint.sync_file", 3),
+    ("ftcore.training.checkpoint.sync", 0),
+    ("ftcore.training.checkpoint.sync", 3),
     ("ftcore.training.checkpoint.sha256", 1),
     ("os.fsync", 0),
     ("os.fsync", 8),
     ("pathlib.Path.replace", 0),
     ("pathlib.Path.replace", 2),
     ("pathlib.Path.replace", 3),
-    ("ftcore.training.checkpoint.sync_folder", 0),
+    ("ftcore.training.checkpoint.sync", 4),
     ("ftcore.training.checkpoint.verify", 0),
     ("pathlib.Path.replace", 4),
     ("shutil.rmtree", 0),
@@ -182,9 +182,8 @@ def test_best_and_the_last_two_good_survive_thousands_of_steps(tmp_path: Path, m
 
     monkeypatch.setattr(CheckpointStore, "_write", write)
     for module in (checkpoint, sys.modules["ftcore.files"]):
-        monkeypatch.setattr(module, "sync_folder", lambda _: None)
+        monkeypatch.setattr(module, "sync", lambda _: None)
     monkeypatch.setattr(os, "fsync", lambda _: None)
-    monkeypatch.setattr(checkpoint, "sync_file", lambda _: None)
     draw = random.Random(0)
     store, progress, whole = store_of(tmp_path), Progress(), {}
     for _ in range(4000):

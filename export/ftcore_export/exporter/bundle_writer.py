@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 import shutil
@@ -15,6 +14,7 @@ from typing import Any
 
 from ftcore_export.errors import BundleError
 from ftcore_export.exporter import model_card as cards
+from ftcore_export.files import sha256, sync
 from ftcore_export.runtime.answers import to_json
 from ftcore_export.runtime.bundle import Bundle
 from ftcore_export.runtime.encoding import EncoderConfig
@@ -114,7 +114,7 @@ def write_bundle(
         for key in variants:
             Pipeline.load(scratch, key).selftest()
         for path in (*scratch.iterdir(), scratch):
-            _sync(path)
+            sync(path)
         _put(scratch, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -150,20 +150,11 @@ def _answers(folder: Path, manifest: Manifest, variant: str, golden: Sequence[In
 
 
 def _entry(path: Path) -> FileEntry:
-    with path.open("rb") as file:
-        return FileEntry(hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size)
+    return FileEntry(sha256(path), path.stat().st_size)
 
 
 def _write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _put(scratch: Path, folder: Path) -> None:
@@ -178,5 +169,5 @@ def _put(scratch: Path, folder: Path) -> None:
         if earlier.exists():
             earlier.rename(folder)
         raise
-    _sync(folder.parent)
+    sync(folder.parent)
     shutil.rmtree(earlier, ignore_errors=True)
