@@ -261,10 +261,10 @@ class TextGeneration(Family[TextGenerationSpec]):
         bare: Any = getattr(model, "module", model)
         return TorchEncoderDecoder(bare) if self._has_encoder else TorchDecoder(bare)
 
-    def write(self, model: torch.nn.Module, batch: Batch, *, scored: bool = False) -> list[list[Written]]:
+    def write(self, model: torch.nn.Module, batch: Batch) -> list[list[Written]]:
         """Write answers for the sources of a batch with the ground floor's search; see `search.write`."""
         inputs, prompt = self.prompts(batch)
-        return write(self.sequences(model), inputs, prompt, self.settings, self._frame.eos_ids, scored=scored)
+        return write(self.sequences(model), inputs, prompt, self.settings, self._frame.eos_ids)
 
     def prompts(self, batch: Batch) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """What `SequenceModel.start` takes to write answers: sources, and the first tokens of the answers."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import onnxruntime as ort
 
 from ftcore_export.errors import BundleError
-from ftcore_export.runtime.generation.model import Floats, Ids
+from ftcore_export.runtime.generation.model import Floats, Ids, is_every_row
 from ftcore_export.runtime.generation.names import cache_names
 from ftcore_export.runtime.session import GraphSession
 
@@ -89,7 +89,7 @@ class GraphEncoderDecoder:
 
     def select(self, rows: Ids) -> None:
         """Rearrange the cache, and the sources where that changes anything."""
-        if not _same(rows, len(self._origin)):
+        if not is_every_row(rows, len(self._origin)):
             self._cache.select(rows)
         if not np.array_equal(self._origin[rows], self._origin):
             self._source = {name: take(value, rows) for name, value in self._source.items()}
@@ -136,7 +136,7 @@ class GraphDecoder:
 
     def select(self, rows: Ids) -> None:
         """Rearrange the cache."""
-        if not _same(rows, len(self._mask)):
+        if not is_every_row(rows, len(self._mask)):
             self._cache.select(rows)
             self._mask = self._mask[rows]
 
@@ -161,7 +161,3 @@ def take(value: ort.OrtValue, rows: Ids) -> ort.OrtValue:
 
 def _value(array: np.ndarray) -> ort.OrtValue:
     return ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array))
-
-
-def _same(rows: Sequence[int] | Ids, held: int) -> bool:
-    return len(rows) == held and bool((np.asarray(rows) == np.arange(held)).all())
