@@ -133,26 +133,24 @@ class _Rewriter:
     def _is_weight(self, name: str) -> bool:
         return self._is_matrix(name) or name in self.turned
 
-    def _matrix(self, name: str, transposed: bool) -> tuple[str, str, int]:
-        """Names of a matrix in int8 and of its columns' scales, and how many rows it has."""
+    def _matrix(self, name: str, transposed: bool) -> tuple[str, str]:
+        """Names of a matrix in int8 and of its columns' scales."""
         weight = numpy_helper.to_array(self.weights[name])
         integers, scales = _quantize(weight.T if transposed else weight, axis=0, limit=MATRIX_LIMIT)
         stem = f"{name}_transposed" if transposed else name
         matrix = self._constant(f"{stem}_int8", integers)
-        return matrix, self._constant(f"{stem}_scales", scales.reshape(-1)), len(integers)
+        return matrix, self._constant(f"{stem}_scales", scales.reshape(-1))
 
     def _multiply(self, node: NodeProto) -> None:
         """`x @ w` as `(q @ w8) * scales of w's columns * scales of x's rows`, where q is x in 8 bits."""
         rows, name, *bias = node.input
         turned = bool(_attribute(node, "transB")) != (name in self.turned)
-        matrix, columns, depth = self._matrix(self.turned.get(name, name), turned)
-        quantized, row_scales = self._quantize_rows(rows, depth)
+        matrix, columns = self._matrix(self.turned.get(name, name), turned)
+        quantized, row_scales = self._quantize_rows(rows)
         output = node.output[0]
-        one = self._constant("one", np.float32(1))
-        middle = self._constant("middle", np.uint8(MIDDLE))
         product = self._node(
             "MatMulIntegerToFloat",
-            [quantized, matrix, one, columns, middle],
+            [quantized, matrix, self._step, columns, self._middle],
             f"{output}_by_row",
             domain=MICROSOFT,
         )
@@ -163,28 +161,29 @@ class _Rewriter:
         else:
             self._node("Mul", [product, row_scales], output)
 
-    def _quantize_rows(self, rows: str, width: int) -> tuple[str, str]:
-        """Rows (..., width) of float32 as uint8 of the same shape around MIDDLE, and their scales (..., 1)."""
+    def _quantize_rows(self, rows: str) -> tuple[str, str]:
+        """Rows (..., width) of float32 as uint8 of the same shape around MIDDLE, and their scales (..., 1).
+
+        Few operators, since what one token takes is mostly operators: each row is divided by its largest magnitude,
+        and then one scale does for all. Of a row of zeros no integer is meant, and its scale, 0, makes zeros of it.
+        """
         if rows not in self.rows:  # query, key and value read the same rows
-
-            def step(operator: str, inputs: list[str], name: str, **attributes: object) -> str:
-                return self._node(operator, inputs, f"{rows}_{name}", **attributes)
-
             axes = self._constant("last_axis", np.array([-1], np.int64))
-            largest = step("ReduceMax", [step("Abs", [rows], "magnitudes"), axes], "largest", keepdims=1)
-            share = self._constant("share", np.float32(1 / ACTIVATION_LIMIT))
-            least = self._constant("least_scale", np.float32(1e-12))  # a row of zeros divides by it
-            scales = step("Max", [step("Mul", [largest, share], "spans"), least], "scales")
-            # QuantizeLinear takes scales along one axis: all rows below one another.
-            flat = self._constant(f"flat_{width}", np.array([-1, width], np.int64))
-            below = step("Reshape", [scales, self._constant("flat", np.array([-1], np.int64))], "flat_scales")
-            middle = numpy_helper.from_array(np.array([MIDDLE], np.uint8))
-            middles = step("ConstantOfShape", [step("Shape", [below], "count")], "middles", value=middle)
-            flat_rows = step("Reshape", [rows, flat], "flat")
-            integers = step("QuantizeLinear", [flat_rows, below, middles], "flat_uint8", axis=0)
-            shape = step("Shape", [rows], "shape")
-            self.rows[rows] = step("Reshape", [integers, shape], "uint8"), scales
+            magnitudes = self._node("Abs", [rows], f"{rows}_magnitudes")
+            largest = self._node("ReduceMax", [magnitudes, axes], f"{rows}_largest", keepdims=1)
+            share = self._node("Div", [rows, largest], f"{rows}_shares")
+            integers = self._node("QuantizeLinear", [share, self._step, self._middle], f"{rows}_uint8")
+            self.rows[rows] = integers, largest
         return self.rows[rows]
+
+    @property
+    def _step(self) -> str:
+        """What one unit of a row's integers stands for, as a share of the row's largest magnitude."""
+        return self._constant("step", np.float32(1 / ACTIVATION_LIMIT))
+
+    @property
+    def _middle(self) -> str:
+        return self._constant("middle", np.uint8(MIDDLE))
 
     def _look_up(self, node: NodeProto) -> None:
         """Rows of a table as int8 rows times their scales; of a tied one, columns of the matrix that is there."""
@@ -202,7 +201,7 @@ class _Rewriter:
         return None
 
     def _look_up_columns(self, name: str, index: str, output: str) -> None:
-        matrix, scales, _ = self._matrix(name, transposed=True)
+        matrix, scales = self._matrix(name, transposed=True)
         flat = self._node(
             "Reshape", [index, self._constant("flat", np.array([-1], np.int64))], f"{output}_ids"
         )
