@@ -71,7 +71,7 @@ def test_a_row_of_zeros_stays_one(tmp_path: Path) -> None:
         [product],
         [onnx.numpy_helper.from_array(weights, "weights")],
     )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)]), tmp_path / "fp32.onnx")
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)]), tmp_path / "fp32.onnx")
     path = quantize_int8(tmp_path / "fp32.onnx", tmp_path / "int8.onnx")
     given = np.zeros((3, 8), np.float32)
     given[1] = np.arange(8)

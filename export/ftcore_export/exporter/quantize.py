@@ -38,6 +38,7 @@ def quantize_int8(src: str | Path, dst: str | Path, keep: Collection[str] = ()) 
         a scale a row, 7 bits        23.1 MB    0.021    14
 
     Args:
+        src: of opset 21 or above, which has scales by block.
         keep: operators that stay in float, by name as `quantizable` gives them.
     """
     model = onnx.load(src)
@@ -133,24 +134,26 @@ class _Rewriter:
     def _is_weight(self, name: str) -> bool:
         return self._is_matrix(name) or name in self.turned
 
-    def _matrix(self, name: str, transposed: bool) -> tuple[str, str]:
-        """Names of a matrix in int8 and of its columns' scales."""
+    def _matrix(self, name: str, transposed: bool) -> tuple[str, str, int]:
+        """Names of a matrix in int8 and of its columns' scales, and how many rows it has."""
         weight = numpy_helper.to_array(self.weights[name])
         integers, scales = _quantize(weight.T if transposed else weight, axis=0, limit=MATRIX_LIMIT)
         stem = f"{name}_transposed" if transposed else name
         matrix = self._constant(f"{stem}_int8", integers)
-        return matrix, self._constant(f"{stem}_scales", scales.reshape(-1))
+        return matrix, self._constant(f"{stem}_scales", scales.reshape(-1)), len(integers)
 
     def _multiply(self, node: NodeProto) -> None:
         """`x @ w` as `(q @ w8) * scales of w's columns * scales of x's rows`, where q is x in 8 bits."""
         rows, name, *bias = node.input
         turned = bool(_attribute(node, "transB")) != (name in self.turned)
-        matrix, columns = self._matrix(self.turned.get(name, name), turned)
-        quantized, row_scales = self._quantize_rows(rows)
+        matrix, columns, depth = self._matrix(self.turned.get(name, name), turned)
+        quantized, row_scales = self._quantize_rows(rows, depth)
         output = node.output[0]
+        one = self._constant("one", np.float32(1))
+        middle = self._constant("middle", np.uint8(MIDDLE))
         product = self._node(
             "MatMulIntegerToFloat",
-            [quantized, matrix, self._step, columns, self._middle],
+            [quantized, matrix, one, columns, middle],
             f"{output}_by_row",
             domain=MICROSOFT,
         )
@@ -161,29 +164,27 @@ class _Rewriter:
         else:
             self._node("Mul", [product, row_scales], output)
 
-    def _quantize_rows(self, rows: str) -> tuple[str, str]:
+    def _quantize_rows(self, rows: str, width: int) -> tuple[str, str]:
         """Rows (..., width) of float32 as uint8 of the same shape around MIDDLE, and their scales (..., 1).
 
-        Few operators, since what one token takes is mostly operators: each row is divided by its largest magnitude,
-        and then one scale does for all. Of a row of zeros no integer is meant, and its scale, 0, makes zeros of it.
+        Few operators, since the step of one token is mostly operators. The scale of a row of zeros is 0: whatever
+        its integers are, zeros come of them.
         """
         if rows not in self.rows:  # query, key and value read the same rows
+
+            def step(operator: str, inputs: list[str], name: str, **attributes: object) -> str:
+                return self._node(operator, inputs, f"{rows}_{name}", **attributes)
+
             axes = self._constant("last_axis", np.array([-1], np.int64))
-            magnitudes = self._node("Abs", [rows], f"{rows}_magnitudes")
-            largest = self._node("ReduceMax", [magnitudes, axes], f"{rows}_largest", keepdims=1)
-            share = self._node("Div", [rows, largest], f"{rows}_shares")
-            integers = self._node("QuantizeLinear", [share, self._step, self._middle], f"{rows}_uint8")
-            self.rows[rows] = integers, largest
+            share = self._constant("share", np.float32(1 / ACTIVATION_LIMIT))
+            largest = step("ReduceMax", [step("Abs", [rows], "magnitudes"), axes], "largest", keepdims=1)
+            scales = step("Mul", [largest, share], "scales")
+            middle = numpy_helper.from_array(np.array([MIDDLE], np.uint8))
+            middles = step("ConstantOfShape", [step("Shape", [scales], "shape")], "middles", value=middle)
+            # A block along the last axis as long as a row: a scale a row, whatever the axes before.
+            integers = step("QuantizeLinear", [rows, scales, middles], "uint8", axis=-1, block_size=width)
+            self.rows[rows] = integers, scales
         return self.rows[rows]
-
-    @property
-    def _step(self) -> str:
-        """What one unit of a row's integers stands for, as a share of the row's largest magnitude."""
-        return self._constant("step", np.float32(1 / ACTIVATION_LIMIT))
-
-    @property
-    def _middle(self) -> str:
-        return self._constant("middle", np.uint8(MIDDLE))
 
     def _look_up(self, node: NodeProto) -> None:
         """Rows of a table as int8 rows times their scales; of a tied one, columns of the matrix that is there."""
@@ -201,7 +202,7 @@ class _Rewriter:
         return None
 
     def _look_up_columns(self, name: str, index: str, output: str) -> None:
-        matrix, scales = self._matrix(name, transposed=True)
+        matrix, scales, _ = self._matrix(name, transposed=True)
         flat = self._node(
             "Reshape", [index, self._constant("flat", np.array([-1], np.int64))], f"{output}_ids"
         )
