@@ -109,6 +109,7 @@ def _summarise(folder: RunFolder) -> None:
         print_table(
             header, [[name, *(metric_text(s["metrics"][name]) for s in splits.values())] for name in names]
         )
+        _show_samples(splits["test"].get("samples", []))
     if folder.seeds_file.exists():
         _summarise_seeds(read_json(folder.seeds_file))
     if folder.export_file.exists():
@@ -116,6 +117,18 @@ def _summarise(folder: RunFolder) -> None:
 
         print_export(read_json(folder.export_file))
     print_text(f"\nnext: {_next(folder)}")
+
+
+def _show_samples(samples: Sequence[dict[str, str]]) -> None:
+    """What the model writes, beside what was right."""
+    from ftcore.cli.console import print_text
+    from ftcore.spec.diagnostics import printable
+
+    if samples:
+        print_text("\nsamples of test")
+    for number, sample in enumerate(samples, 1):
+        for name, text in sample.items():
+            print_text(f"{number if name == next(iter(sample)) else ' '} {name:11} {printable(text)}")
 
 
 def _summarise_seeds(summary: dict[str, Any]) -> None:

@@ -266,6 +266,10 @@ class Family(ABC, Generic[SpecT]):
     def references(self, rows: pa.Table) -> list[Any]:
         """The right answer of each row, as `ftcore_metrics` sees it."""
 
+    def samples(self, rows: pa.Table, answers: Sequence[Any]) -> list[dict[str, str]]:
+        """A few rows with their answers, for people to read in the report; none unless a family writes texts."""
+        return []
+
     @abstractmethod
     def score(self, references: Sequence[Any], answers: Sequence[Any]) -> Scores:
         """Every metric of one split."""

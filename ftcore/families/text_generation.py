@@ -35,6 +35,8 @@ from ftcore_export.runtime.generation.texts import encode_sources, encode_target
 #: A label that is not learnt.
 IGNORED = -100
 _CHUNK = 4096  # rows tokenised at a time
+_SAMPLES = 5  # rows that a report shows
+_SAMPLE_LENGTH = 240  # characters of each of their texts
 
 
 class TextGeneration(Family[TextGenerationSpec]):
@@ -259,10 +261,10 @@ class TextGeneration(Family[TextGenerationSpec]):
         bare: Any = getattr(model, "module", model)
         return TorchEncoderDecoder(bare) if self._has_encoder else TorchDecoder(bare)
 
-    def write(self, model: torch.nn.Module, batch: Batch, *, scored: bool = False) -> list[list[Written]]:
+    def write(self, model: torch.nn.Module, batch: Batch) -> list[list[Written]]:
         """Write answers for the sources of a batch with the ground floor's search; see `search.write`."""
         inputs, prompt = self.prompts(batch)
-        return write(self.sequences(model), inputs, prompt, self.settings, self._frame.eos_ids, scored=scored)
+        return write(self.sequences(model), inputs, prompt, self.settings, self._frame.eos_ids)
 
     def prompts(self, batch: Batch) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """What `SequenceModel.start` takes to write answers: sources, and the first tokens of the answers."""
@@ -307,6 +309,18 @@ class TextGeneration(Family[TextGenerationSpec]):
         """The targets, which know their sources."""
         return [Target(row["target"], row["source"]) for row in rows.to_pylist()]
 
+    def samples(self, rows: pa.Table, answers: Sequence[TextAnswer]) -> list[dict[str, str]]:
+        """Source, reference and prediction of rows from all over the split; long texts are cut."""
+        places = np.linspace(0, rows.num_rows - 1, min(_SAMPLES, rows.num_rows)).astype(np.int64)
+        return [
+            {
+                "source": _brief(row["source"]),
+                "reference": _brief(row["target"]),
+                "prediction": _brief(answers[place].text),
+            }
+            for place, row in zip(places, rows.take(places).to_pylist(), strict=True)
+        ]
+
     def _measures(self, references: Sequence[str], answers: Sequence[TextAnswer]) -> TextMeasures:
         return TextMeasures(references, answers, self.spec.measures, self.spec.evaluation.tokenization)
 
@@ -339,6 +353,12 @@ def _text(row: Mapping[str, Any], column: str) -> str:
     if not value.strip():
         raise RowError("the text is empty", column)
     return value
+
+
+def _brief(text: str) -> str:
+    """One line, cut where it is long."""
+    line = " ".join(text.split())
+    return line if len(line) <= _SAMPLE_LENGTH else f"{line[:_SAMPLE_LENGTH]}…"
 
 
 def _texts(table: pa.Table) -> Iterator[str]:

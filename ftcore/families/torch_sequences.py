@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from transformers import DynamicCache, EncoderDecoderCache
 
-from ftcore_export.runtime.generation.model import Floats, Ids
+from ftcore_export.runtime.generation.model import Floats, Ids, is_every_row
 
 
 class TorchEncoderDecoder:
@@ -33,7 +33,7 @@ class TorchEncoderDecoder:
 
     def select(self, rows: Ids) -> None:
         """Rearrange cache and source."""
-        if not _same(rows, len(self._mask)):
+        if not is_every_row(rows, len(self._mask)):
             chosen = _on(rows, self.device)
             self._cache.reorder_cache(chosen)
             self._encoded, self._mask = self._encoded[chosen], self._mask[chosen]
@@ -69,7 +69,7 @@ class TorchDecoder:
 
     def select(self, rows: Ids) -> None:
         """Rearrange the cache."""
-        if not _same(rows, len(self._mask)):
+        if not is_every_row(rows, len(self._mask)):
             chosen = _on(rows, self.device)
             self._cache.reorder_cache(chosen)
             self._mask = self._mask[chosen]
@@ -93,10 +93,6 @@ def positions(mask: torch.Tensor) -> torch.Tensor:
 
 def _on(array: Ids, device: torch.device) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(array)).to(device)
-
-
-def _same(rows: Ids, held: int) -> bool:
-    return len(rows) == held and bool((rows == np.arange(held)).all())
 
 
 def _last(logits: torch.Tensor) -> Floats:

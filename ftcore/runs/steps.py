@@ -192,6 +192,8 @@ def evaluate(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
             workspace.family.references(rows), answers, resamples=spec.bootstrap, confidence=spec.confidence
         )
         measured[split] = evaluation.to_json()
+        if samples := workspace.family.samples(rows, answers):
+            measured[split]["samples"] = samples
         write_atomic(
             folder.predictions(split), to_jsonl(prediction_lines(workspace.family, rows, evaluation))
         )

@@ -43,7 +43,7 @@ def test_says_nothing_of_the_machine_and_needs_no_other_file(tiny: Tiny) -> None
 
 def test_opset_and_names(tiny: Tiny) -> None:
     model = onnx.load(tiny.fp32)
-    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 20)]
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 21)]
     assert [node.name for node in model.graph.input] == list(INPUTS)
     dims = model.graph.input[0].type.tensor_type.shape.dim
     assert [dim.dim_param for dim in dims] == ["batch", "seq"]

@@ -1,8 +1,10 @@
 import logging
+from pathlib import Path
 
 import numpy as np
 import onnx
 from bundles import INPUTS, Tiny, sentences
+from onnx import helper
 
 from ftcore_export.exporter.quantize import quantize_int8
 from ftcore_export.runtime.session import GraphSession
@@ -56,3 +58,23 @@ def test_is_quiet_and_deterministic(tiny: Tiny, tmp_path, capfd, caplog) -> None
     captured = capfd.readouterr()
     warned = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert (captured.out, captured.err, warned) == ("", "", [])
+
+
+def test_a_row_of_zeros_stays_one(tmp_path: Path) -> None:
+    weights = np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
+    rows = helper.make_tensor_value_info("rows", onnx.TensorProto.FLOAT, ["n", 8])
+    product = helper.make_tensor_value_info("product", onnx.TensorProto.FLOAT, ["n", 4])
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["rows", "weights"], ["product"])],
+        "g",
+        [rows],
+        [product],
+        [onnx.numpy_helper.from_array(weights, "weights")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)]), tmp_path / "fp32.onnx")
+    path = quantize_int8(tmp_path / "fp32.onnx", tmp_path / "int8.onnx")
+    given = np.zeros((3, 8), np.float32)
+    given[1] = np.arange(8)
+    found = GraphSession(path.read_bytes(), "model", outputs=["product"]).run({"rows": given})["product"]
+    assert (found[[0, 2]] == 0).all()
+    np.testing.assert_allclose(found[1], given[1] @ weights, atol=0.2)

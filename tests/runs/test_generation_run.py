@@ -100,6 +100,26 @@ def test_learns_and_says_the_same_from_the_bundle(translator: Path) -> None:
     assert pipeline.selftest() == 8
 
 
+def test_the_report_shows_what_is_written(translator: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [json.loads(line) for line in (translator / "predictions.test.jsonl").read_text().splitlines()]
+    samples = read(translator / "metrics.json")["splits"]["test"]["samples"]
+    everything = [
+        {"source": line["input"], "reference": line["reference"], "prediction": line["answer"]["text"]}
+        for line in lines
+    ]
+    assert len(samples) == 5
+    assert all(sample in everything for sample in samples)
+    assert samples[0] == everything[0]
+    assert samples[-1] == everything[-1]
+    card = (translator / "bundle" / "README.md").read_text()
+    assert "| source | reference | prediction |" in card
+    assert f"| {samples[2]['source']} | {samples[2]['reference']} |" in card
+    assert main(["evaluate", str(translator)]) == 0
+    printed = capsys.readouterr().out
+    assert f"3 source      {samples[2]['source']}\n" in printed
+    assert f"  reference   {samples[2]['reference']}\n" in printed
+
+
 def test_lengths_come_from_the_data(translator: Path) -> None:
     manifest = read(translator / "bundle" / "bundle.json")
     events = [json.loads(line) for line in (translator / "events.jsonl").read_text().splitlines()]

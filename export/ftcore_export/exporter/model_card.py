@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ftcore_export.exporter.model_index import front_matter
@@ -30,6 +30,8 @@ def model_card(manifest: Manifest) -> str:
             *_metrics(manifest, measured),
             "",
         ]
+        if samples := measured.get("samples"):
+            lines += [f"Samples of {_cell(split)}:", "", *_samples(samples), ""]
     lines += ["## Variants", "", *_variants(manifest), "", "## Use", "", *_use(manifest), ""]
     lines += ["## Provenance", "", *_provenance(manifest.provenance), ""]
     return "\n".join(lines)
@@ -42,6 +44,18 @@ def _metrics(manifest: Manifest, measured: Mapping[str, Any]) -> Iterator[str]:
     for name, metric in measured["metrics"].items():
         interval = f"{metric['low']:.4f} to {metric['high']:.4f}" if "low" in metric else ""
         yield f"| {_cell(name)} | {metric['value']:.4f} | {interval} |"
+
+
+def _samples(samples: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    header = [*samples[0]]
+    yield _row(header)
+    yield _row(["---"] * len(header))
+    for sample in samples:
+        yield _row([_cell(sample.get(name, "")) for name in header])
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _variants(manifest: Manifest) -> Iterator[str]:

@@ -18,14 +18,14 @@ from ftcore_export.errors import UserError
 from ftcore_export.exporter.graph import Graph
 from ftcore_export.exporter.tied_weights import share_transposes
 
-OPSET = 20
+OPSET = 21
 MAX_BYTES = 2**31 - 1  # of a protobuf message; beyond it weights need files of their own
 
 _PATH = re.compile(rb"(?:/|[A-Za-z]:\\)[^\x00-\x1f\"'<>|]*\.py\b")
 
 
 def export_graph(graph: Graph, path: str | Path) -> Path:
-    """Write `graph` as ONNX (opset 20, dynamic axes by name, weights inside) to `path`.
+    """Write `graph` as ONNX (opset 21, dynamic axes by name, weights inside) to `path`.
 
     Raises:
         UserError: the weights exceed the 2 GiB that one ONNX file can hold.

@@ -75,32 +75,22 @@ class GraphSession:
         if missing := [name for name in outputs if name not in made]:
             raise BundleError(f"has no output {missing[0]!r}, only {', '.join(made)}", where=where)
 
-    def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The outputs by name, for inputs by name.
+    def run(
+        self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """The outputs by name, for inputs by name; neither is copied where arrays are contiguous.
+
+        Args:
+            outputs: those to be read; the session's unless given.
 
         Raises:
             BundleError: the graph fails on these inputs (a token id outside its vocabulary, ...).
         """
+        names = self.outputs if outputs is None else list(outputs)
         try:
-            return dict(zip(self.outputs, self._session.run(self.outputs, dict(feeds)), strict=True))
+            return dict(zip(names, self._session.run(names, dict(feeds)), strict=True))
         except Exception as error:  # onnxruntime's own classes share no narrower base
             raise BundleError(f"the graph failed: {_brief(error)}", where=self.where) from error
-
-    def binding(self) -> ort.IOBinding:
-        """Names bound to values that stay where they are from run to run; see `run_bound`."""
-        return self._session.io_binding()
-
-    def run_bound(self, binding: ort.IOBinding) -> list[ort.OrtValue]:
-        """Run with what is bound; the outputs in the order in which they were bound.
-
-        Raises:
-            BundleError: as `run` does.
-        """
-        try:
-            self._session.run_with_iobinding(binding)
-        except Exception as error:  # onnxruntime's own classes share no narrower base
-            raise BundleError(f"the graph failed: {_brief(error)}", where=self.where) from error
-        return binding.get_outputs()
 
 
 def _brief(error: Exception) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftcore_export.runtime.generation.model import Floats, Ids, SequenceModel
-from ftcore_export.runtime.generation.processing import log_softmax, process
+from ftcore_export.runtime.generation.processing import is_end, log_softmax, process
 from ftcore_export.runtime.generation.settings import GenerationSettings
 
 _NEVER = np.float32(-1e9)  # finite, as in transformers: sums of it stay comparable
@@ -75,16 +75,17 @@ class _Beams:
         kept = max(2, 1 + len(self.eos_ids)) * beams
         best, places = _top(scores.reshape(rows, -1), kept)
         parents, tokens = np.divmod(places, vocabulary)
-        grown = np.take_along_axis(self.running, parents[:, :, None], axis=1)
+        each = np.arange(rows)[:, None]
+        grown = self.running[each, parents]
         grown[:, :, at] = tokens
-        ends = np.isin(tokens, self.eos_ids)
+        ends = is_end(tokens, self.eos_ids)
         if made + 1 == self.settings.max_length:
             ends[:] = True
         self._finish(grown, best, ends, made + 1)
         going = np.where(ends, best + _NEVER, best)
         self.running_scores, chosen = _top(going, beams)
-        self.running = np.take_along_axis(grown, chosen[:, :, None], axis=1)
-        return np.take_along_axis(parents, chosen, axis=1) + np.arange(rows)[:, None] * beams
+        self.running = grown[each, chosen]
+        return parents[each, chosen] + each * beams
 
     def _finish(self, grown: Ids, scores: Floats, ends: NDArray[np.bool_], length: int) -> None:
         """Keep the best `num_beams` of the finished answers and those that end now."""
@@ -96,14 +97,10 @@ class _Beams:
         scores = np.where(ends, scores, scores + _NEVER)
         merged = np.concatenate([self.scores, scores], axis=1)
         self.scores, chosen = _top(merged, beams)
-        self.finished = np.take_along_axis(
-            np.concatenate([self.finished, grown], axis=1), chosen[:, :, None], axis=1
-        )
-        lengths = np.concatenate([self.lengths, np.full(ends.shape, length)], axis=1)
-        self.lengths = np.take_along_axis(lengths, chosen, axis=1)
-        self.is_finished = np.take_along_axis(
-            np.concatenate([self.is_finished, ends], axis=1), chosen, axis=1
-        )
+        each = np.arange(len(chosen))[:, None]
+        self.finished = np.concatenate([self.finished, grown], axis=1)[each, chosen]
+        self.lengths = np.concatenate([self.lengths, np.full(ends.shape, length)], axis=1)[each, chosen]
+        self.is_finished = np.concatenate([self.is_finished, ends], axis=1)[each, chosen]
 
     def _done(self, length: int) -> NDArray[np.bool_]:
         """Which rows cannot get better: bool [rows]."""
@@ -133,11 +130,12 @@ class _Beams:
 
 def _top(scores: Floats, count: int) -> tuple[Floats, Ids]:
     """The `count` largest of each row, best first, and their places; of equal ones the first."""
+    each = np.arange(len(scores))[:, None]
     if count >= scores.shape[1]:
         places = np.argsort(-scores, axis=1, kind="stable")[:, :count]
     else:
         places = np.sort(np.argpartition(-scores, count - 1, axis=1)[:, :count], axis=1)
-        order = np.argsort(-np.take_along_axis(scores, places, axis=1), axis=1, kind="stable")
-        places = np.take_along_axis(places, order, axis=1)
-    best: Floats = np.take_along_axis(scores, places, axis=1)
+        order = np.argsort(-scores[each, places], axis=1, kind="stable")
+        places = places[each, order]
+    best: Floats = scores[each, places]
     return best, places

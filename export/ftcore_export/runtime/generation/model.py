@@ -31,3 +31,8 @@ class SequenceModel(Protocol):
 
     def select(self, rows: Ids) -> None:
         """Row i becomes what row `rows[i]` was: drops, repeats and swaps rows."""
+
+
+def is_every_row(rows: Ids, held: int) -> bool:
+    """Whether `rows` are all that are held, in order: `select` has nothing to do then."""
+    return len(rows) == held and bool((rows == np.arange(held)).all())

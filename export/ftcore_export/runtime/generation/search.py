@@ -10,7 +10,7 @@ import numpy as np
 
 from ftcore_export.runtime.generation.beams import beam_search
 from ftcore_export.runtime.generation.model import Floats, Ids, SequenceModel
-from ftcore_export.runtime.generation.processing import log_softmax, process, restrict
+from ftcore_export.runtime.generation.processing import is_end, log_softmax, process, restrict
 from ftcore_export.runtime.generation.settings import GenerationSettings
 
 #: Rows are taken out of the batch once so many of them have ended: copying the cache costs, too.
@@ -97,12 +97,13 @@ def _one_by_one(
         tokens[held, given + made] = choice
         if scored:
             scores[held[open_]] += log_softmax(allowed)[np.arange(len(held)), choice][open_]
-        ended = np.isin(choice, eos_ids) & open_
+        ended = is_end(choice, eos_ids) & open_
         lengths[held[ended]] = made + 1
         open_ &= ~ended
-        if not open_.any() or made + 1 == settings.max_length:
+        going = np.count_nonzero(open_)
+        if not going or made + 1 == settings.max_length:
             break
-        if (~open_).mean() >= _ENDED:
+        if going <= (1 - _ENDED) * len(held):
             model.select(np.flatnonzero(open_))
             held, choice = held[open_], choice[open_]
             open_ = np.ones(len(held), bool)

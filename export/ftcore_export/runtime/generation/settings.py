@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -139,8 +138,3 @@ class TextFrame:
         )
         fields.end()
         return frame
-
-    @classmethod
-    def of(cls, value: Mapping[str, Any]) -> Self:
-        """From trusted JSON (a run's own state)."""
-        return cls.from_json(value, "frame")
