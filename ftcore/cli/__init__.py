@@ -82,11 +82,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _not_installed(error: ModuleNotFoundError, arguments: Sequence[str]) -> UserError:
     """The base installation is light: say which extra brings what this command needs."""
+    package = (error.name or "").partition(".")[0]
     extra = "serve" if {"predict", "bundle", "serve", "package"} & {*arguments} else "train"
-    if error.name and error.name.partition(".")[0] in ("model_signing", "OpenSSL"):
+    if package in ("model_signing", "OpenSSL"):
         extra = "sign"
+    elif package == "ray" or (package == "pyarrow" and "predict" in arguments):
+        extra = "ray"
     return UserError(
-        f"this needs the package `{(error.name or '').partition('.')[0]}`, which is not installed",
+        f"this needs the package `{package}`, which is not installed",
         hint=f"pip install 'ftcore[{extra}]'",
     )
 

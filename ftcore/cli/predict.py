@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ftcore.cli.options import Subparsers, add_command
 from ftcore.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
     from ftcore_export import Pipeline
-    from ftcore_export.runtime.rows import Row
+    from ftcore_export.offline.source import Source
 
-_CHUNK_BATCHES = 64  # batches read, sorted by length and answered together
-_CHUNK_CHARACTERS = 2**22  # and no more text than this, whatever the number of rows
 _SHOWN_ERRORS = 20  # bad rows named on the terminal; the output names them all
 
 _EPILOG = """\
 Every row of --input gives one line of JSON: {"row": LINE, ...answer}, or {"row": LINE, "error": ...} for
-one that cannot be answered. FILE is .csv, .tsv, .jsonl or .txt (one text a line), or - for standard input.
+one that cannot be answered. FILE is .csv, .tsv, .jsonl, .txt (one text a line) or .parquet, a folder of .parquet
+files, or - for standard input.
+
+With --engine ray --workers N, N processes of one thread each write the same lines as part-*.jsonl into the folder
+--output. What is killed goes on where it was when it is started again.
 
 exit codes: 0 every row was answered; 2 the bundle or the input is unusable; 3 some rows could not be answered
 """
@@ -47,7 +48,10 @@ def add(subparsers: Subparsers) -> None:
         help="the second text of each --text (of `qa`: its context)",
     )
     parser.add_argument(
-        "--output", metavar="FILE", type=Path, help="JSON Lines; standard output if not given"
+        "--output",
+        metavar="FILE",
+        type=Path,
+        help="JSON Lines; standard output if not given (with --engine ray: a folder)",
     )
     parser.add_argument(
         "--column",
@@ -57,7 +61,9 @@ def add(subparsers: Subparsers) -> None:
         help="the file's own name for `text` or `text_pair` (of `qa`: `question`, `context`); may be repeated",
     )
     parser.add_argument(
-        "--format", choices=("csv", "tsv", "jsonl", "txt"), help="said by the suffix if not given"
+        "--format",
+        choices=("csv", "tsv", "jsonl", "txt", "parquet"),
+        help="said by the suffix if not given",
     )
     parser.add_argument(
         "--keep", action="store_true", help="copy the row's columns to the output, as `input`"
@@ -67,6 +73,12 @@ def add(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="rows a batch (default: 32)")
     parser.add_argument("--threads", type=int, metavar="N", help="the CPUs of this process if not given")
+    parser.add_argument(
+        "--engine", choices=("plain", "ray"), default="plain", help="what runs the bundle (default: plain)"
+    )
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="of --engine ray; the CPUs of this process if not given"
+    )
     parser.add_argument(
         "--stream",
         action="store_true",
@@ -79,11 +91,26 @@ def add(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Answer; returns the exit code."""
-    try:
-        from ftcore_export import Pipeline
-    except ModuleNotFoundError as error:
-        hint = "pip install 'ftcore[serve]'"
-        raise UserError(f"{error.name} is not installed", where="ftcore predict", hint=hint) from None
+    from ftcore_export import Pipeline
+
+    _check(args)
+    ray = args.engine == "ray"
+    pipeline = Pipeline.load(args.bundle, args.variant, threads=1 if ray else args.threads)
+    if args.text:
+        return _answer_texts(pipeline, args)
+    from ftcore_export.offline.source import Source, form_of
+
+    source = Source(args.input, args.format or form_of(args.input), _columns(args.column, pipeline))
+    if ray:
+        from ftcore.cli.predict_ray import answer_with_ray
+
+        return answer_with_ray(pipeline, source, args)
+    with _sink(args.output, args.input) as sink:
+        return _answer_rows(pipeline, source, sink, args)
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse options that do not go together."""
     if args.batch_size < 1:
         raise UserError("must be at least 1", where="--batch-size")
     if args.text and (args.output or args.column or args.keep or args.format):
@@ -92,17 +119,15 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("goes with --text alone", where="--stream")
     if args.input and args.text_pair:
         raise UserError("goes with --text", where="--text-pair", hint="for a file: --column text_pair=NAME")
-    pipeline = Pipeline.load(args.bundle, args.variant, threads=args.threads)
-    columns = _columns(args.column, pipeline)
-    if args.text:
-        return _answer_texts(pipeline, args)
-    form = args.format or _format(args.input)
-    with _opened(args.input) as source, _sink(args.output, args.input) as sink:
-        from ftcore_export.runtime.rows import read_rows
-
-        name = "standard input" if args.input == "-" else args.input
-        rows = read_rows(source, name, form, *columns)
-        return _answer_rows(pipeline, rows, sink, name, args)
+    if args.engine == "plain" and args.workers is not None:
+        raise UserError("goes with --engine ray", where="--workers")
+    if args.engine == "ray":
+        if args.text or args.input == "-" or args.output is None:
+            raise UserError("needs --input, a file or a folder, and --output", where="--engine ray")
+        if args.threads is not None:
+            raise UserError("each worker has one thread; give --workers", where="--threads")
+        if args.workers is not None and args.workers < 1:
+            raise UserError("must be at least 1", where="--workers")
 
 
 def _answer_texts(pipeline: Pipeline, args: argparse.Namespace) -> int:
@@ -115,10 +140,9 @@ def _answer_texts(pipeline: Pipeline, args: argparse.Namespace) -> int:
         inputs = list(zip(args.text, args.text_pair, strict=True))
     if args.stream:
         return _stream_texts(pipeline, args.text)
-    writes = pipeline.manifest.family == "text_generation"
     for text, answer in zip(args.text, pipeline.predict(inputs, args.batch_size), strict=True):
         found = to_json(answer)
-        words = found["text"] if writes else _in_words(found)
+        words = found["text"] if pipeline.writes else _in_words(found)
         line = to_jsonl([found]).decode() if args.json else f"{words}\t{text}\n"
         sys.stdout.write(line)
     return ExitCode.OK
@@ -144,68 +168,36 @@ def _in_words(answer: dict[str, Any]) -> str:
     return f"{answer['value']:.4g}"
 
 
-def _answer_rows(
-    pipeline: Pipeline, rows: Iterable[Row], sink: BinaryIO, name: str, args: argparse.Namespace
-) -> int:
-    from ftcore_export.runtime.answers import to_jsonl
+def _answer_rows(pipeline: Pipeline, source: Source, sink: BinaryIO, args: argparse.Namespace) -> int:
+    from ftcore_export.offline.lines import answer_lines
 
-    answered = bad = 0
-    for chunk in _chunks(rows, args.batch_size * _CHUNK_BATCHES):
-        results = _results(pipeline, chunk, args.batch_size)
-        for row, result in zip(chunk, results, strict=True):
-            if "error" not in result:
-                answered += 1
-                continue
-            bad += 1
-            if bad <= _SHOWN_ERRORS:
-                sys.stderr.write(f"{name}:{row.number}: {result['error']}\n")
-            elif bad == _SHOWN_ERRORS + 1:
-                sys.stderr.write("further rows that cannot be answered are named in the output alone\n")
-        kept = ({"input": row.columns} if args.keep else {} for row in chunk)
-        lines = (
-            {"row": row.number, **keep, **result}
-            for row, keep, result in zip(chunk, kept, results, strict=True)
-        )
-        sink.write(to_jsonl(lines))
+    answered = 0
+
+    def errors() -> Iterator[tuple[int, str]]:
+        nonlocal answered
+        for lines in answer_lines(pipeline, source.rows(), args.batch_size, keep=args.keep):
+            sink.write(lines.data)
+            answered += lines.answered
+            yield from lines.errors
+
+    bad = show_errors(source.name, errors())
     sys.stderr.write(f"{answered} rows answered, {bad} could not be\n")
     return ExitCode.CHECK_FAILED if bad else ExitCode.OK
 
 
-def _chunks(rows: Iterable[Row], limit: int) -> Iterator[list[Row]]:
-    chunk: list[Row] = []
-    characters = 0
-    for row in rows:
-        chunk.append(row)
-        characters += sum(len(value) for value in row.columns.values() if isinstance(value, str))
-        if len(chunk) == limit or characters > _CHUNK_CHARACTERS:
-            yield chunk
-            chunk, characters = [], 0
-    if chunk:
-        yield chunk
+def show_errors(name: str, errors: Iterable[tuple[int, str]]) -> int:
+    """Name the first bad rows of an input on the terminal; returns how many there are."""
+    bad = 0
+    for number, error in errors:
+        bad += 1
+        if bad <= _SHOWN_ERRORS:
+            sys.stderr.write(f"{name}:{number}: {error}\n")
+        elif bad == _SHOWN_ERRORS + 1:
+            sys.stderr.write("further rows that cannot be answered are named in the output alone\n")
+    return bad
 
 
-def _results(pipeline: Pipeline, chunk: list[Row], batch_size: int) -> list[dict[str, Any]]:
-    """What the output says of each row: its answer or its error."""
-    from ftcore_export.runtime.answers import to_json
-
-    good = [row.input for row in chunk if row.input is not None]
-    try:
-        answers = iter([to_json(answer) for answer in pipeline.predict(good, batch_size)])
-    except UserError:  # a row that only the model finds bad: answer one by one, so that it stands alone
-        answers = iter([_alone(pipeline, item) for item in good])
-    return [{"error": row.error} if row.input is None else next(answers) for row in chunk]
-
-
-def _alone(pipeline: Pipeline, item: Any) -> dict[str, Any]:  # noqa: ANN401 (an input of any family)
-    from ftcore_export.runtime.answers import to_json
-
-    try:
-        return to_json(pipeline.predict([item])[0])
-    except UserError as error:
-        return {"error": error.what}
-
-
-def _columns(pairs: list[str], pipeline: Pipeline) -> list[str]:
+def _columns(pairs: list[str], pipeline: Pipeline) -> tuple[str, ...]:
     """The file's names of the texts that are read, one or two."""
     fields = pipeline.fields
     names = {field: field for field in fields[: pipeline.required]}
@@ -214,28 +206,7 @@ def _columns(pairs: list[str], pipeline: Pipeline) -> list[str]:
         if field not in fields or not name:
             raise UserError(f"{pair!r} is not {fields[0]}=NAME or {fields[1]}=NAME", where="--column")
         names[field] = name
-    return [names[field] for field in fields if field in names]
-
-
-def _format(source: str) -> str:
-    from ftcore_export.runtime.rows import FORMATS
-
-    form = FORMATS.get(Path(source).suffix.lower(), "txt" if source == "-" else None)
-    if form is None:
-        raise UserError("its format is not said by its suffix", where=source, hint="give --format")
-    return form
-
-
-def _opened(source: str) -> TextIO:
-    """Bytes that are no UTF-8 become lone surrogates, which mark the row they are in and no other."""
-    standard = source == "-"
-    try:
-        raw = io.FileIO(sys.stdin.fileno() if standard else source, closefd=not standard)
-    except OSError as error:
-        raise UserError(f"cannot be read: {error.strerror}", where=source) from None
-    return io.TextIOWrapper(
-        io.BufferedReader(raw), encoding="utf-8-sig", errors="surrogateescape", newline=""
-    )
+    return tuple(names[field] for field in fields if field in names)
 
 
 @contextmanager

@@ -110,13 +110,10 @@ def add(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve; returns the exit code."""
-    try:
-        from ftcore_export.server import logs
-        from ftcore_export.server.deployment import reader
-        from ftcore_export.server.process import serve
-    except ModuleNotFoundError as error:
-        hint = "pip install 'ftcore[serve]'"
-        raise UserError(f"{error.name} is not installed", where="ftcore serve", hint=hint) from None
+    from ftcore_export.server import logs
+    from ftcore_export.server.deployment import reader
+    from ftcore_export.server.process import serve
+
     read = reader(args.bundles, args.canary, args.models)
     settings = _settings(args, os.environ)
     read()  # what cannot be read is told before anything listens

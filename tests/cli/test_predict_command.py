@@ -83,9 +83,9 @@ def test_standard_input(tiny_bundle: Path) -> None:
 
 
 def test_many_chunks_keep_their_order(tiny_bundle: Path, tmp_path: Path, capsys, monkeypatch) -> None:
-    from ftcore.cli import predict as module
+    from ftcore_export.offline import lines as module
 
-    monkeypatch.setattr(module, "_CHUNK_BATCHES", 2)
+    monkeypatch.setattr(module, "CHUNK_BATCHES", 2)
     texts = ["good " * (1 + n % 7) for n in range(50)]
     (tmp_path / "in.txt").write_text("\n".join(texts))
     assert predict(tiny_bundle, "--input", tmp_path / "in.txt", "--keep", "--batch-size", "3") == 0
@@ -130,7 +130,8 @@ def test_a_row_that_the_model_cannot_answer_stands_alone(
     ("arguments", "message"),
     [
         (["--input", "nowhere.csv"], "cannot be read"),
-        (["--input", "."], "suffix"),
+        (["--input", "."], "holds no .parquet file"),
+        (["--input", "in.dat"], "suffix"),
         (["--input", ".", "--format", "csv"], "cannot be read"),
         (["--input", "in.csv", "--column", "text=body"], "the columns are id, text"),
         (["--input", "in.csv", "--column", "label=x"], "text=NAME"),
@@ -145,6 +146,12 @@ def test_a_row_that_the_model_cannot_answer_stands_alone(
         (["--text", "good", "--text-pair", "a", "--text-pair", "b"], "one for each"),
         (["--text", " "], "the text is empty"),
         (["--text", "good", "--input", "in.csv"], "not allowed with"),
+        (["--input", "in.csv", "--workers", "2"], "goes with --engine ray"),
+        (["--input", "in.csv", "--engine", "ray"], "--output"),
+        (["--text", "good", "--engine", "ray"], "--input"),
+        (["--input", "in.csv", "--engine", "ray", "--output", "out", "--threads", "2"], "give --workers"),
+        (["--input", "in.csv", "--engine", "ray", "--output", "out", "--workers", "0"], "at least 1"),
+        (["--input", "in.csv", "--format", "parquet"], "not valid Parquet"),
         ([], "required"),
     ],
 )

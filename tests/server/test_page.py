@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,36 @@ def test_the_span_is_marked_in_its_context(browser: Any, server: Running) -> Non
     assert page.locator("#answer .text").inner_text() == "\U0001f600 Lise <i>sang</i>."
     assert page.locator("#why").is_hidden()
     opened.context.close()
+
+
+def test_a_text_is_shown_while_it_is_written(
+    browser: Any, writing_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(writing_bundle) as writing:
+        writer = writing.server.service.registry.model("writer").choose(None).pipeline.writer
+        stream, rest = writer.stream, threading.Event()
+
+        def halting(prepared: Any) -> Iterator[int]:
+            for number, token in enumerate(stream(prepared)):
+                if number == 4:
+                    assert rest.wait(20)
+                yield token
+
+        monkeypatch.setattr(writer, "stream", halting)
+        whole = writing.ask("good food", model="writer").json()["predictions"][0]["text"]
+        opened = Opened(browser, writing.url)
+        page = opened.page
+        page.get_by_label("Text").fill("good food")
+        page.get_by_role("button", name="Ask").click()
+        page.locator("#answer .text", has_text=whole[:3]).wait_for()
+        result = page.locator("#answer .text").nth(1)
+        assert len(result.inner_text()) < len(whole)
+        assert page.locator("#facts").inner_text() == "", "it is not done"
+        rest.set()
+        page.locator("#facts", has_text="ms").wait_for()
+        assert result.inner_text() == whole
+        assert opened.problems == []
+        opened.context.close()
 
 
 def test_the_token_is_asked_for(browser: Any, tiny_bundle: Path) -> None:

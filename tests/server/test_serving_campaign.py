@@ -23,8 +23,8 @@ def test_a_small_campaign_meets_its_targets(
     arguments = ["--bundle", str(tiny_bundle), "--bodies", "2000", "--stops", "2", "--reloads", "2"]
     assert campaign.main([*arguments, "--only", "bodies", "stops", "reloads"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
-    assert len(lines) == 7
-    assert all(line["met"] for line in lines)
+    assert len(lines) == 8
+    assert all(line["ok"] for line in lines)
 
 
 def test_schemathesis_finds_nothing(tiny_bundle: Path) -> None:

@@ -145,15 +145,26 @@ class Pipeline:
         Raises:
             InputError: the text is empty, or the bundle writes no texts.
         """
+        return filter(None, self.pieces(self.decoder.prepare([text], self.encoder)))
+
+    def pieces(self, prepared: Prepared) -> Iterator[str]:
+        """What each token adds to the greedy answer to the first input of `decoder.prepare`; nothing, of a token that
+        ends no character. A last piece may come after all tokens.
+
+        Raises:
+            InputError: the bundle writes no texts.
+        """
         tokenizer, writer = self.encoder.tokenizer, self.writer
         ids: list[int] = []
         shown = ""
-        for one in writer.stream(self.decoder.prepare([text], self.encoder)):
+        for one in writer.stream(prepared):
             ids.append(one)
             whole = decode_text(tokenizer, ids)
             if whole.startswith(shown) and not whole.endswith("\ufffd"):  # else a character is not whole yet
                 yield whole[len(shown) :]
                 shown = whole
+            else:
+                yield ""
         if (rest := decode_text(tokenizer, ids)) != shown:
             yield rest[len(shown) :]
 

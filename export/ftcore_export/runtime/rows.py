@@ -51,7 +51,7 @@ def read_rows(file: TextIO, name: str, form: str, text: str, text_pair: str | No
         if text_pair is not None:
             raise InputError("a text file has no columns, so no pairs", where=name, hint="use csv or jsonl")
         for number, line in enumerate(_lines(file, name), 1):
-            yield _row(number, {text: line.rstrip("\r\n")}, columns)
+            yield checked_row(number, {text: line.rstrip("\r\n")}, columns)
     elif form == "jsonl":
         yield from _json_lines(file, name, columns)
     else:
@@ -68,7 +68,7 @@ def _json_lines(file: TextIO, name: str, columns: Sequence[str]) -> Iterator[Row
             yield Row(number, None, f"not valid JSON: {error}")
             continue
         if isinstance(value, dict):
-            yield _row(number, value, columns)
+            yield checked_row(number, value, columns)
         else:
             yield Row(number, None, f"expected a JSON object, got {type(value).__name__}")
 
@@ -95,7 +95,7 @@ def _delimited(file: TextIO, name: str, delimiter: str, columns: Sequence[str]) 
         elif len(cells) != len(header):
             yield Row(start, None, f"the row has {len(cells)} fields, the header {len(header)}")
         else:
-            yield _row(start, dict(zip(header, cells, strict=True)), columns)
+            yield checked_row(start, dict(zip(header, cells, strict=True)), columns)
     if header is None:
         raise InputError("the file is empty", where=name, hint="the first line names the columns")
 
@@ -112,7 +112,8 @@ def _header(cells: list[str], name: str, columns: Sequence[str]) -> list[str]:
     return cells
 
 
-def _row(number: int, values: Mapping[str, Any], columns: Sequence[str]) -> Row:
+def checked_row(number: int, values: Mapping[str, Any], columns: Sequence[str]) -> Row:
+    """A row of these columns, or a bad one where a text of it cannot be answered."""
     for column in columns:
         if column not in values:
             return Row(number, None, f"has no {column!r}", values)

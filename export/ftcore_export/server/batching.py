@@ -13,18 +13,20 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ftcore_export.errors import BundleError
-from ftcore_export.runtime.answers import Answer
+from ftcore_export.runtime.answers import Answer, TextAnswer
 from ftcore_export.runtime.decoders import Decoder, Prepared
 from ftcore_export.runtime.encoding import Encoded, TextEncoder
 from ftcore_export.runtime.one_pass import require_finite
 from ftcore_export.runtime.outputs import join_batches
 from ftcore_export.runtime.pipeline import Pipeline
 from ftcore_export.server.settings import Batching
+
+T = TypeVar("T")
 
 _PADDING = 0.25  # of a batch, at most
 
@@ -36,12 +38,15 @@ class Work:
     Args:
         top_k: candidates of an answer.
         done: called once, in a worker's thread, with the answers or an error.
-        cancelled: set where nobody waits any more: features that have not run are dropped.
+        emit: called before that, in the same thread, with what each token adds to the one text that is written; the
+            text is written greedily then. None where it is to come whole.
+        cancelled: set where nobody waits any more: features that have not run are dropped, a text is left off.
         prepared: the features, once they are made.
     """
 
     top_k: int
     done: Callable[[Work, list[Answer] | Exception], None]
+    emit: Callable[[str], None] | None = None
     cancelled: bool = False
     prepared: Prepared = field(init=False)
     arrived: float = field(default_factory=time.monotonic)
@@ -159,7 +164,7 @@ class Batcher:
                     self._changed.wait()
                     continue
                 wait = self._waiting[0].work.arrived + self._config.delay_seconds - time.monotonic()
-                batch = choose(self._waiting, self._config.tokens)
+                batch = self._next()
                 if wait > 0 and len(batch) == len(self._waiting) and not self._closed:
                     self._changed.wait(wait)
                     continue
@@ -168,6 +173,12 @@ class Batcher:
                 if self._waiting:
                     self._changed.notify()
                 return batch
+
+    def _next(self) -> list[Feature]:
+        """Of a bundle that writes one request, which has a batch of its own: the others are another worker's."""
+        if self._pipeline.writes:
+            return [feature for feature in self._waiting if feature.work is self._waiting[0].work]
+        return choose(self._waiting, self._config.tokens)
 
     def _answer(self, batch: list[Feature]) -> None:
         try:
@@ -199,12 +210,24 @@ class Batcher:
     def _decoded(self, work: Work) -> list[Answer] | Exception:
         pipeline = self._pipeline
         try:
+            if work.emit is not None:
+                return [self._written(work, work.emit)]
             if pipeline.writes:
                 return pipeline.answer(work.prepared, top_k=work.top_k)
             outputs = work.outputs(pipeline.decoder, pipeline.encoder)
             return pipeline.decoder.decode(outputs, work.prepared, work.top_k)
         except Exception as error:  # noqa: BLE001 (handed to the request that it belongs to)
             return error
+
+    def _written(self, work: Work, emit: Callable[[str], None]) -> TextAnswer:
+        """Write for as long as somebody waits."""
+        text = ""
+        for piece in self._pipeline.pieces(work.prepared):
+            if work.cancelled:
+                break
+            emit(piece)
+            text += piece
+        return TextAnswer(text)
 
     def _refuse(self, batch: list[Feature], error: Exception) -> None:
         for work in _by_work(batch):
@@ -248,13 +271,10 @@ def answer_into(
         else:
             future.set_result(result)
 
-    return lambda work, result: _in_loop(loop, settle, result)
+    return lambda work, result: in_loop(loop, settle, result)
 
 
-def _in_loop(
-    loop: asyncio.AbstractEventLoop,
-    settle: Callable[[list[Answer] | Exception], None],
-    result: list[Answer] | Exception,
-) -> None:
+def in_loop(loop: asyncio.AbstractEventLoop, call: Callable[[T], None], argument: T) -> None:
+    """Call something in another thread's event loop, unless that has ended."""
     if not loop.is_closed():
-        loop.call_soon_threadsafe(settle, result)
+        loop.call_soon_threadsafe(call, argument)

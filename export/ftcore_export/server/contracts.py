@@ -53,7 +53,9 @@ class VersionInfo(BaseModel):
 
 
 class ModelInfo(BaseModel):
-    """A model that is served. `fields` are the texts of an input, of which the first `required` must be there."""
+    """A model that is served. `fields` are the texts of an input, of which the first `required` must be there;
+    `streams` says whether an answer can be streamed and is the same then.
+    """
 
     name: str
     task: str
@@ -61,6 +63,7 @@ class ModelInfo(BaseModel):
     fields: list[str]
     required: int
     labels: list[str]
+    streams: bool
     default: str
     versions: list[VersionInfo]
 
@@ -84,11 +87,21 @@ class DriftReport(BaseModel):
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What a request asks: answers to `inputs` with `top_k` candidates each, whole or streamed."""
+
+    inputs: list[Input]
+    top_k: int
+    stream: bool
+
+
+@dataclass(frozen=True)
 class Contract:
     """The request and the response of one model's `:predict`.
 
     Args:
-        request: a pydantic model with `inputs` and, where candidates are ranked, `top_k`.
+        request: a pydantic model with `inputs`, where candidates are ranked `top_k`, and of bundles that write
+            `stream`.
         prediction: JSON Schema of one answer.
     """
 
@@ -108,14 +121,26 @@ class Contract:
         body: dict[str, Any] = {"inputs": (list[item], Field(max_length=limits.inputs))}
         if decoder.by_token:
             body["top_k"] = (Annotated[int, Field(ge=1, le=_MAX_TOP_K)], 1)
-        return cls(create_model("PredictRequest", __base__=_Strict, **body), _answer_schema(decoder))
+        kind = _answer_kind(decoder)
+        if kind is TextAnswer:
+            body["stream"] = (bool, False)
+        adapter: TypeAdapter[Answer] = TypeAdapter(kind)
+        schema = adapter.json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+        return cls(create_model("PredictRequest", __base__=_Strict, **body), schema)
 
-    def read(self, document: object) -> tuple[list[Input], int]:
-        """The inputs and `top_k` of a request.
+    @property
+    def streams(self) -> bool:
+        """Whether answers can be streamed."""
+        return "stream" in self.request.model_fields
+
+    def read(self, document: object) -> Asked:
+        """What a request asks.
 
         Raises:
             Problem: 400, naming the field.
         """
+        if isinstance(document, Mapping) and document.get("stream") and not self.streams:
+            raise invalid("stream: only models that write texts stream their answers")
         try:
             request: Any = self.request.model_validate(document)
         except ValidationError as error:
@@ -125,11 +150,13 @@ class Contract:
         inputs = [
             item if isinstance(item, str) else item.model_dump(exclude_none=True) for item in request.inputs
         ]
-        return inputs, getattr(request, "top_k", 1)
+        stream = getattr(request, "stream", False)
+        if stream and len(inputs) != 1:
+            raise invalid("stream: an answer is streamed to one input at a time")
+        return Asked(inputs, getattr(request, "top_k", 1), stream)
 
 
-def _answer_schema(decoder: Decoder) -> dict[str, Any]:
-    """JSON Schema of this decoder's answers, as `to_json` writes them: without the fields that are None."""
+def _answer_kind(decoder: Decoder) -> type:
     kinds: dict[str, type] = {
         "single_label": LabelAnswer,
         "multi_label": LabelsAnswer,
@@ -137,5 +164,4 @@ def _answer_schema(decoder: Decoder) -> dict[str, Any]:
         "span_extraction": SpanAnswer,
         "text_generation": TextAnswer,
     }
-    adapter: TypeAdapter[Answer] = TypeAdapter(kinds[getattr(decoder, "problem", decoder.family)])
-    return adapter.json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+    return kinds[getattr(decoder, "problem", decoder.family)]

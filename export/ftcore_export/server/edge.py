@@ -132,7 +132,8 @@ class _Exchange:
         metrics.requests.labels(route, model, str(status)).inc()
         metrics.seconds.labels(route, model).observe(seconds)
         code = self._state.get("code")
-        if status in (408, 413, 429, 499, 503, 504):
+        broken = status == 200 and code is not None  # a stream that did not come to its end
+        if broken or status in (408, 413, 429, 499, 503, 504):
             metrics.rejections.labels(code or "other").inc()
         level = logging.DEBUG if route in ("healthz", "readyz", "live", "ready") else logging.INFO
         fields = {"version": self._state.get("version"), "code": code}

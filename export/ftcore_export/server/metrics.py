@@ -37,6 +37,16 @@ class Metrics:
         self.batch_tokens = Histogram(
             "ftcore_batch_tokens", "Tokens of a batch, padded", version, buckets=_TOKENS, registry=registry
         )
+        self.first_token = Histogram(
+            "ftcore_first_token_seconds",
+            "Seconds from a stream's request to its first token",
+            version,
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.streamed = Counter(
+            "ftcore_streamed_tokens", "Tokens of answers that were streamed", version, registry=registry
+        )
         self.rejections = Counter(
             "ftcore_rejections", "Requests turned away, by reason", ["reason"], registry=registry
         )
@@ -57,7 +67,8 @@ class Metrics:
     def forget(self, model: str, version: str) -> None:
         """Drop the series of a version that is served no more."""
         for metric in (
-            self.queue, self.batch_size, self.batch_tokens, self.predictions, self.confidence, self.drift
+            self.queue, self.batch_size, self.batch_tokens, self.first_token, self.streamed, self.predictions,
+            self.confidence, self.drift,
         ):  # fmt: skip
             metric.remove_by_labels({"model": model, "version": version})
 

@@ -44,7 +44,7 @@ def document(registry: Registry, contracts: Mapping[str, Contract], *, secured: 
         _add(schemas, request, contract.request)
         schemas[response] = _response(contract)
         paths[f"/v1/models/{name}"] = {"get": _read(f"About {name}", f"{name}.get", "ModelInfo", _MISSING)}
-        paths[f"/v1/models/{name}:predict"] = {"post": _predict(name, request, response)}
+        paths[f"/v1/models/{name}:predict"] = {"post": _predict(name, request, response, contract.streams)}
         if registry.models[name].versions[registry.models[name].default].drift:
             paths[f"/v1/models/{name}/drift"] = {
                 "get": _read(f"Drift of {name}", f"{name}.drift", "DriftReport", _MISSING)
@@ -60,6 +60,10 @@ def document(registry: Registry, contracts: Mapping[str, Contract], *, secured: 
         made["security"] = [{"token": []}]
     return made
 
+
+_STREAMED = """; with `stream`, of one input, server-sent events while the answer is written greedily. Each but the last
+is unnamed, its data {"text": PIECE}; the pieces make up the answer. The last is `end`, its data what a request without
+`stream` is answered, or `error`, its data an Error."""
 
 _MISSING = {"404": {"description": _ERRORS["404"]}}
 
@@ -86,7 +90,12 @@ def _response(contract: Contract) -> dict[str, Any]:
     }
 
 
-def _predict(name: str, request: str, response: str) -> dict[str, Any]:
+def _predict(name: str, request: str, response: str, streams: bool) -> dict[str, Any]:
+    streamed = {"text/event-stream": {"schema": {"type": "string"}}} if streams else {}
+    answered = {
+        "description": "one prediction for each input" + (_STREAMED if streams else ""),
+        "content": {**_json(response), **streamed},
+    }
     return {
         "summary": f"Ask {name}",
         "operationId": f"{name}.predict",
@@ -108,7 +117,7 @@ def _predict(name: str, request: str, response: str) -> dict[str, Any]:
         ],
         "requestBody": {"required": True, "content": _json(request)},
         "responses": {
-            "200": {"description": "one prediction for each input", "content": _json(response)},
+            "200": answered,
             **{status: _error(status) for status in _ERRORS},
         },
     }

@@ -58,7 +58,11 @@ def as_problem(error: Exception) -> Problem:
     return Problem(500, "internal", "the request could not be answered")
 
 
-def response(problem: Problem, request_id: str) -> JSONResponse:
+def described(problem: Problem, request_id: str) -> dict[str, Any]:
     """`{"error", "code", "request_id"}`: `error` is a sentence, as the Open Inference Protocol has it."""
-    body: dict[str, Any] = {"error": problem.message, "code": problem.code, "request_id": request_id}
-    return JSONResponse(body, problem.status, dict(problem.headers))
+    return {"error": problem.message, "code": problem.code, "request_id": request_id}
+
+
+def response(problem: Problem, request_id: str) -> JSONResponse:
+    """The problem as a response."""
+    return JSONResponse(described(problem, request_id), problem.status, dict(problem.headers))

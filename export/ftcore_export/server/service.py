@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.types import Receive
 
 from ftcore_export.runtime.answers import Answer
 from ftcore_export.runtime.inputs import Input
+from ftcore_export.server.events import Written
 from ftcore_export.server.metrics import Metrics
 from ftcore_export.server.problems import Problem, invalid
 from ftcore_export.server.registry import VERSION_HEADER, Model, Registry
 from ftcore_export.server.settings import Settings
 from ftcore_export.server.version import Version
+
+T = TypeVar("T")
 
 TIMEOUT_HEADER = "x-request-timeout"
 
@@ -63,20 +67,41 @@ class Service:
             Problem: 413, 429, 504; 499 where nobody is left to be told.
             InputError: an input that cannot be answered.
         """
-        limits = self.settings.limits
-        if len(inputs) > limits.inputs:
-            raise Problem(413, "too_large", f"more than {limits.inputs} inputs")
-        seconds = _seconds(request.headers.get(TIMEOUT_HEADER), limits.request_seconds)
-        answering = asyncio.create_task(version.answer(inputs, top_k, seconds))
-        leaving = asyncio.create_task(_left(request.receive))
-        try:
-            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if not answering.done():
-                raise Problem(499, "client_left", "the client left")
-            return answering.result()
-        finally:
-            answering.cancel()
-            leaving.cancel()
+        if len(inputs) > self.settings.limits.inputs:
+            raise Problem(413, "too_large", f"more than {self.settings.limits.inputs} inputs")
+        return await _unless_left(request, version.answer(inputs, top_k, self._seconds(request)))
+
+    async def stream(
+        self, request: Request, version: Version, text: Input
+    ) -> tuple[Written, AsyncGenerator[Written, None]]:
+        """The first piece of an answer once it is there, and the others.
+
+        Raises:
+            Problem, InputError: as `answer` does; here, or while the others are read.
+        """
+        pieces = version.stream(text, self._seconds(request))
+        return await _unless_left(request, _next(pieces)), pieces
+
+    def _seconds(self, request: Request) -> float:
+        return _seconds(request.headers.get(TIMEOUT_HEADER), self.settings.limits.request_seconds)
+
+
+async def _next(pieces: AsyncGenerator[T, None]) -> T:
+    return await anext(pieces)
+
+
+async def _unless_left(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """What `work` gives, unless the client leaves before that is there."""
+    working = asyncio.create_task(work)
+    leaving = asyncio.create_task(_left(request.receive))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise Problem(499, "client_left", "the client left")
+        return working.result()
+    finally:
+        working.cancel()
+        leaving.cancel()
 
 
 async def _left(receive: Receive) -> None:

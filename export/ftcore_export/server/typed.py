@@ -7,8 +7,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ftcore_export.runtime.answers import to_json
+from ftcore_export.runtime.answers import Answer, to_json
 from ftcore_export.server.body import read_json
+from ftcore_export.server.events import EventStream
 from ftcore_export.server.problems import Problem
 from ftcore_export.server.registry import Model
 from ftcore_export.server.service import Service
@@ -63,19 +64,22 @@ class Typed:
         return JSONResponse(describe(request.path_params["model"], self._service.model(request)))
 
     async def predict(self, request: Request) -> Response:
-        """An answer for each input."""
+        """An answer for each input, or one that is streamed."""
         version = self._service.version(request)
         with version.held():
             document = await read_json(request, self._service.settings.limits)
-            inputs, top_k = version.contract.read(document)
-            answers = await self._service.answer(request, version, inputs, top_k)
-        return JSONResponse(
-            {
-                "model": version.name,
-                "version": version.version,
-                "predictions": [to_json(answer) for answer in answers],
-            }
-        )
+            asked = version.contract.read(document)
+
+            def whole(answers: list[Answer]) -> dict[str, object]:
+                predictions = [to_json(answer) for answer in answers]
+                return {"model": version.name, "version": version.version, "predictions": predictions}
+
+            if asked.stream:
+                first, rest = await self._service.stream(request, version, asked.inputs[0])
+                return EventStream(request, first, rest, whole)
+            return JSONResponse(
+                whole(await self._service.answer(request, version, asked.inputs, asked.top_k))
+            )
 
     async def drift(self, request: Request) -> Response:
         """How far the latest inputs and answers are from those of the evaluation."""
@@ -96,6 +100,7 @@ def describe(name: str, model: Model) -> dict[str, object]:
         "fields": list(default.fields),
         "required": default.required,
         "labels": list(default.labels),
+        "streams": default.writes and default.writer.greedy,
         "default": model.default,
         "versions": [
             {

@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,9 +25,10 @@ from ftcore_export.runtime.reference import (
     observations,
     unknown_id,
 )
-from ftcore_export.server.batching import Batcher, Work, answer_into
+from ftcore_export.server.batching import Batcher, Work, answer_into, in_loop
 from ftcore_export.server.contracts import Contract
 from ftcore_export.server.drift import Drift
+from ftcore_export.server.events import Written
 from ftcore_export.server.metrics import Metrics
 from ftcore_export.server.problems import Problem
 from ftcore_export.server.settings import Settings
@@ -103,22 +104,51 @@ class Version:
         """
         if not inputs:
             return []
-        self._admit(len(inputs))
-        began = time.monotonic()
         future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
         work = Work(top_k, answer_into(future))
-        try:
+        with self._in_hand(work, inputs):
             async with asyncio.timeout(seconds):
-                self._executor.submit(self._prepare, work, inputs)
                 answers = await future
-            self._seconds = _MEMORY * self._seconds + (1 - _MEMORY) * (time.monotonic() - began)
-            self._count(work.prepared, answers)
-            return answers
-        except TimeoutError:
-            raise Problem(504, "deadline", "the answer was not ready in time") from None
-        finally:
-            work.cancelled = True
-            self._inputs -= len(inputs)
+        self._count(work.prepared, answers)
+        return answers
+
+    async def stream(self, text: Input, seconds: float) -> AsyncGenerator[Written, None]:
+        """Pieces of the greedy answer to one text as they are written, none of them empty, then the answer.
+
+        The worker does not wait for whoever reads: what is written and not read yet is an answer at most, whose length
+        the bundle limits.
+
+        Args:
+            seconds: until a 504, to the whole answer.
+
+        Raises:
+            Problem, InputError: as `answer` does.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        written: asyncio.Queue[Written | Exception] = asyncio.Queue()
+
+        def tell(what: Written | Exception) -> None:
+            in_loop(loop, written.put_nowait, what)
+
+        work = Work(1, lambda _, result: tell(result), emit=tell)
+        tokens = 0
+        with self.held(), self._in_hand(work, [text]):
+            while True:
+                async with asyncio.timeout_at(began + seconds):
+                    one = await written.get()
+                if isinstance(one, Exception):
+                    raise one
+                if isinstance(one, list):
+                    break
+                if not tokens:
+                    self._metrics.first_token.labels(self.name, self.version).observe(loop.time() - began)
+                tokens += 1
+                self._metrics.streamed.labels(self.name, self.version).inc()
+                if one:
+                    yield one
+        self._count(work.prepared, one)
+        yield one
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -147,6 +177,21 @@ class Version:
         for measure, value in (self.drift.psi() if self.drift else {}).items():
             if value is not None:
                 self._metrics.drift.labels(self.name, self.version, measure).set(value)
+
+    @contextmanager
+    def _in_hand(self, work: Work, inputs: Sequence[Input]) -> Iterator[None]:
+        """Take a request up: what it is started for happens inside, and afterwards nobody waits for it."""
+        self._admit(len(inputs))
+        began = time.monotonic()
+        try:
+            self._executor.submit(self._prepare, work, inputs)
+            yield
+            self._seconds = _MEMORY * self._seconds + (1 - _MEMORY) * (time.monotonic() - began)
+        except TimeoutError:
+            raise Problem(504, "deadline", "the answer was not ready in time") from None
+        finally:
+            work.cancelled = True
+            self._inputs -= len(inputs)
 
     def _admit(self, inputs: int) -> None:
         capacity = self._settings.batching.queue

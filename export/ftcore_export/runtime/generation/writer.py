@@ -42,6 +42,11 @@ class Writer:
                 outputs=cache_names("cross", self._layers),
             )
 
+    @property
+    def greedy(self) -> bool:
+        """Whether `run` writes what `stream` does."""
+        return self.settings.num_beams == 1 and self.settings.sampling is None
+
     def model(self) -> GraphEncoderDecoder | GraphDecoder:
         """The graphs with an empty cache."""
         if self._encoder is None:

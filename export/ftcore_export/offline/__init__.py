@@ -1,0 +1,1 @@
+"""Offline scoring: every row of a file answered, in this process or in several."""

@@ -1,0 +1,49 @@
+"""`ftcore predict --engine ray`: the answers as parts in a folder, made by several processes; goes on where it was."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from ftcore.cli.predict import show_errors
+from ftcore.errors import ExitCode
+
+if TYPE_CHECKING:
+    from ftcore_export import Pipeline
+    from ftcore_export.offline.source import Source
+
+
+def answer_with_ray(pipeline: Pipeline, source: Source, args: argparse.Namespace) -> int:
+    """Write the parts that are missing; returns the exit code.
+
+    Raises:
+        UserError: the input cannot be read, or the folder holds something else.
+    """
+    from ftcore_export.offline.parts import Parts
+    from ftcore_export.offline.ray_engine import Job, run
+    from ftcore_export.runtime.cpus import cpu_count
+
+    # Reading costs little beside answering, and says early what cannot be read.
+    parts = Parts(args.output.resolve(), sum(1 for _ in source.rows()))
+    files = source.files()
+    parts.begin(
+        {
+            "bundle": pipeline.manifest.to_json(),
+            "variant": pipeline.variant,
+            "input": [[path.name, path.stat().st_size] for path in files],
+            "columns": list(source.columns),
+            "keep": args.keep,
+        }
+    )
+    missing = parts.missing()
+    if len(missing) < len(parts):
+        sys.stderr.write(f"{len(parts) - len(missing)} of {len(parts)} parts are there already\n")
+    if missing:
+        job = Job(
+            args.bundle.resolve(), pipeline.variant, source.resolved(), parts, args.batch_size, args.keep
+        )
+        run(job, missing, args.workers or cpu_count())
+    bad = show_errors(source.name, parts.errors())
+    sys.stderr.write(f"{parts.count - bad} rows answered, {bad} could not be\n")
+    return ExitCode.CHECK_FAILED if bad else ExitCode.OK

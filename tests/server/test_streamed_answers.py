@@ -1,0 +1,271 @@
+"""Answers streamed while they are written: what arrives, what ends them early, and what they leave behind."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from serving import SETTINGS, Running, serving, wait_until
+
+from ftcore_export import Pipeline
+from ftcore_export.errors import BundleError
+from ftcore_export.server.version import Version
+
+PREDICT = "/v1/models/writer:predict"
+
+
+@pytest.fixture
+def server(writing_bundle: Path) -> Iterator[Running]:
+    with serving(writing_bundle) as running:
+        yield running
+
+
+def body(text: str) -> dict[str, Any]:
+    return {"inputs": [text], "stream": True}
+
+
+def events(response: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name and data of each event, as they arrive."""
+    name = "message"
+    for line in response.iter_lines():
+        if line.startswith("event: "):
+            name = line.removeprefix("event: ")
+        elif line.startswith("data: "):
+            yield name, json.loads(line.removeprefix("data: "))
+            name = "message"
+        else:
+            assert line == ""
+
+
+def streamed(server: Running, text: str, **named: Any) -> list[tuple[str, dict[str, Any]]]:
+    with server.client.stream("POST", PREDICT, json=body(text), **named) as response:
+        assert response.status_code == 200, response.read()
+        assert response.headers["content-type"].startswith("text/event-stream")
+        return list(events(response))
+
+
+def version_of(server: Running) -> Version:
+    return server.server.service.registry.model("writer").choose(None)
+
+
+class Gate:
+    """Holds a writer's tokens back: as many come as it is told to let through."""
+
+    def __init__(self, server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.allowed = threading.Semaphore(0)
+        self.asked = 0
+        self.ended = threading.Event()
+        writer = version_of(server).pipeline.writer
+        stream = writer.stream
+
+        def held(prepared: Any) -> Iterator[int]:
+            try:
+                for token in stream(prepared):
+                    self.asked += 1
+                    assert self.allowed.acquire(timeout=20)
+                    yield token
+            finally:
+                self.ended.set()
+
+        monkeypatch.setattr(writer, "stream", held)
+
+    def let(self, tokens: int = 1000) -> None:
+        self.allowed.release(tokens)
+
+
+@contextmanager
+def opened(server: Running, text: str = "good food", **named: Any) -> Iterator[httpx.Response]:
+    """A stream whose first piece has come, on a connection of its own."""
+    with (
+        httpx.Client(base_url=server.url, timeout=20, trust_env=False) as client,
+        client.stream("POST", PREDICT, json=body(text), **named) as response,
+    ):
+        yield response
+
+
+@pytest.mark.parametrize("text", ["good food", "bad", "the place was slow"])
+def test_the_pieces_are_the_whole_answer(server: Running, writing_bundle: Path, text: str) -> None:
+    *pieces, last = streamed(server, text)
+    assert {name for name, _ in pieces} == {"message"}
+    assert all(piece["text"] for _, piece in pieces)
+    whole = server.ask(text, model="writer").json()
+    assert "".join(piece["text"] for _, piece in pieces) == whole["predictions"][0]["text"]
+    assert last == ("end", whole)
+    assert len(pieces) > 5
+    assert whole["predictions"][0]["text"] == Pipeline.load(writing_bundle).predict([text])[0].text  # type: ignore[union-attr]
+
+
+def test_pieces_come_while_the_answer_is_written(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate(server, monkeypatch)
+    gate.let(3)
+    with opened(server) as response:
+        found = events(response)
+        assert next(found)[1]["text"]
+        assert not gate.ended.is_set()
+        assert server.client.get("/healthz").status_code == 200, "the event loop is free meanwhile"
+        gate.let()
+        assert list(found)[-1][0] == "end"
+
+
+def test_streams_are_counted(server: Running) -> None:
+    streamed(server, "good food")
+    labels = {"model": "writer", "version": version_of(server).version}
+    assert server.metric("ftcore_streamed_tokens_total", **labels) > 5
+    assert server.metric("ftcore_first_token_seconds_count", **labels) == 1
+    assert server.metric("ftcore_request_seconds_count", route="predict", model="writer") == 1
+    assert server.metric("ftcore_queue_inputs", **labels) == 0
+
+
+def test_what_a_client_left_is_written_no_further(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate(server, monkeypatch)
+    gate.let(3)
+    with opened(server) as response:
+        assert next(events(response))
+    wait_until(lambda: server.metric("ftcore_rejections_total", reason="client_left") == 1)
+    before = gate.asked
+    gate.let()
+    assert gate.ended.wait(20)
+    assert gate.asked <= before + 1, "it ends within a token"
+    assert version_of(server)._inputs == 0
+    assert server.ask("bad", model="writer").status_code == 200, "the worker is free"
+
+
+def test_a_client_that_leaves_before_the_first_piece(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(server, monkeypatch)
+    with pytest.raises(httpx.ReadTimeout), opened(server, extensions={"timeout": {"read": 0.3}}):
+        pytest.fail("there is no piece yet")
+    wait_until(lambda: version_of(server)._inputs == 0)
+    gate.let(1)
+    assert gate.ended.wait(20)
+    assert gate.asked <= 2
+
+
+def test_a_full_queue_is_429(writing_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        serving(writing_bundle, batching=replace(SETTINGS.batching, queue=2)) as server,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        gate = Gate(server, monkeypatch)
+        waiting = [pool.submit(streamed, server, "good food") for _ in range(2)]
+        wait_until(lambda: version_of(server)._inputs == 2)
+        refused = server.post(PREDICT, body("bad"))
+        assert (refused.status_code, refused.json()["code"]) == (429, "overloaded")
+        assert int(refused.headers["retry-after"]) >= 1
+        gate.let()
+        assert [future.result()[-1][0] for future in waiting] == ["end", "end"]
+
+
+@pytest.mark.parametrize("tokens", [0, 2])
+def test_the_deadline_is_a_status_before_the_first_piece_and_an_event_after_it(
+    server: Running, monkeypatch: pytest.MonkeyPatch, tokens: int
+) -> None:
+    gate = Gate(server, monkeypatch)
+    if tokens:
+        gate.let(tokens)
+    with opened(server, headers={"x-request-timeout": "0.5", "x-request-id": "mine"}) as response:
+        if tokens:
+            assert response.status_code == 200
+            *_, (name, error) = events(response)
+            assert name == "error"
+        else:
+            assert response.status_code == 504
+            error = json.loads(response.read())
+    assert error == {"error": "the answer was not ready in time", "code": "deadline", "request_id": "mine"}
+    assert server.metric("ftcore_rejections_total", reason="deadline") == 1
+    gate.let()
+    assert gate.ended.wait(20)
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "says"),
+    [
+        (RuntimeError("a secret"), "internal", "the request could not be answered"),
+        (BundleError("a secret"), "internal", "the request could not be answered"),
+    ],
+    ids=["unexpected", "graph"],
+)
+def test_an_error_in_the_middle_is_an_event(
+    server: Running, monkeypatch: pytest.MonkeyPatch, fault: Exception, code: str, says: str
+) -> None:
+    writer = version_of(server).pipeline.writer
+    stream = writer.stream
+
+    def failing(prepared: Any) -> Iterator[int]:
+        tokens = stream(prepared)
+        yield next(tokens)
+        yield next(tokens)
+        raise fault
+
+    monkeypatch.setattr(writer, "stream", failing)
+    first, *_, (name, error) = streamed(server, "good food", headers={"x-request-id": "abc"})
+    assert first[0] == "message"
+    assert (name, error) == ("error", {"error": says, "code": code, "request_id": "abc"})
+    monkeypatch.undo()
+    assert streamed(server, "good food")[-1][0] == "end", "the worker lives on"
+
+
+def test_what_is_not_streamed(tiny_bundle: Path, server: Running) -> None:
+    for inputs, says in ((["a", "b"], "one input"), ([], "one input"), ([" "], "input 0: the text is empty")):
+        refused = server.post(PREDICT, {"inputs": inputs, "stream": True})
+        assert refused.status_code == 400
+        assert says in refused.json()["error"]
+    assert server.post(PREDICT, {"inputs": ["good"], "stream": "yes"}).status_code == 400
+    assert server.post(PREDICT, {"inputs": ["good", "bad"], "stream": False}).status_code == 200
+    with serving(tiny_bundle) as labels:
+        refused = labels.post("/v1/models/tiny:predict", {"inputs": ["good"], "stream": True})
+        assert refused.status_code == 400
+        assert refused.json()["error"] == "stream: only models that write texts stream their answers"
+        assert not labels.client.get("/v1/models/tiny").json()["streams"]
+
+
+def test_a_stream_that_began_before_the_end_is_finished(
+    writing_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(writing_bundle) as server:
+        gate = Gate(server, monkeypatch)
+        gate.let(2)
+        with opened(server) as response:
+            found = events(response)
+            next(found)
+            server.server.handle_exit(15, None)
+            wait_until(lambda: server.server.should_exit)
+            gate.let()
+            assert list(found)[-1][0] == "end"
+        wait_until(lambda: not server._thread.is_alive())
+        assert not server.server.service.cut_short
+
+
+def test_a_stream_that_outlasts_the_grace_is_cut(
+    writing_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(writing_bundle, grace_seconds=1.0) as server:
+        gate = Gate(server, monkeypatch)
+        gate.let(2)
+        with opened(server) as response:
+            found = events(response)
+            next(found)
+            server.server.handle_exit(15, None)
+            threading.Timer(2.0, gate.let).start()
+            with pytest.raises(httpx.RemoteProtocolError):
+                list(found)
+        wait_until(lambda: not server._thread.is_alive())
+        assert server.server.service.cut_short
+
+
+def test_the_document_and_the_model_say_so(server: Running, make_writing_bundle: Callable[..., Path]) -> None:
+    operation = server.client.get("/openapi.json").json()["paths"][PREDICT]["post"]
+    assert set(operation["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
+    assert server.client.get("/v1/models/writer").json()["streams"]
+    with serving(make_writing_bundle(num_beams=2)) as beams:
+        assert not beams.client.get("/v1/models/writer").json()["streams"], "it is not the same answer"
+        assert streamed(beams, "good food")[-1][0] == "end"

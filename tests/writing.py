@@ -1,0 +1,67 @@
+"""A tiny random T5 as a bundle that writes, exported once a session: what the tests of server, doors and CLI share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bundles import CREATED, sentences, tiny_tokenizer
+
+LONGEST = 40  # tokens of an answer; random weights seldom end one earlier
+
+
+@pytest.fixture(scope="session")
+def make_writing_bundle(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Makes a bundle called `writer`; `generation` overrides its settings. Not to be changed by a test."""
+    from generation_models import tiny_writer
+    from tokenizers import decoders
+
+    from ftcore.families.generation_graphs import encoder_decoder_graphs
+    from ftcore_export.exporter.bundle_writer import VariantSource, write_bundle
+    from ftcore_export.exporter.onnx_graph import export_graph
+    from ftcore_export.runtime.encoding import EncoderConfig
+    from ftcore_export.runtime.generation.settings import GenerationSettings, TextFrame
+
+    folder = tmp_path_factory.mktemp("writer")
+    tokenizer = tiny_tokenizer()
+    tokenizer.add_special_tokens(["[PAD]", "[CLS]", "[SEP]"])
+    tokenizer.decoder = decoders.WordPiece(cleanup=False)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    end = tokenizer.token_to_id("[SEP]")
+    frame = TextFrame((), (end,), (), (end,), pad_id=0, start_id=0)
+    graphs = {
+        graph.name: export_graph(graph, folder / f"{graph.name}.onnx")
+        for graph in encoder_decoder_graphs(tiny_writer("t5"))
+    }
+
+    def make(**generation: Any) -> Path:
+        settings = GenerationSettings(**{"max_length": LONGEST, "no_repeat_ngram_size": 1, **generation})
+        return write_bundle(
+            tmp_path_factory.mktemp("written") / "writer",
+            name="writer",
+            task="translation",
+            family="text_generation",
+            encoder_config=EncoderConfig(32, 0, "right", ("input_ids", "attention_mask")),
+            tokenizer_path=folder / "tokenizer.json",
+            decoder={
+                "family": "text_generation",
+                "frame": frame.to_json(),
+                "generation": settings.to_json(),
+            },
+            variants={"fp32": VariantSource(graphs)},
+            default_variant="fp32",
+            metrics={},
+            provenance={"base_model": "random"},
+            golden=sentences(2),
+            created=CREATED,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def writing_bundle(make_writing_bundle: Callable[..., Path]) -> Path:
+    """A bundle that writes greedily; not to be changed by a test."""
+    return make_writing_bundle()
