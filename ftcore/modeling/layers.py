@@ -21,7 +21,7 @@ def parameter_depths(model: nn.Module) -> dict[str, int]:
     """
     trunk = trunk_of(model)
     inside = {id(p) for p in trunk.parameters()}
-    layers = [layer for stack in _stacks(trunk) for layer in stack]
+    layers = [layer for stack in stacks_of(trunk) for layer in stack]
     layer_of = {id(p): depth for depth, layer in enumerate(layers, 1) for p in layer.parameters()}
     embedding = {id(m.weight) for m in trunk.modules() if isinstance(m, nn.Embedding)}
     depths = {}
@@ -44,11 +44,11 @@ def head_depth(depths: dict[str, int]) -> int:
     return max(depths.values(), default=1)
 
 
-def _stacks(module: nn.Module) -> Iterator[nn.ModuleList]:
-    """The outermost lists of layers, in the order of the model."""
+def stacks_of(module: nn.Module) -> Iterator[nn.ModuleList]:
+    """The outermost lists of layers that have weights, in the order of the model."""
     for child in module.children():
         if isinstance(child, nn.ModuleList):
             if next(child.parameters(), None) is not None:
                 yield child
         else:
-            yield from _stacks(child)
+            yield from stacks_of(child)

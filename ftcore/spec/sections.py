@@ -160,6 +160,9 @@ class ModelSpec(Section):
     )
     max_length: int = Field(256, ge=4, le=131_072, description="Tokens of one input; longer inputs are cut.")
     dropout: float | None = Field(None, ge=0, lt=1, description="Overrides every dropout of the base model.")
+    keep_layers: int | None = Field(
+        None, ge=1, description="So many of the base model's layers, evenly spaced; all unless given."
+    )
     lora: LoraSpec | None = Field(None, description="Everything trains unless given.")
     quantize_base: Literal["nf4"] | None = Field(
         None, description="QLoRA: the frozen weights in 4 bits; needs `lora`, bitsandbytes and a GPU."
