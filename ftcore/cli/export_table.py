@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ftcore.cli.console import print_table, print_text
+from ftcore.cli.console import metric_text, print_table, print_text
 
 
 def print_export(report: dict[str, Any]) -> None:
@@ -48,8 +48,8 @@ def _row(name: str, found: dict[str, Any], report: dict[str, Any]) -> list[str]:
     return [
         name,
         f"{found['bytes'] / 1e6:.1f}",
-        f"{found['validation']['metrics'][metric]['value']:.4f}",
-        f"{found['test']['metrics'][metric]['value']:.4f}",
+        metric_text(found["validation"]["metrics"][metric]),
+        metric_text(found["test"]["metrics"][metric]),
         f"{len(found['parity']['flips'])} of {found['parity']['rows']}",
         f"{speed['load_ms']:.0f} ms",
         f"{speed['p50_ms']:.2f} ms",
