@@ -13,9 +13,11 @@ from ftcore.errors import UserError
 from ftcore.modeling.lora import add_lora, merge_lora, trained_weights
 from ftcore.modeling.shrinking import keep_layers
 from ftcore.runs.workspace import Workspace, cache_dir
+from ftcore.training.distillation import TaughtFeatures
 from ftcore.training.freezing import Freezing
 from ftcore.training.frozen_trunk import trunk_runs_once
 from ftcore.training.precision import choose_precision
+from ftcore_export.runtime.decoders import make_decoder
 
 
 def model_to_train(workspace: Workspace) -> torch.nn.Module:
@@ -58,8 +60,11 @@ def model_to_keep(workspace: Workspace, model: torch.nn.Module) -> Any:  # noqa:
 
 
 def features_to_train_on(workspace: Workspace) -> TrainingFeatures:
-    """The training features, changed from epoch to epoch where the spec has `training.augment`."""
+    """The training features, with a teacher's outputs, or changed from epoch to epoch by `training.augment`."""
     features = workspace.features("train")
+    if workspace.teacher is not None:
+        by_token = make_decoder(workspace.family.decoder).by_token
+        return TaughtFeatures(features, workspace.taught(), by_token=by_token)
     if workspace.spec.training.augment is None:
         return features
     return AugmentedFeatures(
