@@ -48,6 +48,12 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     console().print(table)
 
 
+def metric_text(metric: dict[str, Any]) -> str:
+    """A metric's value, with its interval where it has one."""
+    value = f"{metric['value']:.4f}"
+    return f"{value} [{metric['low']:.4f}, {metric['high']:.4f}]" if "low" in metric else value
+
+
 def print_error(error: Exception | str) -> None:
     """Print an error to stderr."""
     console(stderr=True).print(_error_text(error), soft_wrap=True)

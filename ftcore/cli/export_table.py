@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ftcore.cli.console import print_table, print_text
+from ftcore.cli.console import metric_text, print_table, print_text
 
 
 def print_export(report: dict[str, Any]) -> None:
@@ -41,6 +41,24 @@ def print_export(report: dict[str, Any]) -> None:
             if not variants[report["default"]]["failures"]
             else f"no variant passes every gate; the bundle answers with {report['default']}"
         )
+    if report["ladder"]:
+        print_text("\nteacher and student on the test rows")
+        print_table(
+            ["model", "variant", "MB", f"test {metric}", "p50", "rows/s, batches of 32"],
+            [_rung(rung, metric) for rung in report["ladder"]],
+        )
+
+
+def _rung(rung: dict[str, Any], metric: str) -> list[str]:
+    speed = rung["speed"]
+    return [
+        rung["model"],
+        rung["variant"],
+        f"{rung['bytes'] / 1e6:.1f}",
+        metric_text(rung["test"]["metrics"][metric]),
+        f"{speed['p50_ms']:.2f} ms" if speed else "too large for a graph",
+        f"{speed['rows_per_second']:,.0f}" if speed else "",
+    ]
 
 
 def _row(name: str, found: dict[str, Any], report: dict[str, Any]) -> list[str]:
@@ -48,8 +66,8 @@ def _row(name: str, found: dict[str, Any], report: dict[str, Any]) -> list[str]:
     return [
         name,
         f"{found['bytes'] / 1e6:.1f}",
-        f"{found['validation']['metrics'][metric]['value']:.4f}",
-        f"{found['test']['metrics'][metric]['value']:.4f}",
+        metric_text(found["validation"]["metrics"][metric]),
+        metric_text(found["test"]["metrics"][metric]),
         f"{len(found['parity']['flips'])} of {found['parity']['rows']}",
         f"{speed['load_ms']:.0f} ms",
         f"{speed['p50_ms']:.2f} ms",

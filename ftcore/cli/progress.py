@@ -74,6 +74,9 @@ class RunProgress:
             f" at most {event['max_length']} a row"
         )
 
+    def _on_teacher_asked(self, event: Mapping[str, Any]) -> None:
+        self._say(f"teacher: asked once about {event['rows']:,} training rows")
+
     def _on_device(self, event: Mapping[str, Any]) -> None:
         self._say(f"device: {event['device']}, {event['precision']} ({event['why']})")
 

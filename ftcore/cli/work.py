@@ -96,7 +96,7 @@ def open_workspace(args: argparse.Namespace, folder: RunFolder) -> Iterator[Work
 
 
 def _summarise(folder: RunFolder) -> None:
-    from ftcore.cli.console import print_table, print_text
+    from ftcore.cli.console import metric_text, print_table, print_text
     from ftcore.files import read_json
 
     print_text(f"\nrun {folder.path}")
@@ -147,12 +147,6 @@ def _summarise_seeds(summary: dict[str, Any]) -> None:
             for name in names
         ],
     )
-
-
-def metric_text(metric: dict[str, Any]) -> str:
-    """A metric's value, with its interval where it has one."""
-    value = f"{metric['value']:.4f}"
-    return f"{value} [{metric['low']:.4f}, {metric['high']:.4f}]" if "low" in metric else value
 
 
 def _next(folder: RunFolder) -> str:

@@ -151,6 +151,11 @@ class FeatureStore:
                 made.replace(path)
         return cls.open(path, family, encoder)
 
+    def has_tokens_of(self, other: FeatureStore) -> bool:
+        """Whether each feature has the very token ids of the other store's."""
+        pairs = zip(self._ragged["input_ids"], other._ragged["input_ids"], strict=True)
+        return all(np.array_equal(own, theirs) for own, theirs in pairs)
+
     def token_counts(self) -> np.ndarray:
         """How often each token id occurs, int64 [largest id + 1]."""
         return np.bincount(self._ragged["input_ids"][0])

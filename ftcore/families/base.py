@@ -18,9 +18,10 @@ import torch
 
 # Part of this contract, on a floor that data can reach.
 from ftcore.errors import REMARK as REMARK
+from ftcore.errors import ModelError
 from ftcore.errors import RowDropped as RowDropped
 from ftcore.errors import RowError as RowError
-from ftcore.families.losses import symmetric_kl
+from ftcore.families.losses import distillation_kl, symmetric_kl
 from ftcore.modeling.base_model import BaseModel, open_base, open_encoder
 from ftcore.spec.sections import Spec
 from ftcore_export.exporter.graph import Graph
@@ -234,6 +235,36 @@ class Family(ABC, Generic[SpecT]):
         The symmetric divergence of the softmax over the last axis of every output, unless a family says better.
         """
         return torch.stack([symmetric_kl(one[name], other[name]).sum() for name in one]).sum()
+
+    def build_teacher(self, base: BaseModel) -> torch.nn.Module:
+        """A fine-tuned model to learn from, in eval mode; its outputs are in the order of this family's own.
+
+        Raises:
+            ModelError: it was fine-tuned for something else.
+        """
+        named = list(base.config.architectures or [])
+        model = self.build(base).eval()
+        if type(model).__name__ not in named:
+            raise ModelError(
+                f"the teacher is a {', '.join(named) or 'model without a head'}, not a {type(model).__name__}",
+                where="model.distill_from",
+                hint="name a run of this family, or a model that was fine-tuned for it",
+            )
+        return model
+
+    def distillation(
+        self,
+        outputs: Mapping[str, torch.Tensor],
+        teacher: Mapping[str, torch.Tensor],
+        batch: Batch,
+        temperature: float,
+    ) -> torch.Tensor:
+        """How far outputs are from a teacher's for the same batch, summed like `loss` (Hinton et al. 2015).
+
+        The divergence of the softmax over the last axis, a mean over the outputs, unless a family says better.
+        """
+        each = [distillation_kl(outputs[name], teacher[name], temperature).sum() for name in teacher]
+        return torch.stack(each).mean()
 
     @property
     def texts(self) -> tuple[str, ...]:

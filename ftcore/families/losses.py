@@ -50,6 +50,29 @@ def binary_cross_entropy(
     return each.mean(1)
 
 
+def distillation_kl(student: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Divergence of the student's softmax over the last axis from the teacher's, float32 [rows].
+
+    Both are divided by the temperature, and the result is multiplied by its square, so that its gradient keeps its
+    size (Hinton et al. 2015, section 2.1). Entries at -inf of the teacher (padding) count nothing; axes between the
+    first and the last are summed.
+    """
+    p, q = (teacher / temperature).log_softmax(-1), (student / temperature).log_softmax(-1)
+    padding = torch.isinf(p)
+    p, q = p.masked_fill(padding, 0.0), q.masked_fill(padding, 0.0)
+    return temperature**2 * (p.exp() * (p - q)).flatten(1).sum(1)
+
+
+def distillation_bernoulli_kl(
+    student: torch.Tensor, teacher: torch.Tensor, temperature: float
+) -> torch.Tensor:
+    """Likewise of independent yes-or-no answers, averaged over labels, float32 [rows]."""
+    p, q = teacher / temperature, student / temperature
+    yes = p.sigmoid() * (F.logsigmoid(p) - F.logsigmoid(q))
+    no = (-p).sigmoid() * (F.logsigmoid(-p) - F.logsigmoid(-q))
+    return temperature**2 * (yes + no).mean(1)
+
+
 def symmetric_kl(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     """Mean of both Kullback-Leibler divergences of the softmax over the last axis, float32 [rows].
 

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from ftcore.families import losses
 from ftcore.families.base import Batch, Family, Features, RowError, Scorer, Scores, Stored, length_plan
 from ftcore.families.encoder_graph import encoder_graph
+from ftcore.families.label_order import PROBLEM_TYPES, in_order, teacher_order
 from ftcore.families.measures import MultiLabelMeasures, RegressionMeasures, SingleLabelMeasures
 from ftcore.modeling.base_model import BaseModel, load_weights, with_dropout
 from ftcore.spec.sequence_classification import SequenceClassificationSpec
@@ -195,12 +196,18 @@ class SequenceClassification(Family[SequenceClassificationSpec]):
     def build(self, base: BaseModel) -> torch.nn.Module:
         """The base model with a head of one logit a label (one output for a regression)."""
         config = with_dropout(base.config, self.spec.model.dropout)
+        config.problem_type = PROBLEM_TYPES[self.problem]
         if self.problem == "regression":
             config.num_labels = 1
         else:
             config.id2label = dict(enumerate(self.labels))
             config.label2id = {name: i for i, name in enumerate(self.labels)}
         return load_weights(transformers.AutoModelForSequenceClassification, base, config)
+
+    def build_teacher(self, base: BaseModel) -> torch.nn.Module:
+        """The teacher, with its logits in the order of `labels`."""
+        order = teacher_order(base.config, self.problem, self.labels)
+        return in_order(super().build_teacher(base), order)
 
     def outputs(self, model: torch.nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
         """`logits`, float32 [rows, labels]."""
@@ -217,8 +224,6 @@ class SequenceClassification(Family[SequenceClassificationSpec]):
             if training.logit_adjustment:
                 logits = logits + training.logit_adjustment * self._log_prior(logits)
             rows = losses.cross_entropy(logits, target, smoothing=smoothing, gamma=gamma)
-            if by_class is not None:
-                rows = rows * by_class[target]
         elif self.problem == "multi_label":
             rows = losses.binary_cross_entropy(
                 logits, target, smoothing=smoothing, gamma=gamma, by_label=by_class
@@ -227,7 +232,31 @@ class SequenceClassification(Family[SequenceClassificationSpec]):
             rows = F.huber_loss(logits.squeeze(-1), target, delta=training.huber_delta, reduction="none")
         else:
             rows = F.mse_loss(logits.squeeze(-1), target, reduction="none")
-        return (rows * batch["weight"]).sum()
+        return (rows * self._row_weights(batch)).sum()
+
+    def _row_weights(self, batch: Batch) -> torch.Tensor:
+        """The rows' weights, each times its class's weight where there is one label, float32 [rows]."""
+        weight = batch["weight"]
+        if self.class_weights is None or self.problem != "single_label":
+            return weight
+        return weight * weight.new_tensor(self.class_weights)[batch["labels"]]
+
+    def distillation(
+        self,
+        outputs: Mapping[str, torch.Tensor],
+        teacher: Mapping[str, torch.Tensor],
+        batch: Batch,
+        temperature: float,
+    ) -> torch.Tensor:
+        """Weighted sum of the rows' divergence; squared difference, without temperature, for a regression."""
+        student, taught = outputs["logits"], teacher["logits"]
+        if self.problem == "single_label":
+            rows = losses.distillation_kl(student, taught, temperature)
+        elif self.problem == "multi_label":
+            rows = losses.distillation_bernoulli_kl(student, taught, temperature)
+        else:
+            rows = (student - taught).square().squeeze(-1)
+        return (rows * self._row_weights(batch)).sum()
 
     def _log_prior(self, like: torch.Tensor) -> torch.Tensor:
         """Log of each label's share of the training rows (logit adjustment, Menon et al. 2021), [labels]."""
@@ -249,10 +278,7 @@ class SequenceClassification(Family[SequenceClassificationSpec]):
 
     def weight(self, batch: Batch) -> torch.Tensor:
         """Sum of the rows' weights, each times its class's weight where there is one label."""
-        weight = batch["weight"]
-        if self.class_weights is not None and self.problem == "single_label":
-            weight = weight * weight.new_tensor(self.class_weights)[batch["labels"]]
-        return weight.sum()
+        return self._row_weights(batch).sum()
 
     # -- answers and metrics -------------------------------------------------------------------------------
     @property

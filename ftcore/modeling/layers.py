@@ -41,7 +41,7 @@ def parameter_depths(model: nn.Module) -> dict[str, int]:
 
 def layers_of(trunk: nn.Module) -> list[nn.Module]:
     """The layers of a base model from the bottom up; of an encoder-decoder, the encoder's first."""
-    return [layer for stack in _stacks(trunk) for layer in stack]
+    return [layer for stack in stacks_of(trunk) for layer in stack]
 
 
 def head_depth(depths: dict[str, int]) -> int:
@@ -49,11 +49,11 @@ def head_depth(depths: dict[str, int]) -> int:
     return max(depths.values(), default=1)
 
 
-def _stacks(module: nn.Module) -> Iterator[nn.ModuleList]:
-    """The outermost lists of layers, in the order of the model."""
+def stacks_of(module: nn.Module) -> Iterator[nn.ModuleList]:
+    """The outermost lists of layers that have weights, in the order of the model."""
     for child in module.children():
         if isinstance(child, nn.ModuleList):
             if next(child.parameters(), None) is not None:
                 yield child
         else:
-            yield from _stacks(child)
+            yield from stacks_of(child)

@@ -25,7 +25,7 @@ from ftcore_export.runtime.encoding import TextEncoder
 from ftcore_export.runtime.pipeline import Pipeline
 from ftcore_export.runtime.reference import Reference, unknown_id
 
-_TIMED = 1024  # validation rows that speed is measured on
+TIMED = 1024  # validation rows that speed is measured on
 _REFERENCE_ROWS = 2000
 _RANKED = 64  # validation rows that operators are ranked on
 
@@ -71,9 +71,9 @@ class Bench:
         return Measured(
             bytes=sum(path.stat().st_size for path in graphs.values()),
             parity=self._parity(pipeline),
-            validation=self._metrics("validation", self._predict(pipeline, self._inputs)),
-            test=self._metrics("test", self._test(name, pipeline)),
-            speed=measure_speed(partial(Pipeline.load, folder), self._inputs[:_TIMED]),
+            validation=measure_answers(self.workspace, "validation", self._predict(pipeline, self._inputs)),
+            test=measure_answers(self.workspace, "test", self._test(name, pipeline)),
+            speed=measure_speed(partial(Pipeline.load, folder), self._inputs[:TIMED]),
             invariance=measure_invariance(pipeline, self._inputs),
             note=note,
         )
@@ -135,13 +135,14 @@ class Bench:
         self._tested[name] = self._predict(pipeline, self.workspace.family.inputs(rows))
         return self._tested[name]
 
-    def _metrics(self, split: str, answers: Sequence[Any]) -> dict[str, Any]:
-        """What the variant itself, not the model that it came from, reaches on a split."""
-        rows, spec = self.workspace.splits[split].table, self.workspace.spec.evaluation
-        evaluation = self.workspace.evaluator.measure(
-            self.workspace.family.references(rows),
-            answers,
-            resamples=spec.bootstrap if split == "test" else 0,  # gates read values alone
-            confidence=spec.confidence,
-        )
-        return {"rows": rows.num_rows, "metrics": evaluation.to_json()["metrics"]}
+
+def measure_answers(workspace: Workspace, split: str, answers: Sequence[Any]) -> dict[str, Any]:
+    """Metrics of somebody's answers to the rows of a split; with intervals for the test rows."""
+    rows, spec = workspace.splits[split].table, workspace.spec.evaluation
+    evaluation = workspace.evaluator.measure(
+        workspace.family.references(rows),
+        answers,
+        resamples=spec.bootstrap if split == "test" else 0,  # gates read values alone
+        confidence=spec.confidence,
+    )
+    return {"rows": rows.num_rows, "metrics": evaluation.to_json()["metrics"]}

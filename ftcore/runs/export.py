@@ -14,6 +14,7 @@ from ftcore.files import read_json, write_json
 from ftcore.locate import is_local, locate
 from ftcore.runs.bench import Bench
 from ftcore.runs.gates import Measured, check, choose, drop
+from ftcore.runs.ladder import climb
 from ftcore.runs.licences import licence_of
 from ftcore.runs.pruning import prune_vocabulary
 from ftcore.runs.workspace import Workspace
@@ -85,9 +86,11 @@ class _Export:
             kept = [kind for kind in pool if not auto or kind in ("fp32", default)]
             export = {"left_out": self._left_out(kept), "skipped": self.skipped, "prefer": self.spec.prefer}
             sources = {kind: self._source(kind) for kind in kept}
+            ladder = self._ladder(scratch)
             told = {
                 **(export if self.gates else {}),
                 **({"pruned_vocab": self.pruned} if self.pruned else {}),
+                **({"ladder": ladder} if ladder else {}),
             }
             drift = bench.drift_reference(default)
             _write(workspace, self.encoder, workspace.folder.bundle, sources, default, told, drift)
@@ -98,6 +101,7 @@ class _Export:
                 "variants": {kind: found.to_json() for kind, found in self.found.items()},
                 "skipped": self.skipped,
                 "pruned_vocab": self.pruned,
+                "ladder": ladder,
                 "metric": workspace.metric,
                 "default": default,
                 "prefer": self.spec.prefer if self.gates else None,
@@ -161,6 +165,21 @@ class _Export:
             return ["no variant passes every gate", *told]
         parity = self.found["fp32"].parity
         return [f"fp32: {failure}" for failure in over_tolerance(self.workspace, "fp32", parity)]
+
+    def _ladder(self, scratch: Path) -> list[dict[str, Any]] | None:
+        """Teacher and students in one table; None without a teacher, or where it is gone since the training."""
+        try:
+            teacher = self.workspace.teacher
+        except UserError as error:
+            self.workspace.events.emit("warning", message=f"the teacher is not in the table: {error.what}")
+            return None
+        if teacher is None:
+            return None
+
+        def draft(encoder: TextEncoder, folder: Path, graphs: Graphs) -> Path:
+            return _write(self.workspace, encoder, folder, {"fp32": VariantSource(graphs)}, "fp32", {})
+
+        return climb(self.workspace, teacher, self.found, scratch, draft)
 
     def _draft(self, folder: Path, kind: str, graphs: Graphs) -> Path:
         return _write(self.workspace, self.encoder, folder, {kind: VariantSource(graphs)}, kind, {})

@@ -26,7 +26,7 @@ class Difference:
     """One thing that is not as it was.
 
     Args:
-        kind: version, plugin, data, base model, device, weights or metric.
+        kind: version, plugin, data, base model, teacher, device, weights or metric.
         what: which one.
         expected: in the run that is made again.
         found: now.
@@ -113,7 +113,7 @@ def compare(original: RunFolder, again: RunFolder, tolerance: float) -> list[Dif
 
 
 def of_data(original: RunFolder, again: Mapping[str, Any]) -> list[Difference]:
-    """Sources and base model whose content is not what it was; `again` is the record of the new run."""
+    """Sources, base model and teacher whose content is not what it was; `again` is the record of the new run."""
     record = original.record()
     found = []
     new = {source["split"]: source for source in again.get("data") or []}
@@ -123,10 +123,12 @@ def of_data(original: RunFolder, again: Mapping[str, Any]) -> list[Difference]:
             what = f"{source['split']} ({source['source']})"
             sums = _short(source["sha256"]), _short(read.get("sha256"))
             found.append(Difference("data", what, sums[0], sums[1], bad=True))
-    for name, digest in record.get("base_model", {}).items():
-        other = again.get("base_model", {}).get(name)
-        if other != digest:
-            found.append(Difference("base model", name, _short(digest), _short(other), bad=True))
+    for key in ("base_model", "teacher"):
+        for name, digest in record.get(key, {}).items():
+            other = again.get(key, {}).get(name)
+            if other != digest:
+                sums = _short(digest), _short(other)
+                found.append(Difference(key.replace("_", " "), name, *sums, bad=True))
     return found
 
 

@@ -12,19 +12,22 @@ from ftcore.data.augmentation import AugmentedFeatures
 from ftcore.data.features import TrainingFeatures
 from ftcore.errors import UserError
 from ftcore.modeling.lora import add_lora, merge_lora, trained_weights
+from ftcore.modeling.shrinking import keep_layers
 from ftcore.runs.workspace import Workspace, cache_dir
 from ftcore.spec.training import TrainingSpec
+from ftcore.training.distillation import TaughtFeatures
 from ftcore.training.freezing import Freezing
 from ftcore.training.frozen_layers import layers_run_once
 from ftcore.training.frozen_trunk import trunk_runs_once
 from ftcore.training.precision import choose_precision
+from ftcore_export.runtime.decoders import make_decoder
 
 
 def model_to_train(workspace: Workspace) -> torch.nn.Module:
     """The family's model, with low-rank updates where the spec has `model.lora`.
 
     Raises:
-        UserError: it has, and the model is to be sharded.
+        UserError: it has, and the model is to be sharded; or its layers cannot be left out.
     """
     spec = workspace.spec.model
     if spec.lora and workspace.spec.training.distributed == "fsdp":
@@ -33,10 +36,16 @@ def model_to_train(workspace: Workspace) -> torch.nn.Module:
             where="training.distributed",
             hint="leave `model.lora` out, or use `ddp`",
         )
-    model = workspace.family.build(workspace.base)
+    model = _built(workspace)
     if spec.lora:
         add_lora(model, spec.lora, spec.quantize_base)
     return model
+
+
+def _built(workspace: Workspace) -> torch.nn.Module:
+    """The base model with the family's head, and as many of its layers as the spec keeps."""
+    model, count = workspace.family.build(workspace.base), workspace.spec.model.keep_layers
+    return keep_layers(model, count) if count else model
 
 
 def model_to_keep(workspace: Workspace, model: torch.nn.Module) -> Any:  # noqa: ANN401 (a PreTrainedModel)
@@ -45,7 +54,7 @@ def model_to_keep(workspace: Workspace, model: torch.nn.Module) -> Any:  # noqa:
     if not spec.lora:
         return model
     if spec.quantize_base:  # merged into the weights as they were before they were cut to 4 bits
-        whole = workspace.family.build(workspace.base)
+        whole = _built(workspace)
         add_lora(whole, spec.lora)
         whole.load_state_dict(trained_weights(model), strict=False)
         model = whole
@@ -54,8 +63,11 @@ def model_to_keep(workspace: Workspace, model: torch.nn.Module) -> Any:  # noqa:
 
 
 def features_to_train_on(workspace: Workspace) -> TrainingFeatures:
-    """The training features, changed from epoch to epoch where the spec has `training.augment`."""
+    """The training features, with a teacher's outputs, or changed from epoch to epoch by `training.augment`."""
     features = workspace.features("train")
+    if workspace.teacher is not None:
+        by_token = make_decoder(workspace.family.decoder).by_token
+        return TaughtFeatures(features, workspace.taught(), by_token=by_token)
     if workspace.spec.training.augment is None:
         return features
     return AugmentedFeatures(

@@ -13,6 +13,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import torch
 import transformers
@@ -29,6 +30,7 @@ from ftcore.files import locked, read_json, write_json
 from ftcore.modeling.base_model import BaseModel, open_base, save_tokenizer
 from ftcore.plugins import LoadedTask
 from ftcore.runs.folder import RunFolder
+from ftcore.runs.teacher import Teacher, ask, open_teacher
 from ftcore.spec.sections import Spec
 from ftcore_export.files import sha256, sync
 from ftcore_export.runtime.encoding import TextEncoder
@@ -103,8 +105,9 @@ class Workspace:
         return splits
 
     def record_inputs(self) -> None:
-        """Read data and base model, and take down what they were."""
+        """Read data, teacher and base model, and take down what they were."""
         _ = self.splits
+        _ = self.teacher
         if processes.is_first() and "base_model" not in self.folder.record():
             weights = sorted(self.base.folder.glob(self.base.gguf or "*.safetensors"))
             self.folder.update(base_model={file.name: sha256(file) for file in weights})
@@ -123,11 +126,48 @@ class Workspace:
         source = open_base(str(self.folder.model.resolve()), self.base_dir) if self.trained else self.base
         return self.family.open_encoder(source, self._training_rows)
 
+    @cached_property
+    def teacher(self) -> Teacher | None:
+        """The model of `model.distill_from`, held against what this run first read of it.
+
+        Raises:
+            UserError: it cannot be learnt from, or has changed since.
+        """
+        if (ref := self.spec.model.distill_from) is None:
+            return None
+        teacher = open_teacher(ref, self.base_dir, self.family, self._training_rows)
+        before = self.folder.record().get("teacher")
+        if before is None and processes.is_first():
+            self.folder.update(teacher=teacher.files)
+        elif before is not None and before != teacher.files:
+            raise UserError(
+                "the teacher has changed since this run read it",
+                where=str(self.folder.path),
+                hint="start a new run, or bring its files back as they were",
+            )
+        return teacher
+
+    @cache  # noqa: B019 (a workspace lives as long as its command)
+    def taught(self) -> dict[str, np.ndarray]:
+        """What the teacher makes of the training rows, from the cache when it was asked before; see `ask`."""
+        teacher, family = self.teacher, self.family
+        assert teacher is not None
+        own, theirs = self.features("train"), self.tokenised("train", teacher.encoder)
+        self.events.emit("teacher_asked", rows=self.splits["train"].table.num_rows)
+        told = [self.splits.key, family.name, family.state, teacher.files]
+        told += [teacher.encoder.config.to_json(), teacher.encoder.tokenizer.to_str()]
+        folder = cache_dir() / "teacher" / _key(told)
+        with _one_at_a_time(["teacher", folder.name]):
+            return ask(teacher, family, own, theirs, self.spec.evaluation.batch_size, folder)
+
     @cache  # noqa: B019 (a workspace lives as long as its command)
     def features(self, split: str) -> FeatureStore:
+        """The rows of a split as the model reads them."""
+        return self.tokenised(split, self.encoder)
+
+    def tokenised(self, split: str, encoder: TextEncoder) -> FeatureStore:
         """The tokenised rows of a split, from the cache when the same rows were tokenised alike before."""
-        rows = self.splits[split].table
-        encoder, family = self.encoder, self.family
+        rows, family = self.splits[split].table, self.family
         told = [
             self.splits.key,
             split,

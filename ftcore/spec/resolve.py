@@ -139,6 +139,7 @@ def _file_refs(document: Document, model: type[BaseModel]) -> Iterator[tuple[Key
             key, value = (*key, "path"), value.get("path")
         if isinstance(value, str) and value:
             yield key, value
-    base: Any = document.get(("model", "base"))
-    if isinstance(base, str) and base.startswith(PATH_STARTS):
-        yield ("model", "base"), base
+    for name in ("base", "distill_from"):
+        ref: Any = document.get(("model", name))
+        if isinstance(ref, str) and ref.startswith(PATH_STARTS):
+            yield ("model", name), ref

@@ -160,6 +160,15 @@ class ModelSpec(Section):
     )
     max_length: int = Field(256, ge=4, le=131_072, description="Tokens of one input; longer inputs are cut.")
     dropout: float | None = Field(None, ge=0, lt=1, description="Overrides every dropout of the base model.")
+    distill_from: str | None = Field(
+        None,
+        min_length=1,
+        description="The teacher, whose outputs for the training rows are learnt beside the labels: a run's folder, or"
+        " a fine-tuned model as in `base`.",
+    )
+    keep_layers: int | None = Field(
+        None, ge=1, description="So many of the base model's layers, evenly spaced; all unless given."
+    )
     lora: LoraSpec | None = Field(None, description="Everything trains unless given.")
     quantize_base: Literal["nf4"] | None = Field(
         None, description="QLoRA: the frozen weights in 4 bits; needs `lora`, bitsandbytes and a GPU."
@@ -210,4 +219,15 @@ class Spec(Section):
             )
         if self.model.lora and self.training.distributed == "fsdp":
             raise ValueError("`training.distributed: fsdp` cannot be used with `model.lora`: use `ddp`")
+        return self
+
+    @model_validator(mode="after")
+    def _teacher_fits(self) -> Spec:
+        if self.training.distillation and not self.model.distill_from:
+            raise ValueError("`training.distillation` needs a teacher: name it in `model.distill_from`")
+        if self.model.distill_from and self.training.augment:
+            raise ValueError(
+                "`training.augment` changes rows, and the teacher of `model.distill_from` answered them as they were:"
+                " give one"
+            )
         return self

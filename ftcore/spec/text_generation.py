@@ -148,4 +148,6 @@ class TextGenerationSpec(Spec):
             raise ValueError(
                 "`training.augment` changes sources whose target would no longer hold: leave it out"
             )
+        if self.model.distill_from:
+            raise ValueError("`model.distill_from` is for models that read, not for those that write")
         return self

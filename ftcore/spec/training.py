@@ -77,6 +77,20 @@ class AugmentSpec(Section):
         return self
 
 
+class DistillationSpec(Section):
+    """How much is learnt from the teacher of `model.distill_from`, and how."""
+
+    temperature: float = Field(
+        2.0,
+        gt=0,
+        le=100,
+        description="The outputs of both are divided by it: above 1 small chances count more.",
+    )
+    weight: float = Field(
+        0.5, gt=0, le=1, description="Share of the teacher in the loss; the rest is that of the labels."
+    )
+
+
 class TrainingSpec(Section):
     """How it is fine-tuned."""
 
@@ -129,6 +143,9 @@ class TrainingSpec(Section):
         None, ge=2, le=100, description="Evaluate and keep the mean of the weights at the last evaluations."
     )
     augment: AugmentSpec | None = Field(None, description="Off unless given.")
+    distillation: DistillationSpec | None = Field(
+        None, description="Needs `model.distill_from`; its own defaults hold there unless given."
+    )
     seed: Seed = Field(42, description="Of initialisation, order and dropout.")
     seeds: list[Seed] | None = Field(
         None,

@@ -1,4 +1,4 @@
-"""The loss of one micro-batch and its gradients, with what R-Drop, mixup and FGM make of them.
+"""The loss of one micro-batch and its gradients, with what a teacher, R-Drop, mixup and FGM make of them.
 
 The engine knows one call, `Objective.backward`. Random numbers come from torch's generators, which checkpoints keep.
 """
@@ -15,7 +15,8 @@ from torch import nn
 from ftcore.errors import UserError
 from ftcore.families.base import Batch, Family
 from ftcore.modeling.layers import trunk_of
-from ftcore.spec.training import TrainingSpec
+from ftcore.spec.training import DistillationSpec, TrainingSpec
+from ftcore.training.distillation import teacher_outputs, without_teacher
 
 
 class Objective:
@@ -38,6 +39,7 @@ class Objective:
         self.rdrop = training.rdrop
         self.mixup: float | None = getattr(training, "mixup", None)
         self.fgm = training.fgm
+        self.distillation = training.distillation or DistillationSpec()
         self._autocast = autocast
         self._backward = backward
 
@@ -62,18 +64,27 @@ class Objective:
             return self._rdrop(model, batch, self.rdrop)
         if self.mixup is not None:
             return self._mixup(model, batch, self.mixup)
-        return self.family.loss(self._outputs(model, batch), batch)
+        return self._plain(self._outputs(model, batch), batch)
+
+    def _plain(self, outputs: dict[str, torch.Tensor], batch: Batch) -> torch.Tensor:
+        """The loss of the labels; with a teacher, its share of it is the divergence from the teacher's outputs."""
+        loss, taught = self.family.loss(outputs, batch), teacher_outputs(batch)
+        if not taught:
+            return loss
+        share = self.distillation.weight
+        divergence = self.family.distillation(outputs, taught, batch, self.distillation.temperature)
+        return (1 - share) * loss + share * divergence
 
     def _outputs(self, model: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
         with self._autocast():
-            return self.family.outputs(model, batch)
+            return self.family.outputs(model, without_teacher(batch))
 
     def _rdrop(self, model: nn.Module, batch: Batch, alpha: float) -> torch.Tensor:
         """Half of R-Drop's loss (Liang et al. 2021), so that alpha 0 is the plain loss: both passes in one batch."""
         twice = {name: torch.cat([value, value]) for name, value in batch.items()}
         both = self._outputs(model, twice)
         one, other = ({name: value.chunk(2)[i] for name, value in both.items()} for i in (0, 1))
-        plain = 0.5 * self.family.loss(both, twice)
+        plain = 0.5 * self._plain(both, twice)
         return plain + 0.5 * alpha * self.family.divergence(one, other, batch)
 
     def _mixup(self, model: nn.Module, batch: Batch, alpha: float) -> torch.Tensor:
@@ -83,7 +94,7 @@ class Objective:
         with mixed_representations(model, share, partner):
             outputs = self._outputs(model, batch)
         others = {name: value[partner.to(value.device)] for name, value in batch.items()}
-        return share * self.family.loss(outputs, batch) + (1 - share) * self.family.loss(outputs, others)
+        return share * self._plain(outputs, batch) + (1 - share) * self._plain(outputs, others)
 
 
 @contextmanager

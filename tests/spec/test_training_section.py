@@ -37,6 +37,7 @@ def spec_of(
         ({"mixup": 0.2, "fgm": 1.0}, ("`mixup`", "`fgm`")),
         ({"seeds": [1, 1]}, ("`seeds`",)),
         ({"loss": "mse"}, ("`training.loss`", "cross_entropy")),
+        ({"distillation": {}}, ("`training.distillation`", "`model.distill_from`")),
     ],
     ids=str,
 )
@@ -70,6 +71,12 @@ def test_lora_is_one_way_to_freeze() -> None:
         spec_of(model={"quantize_base": "nf4"})
     with pytest.raises(ValidationError, match=r"`training.distributed: fsdp`"):
         spec_of({"distributed": "fsdp"}, {"lora": {}})
+
+
+def test_a_teacher_knows_the_rows_as_they_are() -> None:
+    with pytest.raises(ValidationError, match=r"`training.augment`.*`model.distill_from`"):
+        spec_of({"augment": {"swap": 0.1}}, {"distill_from": "x"})
+    assert spec_of(model={"distill_from": "x"}).training.distillation is None
 
 
 def test_everything_at_once_comes_back_from_its_json() -> None:

@@ -1,0 +1,84 @@
+"""Teacher, student and the student's other variants in one table: quality against size and latency."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ftcore.evaluation.predict import predict
+from ftcore.families import make_family
+from ftcore.families.base import Family
+from ftcore.runs.bench import TIMED, measure_answers
+from ftcore.runs.gates import Measured
+from ftcore.runs.teacher import Teacher
+from ftcore.runs.workspace import Workspace
+from ftcore_export.exporter.onnx_graph import MAX_BYTES, export_graph
+from ftcore_export.exporter.sensitivity import Graphs
+from ftcore_export.exporter.speed import Speed, measure_speed
+from ftcore_export.runtime.encoding import TextEncoder
+from ftcore_export.runtime.pipeline import Pipeline
+
+#: Writes a bundle of fp32 graphs, with an encoder, to a folder.
+Draft = Callable[[TextEncoder, Path, Graphs], Path]
+
+
+def climb(
+    workspace: Workspace, teacher: Teacher, students: Mapping[str, Measured], scratch: Path, draft: Draft
+) -> list[dict[str, Any]]:
+    """The rows of the table, the teacher's first: model, variant, bytes, metrics of the test rows, speed.
+
+    The teacher answers the test rows in torch. It is timed as fp32 graphs in the runtime that the students are timed
+    in; one that is too large for them has no speed.
+    """
+    family = make_family(workspace.spec)
+    family.restore(workspace.family.state)
+    model = teacher.build(family)
+    quality = _quality(workspace, teacher, family, model)
+    size = sum(weight.nbytes for weight in model.parameters())
+    speed = None
+    if size <= MAX_BYTES:
+        speed = _speed(workspace, teacher, family, model, scratch, draft)
+    return [
+        _row("teacher", "fp32", size, quality, speed),
+        *(_row("student", name, one.bytes, one.test, one.speed) for name, one in students.items()),
+    ]
+
+
+def _row(model: str, variant: str, size: int, test: Mapping[str, Any], speed: Speed | None) -> dict[str, Any]:
+    taken = speed.to_json() if speed else None
+    return {"model": model, "variant": variant, "bytes": size, "test": test, "speed": taken}
+
+
+def _quality(
+    workspace: Workspace, teacher: Teacher, family: Family[Any], model: torch.nn.Module
+) -> dict[str, Any]:
+    """Metrics of the test rows, with thresholds that were tuned on the validation rows as the student's are."""
+    answers: list[Any] = []
+    for split in ("validation", "test"):
+        rows, features = workspace.splits[split].table, workspace.tokenised(split, teacher.encoder)
+        outputs = predict(model, family, features, workspace.spec.evaluation.batch_size)
+        if split == "validation":
+            family.tune(outputs, features, rows)
+        answers = family.answers(outputs, features, rows)
+    return measure_answers(workspace, "test", answers)
+
+
+def _speed(
+    workspace: Workspace,
+    teacher: Teacher,
+    family: Family[Any],
+    model: torch.nn.Module,
+    scratch: Path,
+    draft: Draft,
+) -> Speed:
+    graphs = {
+        graph.name: export_graph(graph, scratch / f"teacher.{graph.name}.onnx")
+        for graph in family.graphs(model, teacher.encoder)
+    }
+    folder = draft(teacher.encoder, scratch / "draft-teacher", graphs)
+    inputs = family.inputs(workspace.splits.validation.table.slice(0, TIMED))
+    return measure_speed(partial(Pipeline.load, folder), inputs)

@@ -1,0 +1,121 @@
+"""The teacher of `model.distill_from`: opened, and asked once about the training rows."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from ftcore.data.cache import read_manifest, write_folder
+from ftcore.data.features import FeatureStore
+from ftcore.errors import ModelError, UserError
+from ftcore.evaluation.predict import predict
+from ftcore.families.base import Family
+from ftcore.locate import locate
+from ftcore.modeling.base_model import BaseModel, names_a_path, open_base
+from ftcore.runs.folder import RunFolder
+from ftcore_export.files import sha256
+from ftcore_export.runtime.decoders import make_decoder
+from ftcore_export.runtime.encoding import TextEncoder
+
+_WHERE = "model.distill_from"
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A fine-tuned model to learn from.
+
+    Args:
+        base: its folder.
+        encoder: its own tokenizer.
+        files: SHA-256 of configuration and weights, by file.
+    """
+
+    base: BaseModel
+    encoder: TextEncoder
+    files: Mapping[str, str]
+
+    def build(self, family: Family[Any]) -> torch.nn.Module:
+        """It in torch, float32, on the CPU, in eval mode, with its outputs in the family's order.
+
+        Raises:
+            ModelError: it was fine-tuned for something else.
+        """
+        base = replace(
+            self.base, config=copy.deepcopy(self.base.config)
+        )  # to build a model changes its config
+        return family.build_teacher(base)
+
+
+def open_teacher(ref: str, base_dir: Path, family: Family[Any], train: Callable[[], pa.Table]) -> Teacher:
+    """The teacher that `ref` names: a run, or a model as `model.base` names it.
+
+    Args:
+        train: gives the training rows.
+
+    Raises:
+        UserError: there is none; its run is one of another family, or has no model yet.
+    """
+    try:
+        if names_a_path(ref, base_dir):
+            run = RunFolder(locate(ref, base_dir))
+            ref = str((_model_of(run, family) if run.record_file.is_file() else run.path).resolve())
+        base = open_base(ref, base_dir)
+    except UserError as error:
+        raise ModelError(f"the teacher does not open: {error.what}", where=_WHERE, hint=error.hint) from error
+    files = [base.folder / "config.json", *sorted(base.folder.glob(base.gguf or "*.safetensors"))]
+    encoder = family.open_encoder(base, train)
+    return Teacher(base, encoder, {file.name: sha256(file) for file in files if file.is_file()})
+
+
+def _model_of(run: RunFolder, family: Family[Any]) -> Path:
+    """The fine-tuned model of a run."""
+    record = run.record()
+    if record["family"] != family.name:
+        raise ModelError(f"its run is one of the family {record['family']}, not of {family.name}")
+    if not run.model.is_dir():
+        raise ModelError("its run has no model yet", hint=f"finish it with `ftcore resume {run.path}`")
+    return run.model
+
+
+def ask(
+    teacher: Teacher,
+    family: Family[Any],
+    own: FeatureStore,
+    theirs: FeatureStore,
+    batch_size: int,
+    folder: Path,
+) -> dict[str, np.ndarray]:
+    """What the teacher makes of some rows: output name -> float32 [features, ...], memory-mapped from `folder`.
+
+    It is asked once: what lies in `folder` already is its answer.
+
+    Args:
+        own, theirs: the rows as student and teacher read them.
+
+    Raises:
+        UserError: it was fine-tuned for something else, or answers by token and reads other tokens.
+    """
+    if make_decoder(family.decoder).by_token and not own.has_tokens_of(theirs):
+        raise UserError(
+            "the teacher answers by token, and its tokens are not the student's",
+            where=_WHERE,
+            hint="take a `model.base` with the teacher's tokenizer, or a teacher with that of the base",
+        )
+    if (names := read_manifest(folder)) is None:
+        model = teacher.build(family).to("cuda" if torch.cuda.is_available() else "cpu")
+        outputs = predict(model, family, theirs, batch_size)
+        with write_folder(folder) as (made, content):
+            for name, values in outputs.items():
+                np.save(made / f"{name}.npy", values, allow_pickle=False)
+            content["outputs"] = list(outputs)
+        names = {"outputs": list(outputs)}
+    return {
+        name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names["outputs"]
+    }
