@@ -88,6 +88,7 @@ class Bench:
             "data": {
                 **{split: str(path.resolve()) for split, path in self.data.items()},
                 "sample": {"validation": 16 if few else None},
+                "where": [{"column": "question", "present": True}],  # CMRC has some without
             },
             "model": {"base": self.args.base, "max_length": WINDOW, "stride": STRIDE, "dropout": 0.0},
             "training": {

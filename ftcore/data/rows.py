@@ -143,7 +143,7 @@ def _prepared(prepare: PrepareRow | None, spec: Spec, row: dict[str, Any], place
 def _meets(condition: Condition, row: Mapping[str, Any]) -> bool:
     """Whether a row is kept. A cell without a value meets nothing."""
     value = row.get(condition.column)
-    if value is None or (isinstance(value, str) and not value.strip()):
+    if value is None or (isinstance(value, str) and not value.strip()) or value != value:  # NaN
         return False
     if condition.one_of is not None and _as_text(value, condition.column) not in condition.one_of:
         return False

@@ -82,17 +82,20 @@ SourceField = Annotated[
 class Condition(Section):
     """Keeps the rows whose column meets every bound given; rows without a value are dropped."""
 
-    model_config = ConfigDict(json_schema_extra={"anyOf": [_given("min"), _given("max"), _given("one_of")]})
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [_given("min"), _given("max"), _given("one_of"), _given("present")]}
+    )
 
     column: str = Field(min_length=1, description="The column's name in the source.")
     min: float | None = Field(None, description="Smallest value kept.")
     max: float | None = Field(None, description="Largest value kept.")
     one_of: list[str] | None = Field(None, min_length=1, description="The values kept, as text.")
+    present: Literal[True] | None = Field(None, description="Any value is kept; nothing and blanks are not.")
 
     @model_validator(mode="after")
     def _some_bound(self) -> Condition:
-        if self.min is None and self.max is None and self.one_of is None:
-            raise ValueError("give at least one of `min`, `max` and `one_of`")
+        if all(bound is None for bound in (self.min, self.max, self.one_of, self.present)):
+            raise ValueError("give at least one of `min`, `max`, `one_of` and `present`")
         return self
 
 

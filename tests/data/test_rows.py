@@ -31,6 +31,7 @@ def staged(folder, content, name="a.csv", **data):
         ({"max": 0.5}, ["t2"]),
         ({"one_of": ["1", "2"]}, ["t5", "t7"]),
         ({"one_of": ["0.9", "1"], "max": 0.95}, ["t0"]),
+        ({"present": True}, ["t0", "t1", "t2", "t5", "t6", "t7"]),
     ],
 )
 def test_where(tmp_path, condition, kept):
@@ -45,6 +46,9 @@ def test_where_on_typed_values_and_several_conditions(tmp_path):
     ]
     conditions = [{"column": "ok", "one_of": ["true"]}, {"column": "n", "one_of": ["1", "2", "5"]}]
     assert staged(tmp_path, rows, where=conditions)[1].table["text"].to_pylist() == ["t0", "t4"]
+    rows[1]["n"] = float("nan")
+    there = [{"column": "n", "present": True}]
+    assert staged(tmp_path, rows, where=there)[1].table["text"].to_pylist() == ["t0", "t3", "t4"]
 
 
 def test_where_on_a_cell_that_is_no_number(tmp_path):
