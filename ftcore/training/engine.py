@@ -333,9 +333,8 @@ class _Loop:
         if self.average:
             self.average.after_step()
         self.optimizer.zero_grad()
-        if (
-            scaler is not None and scaler.get_scale() < 1
-        ):  # it passes over steps and scales down until they fit
+        # The scaler passes over steps, and scales down until they fit.
+        if scaler is not None and scaler.get_scale() < 1:
             raise RunFailed(
                 f"the loss of step {self.progress.step + 1} is not finite in fp16 however it is scaled; the last"
                 " checkpoint stands\n  help: train in `precision: bf16` or `fp32`"
