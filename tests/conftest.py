@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from bundles import bundle_arguments, copy_bundle, tiny, tiny_bundle  # noqa: F401 (fixtures)
+from generation_models import exported_writer  # noqa: F401 (fixture)
 from models import tiny_base  # noqa: F401 (fixture)
 from spec_text import VALID
 from writing import make_writing_bundle, writing_bundle  # noqa: F401 (fixtures)

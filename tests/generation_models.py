@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-VOCABULARY = 99
-ENCODER_DECODERS = ("bart", "m2m_100", "marian", "mbart", "pegasus", "t5", "t5-gated")
+import pytest
+
+VOCABULARY, POSITIONS = 99, 300
+ENCODER_DECODERS = ("bart", "m2m_100", "marian", "mbart", "mt5", "pegasus", "t5", "t5-gated")
 DECODERS = ("gpt2", "llama", "qwen2", "qwen3")
 
 
@@ -16,8 +20,9 @@ def tiny_writer(kind: str) -> Any:
 
     torch.manual_seed(0)
     ids = {"vocab_size": VOCABULARY, "pad_token_id": 1, "eos_token_id": 2, "bos_token_id": 0}
-    if kind.startswith("t5"):
-        config = transformers.T5Config(
+    if kind in ("t5", "t5-gated", "mt5"):
+        config = transformers.AutoConfig.for_model(
+            kind.removesuffix("-gated"),
             **ids,
             d_model=32,
             d_kv=8,
@@ -25,11 +30,11 @@ def tiny_writer(kind: str) -> Any:
             num_layers=2,
             num_heads=4,
             decoder_start_token_id=1,
-            feed_forward_proj="gated-gelu" if kind == "t5-gated" else "relu",
+            feed_forward_proj="relu" if kind == "t5" else "gated-gelu",
         )
-        model = transformers.T5ForConditionalGeneration(config)
+        model = transformers.AutoModelForSeq2SeqLM.from_config(config)
     elif kind == "gpt2":
-        config = transformers.GPT2Config(**ids, n_embd=32, n_layer=2, n_head=4, n_positions=64)
+        config = transformers.GPT2Config(**ids, n_embd=32, n_layer=2, n_head=4, n_positions=POSITIONS)
         model = transformers.GPT2LMHeadModel(config)
     elif kind in DECODERS:
         config = transformers.AutoConfig.for_model(
@@ -40,7 +45,7 @@ def tiny_writer(kind: str) -> Any:
             num_hidden_layers=2,
             num_attention_heads=4,
             num_key_value_heads=2,
-            max_position_embeddings=64,
+            max_position_embeddings=POSITIONS,
             head_dim=8,
         )
         model = transformers.AutoModelForCausalLM.from_config(config)
@@ -52,7 +57,7 @@ def tiny_writer(kind: str) -> Any:
             **ids,
             **sizes,
             d_model=32,
-            max_position_embeddings=64,
+            max_position_embeddings=POSITIONS,
             decoder_start_token_id=2,
             decoder_vocab_size=VOCABULARY,
         )
@@ -63,3 +68,38 @@ def tiny_writer(kind: str) -> Any:
             if parameter.dim() > 1:
                 parameter.normal_(0, 0.3)
     return model.eval()
+
+
+@pytest.fixture(scope="session")
+def exported_writer(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Any, Path]]:
+    """Gives `tiny_writer` of a kind and the folder of its graphs, exported once a session."""
+    from ftcore.families.generation_graphs import decoder_graphs, encoder_decoder_graphs
+    from ftcore_export.exporter.onnx_graph import export_graph
+
+    made: dict[str, tuple[Any, Path]] = {}
+
+    def export(kind: str) -> tuple[Any, Path]:
+        if kind not in made:
+            model, folder = tiny_writer(kind), tmp_path_factory.mktemp(kind)
+            graphs = decoder_graphs(model) if kind in DECODERS else encoder_decoder_graphs(model)
+            for graph in graphs:
+                export_graph(graph, folder / f"{graph.name}.onnx")
+            made[kind] = model, folder
+        return made[kind]
+
+    return export
+
+
+def open_graphs(kind: str, folder: Path, suffix: str = "") -> Any:
+    """The graphs of a writer (`suffix` names a variant) as the searches see them."""
+    from ftcore_export.runtime.generation.graphs import GraphDecoder, GraphEncoderDecoder, layers_of
+    from ftcore_export.runtime.session import GraphSession
+
+    def session(role: str) -> GraphSession:
+        name = f"{role}{suffix}.onnx"
+        return GraphSession((folder / name).read_bytes(), name, outputs=[], threads=1)
+
+    decoder = session("decoder")
+    if kind in DECODERS:
+        return GraphDecoder(decoder, layers_of(decoder))
+    return GraphEncoderDecoder(session("encoder"), decoder, layers_of(decoder))

@@ -41,7 +41,7 @@ def print_export(report: dict[str, Any]) -> None:
             if not variants[report["default"]]["failures"]
             else f"no variant passes every gate; the bundle answers with {report['default']}"
         )
-    if report["ladder"]:
+    if report.get("ladder"):  # a run of an older version has none
         print_text("\nteacher and student on the test rows")
         print_table(
             ["model", "variant", "MB", f"test {metric}", "p50", "rows/s, batches of 32"],

@@ -25,7 +25,9 @@ from ftcore.families.losses import distillation_kl, symmetric_kl
 from ftcore.modeling.base_model import BaseModel, open_base, open_encoder
 from ftcore.spec.sections import Spec
 from ftcore_export.exporter.graph import Graph
+from ftcore_export.exporter.parity import Parity, compare
 from ftcore_export.runtime.encoding import TextEncoder
+from ftcore_export.runtime.pipeline import Pipeline
 
 SpecT = TypeVar("SpecT", bound=Spec)
 
@@ -33,6 +35,10 @@ SpecT = TypeVar("SpecT", bound=Spec)
 Batch = dict[str, torch.Tensor]
 #: Metrics of the rows at these indices (int64, with repetition): name -> value.
 Scorer = Callable[[np.ndarray], Mapping[str, float]]
+#: What `respond` gave for some rows by name, and the answers that were made of it.
+Responses = tuple[Mapping[str, np.ndarray], Sequence[Any]]
+#: Parity of a pipeline that gave these responses.
+Comparison = Callable[[Pipeline, Responses], Parity]
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,11 @@ class Stored(Protocol):
     lengths: np.ndarray
     #: What the features were tokenised with.
     encoder: TextEncoder
+
+    def __len__(self) -> int: ...
+
+    def batch(self, indices: np.ndarray) -> Batch:
+        """The features at `indices`, padded to the longest: name -> tensor [features, ...] on the CPU."""
 
     def column(self, name: str) -> np.ndarray:
         """A fixed feature, or one kept aside: [features, ...]; ragged ones are filled up with -1."""
@@ -326,3 +337,15 @@ class Family(ABC, Generic[SpecT]):
     @abstractmethod
     def graphs(self, model: torch.nn.Module, encoder: TextEncoder) -> list[Graph]:
         """The ONNX graphs of this family."""
+
+    def comparison(
+        self, model: torch.nn.Module, features: Stored, reference: Responses, ids: Sequence[Any]
+    ) -> Comparison:
+        """What holds graphs against torch: by outputs and answers, unless a family knows better.
+
+        Args:
+            model: in torch; it stays in memory where a family looks into it again.
+            reference: its responses for these features.
+            ids: of their rows, for messages.
+        """
+        return lambda _, candidate: compare(reference[0], candidate[0], reference[1], candidate[1], ids)

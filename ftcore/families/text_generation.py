@@ -13,9 +13,21 @@ import torch
 import transformers
 from torch.nn import functional as F
 
-from ftcore.families.base import Batch, Family, Features, RowError, Scorer, Scores, Stored, length_plan
+from ftcore.families.base import (
+    Batch,
+    Comparison,
+    Family,
+    Features,
+    Responses,
+    RowError,
+    Scorer,
+    Scores,
+    Stored,
+    length_plan,
+)
 from ftcore.families.generation_graphs import decoder_graphs, encoder_decoder_graphs
 from ftcore.families.generation_measures import Target, TextMeasures, require_packages
+from ftcore.families.generation_parity import token_by_token
 from ftcore.families.losses import symmetric_kl
 from ftcore.families.torch_sequences import TorchDecoder, TorchEncoderDecoder, positions
 from ftcore.modeling.base_model import BaseModel, load_weights, open_base, with_dropout
@@ -215,6 +227,10 @@ class TextGeneration(Family[TextGenerationSpec]):
         labels[:, : len(self._frame.target_before)] = IGNORED  # given in generation as well
         return labels
 
+    def learnt(self, batch: Batch) -> torch.Tensor:
+        """Which of the logits name a token that is learnt, bool [rows, tokens]."""
+        return self.targets(batch) != IGNORED
+
     def loss(self, outputs: Mapping[str, torch.Tensor], batch: Batch) -> torch.Tensor:
         """Sum over the targets' tokens of the cross-entropy, with label smoothing (Szegedy et al. 2016)."""
         return F.cross_entropy(
@@ -227,13 +243,13 @@ class TextGeneration(Family[TextGenerationSpec]):
 
     def weight(self, batch: Batch) -> torch.Tensor:
         """Target tokens that are learnt."""
-        return (self.targets(batch) != IGNORED).sum().float()
+        return self.learnt(batch).sum().float()
 
     def divergence(
         self, one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor], batch: Batch
     ) -> torch.Tensor:
         """Of the learnt tokens alone."""
-        learnt = self.targets(batch) != IGNORED
+        learnt = self.learnt(batch)
         return symmetric_kl(one["logits"][learnt], other["logits"][learnt]).sum()
 
     # -- answers and metrics -------------------------------------------------------------------------------
@@ -344,6 +360,12 @@ class TextGeneration(Family[TextGenerationSpec]):
     def graphs(self, model: torch.nn.Module, encoder: TextEncoder) -> list[Graph]:
         """Encoder and decoder, or the decoder alone; the decoder's one graph serves the first and all later steps."""
         return encoder_decoder_graphs(model) if self._has_encoder else decoder_graphs(model)
+
+    def comparison(
+        self, model: torch.nn.Module, features: Stored, reference: Responses, ids: Sequence[Any]
+    ) -> Comparison:
+        """Token by token, with torch at hand to tell a tie."""
+        return token_by_token(self, model, features, reference, ids)
 
 
 def _text(row: Mapping[str, Any], column: str) -> str:

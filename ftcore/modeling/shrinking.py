@@ -31,9 +31,8 @@ def keep_layers(model: nn.Module, count: int) -> nn.Module:
     kept = np.unique(np.linspace(0, len(stack) - 1, count).round().astype(int)).tolist()
     config = copy.deepcopy(whole.config)
     config.num_hidden_layers = count
-    if isinstance(
-        kinds := getattr(config, "layer_types", None), list
-    ):  # ModernBERT: which attention each has
+    kinds = getattr(config, "layer_types", None)  # ModernBERT: which attention each has
+    if isinstance(kinds, list):
         config.layer_types = [kinds[layer] for layer in kept]
     (prefix,) = (name for name, module in whole.named_modules() if module is stack)
     places = {str(layer): str(place) for place, layer in enumerate(kept)}

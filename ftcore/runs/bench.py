@@ -12,15 +12,14 @@ import torch
 
 from ftcore.data.features import FeatureStore
 from ftcore.evaluation.predict import predict
-from ftcore.families.text_generation import TextGeneration
 from ftcore.runs.gates import Measured
-from ftcore.runs.generation_parity import compare_answers, largest_difference
 from ftcore.runs.workspace import Workspace
 from ftcore_export.exporter.invariance import measure_invariance
-from ftcore_export.exporter.parity import Parity, compare
+from ftcore_export.exporter.parity import Parity
 from ftcore_export.exporter.sensitivity import Graphs, Operator, fewest, mix, rank
 from ftcore_export.exporter.speed import measure_speed
 from ftcore_export.runtime.bundle import read_bundle
+from ftcore_export.runtime.decoders import make_decoder
 from ftcore_export.runtime.encoding import TextEncoder
 from ftcore_export.runtime.pipeline import Pipeline
 from ftcore_export.runtime.reference import Reference, unknown_id
@@ -51,18 +50,19 @@ class Bench:
         draft: Draft,
     ) -> None:
         self.workspace = workspace
+        self.encoder = encoder
         self.scratch = scratch
         self.draft = draft
         family, split = workspace.family, workspace.splits.validation
         self._inputs = family.inputs(split.table)
         rows = split.table.slice(0, workspace.spec.export.parity_rows)
-        self._features = FeatureStore.build(rows, family, encoder, scratch / "features.arrow")
-        self._outputs = predict(model, family, self._features, workspace.spec.evaluation.batch_size)
-        self._answers = family.answers(self._outputs, self._features, rows)
-        # Written answers are held against torch token by token, so it has to stay.
-        self._model = model if isinstance(family, TextGeneration) else None
+        features = FeatureStore.build(rows, family, encoder, scratch / "features.arrow")
+        outputs = predict(model, family, features, workspace.spec.evaluation.batch_size)
+        reference = outputs, family.answers(outputs, features, rows)
+        ids = split.origin.slice(0, rows.num_rows).to_pylist()
+        self._compared = rows.num_rows
+        self._compare = family.comparison(model, features, reference, ids)
         self._tested: dict[str, list[Any]] = {}  # each measured variant's answers to the test rows
-        self._ids = split.origin.slice(0, rows.num_rows).to_pylist()
 
     def measure(self, name: str, graphs: Graphs, note: Mapping[str, Any]) -> Measured:
         """Everything that is said of a variant."""
@@ -109,11 +109,10 @@ class Bench:
         inputs = workspace.family.inputs(workspace.splits.test.table.slice(0, _REFERENCE_ROWS))
         if not inputs:
             return None
-        pipeline = Pipeline.load(self._folder(name))
-        prepared = pipeline.decoder.prepare(inputs, pipeline.encoder)
+        decoder = make_decoder(workspace.family.decoder)
+        prepared = decoder.prepare(inputs, self.encoder)
         answers = self._tested[name][: len(inputs)]
-        unknown = unknown_id(pipeline.encoder.tokenizer)
-        return Reference.of(prepared, answers, pipeline.labels, unknown).to_json()
+        return Reference.of(prepared, answers, decoder.labels, unknown_id(self.encoder.tokenizer)).to_json()
 
     def _folder(self, name: str) -> Path:
         return self.scratch / f"draft-{name}"
@@ -122,13 +121,8 @@ class Bench:
         return pipeline.predict(inputs, top_k=self.workspace.family.top_k)
 
     def _parity(self, pipeline: Pipeline) -> Parity:
-        inputs, family = self._inputs[: len(self._ids)], self.workspace.family
-        found = pipeline.respond(inputs, top_k=family.top_k)
-        if not isinstance(family, TextGeneration):
-            return compare(self._outputs, found[0], self._answers, found[1], self._ids)
-        own = dict(self._outputs), self._answers
-        widest = largest_difference(family, self._model, pipeline.writer, self._features)
-        return compare_answers(family, self._model, self._features, own, found, self._ids, widest)
+        found = pipeline.respond(self._inputs[: self._compared], top_k=self.workspace.family.top_k)
+        return self._compare(pipeline, found)
 
     def _test(self, name: str, pipeline: Pipeline) -> list[Any]:
         rows = self.workspace.splits.test.table

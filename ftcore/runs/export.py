@@ -72,7 +72,7 @@ class _Export:
             others = [kind for kind in listed if kind not in ("fp32", "int8_mixed")]
             first = ["fp32"] if self.gates or {"fp32", "int8_mixed"} & {*listed} else []
             for kind in first + others:
-                made = {r: KINDS[kind].make(p, scratch / f"{r}.{kind}.onnx") for r, p in base.items()}
+                made = {r: KINDS[kind](p, scratch / f"{r}.{kind}.onnx") for r, p in base.items()}
                 self._measure(bench, kind, made)
             if "int8_mixed" in listed or (auto and self._misses_budget("int8")):
                 self._mix(bench, base)

@@ -17,6 +17,7 @@ from ftcore.spec.export import PruneSpec
 from ftcore_export.exporter.parity import compare
 from ftcore_export.exporter.prune_vocab import prune
 from ftcore_export.runtime.encoding import TextEncoder
+from ftcore_export.runtime.reference import unknown_id
 
 
 def prune_vocabulary(
@@ -90,8 +91,5 @@ def _filled(features: FeatureStore, index: int, encoder: TextEncoder) -> np.ndar
 
 def _unknown(encoder: TextEncoder, ids: list[np.ndarray]) -> float:
     """Share of unknown pieces; 0 where the tokenizer has none (it spells in bytes)."""
-    model = encoder.tokenizer.model
-    piece = getattr(model, "unk_token", None)
-    index = encoder.tokenizer.token_to_id(piece) if piece else getattr(model, "unk_id", None)
-    everything = np.concatenate(ids)
-    return float((everything == index).mean()) if index is not None else 0.0
+    unknown = unknown_id(encoder.tokenizer)
+    return 0.0 if unknown is None else float((np.concatenate(ids) == unknown).mean())

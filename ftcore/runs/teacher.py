@@ -47,10 +47,8 @@ class Teacher:
         Raises:
             ModelError: it was fine-tuned for something else.
         """
-        base = replace(
-            self.base, config=copy.deepcopy(self.base.config)
-        )  # to build a model changes its config
-        return family.build_teacher(base)
+        config = copy.deepcopy(self.base.config)  # to build a model changes it
+        return family.build_teacher(replace(self.base, config=config))
 
 
 def open_teacher(ref: str, base_dir: Path, family: Family[Any], train: Callable[[], pa.Table]) -> Teacher:
@@ -108,14 +106,16 @@ def ask(
             where=_WHERE,
             hint="take a `model.base` with the teacher's tokenizer, or a teacher with that of the base",
         )
-    if (names := read_manifest(folder)) is None:
+    manifest = read_manifest(folder)
+    if manifest is None:
         model = teacher.build(family).to("cuda" if torch.cuda.is_available() else "cpu")
         outputs = predict(model, family, theirs, batch_size)
         with write_folder(folder) as (made, content):
             for name, values in outputs.items():
                 np.save(made / f"{name}.npy", values, allow_pickle=False)
             content["outputs"] = list(outputs)
-        names = {"outputs": list(outputs)}
+        manifest = {"outputs": list(outputs)}
     return {
-        name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names["outputs"]
+        name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        for name in manifest["outputs"]
     }

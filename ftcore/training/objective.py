@@ -107,9 +107,8 @@ def mixed_representations(model: nn.Module, share: float, partner: torch.Tensor)
     model = getattr(model, "module", model)
     trunk = trunk_of(model)
     parts = [part for part in model.children() if part is not trunk]
-    if (
-        trunk is model or not parts or hasattr(model, "score")
-    ):  # `score` reads each token, and one is picked later
+    # `score` reads each token, and one is picked later.
+    if trunk is model or not parts or hasattr(model, "score"):
         raise UserError(
             f"{type(model).__name__} has no head that reads one representation a row",
             where="training.mixup",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,43 +10,22 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from generation_models import DECODERS, ENCODER_DECODERS, VOCABULARY, tiny_writer
+from generation_models import DECODERS, ENCODER_DECODERS, VOCABULARY, open_graphs
 
-from ftcore.families.generation_graphs import decoder_graphs, encoder_decoder_graphs
 from ftcore.families.torch_sequences import TorchDecoder, TorchEncoderDecoder
-from ftcore_export.exporter.onnx_graph import export_graph
 from ftcore_export.exporter.quantize import quantize_int8
-from ftcore_export.runtime.generation.graphs import GraphDecoder, GraphEncoderDecoder, layers_of
 from ftcore_export.runtime.generation.search import write
 from ftcore_export.runtime.generation.settings import GenerationSettings
-from ftcore_export.runtime.session import GraphSession
 
 ROWS, LONGEST, NEW, PAD, END = 5, 9, 10, 1, 2
 
 
 @pytest.fixture(scope="module", params=[*ENCODER_DECODERS, *DECODERS])
 def exported(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, exported_writer: Callable[[str], tuple[Any, Path]]
 ) -> tuple[str, Any, Path]:
     """Architecture, model in torch, folder of its graphs."""
-    kind = request.param
-    model = tiny_writer(kind)
-    folder = tmp_path_factory.mktemp(kind)
-    graphs = decoder_graphs(model) if kind in DECODERS else encoder_decoder_graphs(model)
-    for graph in graphs:
-        export_graph(graph, folder / f"{graph.name}.onnx")
-    return kind, model, folder
-
-
-def open_graphs(kind: str, folder: Path, suffix: str = "") -> GraphDecoder | GraphEncoderDecoder:
-    def session(role: str) -> GraphSession:
-        name = f"{role}{suffix}.onnx"
-        return GraphSession((folder / name).read_bytes(), name, outputs=[], threads=1)
-
-    decoder = session("decoder")
-    if kind in DECODERS:
-        return GraphDecoder(decoder, layers_of(decoder))
-    return GraphEncoderDecoder(session("encoder"), decoder, layers_of(decoder))
+    return (request.param, *exported_writer(request.param))
 
 
 def sources(kind: str) -> tuple[dict[str, np.ndarray], np.ndarray]:

@@ -15,7 +15,7 @@ from ftcore_export.runtime.pipeline import Pipeline
 @pytest.fixture(scope="module")
 def every_kind(tiny: Tiny, bundle_arguments: dict[str, Any], tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("kinds")
-    graphs = {name: kind.make(tiny.fp32, folder / f"{name}.onnx") for name, kind in KINDS.items()}
+    graphs = {name: make(tiny.fp32, folder / f"{name}.onnx") for name, make in KINDS.items()}
     variants = {name: VariantSource({"model": path}) for name, path in graphs.items()}
     return write_bundle(folder / "bundle", **{**bundle_arguments, "variants": variants})
 

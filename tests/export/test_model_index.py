@@ -6,6 +6,7 @@ from ruamel.yaml import YAML
 
 from ftcore.runs.licences import licence_of
 from ftcore_export.exporter.bundle_writer import write_bundle
+from ftcore_export.exporter.model_index import pipeline_tag
 
 
 def head(folder: Path) -> dict[str, Any]:
@@ -55,3 +56,19 @@ def test_where_a_licence_is_found(tmp_path) -> None:
     assert "BSD" in str(licence_of("package:numpy/x"))
     assert licence_of("package:no_such_module/x") is None
     assert licence_of(None) is None
+
+
+@pytest.mark.parametrize(
+    ("family", "task", "tag"),
+    [
+        ("sequence_classification", "sentiment", "text-classification"),
+        ("span_extraction", "qa", "question-answering"),
+        ("text_generation", "translation", "translation"),
+        ("text_generation", "summarization", "summarization"),
+        ("text_generation", "titles", "text-generation"),
+        ("sequence_classification", "translation", "text-classification"),
+        ("another", "task", None),
+    ],
+)
+def test_the_hub_has_a_name_for_what_it_does(family: str, task: str, tag: str | None) -> None:
+    assert pipeline_tag(family, task) == tag

@@ -23,13 +23,13 @@ def logits(path: Path, tiny: Tiny, texts: list[str]) -> np.ndarray:
 def test_every_kind_answers_nearly_alike_and_is_made_alike_twice(
     tiny: Tiny, tmp_path, name: str, capfd
 ) -> None:
-    path = KINDS[name].make(tiny.fp32, tmp_path / "once.onnx")
+    path = KINDS[name](tiny.fp32, tmp_path / "once.onnx")
     reference, found = logits(tiny.fp32, tiny, sentences(64)), logits(path, tiny, sentences(64))
     assert np.abs(found - reference).mean() / reference.std() < (1e-9 if name == "fp32" else 0.2)
     if name != "fp32":
         assert path.stat().st_size < 0.75 * tiny.fp32.stat().st_size
         assert np.abs(found - reference).max() > 0
-    assert KINDS[name].make(tiny.fp32, tmp_path / "again.onnx").read_bytes() == path.read_bytes()
+    assert KINDS[name](tiny.fp32, tmp_path / "again.onnx").read_bytes() == path.read_bytes()
     assert capfd.readouterr() == ("", "")
 
 
@@ -37,7 +37,7 @@ def test_arithmetic_in_float_stays_closer_than_integers(tiny: Tiny, tmp_path) ->
     reference = logits(tiny.fp32, tiny, sentences(64))
 
     def drift(name: str) -> float:
-        found = logits(KINDS[name].make(tiny.fp32, tmp_path / f"{name}.onnx"), tiny, sentences(64))
+        found = logits(KINDS[name](tiny.fp32, tmp_path / f"{name}.onnx"), tiny, sentences(64))
         return float(np.abs(found - reference).mean() / reference.std())
 
     assert drift("fp16") < drift("weights8") < drift("int8") < drift("int8_tensor")
@@ -63,7 +63,7 @@ def test_nothing_talks_to_the_terminal_that_did_not_before(tiny: Tiny, tmp_path:
 import logging
 from pathlib import Path
 from ftcore_export.exporter.variants import KINDS
-KINDS["weights8"].make(Path({str(tiny.fp32)!r}), Path({str(tmp_path / "small.onnx")!r}))
+KINDS["weights8"](Path({str(tiny.fp32)!r}), Path({str(tmp_path / "small.onnx")!r}))
 print(logging.getLogger().handlers, logging.getLogger().level)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -13,12 +13,14 @@ from typing import Any
 from ftcore_export.runtime.manifest import Manifest
 
 #: The Hub's names of what a family does.
-PIPELINE_TAGS = {
+_PIPELINE_TAGS = {
     "sequence_classification": "text-classification",
     "token_classification": "token-classification",
     "span_extraction": "question-answering",
     "text_generation": "text-generation",
 }
+#: Of those tasks that write, the ones that the Hub has a name for.
+_WRITING = frozenset({"translation", "summarization"})
 _SPDX = re.compile(r"[\w.+-]+")
 
 
@@ -30,8 +32,15 @@ def front_matter(manifest: Manifest) -> Iterator[str]:
     yield "---"
 
 
+def pipeline_tag(family: str, task: str) -> str | None:
+    """What the Hub calls a task; None where it has no name for the family."""
+    if family == "text_generation" and task in _WRITING:
+        return task
+    return _PIPELINE_TAGS.get(family)
+
+
 def _fields(manifest: Manifest) -> dict[str, Any]:
-    provenance, tag = manifest.provenance, PIPELINE_TAGS.get(manifest.family)
+    provenance, tag = manifest.provenance, pipeline_tag(manifest.family, manifest.task)
     fields: dict[str, Any] = {"library_name": "ftcore", "tags": ["ftcore", "onnx", manifest.task]}
     licence = (provenance.get("licenses") or {}).get("base_model")
     if licence:

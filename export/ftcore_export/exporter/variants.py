@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
@@ -17,19 +16,6 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 from ftcore_export.exporter.quantize import MICROSOFT, quantize_int8, quantize_tables, save
 
 _BLOCK = 32  # weights that share a scale in `weights8`
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One kind of graph.
-
-    Args:
-        make: writes it: (fp32 graph, destination) -> destination.
-        what: one line for people.
-    """
-
-    make: Callable[[Path, Path], Path]
-    what: str
 
 
 def quantize_by_tensor(src: Path, dst: Path) -> Path:
@@ -89,13 +75,14 @@ def copy(src: Path, dst: Path) -> Path:
     return dst
 
 
+#: Kind of graph -> what writes it: (fp32 graph, destination) -> destination.
 #: `int8_mixed` is not here: which operators stay in float is found by measurement.
-KINDS: Mapping[str, Kind] = {
-    "fp32": Kind(copy, "as trained; plain ONNX"),
-    "int8": Kind(quantize_int8, "weights and activations in 8 bits, a scale a token"),
-    "int8_tensor": Kind(quantize_by_tensor, "weights and activations in 8 bits, a scale a batch"),
-    "weights8": Kind(quantize_weights, "weights in 8 bits, arithmetic in float32"),
-    "fp16": Kind(to_float16, "weights and arithmetic in float16, for GPUs"),
+KINDS: Mapping[str, Callable[[Path, Path], Path]] = {
+    "fp32": copy,
+    "int8": quantize_int8,
+    "int8_tensor": quantize_by_tensor,
+    "weights8": quantize_weights,
+    "fp16": to_float16,
 }
 
 #: What `variants: auto` leaves out, and why.

@@ -64,9 +64,8 @@ def verify_signature(bundle: str | Path, public_key: str | Path, signature: str 
         raise UserError(f"is no public key: {_brief(error)}", where=str(public_key)) from error
     try:
         verifier.verify(Path(bundle), source)
-    except (
-        Exception
-    ) as error:  # of a signature that anybody may have written; its reader has no narrower base
+    # Anybody may have written the signature, and its reader has no narrower base.
+    except Exception as error:
         raise BundleError(f"its signature does not hold: {_brief(error)}", where=str(bundle)) from error
 
 

@@ -3,74 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from ftcore.data.features import FeatureStore
-from ftcore.families.text_generation import IGNORED, TextGeneration
+from ftcore.families.base import Comparison, Responses, Stored
 from ftcore_export.exporter.parity import TIE, Flip, Parity
 from ftcore_export.runtime.answers import to_json
 from ftcore_export.runtime.generation.packing import unpack
 from ftcore_export.runtime.generation.processing import log_softmax
 from ftcore_export.runtime.generation.search import Written
 from ftcore_export.runtime.generation.writer import Writer
+from ftcore_export.runtime.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from ftcore.families.text_generation import TextGeneration
 
 _ROWS = 8  # of which logits over the whole vocabulary are held at a time
 
 
-def largest_difference(family: TextGeneration, model: Any, writer: Writer, features: FeatureStore) -> float:  # noqa: ANN401
+def token_by_token(
+    family: TextGeneration,
+    model: Any,  # noqa: ANN401 (a PreTrainedModel)
+    features: Stored,
+    reference: Responses,
+    ids: Sequence[Any],
+) -> Comparison:
+    """Parity of written answers: a row flips where a token differs that torch itself did not hold for a tie."""
+
+    def compare(pipeline: Pipeline, candidate: Responses) -> Parity:
+        widest = _largest_difference(family, model, pipeline.writer, features)
+        flips, ties = [], 0
+        pairs = zip(unpack(reference[0]), unpack(candidate[0]), strict=True)
+        for row, (expected, got) in enumerate(pairs):
+            if np.array_equal(expected[0].ids, got[0].ids):
+                continue
+            margin = _margin(family, model, features, row, expected[0], got[0])
+            if margin <= TIE:
+                ties += 1
+            else:
+                flips.append(Flip(ids[row], to_json(reference[1][row]), to_json(candidate[1][row]), margin))
+        return Parity(len(ids), widest, flips, ties)
+
+    return compare
+
+
+def _largest_difference(family: TextGeneration, model: Any, writer: Writer, features: Stored) -> float:  # noqa: ANN401
     """Largest absolute difference of any logit where a target's token is predicted (teacher forcing)."""
     widest = 0.0
     for start in range(0, len(features), _ROWS):
         batch = features.batch(np.arange(start, min(start + _ROWS, len(features))))
         with torch.inference_mode():
             expected = family.outputs(model, batch)["logits"].numpy()
-        learnt = (family.targets(batch) != IGNORED).numpy()
+        learnt = family.learnt(batch).numpy()
         inputs, tokens = family.forced(batch)
         actual = writer.model().logits(inputs, tokens)
-        if (
-            tokens is inputs["input_ids"]
-        ):  # a decoder alone: its last answer tokens, each by the token before it
+        # A decoder alone reads all: its last tokens are the answer, each predicted by the one before it.
+        if tokens is inputs["input_ids"]:
             actual = actual[:, -1 - expected.shape[1] : -1]
         difference = np.abs(expected[learnt] - actual[learnt])
         widest = max(widest, float(np.nan_to_num(difference, nan=np.inf).max(initial=0.0)))
     return widest
 
 
-def compare_answers(
-    family: TextGeneration,
-    model: Any,  # noqa: ANN401 (a PreTrainedModel)
-    features: FeatureStore,
-    reference: tuple[dict[str, np.ndarray], Sequence[Any]],
-    candidate: tuple[dict[str, np.ndarray], Sequence[Any]],
-    ids: Sequence[Any],
-    widest: float,
-) -> Parity:
-    """Parity of answers; a row flips where any token differs that torch itself did not hold for a tie.
-
-    Args:
-        reference, candidate: outputs and `TextAnswer`s of torch and of the graphs.
-        widest: what `largest_difference` found.
-    """
-    flips, ties = [], 0
-    pairs = zip(unpack(reference[0]), unpack(candidate[0]), strict=True)
-    for row, (expected, got) in enumerate(pairs):
-        if np.array_equal(expected[0].ids, got[0].ids):
-            continue
-        margin = _margin(family, model, features, row, expected[0], got[0])
-        if margin <= TIE:
-            ties += 1
-        else:
-            flips.append(Flip(ids[row], to_json(reference[1][row]), to_json(candidate[1][row]), margin))
-    return Parity(len(ids), widest, flips, ties)
-
-
 def _margin(
     family: TextGeneration,
     model: Any,  # noqa: ANN401
-    features: FeatureStore,
+    features: Stored,
     row: int,
     expected: Written,
     got: Written,
