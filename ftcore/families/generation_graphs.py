@@ -90,7 +90,7 @@ class _Encoder(torch.nn.Module):
         cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
         self.model(
             input_ids=input_ids,
-            attention_mask=attention_mask,
+            attention_mask=_bias(attention_mask[:, None, None, :] == 0),
             decoder_input_ids=input_ids[:, :1],
             past_key_values=cache,
             use_cache=True,
