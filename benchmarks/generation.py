@@ -5,7 +5,8 @@
 RUN is a finished run of the family `text_generation`: its model/ is what transformers and CTranslate2 (where its
 converter reads it) load, its bundle/ is ours; all write the same test sources, as ids, in the same batches, with the
 same longest answer. Greedy and 4 beams, batches of 1 and 16; the contenders take turns within a round, and what counts
-is the median over rounds of the ratio of their seconds. Tokenizing is left out for all.
+is the median over rounds of the ratio of their seconds a token, since answers may differ in length. Tokenizing is left
+out for all.
 
 Ends with one JSON line a target.
 """
@@ -168,7 +169,7 @@ class Bench:
         return [[tokenizer.token_to_id(token) for token in result.hypotheses[0]] for result in found]
 
     def rounds(self, beams: int, batch: int) -> dict[str, list[float]]:
-        """Seconds of each contender in each round; the first round warms up and does not count."""
+        """Seconds a token of each contender in each round; the first round warms up and does not count."""
         contenders = self.contenders(beams)
         batches = [self.sources[start : start + batch] for start in range(0, len(self.sources), batch)]
         seconds: dict[str, list[float]] = {name: [] for name in contenders}
@@ -177,15 +178,16 @@ class Bench:
             for name, contender in contenders.items():
                 start = time.perf_counter()
                 written[name] = [ids for rows in batches for ids in contender(rows)]
+                took = time.perf_counter() - start
                 if number:
-                    seconds[name].append(time.perf_counter() - start)
+                    seconds[name].append(took / sum(map(len, written[name])))
         expected = written["transformers"]
         for name, answers in written.items():
             alike = sum(self._same(a, b) for a, b in zip(answers, expected, strict=True))
             middle = statistics.median(seconds[name])
             tokens = sum(map(len, answers))
             print(
-                f"beams {beams}, batch {batch:2}: {name:18} {middle:8.3f} s, {tokens / middle:8.0f} tokens/s,"
+                f"beams {beams}, batch {batch:2}: {name:18} {tokens:6} tokens, {1 / middle:8.0f} a second,"
                 f" {alike} of {len(expected)} answers as transformers'",
                 flush=True,
             )

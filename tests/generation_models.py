@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 VOCABULARY, POSITIONS = 99, 300
-ENCODER_DECODERS = ("bart", "m2m_100", "marian", "mbart", "mt5", "pegasus", "t5", "t5-gated")
+ENCODER_DECODERS = ("bart", "m2m_100", "marian", "mbart", "mt5", "pegasus", "t5", "t5-gated", "bert2bert")
 DECODERS = ("gpt2", "llama", "qwen2", "qwen3")
 
 
@@ -33,6 +33,16 @@ def tiny_writer(kind: str) -> Any:
             feed_forward_proj="relu" if kind == "t5" else "gated-gelu",
         )
         model = transformers.AutoModelForSeq2SeqLM.from_config(config)
+    elif kind == "bert2bert":
+        sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
+        config = transformers.BertConfig(**ids, **sizes, max_position_embeddings=POSITIONS)
+        decoder = transformers.BertConfig(
+            **ids, **sizes, max_position_embeddings=POSITIONS, is_decoder=True, add_cross_attention=True
+        )
+        model = transformers.EncoderDecoderModel(
+            encoder=transformers.BertModel(config), decoder=transformers.BertLMHeadModel(decoder)
+        )
+        model.config.update({"decoder_start_token_id": 2, "pad_token_id": 1, "eos_token_id": 2})
     elif kind == "gpt2":
         config = transformers.GPT2Config(**ids, n_embd=32, n_layer=2, n_head=4, n_positions=POSITIONS)
         model = transformers.GPT2LMHeadModel(config)

@@ -90,7 +90,7 @@ class _Encoder(torch.nn.Module):
         cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
         self.model(
             input_ids=input_ids,
-            attention_mask=attention_mask,
+            attention_mask=_bias(attention_mask[:, None, None, :] == 0),
             decoder_input_ids=input_ids[:, :1],
             past_key_values=cache,
             use_cache=True,
@@ -120,7 +120,8 @@ class _Decoder(torch.nn.Module):
         half = 2 * self.layers
         cache = EncoderDecoderCache(_cache(caches[half:]), _cache(caches[:half]))
         cache.is_updated = dict.fromkeys(range(self.layers), True)  # the source is not read again
-        width = getattr(self.model.config, "d_model", None) or self.model.config.hidden_size
+        decoder = self.model.config.get_text_config(decoder=True)  # of two warm-started ones, the second's
+        width = getattr(decoder, "d_model", None) or decoder.hidden_size
         nothing = torch.zeros((*attention_mask.shape, width))
         past, tokens = caches[half].shape[2], input_ids.shape[1]
         made = self.model(

@@ -33,6 +33,7 @@ from ftcore.families.torch_sequences import TorchDecoder, TorchEncoderDecoder, p
 from ftcore.modeling.base_model import BaseModel, load_weights, open_base, with_dropout
 from ftcore.modeling.from_scratch import make_base
 from ftcore.modeling.sequence_text import open_text
+from ftcore.modeling.warm_start import warm_start
 from ftcore.spec.text_generation import TextGenerationSpec
 from ftcore_export.exporter.graph import Graph
 from ftcore_export.runtime.answers import TextAnswer
@@ -105,9 +106,12 @@ class TextGeneration(Family[TextGenerationSpec]):
 
     # -- features and model --------------------------------------------------------------------------------
     def open_base(self, base_dir: Path, train: Callable[[], pa.Table], folder: Path) -> BaseModel:
-        """With `init: config` a configuration and a tokenizer trained on the training rows."""
-        if self.spec.model.init == "weights":
-            return open_base(self.spec.model.base, base_dir)
+        """With `init: config` a configuration and a tokenizer trained on the training rows; maybe of two encoders."""
+        told = self.spec.model
+        if told.decoder_base:
+            return warm_start(told.base, told.decoder_base, base_dir, folder, self.spec.training.seed)
+        if told.init == "weights":
+            return open_base(told.base, base_dir)
         return make_base(self.spec.model, base_dir, _texts(train()), folder)
 
     def open_encoder(self, base: BaseModel, train: Callable[[], pa.Table]) -> TextEncoder:

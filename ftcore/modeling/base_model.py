@@ -111,29 +111,40 @@ def read_config(path: Path, ref: str) -> transformers.PretrainedConfig:
     """
     try:
         raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        model_type = raw["model_type"]
-        config_class = CONFIG_MAPPING[model_type]
+        config_class = CONFIG_MAPPING[raw["model_type"]]
+        declared = _declared(raw)
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(
             "config.json names no architecture that the installed transformers has",
             where=ref,
             hint="`model_type` must be one of transformers' own; remote code is never run",
         ) from error
+    return config_class(**declared)
+
+
+def _declared(raw: dict[str, Any]) -> dict[str, Any]:
+    """The keys that an architecture declares, of a configuration and of those within it."""
+    config_class = CONFIG_MAPPING[raw["model_type"]]
     known = (
         set(config_class().to_dict())
         | set(config_class.attribute_map)
-        | {"num_labels", "id2label", "label2id"}
+        | {"num_labels", "id2label", "label2id", "encoder", "decoder"}
     )
-    return config_class(
-        **{key: value for key, value in raw.items() if key in known - _NEVER and key[0] != "_"}
-    )
+    return {
+        key: _declared(value) if isinstance(value, dict) and "model_type" in value else value
+        for key, value in raw.items()
+        if key in known - _NEVER and key[0] != "_"
+    }
 
 
 def with_dropout(
     config: transformers.PretrainedConfig, dropout: float | None
 ) -> transformers.PretrainedConfig:
     """Set every dropout that the architecture has; None leaves them as they are."""
-    if dropout is not None:
+    if isinstance(config, transformers.EncoderDecoderConfig):
+        with_dropout(config.encoder, dropout)
+        with_dropout(config.decoder, dropout)
+    elif dropout is not None:
         for key, value in config.to_dict().items():
             if "drop" in key and "layerdrop" not in key and isinstance(value, int | float | None):
                 setattr(config, key, dropout)
@@ -197,6 +208,8 @@ def open_tokenizer(base: BaseModel) -> transformers.PreTrainedTokenizerFast:
 
 def readable_length(config: transformers.PretrainedConfig) -> int:
     """Tokens that the model has positions for (RoBERTa's count from the padding id on)."""
+    if isinstance(config, transformers.EncoderDecoderConfig):
+        return min(map(readable_length, (config.encoder, config.decoder)))
     limit = getattr(config, "max_position_embeddings", None)
     if not isinstance(limit, int) or limit <= 0:
         return 1_000_000

@@ -83,12 +83,14 @@ def _frame(
         start, target_before = tokenizer.convert_tokens_to_ids(data.target_language), ()
     if start is None:
         raise ModelError("config.json has no decoder_start_token_id", where=where)
+    if target_before[:1] == (start,):  # the start token is the tokenizer's own: once is enough
+        target_before = target_before[1:]
     return TextFrame((*before, *head), (*tail, *after), target_before, ends, pad, start)
 
 
 def _ends(config: transformers.PretrainedConfig, tokenizer: Any) -> tuple[int, ...]:  # noqa: ANN401
     """The tokenizer's own end token first: it is the one that is learnt."""
-    named = config.eos_token_id
+    named = getattr(config, "eos_token_id", None)
     others = named if isinstance(named, list) else [] if named is None else [named]
     return tuple(dict.fromkeys([tokenizer.eos_token_id, *others]))
 

@@ -60,6 +60,12 @@ class TextGenerationModel(ModelSpec):
     init: Literal["weights", "config"] = Field(
         "weights", description="config: from scratch, with a tokenizer trained on the training rows."
     )
+    decoder_base: str | None = Field(
+        None,
+        min_length=1,
+        description="With it `base` is an encoder, and this is another one of the same vocabulary (or the same one)"
+        " that becomes its decoder, with new cross-attention (Rothe et al. 2020): BERT, RoBERTa, XLM-R, ELECTRA.",
+    )
     vocabulary: VocabularySpec = Field(default_factory=VocabularySpec)
     max_length: int = Field(256, ge=4, le=131_072, description="Tokens of one source; longer ones are cut.")
     max_target_length: int = Field(
@@ -70,6 +76,10 @@ class TextGenerationModel(ModelSpec):
     def _scratch_is_whole(self) -> TextGenerationModel:
         if self.init == "config" and self.lora:
             raise ValueError("`lora` updates weights, and `init: config` has none: leave one out")
+        if self.decoder_base and self.init == "config":
+            raise ValueError("`decoder_base` has weights, and `init: config` has none: leave one out")
+        if self.decoder_base and self.lora:
+            raise ValueError("`decoder_base` brings cross-attention to be learnt whole: leave `lora` out")
         return self
 
 

@@ -195,6 +195,33 @@ def test_a_decoder_learns_its_answers_alone(
     assert exported["parity"]["max_abs_diff"] < 1e-3
 
 
+def test_two_encoders_become_one_that_writes(tmp_path_factory: pytest.TempPathFactory) -> None:
+    from models import save_tiny_bert
+
+    folder = tmp_path_factory.mktemp("warm")
+    save_tiny_bert(folder / "base")
+    draw = random.Random(0)
+    texts = sorted({" ".join(draw.choices(WORDS, k=draw.randint(2, 8))) for _ in range(160)})
+    spec = {
+        "task": "translation",
+        "data": {
+            "train": [{"source": text, "target": text.split()[0]} for text in texts],
+            "split": {"validation": 16, "test": 16},
+        },
+        "model": {"base": "./base", "decoder_base": "./base", "max_length": 16, "max_target_length": 6},
+        "training": {"epochs": 6, "batch_size": 16, "learning_rate": 1e-2, "precision": "fp32"},
+        "evaluation": {"bootstrap": 20},
+        "generation": {"min_length": 2},
+        "export": {"variants": ["fp32"], "parity_rows": 16},
+    }
+    record = run(folder, "first-words", spec)
+    assert_loss_falls(record)
+    exported = read(record / "export.json")["variants"]["fp32"]
+    assert exported["test"]["metrics"] == read(record / "metrics.json")["splits"]["test"]["metrics"]
+    assert exported["parity"]["flips"] == []
+    assert 0 < exported["parity"]["max_abs_diff"] < 1e-3
+
+
 def save_decoder(folder: Path) -> None:
     """A tiny Llama whose tokenizer knows the words of the tests, and no padding token of its own."""
     import torch
