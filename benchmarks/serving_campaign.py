@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gzip
 import json
 import os
 import random
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -32,6 +34,39 @@ from targets import print_target
 
 PARTS = ("bodies", "overload", "drip", "stops", "reloads")
 TYPED, TENSORS = "/v1/models/model:predict", "/v2/models/model/infer"
+PIECES = (
+    b"{",
+    b"[",
+    b'"',
+    b"\\ud800",
+    b"null",
+    b"-1",
+    b"1e999",
+    b"\xff",
+    b"\x00",
+    b"[" * 40,
+    b":",
+    b",",
+    b"NaN",
+)
+VALUES = (
+    None,
+    True,
+    -1,
+    0,
+    1,
+    2**63,
+    1e308,
+    "",
+    " ",
+    "\ud800",
+    "x" * 3000,
+    "\U0001f600",
+    [],
+    {},
+    [[]],
+    {"text": "a"},
+)
 GROWTH_MB = 64.0  # of resident memory, that a part may cost
 
 
@@ -94,21 +129,6 @@ class Targets:
 
 def mutated(draw: random.Random, body: bytes) -> bytes:
     """A body with a few bytes changed, dropped, doubled, or pieces of JSON put in."""
-    pieces = [
-        b"{",
-        b"[",
-        b'"',
-        b"\\ud800",
-        b"null",
-        b"-1",
-        b"1e999",
-        b"\xff",
-        b"\x00",
-        b"[" * 40,
-        b":",
-        b",",
-        b"NaN",
-    ]
     made = bytearray(body)
     for _ in range(draw.randint(1, 6)):
         place = draw.randrange(len(made) + 1)
@@ -120,30 +140,53 @@ def mutated(draw: random.Random, body: bytes) -> bytes:
             case 2:
                 made[place:place] = made[place : place + draw.randint(1, 32)]
             case _:
-                made[place:place] = draw.choice(pieces)
+                made[place:place] = draw.choice(PIECES)
     return bytes(made)
+
+
+def altered(draw: random.Random, value: Any) -> Any:
+    """JSON with a value here and there exchanged, which is still JSON."""
+    if draw.random() < 0.1:
+        return draw.choice(VALUES)
+    if isinstance(value, dict):
+        return {name: altered(draw, item) for name, item in value.items() if draw.random() > 0.03}
+    if isinstance(value, list):
+        return [altered(draw, item) for item in value * draw.choice((1, 1, 1, 3))]
+    return value
+
+
+def mutant(draw: random.Random) -> bytes:
+    """A request of either protocol, with its values altered or its bytes mutated, one in five compressed."""
+    tensor = {"name": "text", "datatype": "BYTES", "shape": [1]}
+    data = struct.pack("<I", 4) + b"good"
+    path, document, tail = draw.choice(
+        (
+            (TYPED, {"inputs": ["good food", "bad"]}, b""),
+            (TYPED, {"inputs": [{"text": "good", "text_pair": "food"}]}, b""),
+            (TENSORS, {"inputs": [{**tensor, "data": ["good"]}], "outputs": [{"name": "label"}]}, b""),
+            (TENSORS, {"inputs": [{**tensor, "parameters": {"binary_data_size": len(data)}}]}, data),
+        )
+    )
+    by_value = draw.random() < 0.5
+    head = json.dumps(altered(draw, document) if by_value else document).encode()
+    headers = {"inference-header-content-length": str(len(head))} if tail else {}
+    body = head + tail if by_value else mutated(draw, head + tail)
+    if draw.random() < 0.2:
+        headers["content-encoding"] = "gzip"
+        body = gzip.compress(body)
+        body = body if by_value else mutated(draw, body)
+    return request_bytes(path, body, headers)
 
 
 def bodies(folder: Path, bundle: Path, count: int, targets: Targets) -> None:
     """`count` mutated requests of both protocols."""
     draw = random.Random(0)
-    seeds = [
-        (TYPED, {"inputs": ["good food", {"text": "a", "text_pair": "b"}]}, {}),
-        (TYPED, {"inputs": []}, {"content-encoding": "gzip"}),
-        (TENSORS, {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "data": ["good"]}]}, {}),
-        (TENSORS, {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1],
-                               "parameters": {"binary_data_size": 8}}]},
-         {"inference-header-content-length": "60"}),
-    ]  # fmt: skip
     statuses: Counter[str] = Counter()
 
     async def client(port: int, own: int, stream: random.Random) -> None:
         line = Connection(port)
         for _ in range(own):
-            path, body, headers = stream.choice(seeds)
-            status, _ = await line.ask(
-                request_bytes(path, mutated(stream, json.dumps(body).encode()), headers)
-            )
+            status, _ = await line.ask(mutant(stream))
             statuses[status] += 1
         line.close()
 

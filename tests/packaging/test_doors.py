@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import sys
 import types
-import warnings
+from collections.abc import Callable
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -39,19 +40,30 @@ def triton_repository(tiny_bundle: Path, tmp_path: Path) -> Path:
     return package("triton", tiny_bundle, tmp_path / "repository", "--threads", "2")
 
 
+def parsed_configuration(folder: Path) -> Any:
+    """A model's configuration as Triton's own protobuf definitions read it.
+
+    The package around them imports grpc; they need protobuf alone.
+    """
+    from google.protobuf import text_format
+
+    file = distribution("tritonclient").locate_file("tritonclient/grpc/model_config_pb2.py")
+    definitions = loaded("model_config_pb2", Path(str(file)))
+    return text_format.Parse((folder / "config.pbtxt").read_text(), definitions.ModelConfig())
+
+
+def loaded(name: str, file: Path) -> types.ModuleType:
+    """A module out of a file."""
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def test_tritons_own_definitions_read_its_configuration(triton_repository: Path) -> None:
-    text_format = pytest.importorskip("google.protobuf.text_format")
-    pytest.importorskip("grpc")  # without it tritonclient.grpc raises an error of its own
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        reason = "tritonclient[grpc], which carries Triton's protobuf definitions, is not installed"
-        definitions = pytest.importorskip("tritonclient.grpc.model_config_pb2", reason=reason)
-    parsed = {
-        name: text_format.Parse(
-            (triton_repository / name / "config.pbtxt").read_text(), definitions.ModelConfig()
-        )
-        for name in ("tiny", "tiny_graph")
-    }
+    parsed = {name: parsed_configuration(triton_repository / name) for name in ("tiny", "tiny_graph")}
     graph = ort.InferenceSession(triton_repository / "tiny_graph/1/model.onnx")
     assert [tensor.name for tensor in parsed["tiny_graph"].input] == [
         node.name for node in graph.get_inputs()
@@ -111,24 +123,28 @@ class FakeTriton(types.ModuleType):
         self.get_output_tensor_by_name = lambda response, name: find(response.tensors, name)
 
 
+def started_step(repository: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[FakeTriton, Any]:
+    """The Python backend, and the model that it has started the way Triton does."""
+    fake = FakeTriton(repository)
+    monkeypatch.setitem(sys.modules, "triton_python_backend_utils", fake)
+    parameters = parsed_configuration(repository / name).parameters
+    config = {"parameters": {key: {"string_value": parameters[key].string_value} for key in parameters}}
+    model = loaded("step", repository / name / "1/model.py").TritonPythonModel()
+    model.initialize(
+        {
+            "model_repository": str(repository / name),
+            "model_version": "1",
+            "model_name": name,
+            "model_config": json.dumps(config),
+        }
+    )
+    return fake, model
+
+
 def test_the_step_and_the_graph_answer_like_the_pipeline(
     triton_repository: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake = FakeTriton(triton_repository)
-    monkeypatch.setitem(sys.modules, "triton_python_backend_utils", fake)
-    spec = importlib.util.spec_from_file_location("step", triton_repository / "tiny/1/model.py")
-    assert spec is not None
-    assert spec.loader is not None
-    step = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(step)
-    model = step.TritonPythonModel()
-    model.initialize(
-        {
-            "model_repository": str(triton_repository / "tiny"),
-            "model_version": "1",
-            "model_name": "tiny",
-        }
-    )
+    fake, model = started_step(triton_repository, "tiny", monkeypatch)
     good = [fake.Tensor("text", np.array([text.encode() for text in TEXTS], object))]
     bad = [fake.Tensor("text", np.array([b" "], object))]
     answered, refused = model.execute([good, bad])
@@ -138,6 +154,28 @@ def test_the_step_and_the_graph_answer_like_the_pipeline(
     ]
     assert found["score"] == pytest.approx([answer["score"] for answer in expected(tiny_bundle)], abs=1e-5)
     assert refused.error == "the text is empty"
+
+
+def test_a_bundle_that_writes_runs_in_the_step_alone(
+    make_writing_bundle: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = make_writing_bundle(num_beams=2)
+    repository = package("triton", bundle, tmp_path / "repository")
+    assert [path.name for path in repository.iterdir()] == ["writer"]
+    outputs = [tensor.name for tensor in parsed_configuration(repository / "writer").output]
+    assert outputs == ["answer", "text", "score"]
+    fake, model = started_step(repository, "writer", monkeypatch)
+    (answered,) = model.execute([[fake.Tensor("text", np.array([b"good food", b"bad"], object))]])
+    found = {tensor.label: tensor.array.tolist() for tensor in answered.tensors}
+    expected = [to_json(answer) for answer in Pipeline.load(bundle).predict(["good food", "bad"])]
+    assert [text.decode() for text in found["text"]] == [answer["text"] for answer in expected]
+    assert found["score"] == pytest.approx([answer["score"] for answer in expected], abs=1e-4)
+
+
+@pytest.mark.parametrize("door", ["docker", "mlflow", "kserve"])
+def test_the_other_doors_take_a_bundle_that_writes(writing_bundle: Path, tmp_path: Path, door: str) -> None:
+    more = ["--image", "a/b:1", "--storage", "pvc://x/y"] if door == "kserve" else []
+    assert list(package(door, writing_bundle, tmp_path / door, *more).iterdir())
 
 
 def test_kserve(tiny_bundle: Path, tmp_path: Path) -> None:

@@ -111,6 +111,15 @@ def test_the_binary_form_by_hand(server: Running) -> None:
     )
 
 
+def test_a_bundle_that_writes_gives_its_text(writing_bundle: Path) -> None:
+    with serving(writing_bundle) as server:
+        metadata = server.client.get("/v2/models/writer").json()
+        found = by_name(server.post("/v2/models/writer/infer", infer(["good food"])).json())
+    assert [tensor["name"] for tensor in metadata["outputs"]] == ["answer", "text"]
+    whole = Pipeline.load(writing_bundle).predict(["good food"])[0]
+    assert found["text"]["data"] == [to_json(whole)["text"]]
+
+
 BINARY = {"name": "text", "datatype": "BYTES", "shape": [1], "parameters": {"binary_data_size": 7}}
 
 

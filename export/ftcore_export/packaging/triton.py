@@ -2,6 +2,7 @@
 
 Tokenizers inside of ONNX graphs drift from the one that a model was trained with; so the step in front reads the
 bundle's own `tokenizer.json`, with the runtime that evaluation used. It calls the graph, whose requests Triton batches.
+A bundle that writes texts runs its graphs once a token, with a cache that must not travel: its step runs them itself.
 """
 
 from __future__ import annotations
@@ -19,27 +20,30 @@ _MAX_BATCH = 64
 
 
 def write_triton(packed: Packed, output: Path, threads: int = 1) -> Path:
-    """Write the repository: `NAME` (texts to answers) and `NAME_graph`.
+    """Write the repository: `NAME` (texts to answers) and `NAME_graph`; of a bundle that writes texts `NAME` alone.
 
     Args:
         output: a folder that is not there yet; `--model-repository` of `tritonserver`.
         threads: of one run of the graph.
     """
     pipeline = packed.pipeline
-    graph = pipeline.manifest.variants[pipeline.variant].graphs["model"]
     with new_folder(output) as folder:
-        front, behind = folder / packed.name, folder / f"{packed.name}_graph"
+        front = folder / packed.name
         packed.copy_to(front / "1" / "bundle")
         step = resources.files("ftcore_export.packaging") / "triton_step.py"
         (front / "1" / "model.py").write_text(step.read_text(encoding="utf-8"), encoding="utf-8")
-        (front / "config.pbtxt").write_text(_front(packed), encoding="utf-8")
+        (front / "config.pbtxt").write_text(_front(packed, threads), encoding="utf-8")
+        if pipeline.writes:
+            return output
+        behind = folder / f"{packed.name}_graph"
         (behind / "1").mkdir(parents=True)
+        graph = pipeline.manifest.variants[pipeline.variant].graphs["model"]
         shutil.copyfile(packed.path / graph, behind / "1" / "model.onnx")
         (behind / "config.pbtxt").write_text(_graph(packed, threads), encoding="utf-8")
     return output
 
 
-def _front(packed: Packed) -> str:
+def _front(packed: Packed, threads: int) -> str:
     pipeline = packed.pipeline
     sample = pipeline.predict(["a" if pipeline.required == 1 else ("a", "a")])
     inputs = [
@@ -58,6 +62,8 @@ def _front(packed: Packed) -> str:
         _list("output", outputs),
         "instance_group [ { kind: KIND_CPU, count: 1 } ]",
     ]
+    if pipeline.writes:
+        lines.append(_parameters({"variant": pipeline.variant, "threads": threads}))
     return "\n".join(lines) + "\n"
 
 
@@ -88,7 +94,7 @@ def _list(name: str, items: Sequence[str]) -> str:
     return f"{name} [\n  " + ",\n  ".join(items) + "\n]"
 
 
-def _parameters(values: Mapping[str, int]) -> str:
+def _parameters(values: Mapping[str, int | str]) -> str:
     return "\n".join(
         f'parameters {{ key: "{key}", value: {{ string_value: "{value}" }} }}'
         for key, value in values.items()

@@ -1,10 +1,12 @@
-"""Triton's Python backend runs this as `model.py`: texts to answers, by way of the graph beside it.
+"""Triton's Python backend runs this as `model.py`: texts to answers, by way of the graph beside it, or of a pipeline
+here where the model's configuration names a variant, as that of a bundle that writes texts does.
 
 Its interpreter needs `ftcore[serve]`.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from ftcore_export.runtime.bundle import read_bundle
 from ftcore_export.runtime.encoding import TextEncoder
 from ftcore_export.runtime.inputs import Input
 from ftcore_export.runtime.outputs import join_batches
+from ftcore_export.runtime.pipeline import Pipeline
 from ftcore_export.server.tensors import output_tensors
 
 _MAX_BATCH = 64  # features of one call of the graph
@@ -27,8 +30,13 @@ class TritonPythonModel:
     """What the backend looks for."""
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Read tokenizer and decoder out of the bundle."""
+        """Read tokenizer and decoder out of the bundle, or all of it."""
         folder = Path(args["model_repository"]) / args["model_version"] / "bundle"
+        given = json.loads(args["model_config"]).get("parameters", {})
+        self.pipeline = None
+        if "variant" in given:
+            variant, threads = (given[name]["string_value"] for name in ("variant", "threads"))
+            self.pipeline = Pipeline.load(folder, variant, threads=int(threads))
         bundle = read_bundle(folder, lambda manifest: [manifest.tokenizer])
         manifest = bundle.manifest
         self.encoder = TextEncoder.from_bytes(bundle.contents[manifest.tokenizer], manifest.encoder)
@@ -64,6 +72,8 @@ class TritonPythonModel:
         return columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
 
     def _answers(self, inputs: list[Input]) -> list[Answer]:
+        if self.pipeline is not None:
+            return self.pipeline.predict(inputs)
         prepared = self.decoder.prepare(inputs, self.encoder)
         encoded = prepared.encoded
         places = range(0, len(encoded), _MAX_BATCH)

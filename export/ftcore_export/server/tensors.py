@@ -10,7 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from ftcore_export.runtime.answers import Answer, LabelAnswer, LabelsAnswer, SpanAnswer, ValueAnswer, to_json
+from ftcore_export.runtime.answers import (
+    Answer,
+    LabelAnswer,
+    LabelsAnswer,
+    SpanAnswer,
+    TextAnswer,
+    ValueAnswer,
+    to_json,
+)
 from ftcore_export.server.problems import invalid
 
 HEADER_LENGTH = "inference-header-content-length"
@@ -120,6 +128,11 @@ def _of_task(answers: Sequence[Any], labels: Sequence[str]) -> list[Tensor]:
 
     if kind is ValueAnswer:
         return [numbers("value", [answer.value for answer in answers])]
+    if kind is TextAnswer:
+        made = [texts("text", [answer.text for answer in answers])]
+        if answers[0].score is not None:
+            made.append(numbers("score", [answer.score for answer in answers]))
+        return made
     if kind is SpanAnswer:
         made = [
             texts("text", [answer.text for answer in answers]),
