@@ -201,7 +201,11 @@ def open_tokenizer(base: BaseModel) -> transformers.PreTrainedTokenizerFast:
         raise ModelError(f"the base model's tokenizer does not load: {error}", where=where) from error
     if not tokenizer.is_fast:
         raise ModelError(
-            "the base model's tokenizer has no tokenizer.json and none can be made of it", where=where
+            f"the base model's tokenizer has no tokenizer.json, and transformers makes none of a"
+            f" {type(tokenizer).__name__}",
+            where=where,
+            hint="Marian and M2M100 keep pieces and ids apart, which only Python code joins; of the sentencepiece"
+            " models of T5, mBART, NLLB and Pegasus one is made",
         )
     return tokenizer
 
