@@ -11,21 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ftcore_export.files import sync
+from ftcore_export.files import write_whole
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Replace `path` by `data`; a reader or a crash sees the old file or the new one, never a part."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    sync(path.parent)
+    """Replace `path` by `data`, whole or not at all."""
+    write_whole(path, [data])
 
 
 def write_json(path: Path, value: Any) -> None:  # noqa: ANN401 (anything JSON can hold)

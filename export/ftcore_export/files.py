@@ -1,9 +1,10 @@
-"""Two things about files that more than one floor needs: their digest, and that they reach the disk."""
+"""What more than one floor needs of files: that they are whole or not there, that they reach the disk, their digest."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -20,3 +21,18 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def write_whole(path: Path, pieces: Iterable[bytes]) -> None:
+    """Replace `path` by the pieces; a reader or a crash sees the old file or the new one, never a part."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with beside.open("wb") as file:
+            for piece in pieces:
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    sync(path.parent)

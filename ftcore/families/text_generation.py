@@ -28,6 +28,7 @@ from ftcore.families.base import (
 from ftcore.families.generation_graphs import decoder_graphs, encoder_decoder_graphs
 from ftcore.families.generation_measures import Target, TextMeasures, require_packages
 from ftcore.families.generation_parity import token_by_token
+from ftcore.families.generation_samples import samples_of
 from ftcore.families.losses import symmetric_kl
 from ftcore.families.torch_sequences import TorchDecoder, TorchEncoderDecoder, positions
 from ftcore.modeling.base_model import BaseModel, load_weights, open_base, with_dropout
@@ -48,8 +49,6 @@ from ftcore_export.runtime.generation.texts import encode_sources, encode_target
 #: A label that is not learnt.
 IGNORED = -100
 _CHUNK = 4096  # rows tokenised at a time
-_SAMPLES = 5  # rows that a report shows
-_SAMPLE_LENGTH = 240  # characters of each of their texts
 
 
 class TextGeneration(Family[TextGenerationSpec]):
@@ -331,15 +330,7 @@ class TextGeneration(Family[TextGenerationSpec]):
 
     def samples(self, rows: pa.Table, answers: Sequence[TextAnswer]) -> list[dict[str, str]]:
         """Source, reference and prediction of rows from all over the split; long texts are cut."""
-        places = np.linspace(0, rows.num_rows - 1, min(_SAMPLES, rows.num_rows)).astype(np.int64)
-        return [
-            {
-                "source": _brief(row["source"]),
-                "reference": _brief(row["target"]),
-                "prediction": _brief(answers[place].text),
-            }
-            for place, row in zip(places, rows.take(places).to_pylist(), strict=True)
-        ]
+        return samples_of(rows, answers)
 
     def _measures(self, references: Sequence[str], answers: Sequence[TextAnswer]) -> TextMeasures:
         return TextMeasures(references, answers, self.spec.measures, self.spec.evaluation.tokenization)
@@ -379,12 +370,6 @@ def _text(row: Mapping[str, Any], column: str) -> str:
     if not value.strip():
         raise RowError("the text is empty", column)
     return value
-
-
-def _brief(text: str) -> str:
-    """One line, cut where it is long."""
-    line = " ".join(text.split())
-    return line if len(line) <= _SAMPLE_LENGTH else f"{line[:_SAMPLE_LENGTH]}…"
 
 
 def _texts(table: pa.Table) -> Iterator[str]:

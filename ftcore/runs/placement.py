@@ -25,17 +25,14 @@ class Placed:
     peak: int | None
 
 
-def place(
-    gpus: Sequence[str], running: Sequence[Placed], known: int | None, free: Callable[[str], int | None]
-) -> str | None:
+def place(gpus: Sequence[str], running: Sequence[Placed], free: Callable[[str], int | None]) -> str | None:
     """A GPU for one run more; None: it has to wait.
 
     A GPU where nothing runs comes first. Beside others a run is put only when all on that GPU have been measured, and
-    the larger of the largest of them and what the run itself took before fits into what is free.
+    one like the largest of them fits into what is free.
 
     Args:
         gpus: as CUDA_VISIBLE_DEVICES names them.
-        known: what this run took before it was stopped, bytes.
         free: bytes free on a GPU; None where nobody knows.
     """
     there: Mapping[str, list[Placed]] = {gpu: [run for run in running if run.gpu == gpu] for gpu in gpus}
@@ -47,7 +44,7 @@ def place(
         peaks = [run.peak for run in runs]
         room = free(gpu)
         if room is not None and None not in peaks:
-            needed = max([known or 0, *(peak or 0 for peak in peaks)]) + _CONTEXT
+            needed = max(peak or 0 for peak in peaks) + _CONTEXT
             if needed <= _SHARE * room:
                 rooms[gpu] = room
     return max(rooms, key=rooms.__getitem__, default=None)

@@ -103,7 +103,7 @@ def run_queue(
                 if len(running) == jobs:
                     break
                 placed = [Placed(entry.gpu, entry.peak) for entry, _ in running if entry.gpu is not None]
-                ready.gpu = place(devices, placed, ready.peak, free_memory)
+                ready.gpu = place(devices, placed, free_memory)
                 if devices and ready.gpu is None:
                     break
                 waiting.remove(ready)
@@ -158,10 +158,19 @@ def _look(entries: Sequence[Entry]) -> None:
         entry.status = status_of(entry.folder)
         events = read_events(entry.folder.events_file, last_bytes=_TAIL)
         entry.said = next((said for event in reversed(events) if (said := _say(event))), "")
-        peaks = (event["gpu_bytes"] for event in reversed(events) if event.get("gpu_bytes"))
-        entry.peak = next(peaks, entry.peak)
+        entry.peak = _peak(events, entry.peak)
         if entry.status == "failed":
             entry.said = (str(entry.folder.record().get("error") or "").splitlines() or [""])[0]
+
+
+def _peak(events: Sequence[Mapping[str, Any]], known: int | None) -> int | None:
+    """What the newest step says of its process's GPU memory; a stop ends what is known, since it gave that back."""
+    for event in reversed(events):
+        if event["event"] in ("run_interrupted", "run_failed"):
+            return None
+        if event.get("gpu_bytes"):
+            return int(event["gpu_bytes"])
+    return known
 
 
 def _say(event: Mapping[str, Any]) -> str:

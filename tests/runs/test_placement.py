@@ -13,42 +13,30 @@ GB = 1_000_000_000
 
 
 @pytest.mark.parametrize(
-    ("running", "known", "free", "gpu"),
+    ("running", "free", "gpu"),
     [
-        pytest.param([], None, {}, "0", id="all are empty"),
-        pytest.param([Placed("0", None)], None, {}, "1", id="one is empty"),
-        pytest.param(
-            [Placed("0", None), Placed("1", None)], None, {"0": 80, "1": 80}, None, id="not measured"
-        ),
-        pytest.param(
-            [Placed("0", 9 * GB), Placed("1", None)], None, {"0": 80, "1": 80}, "0", id="one measured"
-        ),
-        pytest.param(
-            [Placed("0", 9 * GB), Placed("1", 9 * GB)], None, {"0": 20, "1": 70}, "1", id="more room"
-        ),
-        pytest.param(
-            [Placed("0", 9 * GB), Placed("1", 9 * GB)], None, {"0": 12, "1": 12}, None, id="no room"
-        ),
-        pytest.param(
-            [Placed("0", 9 * GB), Placed("1", 9 * GB)], 60 * GB, {"0": 70, "1": 70}, None, id="too large"
-        ),
-        pytest.param([Placed("0", 9 * GB), Placed("1", 9 * GB)], None, {}, None, id="nobody knows"),
+        pytest.param([], {}, "0", id="all are empty"),
+        pytest.param([Placed("0", None)], {}, "1", id="one is empty"),
+        pytest.param([Placed("0", None), Placed("1", None)], {"0": 80, "1": 80}, None, id="not measured"),
+        pytest.param([Placed("0", 9 * GB), Placed("1", None)], {"0": 80, "1": 80}, "0", id="one measured"),
+        pytest.param([Placed("0", 9 * GB), Placed("1", 9 * GB)], {"0": 20, "1": 70}, "1", id="more room"),
+        pytest.param([Placed("0", 9 * GB), Placed("1", 9 * GB)], {"0": 12, "1": 12}, None, id="no room"),
+        pytest.param([Placed("0", 9 * GB), Placed("1", 9 * GB)], {}, None, id="nobody knows"),
         pytest.param(
             [Placed("0", 9 * GB), Placed("0", 30 * GB), Placed("1", None)],
-            None,
             {"0": 35},
             None,
             id="largest counts",
         ),
     ],
 )
-def test_place(running: list[Placed], known: int | None, free: dict[str, int], gpu: str | None) -> None:
-    found = place(["0", "1"], running, known, lambda gpu: free[gpu] * GB if gpu in free else None)
+def test_place(running: list[Placed], free: dict[str, int], gpu: str | None) -> None:
+    found = place(["0", "1"], running, lambda gpu: free[gpu] * GB if gpu in free else None)
     assert found == gpu
 
 
 def test_without_gpus_there_is_no_place() -> None:
-    assert place([], [], None, lambda _: None) is None
+    assert place([], [], lambda _: None) is None
 
 
 def test_free_memory_is_what_the_drivers_tool_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

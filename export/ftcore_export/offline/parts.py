@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ftcore_export.errors import InputError
+from ftcore_export.files import write_whole
 
 PLAN = "parts.json"
 _PARTS = 64  # of an input of usual size, so that no worker is left with more than another for long
@@ -84,17 +84,3 @@ class Parts:
                 for line in file:
                     if b'"error": ' in line and "error" in (found := json.loads(line)):
                         yield found["row"], found["error"]
-
-
-def write_whole(path: Path, pieces: Iterable[bytes]) -> None:
-    """Write a file beside `path` that takes its name once it is whole and on the disk."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with beside.open("wb") as file:
-            for piece in pieces:
-                file.write(piece)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)

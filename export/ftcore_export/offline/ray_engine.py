@@ -15,8 +15,9 @@ from typing import Any
 
 import ray
 
+from ftcore_export.files import write_whole
 from ftcore_export.offline.lines import answer_lines
-from ftcore_export.offline.parts import Parts, write_whole
+from ftcore_export.offline.parts import Parts
 from ftcore_export.offline.source import Source
 from ftcore_export.runtime.pipeline import Pipeline
 from ftcore_export.runtime.rows import Row
