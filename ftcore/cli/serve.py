@@ -52,18 +52,22 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--threads",
         type=int,
+        default=1,
         metavar="N",
-        help="threads of one batch; the CPUs of this process if not given",
+        help="threads of one batch (default: 1)",
     )
     parser.add_argument(
-        "--workers", type=int, default=1, metavar="N", help="batches run at a time (default: 1)"
+        "--workers",
+        type=int,
+        metavar="N",
+        help="batches run at a time; one for each of the CPUs of this process if not given",
     )
     parser.add_argument(
         "--batch-tokens",
         type=int,
-        default=512,
+        default=256,
         metavar="N",
-        help="padded tokens of a batch (default: 512)",
+        help="padded tokens of a batch (default: 256)",
     )
     parser.add_argument(
         "--batch-delay",

@@ -85,14 +85,15 @@ def test_bad_inputs_are_named(pipeline: Pipeline, inputs: object, message: str) 
 def test_bad_options_are_refused(pipeline: Pipeline, tiny_bundle: Path) -> None:
     with pytest.raises(InputError, match="batch_size"):
         pipeline.predict(["good"], batch_size=0)
-    with pytest.raises(InputError, match="threads"):
-        Pipeline.load(tiny_bundle, threads=0)
+    for threads, run_threads in ((0, 1), (2, 0), (2, 3)):
+        with pytest.raises(InputError, match="threads"):
+            Pipeline.load(tiny_bundle, threads=threads, run_threads=run_threads)
     with pytest.raises(BundleError, match="it has fp32, int8"):
         Pipeline.load(tiny_bundle, "int4")
 
 
 def test_variants_answer_differently_but_alike(pipeline: Pipeline, tiny_bundle: Path) -> None:
-    int8 = Pipeline.load(tiny_bundle, "int8", threads=1, spinning=True)
+    int8 = Pipeline.load(tiny_bundle, "int8", threads=1)
     texts = sentences(50)
     first, second = pipeline.outputs(texts)["logits"], int8.outputs(texts)["logits"]
     assert 0 < np.abs(first - second).mean() < 0.2 * first.std()
@@ -164,7 +165,8 @@ def test_a_token_outside_the_vocabulary_is_an_error_of_the_bundle(copy_bundle: C
         Pipeline.load(folder).predict(["again"])
 
 
-def test_a_model_that_gives_nan_gives_no_answer(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_gives_nan_gives_no_answer(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = Pipeline.load(tiny_bundle, threads=1)  # all inputs in one batch
     run = pipeline.session.run
 
     def spoiled(feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

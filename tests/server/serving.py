@@ -17,7 +17,7 @@ from ftcore_export.server.deployment import Deployment, from_arguments
 from ftcore_export.server.process import Server
 from ftcore_export.server.settings import Batching, Settings
 
-SETTINGS = Settings(port=0, drain_seconds=0.0, grace_seconds=5.0, batching=Batching(threads=1))
+SETTINGS = Settings(port=0, drain_seconds=0.0, grace_seconds=5.0, batching=Batching(workers=1))
 
 
 class Running:

@@ -29,7 +29,7 @@ class Speed:
         load_ms: from the folder to a pipeline, every hash checked.
         p50_ms, p95_ms: of one text at a time.
         rows_per_second: in batches of 32.
-        threads: of the session.
+        threads: at work at a time.
     """
 
     load_ms: float

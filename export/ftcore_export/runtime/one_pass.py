@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ftcore_export.errors import InputError
 from ftcore_export.runtime.decoders.base import Prepared
 from ftcore_export.runtime.encoding import TextEncoder, filled
+from ftcore_export.runtime.lanes import share_out, side_by_side
 from ftcore_export.runtime.outputs import join_batches, restore_order
 from ftcore_export.runtime.session import GraphSession
 
@@ -21,22 +22,26 @@ class OnePass:
         session: the graph, open.
         outputs: names of the graph's outputs that are wanted.
         by_token: whether their second axis is that of the tokens.
+        lanes: batches that run at a time.
     """
 
     def __init__(
-        self, session: GraphSession, encoder: TextEncoder, outputs: Sequence[str], by_token: bool
+        self, session: GraphSession, encoder: TextEncoder, outputs: Sequence[str], by_token: bool, lanes: int
     ) -> None:
         self.session = session
         self._encoder = encoder
         self._outputs = outputs
         self._by_token = by_token
+        self._lanes = lanes
 
     def run(self, prepared: Prepared, batch_size: int, *, scored: bool = False) -> dict[str, np.ndarray]:
         """See `Runner.run`; scores are in the outputs anyway."""
         encoded, side = prepared.encoded, self._encoder.config.pad_side
-        order = np.argsort(-encoded.lengths, kind="stable")  # longest first: memory peaks at once or never
-        chosen = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-        batches = [self.session.run(self._encoder.collate(encoded, indices)) for indices in chosen]
+        shares = share_out(encoded.lengths, batch_size, self._lanes)
+        batches = side_by_side(
+            lambda indices: self.session.run(self._encoder.collate(encoded, indices)), shares, self._lanes
+        )
+        order = np.concatenate(shares)
         lengths = encoded.lengths[order] if self._by_token else None
         made = {}
         for name in self._outputs:

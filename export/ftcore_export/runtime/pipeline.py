@@ -12,6 +12,7 @@ import numpy as np
 from ftcore_export.errors import BundleError, InputError
 from ftcore_export.runtime.answers import Answer
 from ftcore_export.runtime.bundle import Bundle, read_bundle
+from ftcore_export.runtime.cpus import cpu_count
 from ftcore_export.runtime.decoders import Prepared
 from ftcore_export.runtime.encoding import TextEncoder
 from ftcore_export.runtime.generation.texts import decode_text
@@ -32,12 +33,24 @@ class Pipeline:
     Args:
         bundle: verified, with the contents of tokenizer, golden examples and the variant's graph kept.
         variant: which graphs answer.
-        threads, spinning: see `GraphSession`.
+        threads: at work at a time; the CPUs that this process may use unless given.
+        run_threads: of them, those that share one run of a graph. With 1 several batches run side by side; more
+            answer one long text at a time sooner, in a service that has nothing else to do.
+
+    Raises:
+        InputError: fewer than one thread, or more of them for a run than there are.
     """
 
     def __init__(
-        self, bundle: Bundle, variant: str, *, threads: int | None = None, spinning: bool = False
+        self, bundle: Bundle, variant: str, *, threads: int | None = None, run_threads: int = 1
     ) -> None:
+        if threads is None:
+            threads = cpu_count()
+        if not 1 <= run_threads <= threads:
+            raise InputError(
+                f"a run has at least 1 thread and no more than there are, got {run_threads} of {threads}",
+                where="run_threads",
+            )
         self.manifest: Manifest = bundle.manifest
         self.variant = variant
         self.decoder = self.manifest.make_decoder()
@@ -57,11 +70,10 @@ class Pipeline:
                 graphs[role],
                 inputs=inputs,
                 outputs=outputs,
-                threads=threads,
-                spinning=spinning,
+                threads=run_threads,
             )
 
-        self._runner = self.decoder.runner(open_graph, self.encoder)
+        self._runner = self.decoder.runner(open_graph, self.encoder, threads // run_threads)
         self._golden = bundle.contents[self.manifest.golden]
 
     @classmethod
@@ -71,9 +83,11 @@ class Pipeline:
         variant: str | None = None,
         *,
         threads: int | None = None,
-        spinning: bool = False,
+        run_threads: int = 1,
     ) -> Self:
         """Verify the bundle folder at `path` and load one of its variants (its default one unless named).
+
+        `threads` and `run_threads` are the class's.
 
         Raises:
             BundleError: not a bundle, a damaged or changed one, or one without this variant.
@@ -90,7 +104,9 @@ class Pipeline:
             return [manifest.tokenizer, manifest.golden, *manifest.variants[chosen].graphs.values()]
 
         bundle = read_bundle(path, needed)
-        return cls(bundle, variant or bundle.manifest.default_variant, threads=threads, spinning=spinning)
+        return cls(
+            bundle, variant or bundle.manifest.default_variant, threads=threads, run_threads=run_threads
+        )
 
     @property
     def task(self) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 
 from ftcore_export.errors import BundleError
 from ftcore_export.runtime.answers import Answer, TextAnswer
+from ftcore_export.runtime.cpus import cpu_count
 from ftcore_export.runtime.decoders import Decoder, Prepared
 from ftcore_export.runtime.encoding import Encoded, TextEncoder
 from ftcore_export.runtime.one_pass import require_finite
@@ -120,7 +121,7 @@ class Batcher:
         self._closed = False
         self._threads = [
             threading.Thread(target=self._work, name=f"batches-{number}", daemon=True)
-            for number in range(config.workers)
+            for number in range(config.workers or max(1, cpu_count() // config.threads))
         ]
         for thread in self._threads:
             thread.start()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ftcore_export.runtime.lanes import BATCH_TOKENS
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -45,15 +47,16 @@ class Batching:
         delay_seconds: a free worker waits this long after an input's arrival for batch-mates. With 0 it takes what
             is there: under load the queue fills while the worker works.
         queue: inputs that wait or are being answered, at most, in each version; beyond is 429.
-        workers: threads that run batches, in each version; they share one session, so weights are there once.
-        threads: of one run; the CPUs of this process if None.
+        workers: batches that run at a time, in each version; they share one session, so weights are there once. As
+            many as there are CPUs for if None.
+        threads: of one batch. More than 1 answers single long texts sooner and takes from everything else.
     """
 
-    tokens: int = 512
+    tokens: int = BATCH_TOKENS
     delay_seconds: float = 0.0
     queue: int = 1024
-    workers: int = 1
-    threads: int | None = None
+    workers: int | None = None
+    threads: int = 1
 
 
 @dataclass(frozen=True)

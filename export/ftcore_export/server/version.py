@@ -243,7 +243,8 @@ def load_version(
     Raises:
         UserError: it is no bundle, or does not answer as it did when it was written, or has a name unfit for a URL.
     """
-    pipeline = Pipeline.load(path, settings.variant, threads=settings.batching.threads)
+    threads = settings.batching.threads
+    pipeline = Pipeline.load(path, settings.variant, threads=threads, run_threads=threads)
     pipeline.selftest()
     chosen = name or pipeline.manifest.name
     require_name(chosen, str(path))

@@ -81,11 +81,11 @@ class TextGenerationDecoder(Decoder):
             encode_sources(texts, encoder, self.frame), np.arange(len(texts)), encoder.tokenizer
         )
 
-    def runner(self, open_graph: OpenGraph, encoder: TextEncoder) -> Runner:
+    def runner(self, open_graph: OpenGraph, encoder: TextEncoder, lanes: int) -> Runner:
         """Writes with the bundle's graphs."""
         from ftcore_export.runtime.generation.writer import Writer
 
-        return Writer(self.frame, self.settings, open_graph, encoder)
+        return Writer(self.frame, self.settings, open_graph, encoder, lanes)
 
     def decode(
         self, outputs: Mapping[str, np.ndarray], prepared: Prepared | None = None, top_k: int = 1

@@ -15,6 +15,7 @@ from ftcore_export.runtime.generation.names import cache_names
 from ftcore_export.runtime.generation.packing import pack
 from ftcore_export.runtime.generation.search import Written, stream_greedy, write
 from ftcore_export.runtime.generation.settings import GenerationSettings, TextFrame
+from ftcore_export.runtime.lanes import share_out, side_by_side
 
 
 class Writer:
@@ -24,14 +25,21 @@ class Writer:
         frame, settings: of the bundle.
         open_graph: opens its graphs.
         encoder: makes batches.
+        lanes: batches that are written at a time.
     """
 
     def __init__(
-        self, frame: TextFrame, settings: GenerationSettings, open_graph: OpenGraph, encoder: TextEncoder
+        self,
+        frame: TextFrame,
+        settings: GenerationSettings,
+        open_graph: OpenGraph,
+        encoder: TextEncoder,
+        lanes: int,
     ) -> None:
         self.frame = frame
         self.settings = settings
         self._text = encoder
+        self._lanes = lanes
         self._decoder = open_graph("decoder", outputs=["logits"])
         self._layers = layers_of(self._decoder)
         self._encoder = None
@@ -62,17 +70,19 @@ class Writer:
     def run(self, prepared: Prepared, batch_size: int, *, scored: bool = False) -> dict[str, np.ndarray]:
         """See `Runner.run`: what `pack` makes of the answers."""
         encoded = prepared.encoded
-        order = np.argsort(-encoded.lengths, kind="stable")
-        answers: list[list[Written]] = [[] for _ in order]
-        for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
-            inputs = self._text.collate(encoded, chosen)
-            for row, found in zip(chosen, self._write(inputs, prepared.row[chosen], scored), strict=True):
+        shares = share_out(
+            encoded.lengths, batch_size, self._lanes, tokens=None
+        )  # a step has one token a row
+        written = side_by_side(lambda chosen: self._write(prepared, chosen, scored), shares, self._lanes)
+        answers: list[list[Written]] = [[] for _ in encoded.lengths]
+        for chosen, batch in zip(shares, written, strict=True):
+            for row, found in zip(chosen, batch, strict=True):
                 answers[row] = found
         return pack(answers)
 
-    def _write(self, inputs: Mapping[str, Ids], rows: Ids, scored: bool) -> list[list[Written]]:
-        model = _Finite(self.model(), rows)
+    def _write(self, prepared: Prepared, chosen: Ids, scored: bool) -> list[list[Written]]:
+        inputs = self._text.collate(prepared.encoded, chosen)
+        model = _Finite(self.model(), prepared.row[chosen])
         return write(model, inputs, self.prompt(inputs), self.settings, self.frame.eos_ids, scored=scored)
 
     def stream(self, prepared: Prepared) -> Iterator[int]:
