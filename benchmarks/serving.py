@@ -223,7 +223,7 @@ def install(peer: str, envs: Path) -> Path | None:
 
 def contenders(bundle: Path, threads: int, peers: list[str], envs: Path) -> list[Contender]:
     """Ours, ours without batching, ours under granian, and the peers, as far as they install."""
-    ours = [sys.executable, "-m", "ftcore", "serve", f"model={bundle}", "--port", "PORT", "--threads",
+    ours = [sys.executable, "-m", "ftcore", "serve", f"model={bundle}", "--port", "PORT", "--workers",
             str(threads), "--log-level", "warning"]  # fmt: skip
     found = [
         Contender("ftcore", ours, "/v1/models/model:predict", "inputs"),

@@ -17,7 +17,7 @@ from ftcore_export.server.service import Service
 from ftcore_export.server.settings import Batching, Settings
 
 logs.configure("warning")
-service = Service(Settings(batching=Batching(threads=int(os.environ.get("GRANIAN_THREADS", "1")))))
+service = Service(Settings(batching=Batching(workers=int(os.environ.get("GRANIAN_WORKERS", "1")))))
 inside = make_app(service)
 
 
@@ -38,7 +38,7 @@ if __name__ == "__main__":
     from granian import Granian
     from granian.constants import Interfaces
 
-    os.environ |= {"GRANIAN_BUNDLE": sys.argv[1], "GRANIAN_THREADS": sys.argv[3]}
+    os.environ |= {"GRANIAN_BUNDLE": sys.argv[1], "GRANIAN_WORKERS": sys.argv[3]}
     Granian(
         "serving_granian:app",
         address="127.0.0.1",

@@ -3,10 +3,11 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import pytest
 from bundles import INPUTS, Tiny, sentences
 from onnx import helper
 
-from ftcore_export.exporter.quantize import quantize_int8
+from ftcore_export.exporter.quantize import LOWEST, quantize_int8
 from ftcore_export.runtime.session import GraphSession
 
 
@@ -60,21 +61,31 @@ def test_is_quiet_and_deterministic(tiny: Tiny, tmp_path, capfd, caplog) -> None
     assert (captured.out, captured.err, warned) == ("", "", [])
 
 
-def test_a_row_of_zeros_stays_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", ["Identity", "Relu", "Gelu"])
+def test_rows_of_any_size_have_a_scale_of_their_own(before: str, tmp_path: Path) -> None:
+    """Zeros, small, large and, of what has a lowest value, only negative ones."""
     weights = np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
-    rows = helper.make_tensor_value_info("rows", onnx.TensorProto.FLOAT, ["n", 8])
-    product = helper.make_tensor_value_info("product", onnx.TensorProto.FLOAT, ["n", 4])
+    nodes = [
+        helper.make_node(before, ["rows"], ["activation"]),
+        helper.make_node("MatMul", ["activation", "weights"], ["product"]),
+    ]
+    values = [
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", width])
+        for name, width in (("rows", 8), ("activation", 8), ("product", 4))
+    ]
     graph = helper.make_graph(
-        [helper.make_node("MatMul", ["rows", "weights"], ["product"])],
-        "g",
-        [rows],
-        [product],
-        [onnx.numpy_helper.from_array(weights, "weights")],
+        nodes, "g", values[:1], values[1:], [onnx.numpy_helper.from_array(weights, "weights")]
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)]), tmp_path / "fp32.onnx")
     path = quantize_int8(tmp_path / "fp32.onnx", tmp_path / "int8.onnx")
-    given = np.zeros((3, 8), np.float32)
+    given = np.zeros((5, 8), np.float32)
     given[1] = np.arange(8)
-    found = GraphSession(path.read_bytes(), "model", outputs=["product"]).run({"rows": given})["product"]
-    assert (found[[0, 2]] == 0).all()
-    np.testing.assert_allclose(found[1], given[1] @ weights, atol=0.2)
+    given[2] = 1e-3 * np.arange(-4, 4)
+    given[3] = 1e3 * np.arange(-4, 4)
+    given[4] = -np.arange(8) / 4
+    session = GraphSession(path.read_bytes(), "model", outputs=["activation", "product"])
+    found = session.run({"rows": given})
+    assert (found["product"][0] == 0).all()
+    for activation, product in zip(found["activation"], found["product"], strict=True):
+        largest = max(np.abs(activation).max(), LOWEST.get(before, 0.0))
+        np.testing.assert_allclose(product, activation @ weights, atol=0.05 * largest + 1e-12)

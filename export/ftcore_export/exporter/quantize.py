@@ -21,6 +21,9 @@ TABLE_LIMIT = 127
 ACTIVATION_LIMIT = 127
 MIDDLE = 128  # of the unsigned activations: what 0.0 becomes
 
+#: Operator -> a magnitude that no negative output of it exceeds: the largest output then bounds all magnitudes.
+LOWEST = {"Gelu": 0.17, "Relu": 0.0}
+
 
 def quantize_int8(src: str | Path, dst: str | Path, keep: Collection[str] = ()) -> Path:
     """Write the graph `src` to `dst` with int8 weights; each row of an activation is quantised by itself.
@@ -83,6 +86,7 @@ class _Rewriter:
         self.constants: dict[str, TensorProto] = {}
         self.nodes: list[NodeProto] = []
         self.rows: dict[str, tuple[str, str]] = {}
+        self.made_by = {name: node.op_type for node in graph.node for name in node.output}
         #: Output of a Transpose -> the matrix that it turns: how a tied output embedding is read.
         self.turned = {
             node.output[0]: node.input[0]
@@ -177,7 +181,13 @@ class _Rewriter:
 
             axes = self._constant("last_axis", np.array([-1], np.int64))
             share = self._constant("share", np.float32(1 / ACTIVATION_LIMIT))
-            largest = step("ReduceMax", [step("Abs", [rows], "magnitudes"), axes], "largest", keepdims=1)
+            if (lowest := LOWEST.get(self.made_by.get(rows, ""))) is None:
+                largest = step("ReduceMax", [step("Abs", [rows], "magnitudes"), axes], "largest", keepdims=1)
+            else:  # one pass over the widest rows of the graph less
+                highest = step("ReduceMax", [rows, axes], "highest", keepdims=1)
+                largest = step(
+                    "Max", [highest, self._constant(f"at_least_{lowest}", np.float32(lowest))], "largest"
+                )
             scales = step("Mul", [largest, share], "scales")
             middle = numpy_helper.from_array(np.array([MIDDLE], np.uint8))
             middles = step("ConstantOfShape", [step("Shape", [scales], "shape")], "middles", value=middle)
