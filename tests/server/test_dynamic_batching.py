@@ -152,7 +152,7 @@ def test_one_bad_request_does_not_fail_its_batch_mates(
         wait_until(lambda: gate.runs)
         others = [pool.submit(server.ask, "good food") for _ in range(3)]
         version = server.server.service.registry.model("tiny").choose(None)
-        wait_until(lambda: version._batcher.waiting == 3)
+        wait_until(lambda: len(version._batcher._arrived) == 3)
         gate.open.set()
         assert {future.result().status_code for future in [first, *others]} == {200}
 

@@ -1,8 +1,9 @@
 """Dynamic batching: features of all waiting requests share batches of like length, within a budget of tokens.
 
-A request's inputs become features (an input, or a window of one). A free worker takes the feature that has waited
-longest and fills its batch with the features nearest to it in length, whosesoever they are. A batch is closed before
-more than a quarter of it would be padding: two batches are then less work than one.
+A worker tokenises what has arrived, so that a request goes from the event loop to one other thread and back. Its inputs
+become features (an input, or a window of one). A free worker takes the feature that has waited longest and fills its
+batch with the features nearest to it in length, whosesoever they are. A batch is closed before more than a quarter of
+it would be padding: two batches are then less work than one.
 """
 
 from __future__ import annotations
@@ -22,21 +23,25 @@ from ftcore_export.runtime.answers import Answer, TextAnswer
 from ftcore_export.runtime.cpus import cpu_count
 from ftcore_export.runtime.decoders import Decoder, Prepared
 from ftcore_export.runtime.encoding import Encoded, TextEncoder
+from ftcore_export.runtime.inputs import Input
 from ftcore_export.runtime.one_pass import require_finite
 from ftcore_export.runtime.outputs import join_batches
 from ftcore_export.runtime.pipeline import Pipeline
+from ftcore_export.server.problems import Problem
 from ftcore_export.server.settings import Batching
 
 T = TypeVar("T")
 
 _PADDING = 0.25  # of a batch, at most
+_AT_ONCE = 16  # requests that one worker tokenises before another gets its share
 
 
 @dataclass(eq=False)
 class Work:
-    """One request's features, waiting for their rows of the graph's outputs.
+    """One request: its inputs, then its features, waiting for their rows of the graph's outputs.
 
     Args:
+        inputs: at least one.
         top_k: candidates of an answer.
         done: called once, in a worker's thread, with the answers or an error.
         emit: called before that, in the same thread, with what each token adds to the one text that is written; the
@@ -45,6 +50,7 @@ class Work:
         prepared: the features, once they are made.
     """
 
+    inputs: Sequence[Input]
     top_k: int
     done: Callable[[Work, list[Answer] | Exception], None]
     emit: Callable[[str], None] | None = None
@@ -107,15 +113,18 @@ class Batcher:
     """Threads that run batches of one pipeline until `close`.
 
     Args:
+        tokens: of one request, at most.
         observe: called after each batch with its features and its padded tokens.
     """
 
     def __init__(
-        self, pipeline: Pipeline, config: Batching, observe: Callable[[int, int], None] = lambda *_: None
+        self, pipeline: Pipeline, config: Batching, tokens: int, observe: Callable[[int, int], None]
     ) -> None:
         self._pipeline = pipeline
         self._config = config
+        self._tokens = tokens
         self._observe = observe
+        self._arrived: list[Work] = []
         self._waiting: list[Feature] = []
         self._changed = threading.Condition()
         self._closed = False
@@ -126,17 +135,10 @@ class Batcher:
         for thread in self._threads:
             thread.start()
 
-    @property
-    def waiting(self) -> int:
-        """Features that no worker has taken yet."""
-        return len(self._waiting)
-
     def submit(self, work: Work) -> None:
-        """Queue the features of a request, which has at least one."""
-        lengths = work.prepared.encoded.lengths.tolist()
-        features = [Feature(length, work, index) for index, length in enumerate(lengths)]
+        """Queue a request."""
         with self._changed:
-            self._waiting += features
+            self._arrived.append(work)
             self._changed.notify()
 
     def close(self) -> None:
@@ -155,25 +157,50 @@ class Batcher:
                 self._refuse(batch, error)
 
     def _take(self) -> list[Feature]:
-        """The next batch; empty once closed."""
-        with self._changed:
-            while True:
-                self._waiting = [feature for feature in self._waiting if not feature.work.cancelled]
-                if not self._waiting:
-                    if self._closed:
-                        return []
-                    self._changed.wait()
-                    continue
-                wait = self._waiting[0].work.arrived + self._config.delay_seconds - time.monotonic()
-                batch = self._next()
-                if wait > 0 and len(batch) == len(self._waiting) and not self._closed:
-                    self._changed.wait(wait)
-                    continue
-                taken = set(map(id, batch))
-                self._waiting = [feature for feature in self._waiting if id(feature) not in taken]
-                if self._waiting:
+        """The next batch; empty once closed. What has arrived is tokenised first, with the lock open."""
+        while True:
+            with self._changed:
+                arrived, self._arrived = self._arrived[:_AT_ONCE], self._arrived[_AT_ONCE:]
+                if self._arrived:
                     self._changed.notify()
-                return batch
+                if not arrived and (batch := self._ready()) is not None:
+                    return batch
+            features = [feature for work in arrived for feature in self._features(work)]
+            with self._changed:
+                self._waiting += features
+
+    def _ready(self) -> list[Feature] | None:
+        """The next batch, empty once closed; None where there was none and some time has gone by."""
+        self._waiting = [feature for feature in self._waiting if not feature.work.cancelled]
+        if not self._waiting:
+            if self._closed:
+                return []
+            self._changed.wait()
+            return None
+        wait = self._waiting[0].work.arrived + self._config.delay_seconds - time.monotonic()
+        batch = self._next()
+        if wait > 0 and len(batch) == len(self._waiting) and not self._closed:
+            self._changed.wait(wait)
+            return None
+        taken = set(map(id, batch))
+        self._waiting = [feature for feature in self._waiting if id(feature) not in taken]
+        if self._waiting:
+            self._changed.notify()
+        return batch
+
+    def _features(self, work: Work) -> list[Feature]:
+        """Tokenise a request; none where nobody waits for it any more, or it is refused."""
+        if work.cancelled:
+            return []
+        try:
+            work.prepared = self._pipeline.decoder.prepare(work.inputs, self._pipeline.encoder)
+            lengths = work.prepared.encoded.lengths.tolist()
+            if sum(lengths) > self._tokens:
+                raise Problem(413, "too_large", f"the inputs have more than {self._tokens:,} tokens together")
+        except Exception as error:  # noqa: BLE001 (handed to the request that it belongs to)
+            work.done(work, error)
+            return []
+        return [Feature(length, work, index) for index, length in enumerate(lengths)]
 
     def _next(self) -> list[Feature]:
         """Of a bundle that writes one request, which has a batch of its own: the others are another worker's."""

@@ -10,13 +10,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from ftcore_export.errors import UserError
 from ftcore_export.runtime.bundle import read_bundle
-from ftcore_export.runtime.cpus import cpu_count
 from ftcore_export.server.deployment import Deployment, Source
 from ftcore_export.server.metrics import Metrics
 from ftcore_export.server.problems import Problem
@@ -74,7 +72,6 @@ class Registry:
         self._settings = settings
         self._metrics = metrics
         self._retired = retired
-        self._tokenizers = ThreadPoolExecutor(cpu_count(), "tokenize")
         self._lock = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -121,7 +118,6 @@ class Registry:
         last = [version for model in self.models.values() for version in model.versions.values()]
         self.models, self.ready = {}, False
         await asyncio.gather(*self._closing, *map(self._retire, last))
-        self._tokenizers.shutdown()
 
     def refresh(self) -> None:
         """Bring the gauges of all versions up to date."""
@@ -148,7 +144,6 @@ class Registry:
             source.version,
             self._settings,
             self._metrics,
-            self._tokenizers,
         )
 
     async def _retire(self, version: Version) -> None:

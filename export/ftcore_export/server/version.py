@@ -8,7 +8,6 @@ import json
 import math
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,7 +48,6 @@ class Version:
     Args:
         path: the bundle's folder.
         name, version: what it is served as.
-        executor: where texts are tokenised.
     """
 
     def __init__(
@@ -60,7 +58,6 @@ class Version:
         pipeline: Pipeline,
         settings: Settings,
         metrics: Metrics,
-        executor: Executor,
     ) -> None:
         self.path = path
         self.name = name
@@ -73,7 +70,6 @@ class Version:
         )
         self._settings = settings
         self._metrics = metrics
-        self._executor = executor
         self._queued = metrics.queue.labels(name, version)
         self._confidence = metrics.confidence.labels(name, version)
         sizes, tokens = metrics.batch_size.labels(name, version), metrics.batch_tokens.labels(name, version)
@@ -82,7 +78,7 @@ class Version:
             sizes.observe(features)
             tokens.observe(padded)
 
-        self._batcher = Batcher(pipeline, settings.batching, observe)
+        self._batcher = Batcher(pipeline, settings.batching, settings.limits.tokens, observe)
         reference = pipeline.manifest.reference
         self._unknown = unknown_id(pipeline.encoder.tokenizer) if reference else None
         self.drift = Drift(Reference.from_json(reference, "bundle.json: reference")) if reference else None
@@ -105,8 +101,8 @@ class Version:
         if not inputs:
             return []
         future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
-        work = Work(top_k, answer_into(future))
-        with self._in_hand(work, inputs):
+        work = Work(inputs, top_k, answer_into(future))
+        with self._in_hand(work):
             async with asyncio.timeout(seconds):
                 answers = await future
         self._count(work.prepared, answers)
@@ -131,9 +127,9 @@ class Version:
         def tell(what: Written | Exception) -> None:
             in_loop(loop, written.put_nowait, what)
 
-        work = Work(1, lambda _, result: tell(result), emit=tell)
+        work = Work([text], 1, lambda _, result: tell(result), emit=tell)
         tokens = 0
-        with self.held(), self._in_hand(work, [text]):
+        with self.held(), self._in_hand(work):
             while True:
                 async with asyncio.timeout_at(began + seconds):
                     one = await written.get()
@@ -179,19 +175,19 @@ class Version:
                 self._metrics.drift.labels(self.name, self.version, measure).set(value)
 
     @contextmanager
-    def _in_hand(self, work: Work, inputs: Sequence[Input]) -> Iterator[None]:
+    def _in_hand(self, work: Work) -> Iterator[None]:
         """Take a request up: what it is started for happens inside, and afterwards nobody waits for it."""
-        self._admit(len(inputs))
+        self._admit(len(work.inputs))
         began = time.monotonic()
         try:
-            self._executor.submit(self._prepare, work, inputs)
+            self._batcher.submit(work)
             yield
             self._seconds = _MEMORY * self._seconds + (1 - _MEMORY) * (time.monotonic() - began)
         except TimeoutError:
             raise Problem(504, "deadline", "the answer was not ready in time") from None
         finally:
             work.cancelled = True
-            self._inputs -= len(inputs)
+            self._inputs -= len(work.inputs)
 
     def _admit(self, inputs: int) -> None:
         capacity = self._settings.batching.queue
@@ -199,23 +195,6 @@ class Version:
             seconds = str(min(60, max(1, math.ceil(self._seconds))))
             raise Problem(429, "overloaded", "too many inputs are waiting", headers={"retry-after": seconds})
         self._inputs += inputs
-
-    def _prepare(self, work: Work, inputs: Sequence[Input]) -> None:
-        """Tokenise and queue; in a thread of the executor, which hands over to the batches' without the event loop."""
-        if work.cancelled:
-            return
-        try:
-            work.prepared = self.pipeline.decoder.prepare(inputs, self.pipeline.encoder)
-            self._check_tokens(work.prepared)
-        except Exception as error:  # noqa: BLE001 (handed to the request that it belongs to)
-            work.done(work, error)
-        else:
-            self._batcher.submit(work)
-
-    def _check_tokens(self, prepared: Prepared) -> None:
-        limit = self._settings.limits.tokens
-        if int(prepared.encoded.lengths.sum()) > limit:
-            raise Problem(413, "too_large", f"the inputs have more than {limit:,} tokens together")
 
     def _count(self, prepared: Prepared, answers: Sequence[Answer]) -> None:
         for answer in answers:
@@ -233,7 +212,6 @@ def load_version(
     version: str | None,
     settings: Settings,
     metrics: Metrics,
-    executor: Executor,
 ) -> Version:
     """Load a bundle and replay its golden examples. Blocks for as long as that takes.
 
@@ -255,7 +233,6 @@ def load_version(
         pipeline,
         settings,
         metrics,
-        executor,
     )
 
 
