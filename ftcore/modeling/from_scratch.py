@@ -27,7 +27,7 @@ def _sizes(layers: int, width: int, heads: int, inner: int) -> dict[str, int]:
     }
 
 
-#: Name -> architecture and its settings. All share one embedding between source, target and output unless told not to.
+#: Name -> architecture and its settings. All share one embedding between source, target and output; Marian may not.
 PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     # Pre-norm, sinusoidal positions; the sizes that papers on Multi30k call Transformer-Tiny (Wu et al. 2021).
     "transformer-tiny": (

@@ -252,7 +252,7 @@ class Manifest:
 
 
 def _upgrade(value: object) -> object:
-    """A manifest of an earlier schema version as one of this version; what it did not say stays unsaid."""
+    """A manifest with every key that version 1 had not and later ones need; what it did not say stays unsaid."""
     fields = Fields(value, MANIFEST)
     version = fields.take("schema_version", int)
     if not 1 <= version <= SCHEMA_VERSION:
