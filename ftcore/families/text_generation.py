@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -105,13 +104,14 @@ class TextGeneration(Family[TextGenerationSpec]):
 
     # -- features and model --------------------------------------------------------------------------------
     def open_base(self, base_dir: Path, train: Callable[[], pa.Table], folder: Path) -> BaseModel:
-        """With `init: config` a configuration and a tokenizer trained on the training rows; maybe of two encoders."""
+        """With `init: config` a configuration and tokenizers trained on the training rows; maybe of two encoders."""
         told = self.spec.model
         if told.decoder_base:
             return warm_start(told.base, told.decoder_base, base_dir, folder, self.spec.training.seed)
         if told.init == "weights":
             return open_base(told.base, base_dir)
-        return make_base(self.spec.model, base_dir, _texts(train()), folder)
+        rows = train()
+        return make_base(told, base_dir, _texts(rows, "source"), _texts(rows, "target"), folder)
 
     def open_encoder(self, base: BaseModel, train: Callable[[], pa.Table]) -> TextEncoder:
         """The tokenizer with padding on the side that the model needs; measures the longest target once."""
@@ -318,7 +318,7 @@ class TextGeneration(Family[TextGenerationSpec]):
     ) -> list[TextAnswer]:
         """The texts that were written."""
         decoder = TextGenerationDecoder(self._frame, self.settings)
-        return decoder.answers(unpack(outputs), features.encoder.tokenizer)
+        return decoder.answers(unpack(outputs), features.encoder.target.tokenizer)
 
     def inputs(self, rows: pa.Table) -> list[Any]:
         """The sources."""
@@ -372,9 +372,9 @@ def _text(row: Mapping[str, Any], column: str) -> str:
     return value
 
 
-def _texts(table: pa.Table) -> Iterator[str]:
-    for batch in table.to_batches(max_chunksize=_CHUNK):
-        yield from chain.from_iterable(batch[name].to_pylist() for name in ("source", "target"))
+def _texts(table: pa.Table, column: str) -> Iterator[str]:
+    for batch in table.select([column]).to_batches(max_chunksize=_CHUNK):
+        yield from batch[column].to_pylist()
 
 
 def _prompts(arrays: Mapping[str, np.ndarray], labels: np.ndarray, pad: int) -> dict[str, np.ndarray]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ftcore.errors import ModelError
 from ftcore.locate import PREFIX, locate
-from ftcore_export.runtime.encoding import EncoderConfig, TextEncoder
+from ftcore_export.runtime.encoding import TARGET_TOKENIZER, EncoderConfig, TextEncoder
 
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
@@ -181,8 +182,10 @@ def open_encoder(base: BaseModel, max_length: int) -> TextEncoder:
 
 
 def save_tokenizer(base: BaseModel, folder: Path) -> None:
-    """Write the base model's tokenizer files into `folder`."""
+    """Write the base model's tokenizer files into `folder`, with that of its targets where it has another."""
     open_tokenizer(base).save_pretrained(folder)
+    if (base.folder / TARGET_TOKENIZER).is_file():
+        shutil.copyfile(base.folder / TARGET_TOKENIZER, folder / TARGET_TOKENIZER)
 
 
 def open_tokenizer(base: BaseModel) -> transformers.PreTrainedTokenizerFast:

@@ -1,9 +1,10 @@
-"""A base model without weights: a tokenizer trained on the training texts, and a configuration that fits it."""
+"""A base model without weights: tokenizers trained on the training texts, and a configuration that fits them."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ftcore.errors import ModelError
 from ftcore.locate import locate
 from ftcore.modeling.base_model import BaseModel, read_config
 from ftcore.spec.text_generation import TextGenerationModel
+from ftcore_export.runtime.encoding import TARGET_TOKENIZER
 
 _SPECIAL = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
 
@@ -25,7 +27,7 @@ def _sizes(layers: int, width: int, heads: int, inner: int) -> dict[str, int]:
     }
 
 
-#: Name -> architecture and its settings. All share one embedding between source, target and output.
+#: Name -> architecture and its settings. All share one embedding between source, target and output; Marian may not.
 PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     # Pre-norm, sinusoidal positions; the sizes that papers on Multi30k call Transformer-Tiny (Wu et al. 2021).
     "transformer-tiny": (
@@ -54,24 +56,41 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def make_base(model: TextGenerationModel, base_dir: Path, texts: Iterable[str], folder: Path) -> BaseModel:
-    """Write config.json and a tokenizer into `folder`, whole or not at all; what is there already is taken as it is.
+def make_base(
+    model: TextGenerationModel,
+    base_dir: Path,
+    sources: Iterable[str],
+    targets: Iterable[str],
+    folder: Path,
+) -> BaseModel:
+    """Write config.json and tokenizers into `folder`, whole or not at all; what is there already is taken as it is.
 
     Args:
-        texts: of the training split, sources and targets: the tokenizer is trained on them.
+        sources, targets: of the training split: one tokenizer is trained on both, or one on each.
 
     Raises:
-        ModelError: `model.base` is neither a preset nor a folder with config.json.
+        ModelError: `model.base` is neither a preset nor a folder with config.json, or has one embedding for sources
+            and targets that are to have a vocabulary each.
     """
     if not (folder / "config.json").is_file():
         beside = folder.with_name(f".{folder.name}.tmp")
         shutil.rmtree(beside, ignore_errors=True)
-        tokenizer = train_tokenizer(texts, model.vocabulary.size, model.vocabulary.min_frequency)
+        config, told = _config(model, base_dir), model.vocabulary
+        if told.joint:
+            reads = writes = train_tokenizer(chain(sources, targets), told.size, told.min_frequency)
+        else:
+            reads = train_tokenizer(sources, told.size, told.min_frequency)
+            writes = train_tokenizer(targets, told.size, told.min_frequency)
+            config.update({"share_encoder_decoder_embeddings": False})
         wrapped = transformers.PreTrainedTokenizerFast(
-            tokenizer_object=tokenizer, model_input_names=["input_ids", "attention_mask"], **_SPECIAL
+            tokenizer_object=reads, model_input_names=["input_ids", "attention_mask"], **_SPECIAL
         )
         wrapped.save_pretrained(beside)
-        _config(model, base_dir, wrapped).save_pretrained(beside)
+        if not told.joint:
+            writes.save(str(beside / TARGET_TOKENIZER))
+        sizes = {"vocab_size": reads.get_vocab_size(), "decoder_vocab_size": writes.get_vocab_size()}
+        config.update({**_special_ids(config, reads), **sizes})
+        config.save_pretrained(beside)
         beside.replace(folder)
     return BaseModel(folder, read_config(folder / "config.json", model.base))
 
@@ -97,9 +116,7 @@ def train_tokenizer(texts: Iterable[str], size: int, min_frequency: int) -> Toke
     return tokenizer
 
 
-def _config(
-    model: TextGenerationModel, base_dir: Path, tokenizer: transformers.PreTrainedTokenizerFast
-) -> transformers.PretrainedConfig:
+def _config(model: TextGenerationModel, base_dir: Path) -> transformers.PretrainedConfig:
     if model.base in PRESETS:
         kind, settings = PRESETS[model.base]
         longest = max(model.max_length, model.max_target_length + 1)
@@ -113,12 +130,22 @@ def _config(
                 where="model.base",
                 hint=f"the presets are {', '.join(PRESETS)}",
             ) from error
-    ids = {
-        f"{name.removesuffix('_token')}_token_id": tokenizer.convert_tokens_to_ids(token)
+    if not model.vocabulary.joint and not hasattr(config, "share_encoder_decoder_embeddings"):
+        raise ModelError(
+            f"a model of the type {config.model_type} has one embedding for sources and targets",
+            where="model.vocabulary.joint",
+            hint="leave it true, or take marian-small or a folder of the type marian",
+        )
+    return config
+
+
+def _special_ids(config: transformers.PretrainedConfig, tokenizer: Tokenizer) -> dict[str, int | None]:
+    """Those of every tokenizer that is trained here: special tokens come first in each."""
+    ids: dict[str, int | None] = {
+        f"{name.removesuffix('_token')}_token_id": tokenizer.token_to_id(token)
         for name, token in _SPECIAL.items()
     }
     ids.pop("unk_token_id")
-    config.update({**ids, "vocab_size": len(tokenizer), "decoder_vocab_size": len(tokenizer)})
     if config.is_encoder_decoder:
-        config.update({"decoder_start_token_id": ids["eos_token_id"], "forced_eos_token_id": None})
-    return config
+        ids |= {"decoder_start_token_id": ids["eos_token_id"], "forced_eos_token_id": None}
+    return ids

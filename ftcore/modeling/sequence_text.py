@@ -9,7 +9,7 @@ import transformers
 from ftcore.errors import ModelError
 from ftcore.modeling.base_model import BaseModel, open_tokenizer, readable_length
 from ftcore.spec.text_generation import TextGenerationSpec
-from ftcore_export.runtime.encoding import EncoderConfig, TextEncoder
+from ftcore_export.runtime.encoding import TARGET_TOKENIZER, EncoderConfig, TextEncoder
 from ftcore_export.runtime.generation.settings import TextFrame
 
 _PROBE = "a"  # any text: what a tokenizer puts around it is the same for all
@@ -20,6 +20,7 @@ def open_text(base: BaseModel, spec: TextGenerationSpec) -> tuple[TextEncoder, T
 
     Raises:
         ModelError: no tokenizer, no end token, or languages that it does not know.
+        BundleError: the file of the targets' tokenizer holds none.
     """
     tokenizer = open_tokenizer(base)
     where = str(base.folder)
@@ -42,7 +43,24 @@ def open_text(base: BaseModel, spec: TextGenerationSpec) -> tuple[TextEncoder, T
             where="data.prompt",
             hint="shorten it, or raise `model.max_length`",
         )
-    return TextEncoder(tokenizer.backend_tokenizer, config), frame
+    target = _target(base, config, tokenizer) if both else None
+    return TextEncoder(tokenizer.backend_tokenizer, config, target), frame
+
+
+def _target(base: BaseModel, config: EncoderConfig, tokenizer: Any) -> TextEncoder | None:  # noqa: ANN401
+    """The tokenizer of the targets, where the model has one for them."""
+    file = base.folder / TARGET_TOKENIZER
+    if not file.is_file():
+        return None
+    target = TextEncoder.load(file, config)
+    special = zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True)
+    if odd := [token for token, index in special if target.tokenizer.token_to_id(token) != index]:
+        raise ModelError(
+            f"{odd[0]!r} has not the id that it has in tokenizer.json",
+            where=str(file),
+            hint="special tokens frame sources and targets, and need the same ids in both",
+        )
+    return target
 
 
 def _require_positions(config: transformers.PretrainedConfig, spec: TextGenerationSpec, source: int) -> None:

@@ -84,7 +84,7 @@ class Bench:
         """int8 graphs, and the fewest operators that had to stay in float for the validation metric to be `good`."""
         base = read_bundle(
             self.draft(self._folder("search"), "fp32", graphs),
-            lambda manifest: [manifest.tokenizer, manifest.golden],
+            lambda manifest: [*manifest.tokenizers, manifest.golden],
         )
         files = base.manifest.variants["fp32"].graphs
 

@@ -24,7 +24,7 @@ from ftcore_export.exporter.onnx_graph import export_graph
 from ftcore_export.exporter.parity import Parity
 from ftcore_export.exporter.sensitivity import Graphs
 from ftcore_export.exporter.variants import KINDS, LEFT_OUT
-from ftcore_export.runtime.encoding import TextEncoder
+from ftcore_export.runtime.encoding import TARGET_TOKENIZER, TextEncoder
 
 _GOLDEN_ROWS = 8
 _AUTO = ("fp32", "int8", "int8_tensor", "weights8")
@@ -240,8 +240,11 @@ def _write(
     family, spec = workspace.family, workspace.spec
     measured = workspace.folder.metrics_file
     with tempfile.TemporaryDirectory() as scratch:
-        tokenizer = Path(scratch) / TOKENIZER
+        tokenizer, target = Path(scratch) / TOKENIZER, None
         encoder.tokenizer.save(str(tokenizer))
+        if encoder.target is not encoder:
+            target = Path(scratch) / TARGET_TOKENIZER
+            encoder.target.tokenizer.save(str(target))
         return write_bundle(
             folder,
             name=record["name"],
@@ -249,6 +252,7 @@ def _write(
             family=record["family"],
             encoder_config=encoder.config,
             tokenizer_path=tokenizer,
+            target_tokenizer_path=target,
             decoder=family.decoder,
             variants=variants,
             default_variant=default,

@@ -155,7 +155,7 @@ class Workspace:
         own, theirs = self.features("train"), self.tokenised("train", teacher.encoder)
         self.events.emit("teacher_asked", rows=self.splits["train"].table.num_rows)
         told = [self.splits.key, family.name, family.state, teacher.files]
-        told += [teacher.encoder.config.to_json(), teacher.encoder.tokenizer.to_str()]
+        told.append(teacher.encoder.fingerprint)
         folder = cache_dir() / "teacher" / _key(told)
         with _one_at_a_time(["teacher", folder.name]):
             return ask(teacher, family, own, theirs, self.spec.evaluation.batch_size, folder)
@@ -173,8 +173,7 @@ class Workspace:
             split,
             family.name,
             family.reading,
-            encoder.config.to_json(),
-            encoder.tokenizer.to_str(),
+            encoder.fingerprint,
         ]
         path = cache_dir() / "features" / f"{_key(told)}.arrow"
         with _one_at_a_time(["features", path.stem]):

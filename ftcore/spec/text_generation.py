@@ -45,7 +45,11 @@ class TextGenerationData(DataSpec):
 class VocabularySpec(Section):
     """The tokenizer that is trained on the training rows, where a model is made from its configuration alone."""
 
-    size: int = Field(4000, ge=300, le=1_000_000, description="Tokens, at most.")
+    joint: bool = Field(
+        True,
+        description="One tokenizer and embedding for sources and targets; false: one each (models of the type marian).",
+    )
+    size: int = Field(4000, ge=300, le=1_000_000, description="Tokens of each tokenizer, at most.")
     min_frequency: int = Field(2, ge=1, description="Pairs that occur more seldom are not merged.")
 
 
@@ -76,6 +80,8 @@ class TextGenerationModel(ModelSpec):
     def _scratch_is_whole(self) -> TextGenerationModel:
         if self.init == "config" and self.lora:
             raise ValueError("`lora` updates weights, and `init: config` has none: leave one out")
+        if self.init == "weights" and not self.vocabulary.joint:
+            raise ValueError("`vocabulary` is that of `init: config`: weights bring their own, joint or not")
         if self.decoder_base and self.init == "config":
             raise ValueError("`decoder_base` has weights, and `init: config` has none: leave one out")
         if self.decoder_base and self.lora:

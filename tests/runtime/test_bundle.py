@@ -113,7 +113,7 @@ def rename_file(manifest: dict[str, Any], name: str) -> None:
 
 
 EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
-    "a later schema": lambda m: m.update(schema_version=3),
+    "a later schema": lambda m: m.update(schema_version=4),
     "schema zero": lambda m: m.update(schema_version=0),
     "schema as text": lambda m: m.update(schema_version="1"),
     "schema as bool": lambda m: m.update(schema_version=True),
@@ -133,6 +133,11 @@ EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
     "graph as list": lambda m: m["variants"]["fp32"].update(graphs={"model": ["model.fp32.onnx"]}),
     "tokenizer as list": lambda m: m["encoder"].update(tokenizer=["tokenizer.json"]),
     "tokenizer missing": lambda m: m["encoder"].pop("tokenizer"),
+    "a tokenizer that nothing is written with": lambda m: m["encoder"].update(
+        target_tokenizer="tokenizer.json"
+    ),
+    "second tokenizer null": lambda m: m["encoder"].update(target_tokenizer=None),
+    "second tokenizer not listed": lambda m: m["encoder"].update(target_tokenizer="target_tokenizer.json"),
     "file not used": lambda m: m["files"].update({"more.txt": m["files"]["README.md"]}),
     "file not listed": lambda m: m["files"].pop("golden.json"),
     "short hash": lambda m: m["files"]["README.md"].update(sha256="abc"),

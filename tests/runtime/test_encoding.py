@@ -101,7 +101,9 @@ def test_the_fingerprint_says_tokenizer_and_config() -> None:
     assert encoder().fingerprint != encoder(max_length=9).fingerprint
     other = tiny_tokenizer()
     other.add_tokens(["terrific"])
-    assert encoder().fingerprint != TextEncoder(other, encoder().config).fingerprint
+    another = TextEncoder(other, encoder().config)
+    assert encoder().fingerprint != another.fingerprint
+    assert encoder().fingerprint != TextEncoder(tiny_tokenizer(), encoder().config, another).fingerprint
 
 
 def test_config_survives_json() -> None:

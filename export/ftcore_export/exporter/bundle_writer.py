@@ -17,7 +17,7 @@ from ftcore_export.exporter import model_card as cards
 from ftcore_export.files import sha256, sync
 from ftcore_export.runtime.answers import to_json
 from ftcore_export.runtime.bundle import Bundle
-from ftcore_export.runtime.encoding import EncoderConfig
+from ftcore_export.runtime.encoding import TARGET_TOKENIZER, EncoderConfig
 from ftcore_export.runtime.golden import GOLDEN_CANDIDATES, Golden
 from ftcore_export.runtime.inputs import Input
 from ftcore_export.runtime.manifest import MANIFEST, MODEL_CARD, FileEntry, Manifest, Variant
@@ -63,6 +63,7 @@ def write_bundle(
     reference: Mapping[str, Any] | None = None,
     model_card: str | None = None,
     created: datetime | None = None,
+    target_tokenizer_path: str | Path | None = None,
 ) -> Path:
     """Write the bundle, verify and self-test it, then put it under `folder`, replacing an earlier bundle.
 
@@ -71,6 +72,7 @@ def write_bundle(
     Args:
         folder: the bundle's; its parent exists.
         tokenizer_path: a `tokenizer.json`.
+        target_tokenizer_path: that of the answers, where they are written with another one.
         decoder: what `make_decoder` reads.
         golden: inputs that every variant answers now and that `Pipeline.selftest` replays later.
         metrics: of the run, laid out like its metrics.json, where the model card finds them.
@@ -90,6 +92,8 @@ def write_bundle(
     scratch.mkdir()
     try:
         shutil.copyfile(tokenizer_path, scratch / TOKENIZER)
+        if target_tokenizer_path is not None:
+            shutil.copyfile(target_tokenizer_path, scratch / TARGET_TOKENIZER)
         manifest = Manifest(
             name=name,
             task=task,
@@ -105,6 +109,7 @@ def write_bundle(
             golden=GOLDEN,
             files={},
             reference=reference,
+            target_tokenizer=None if target_tokenizer_path is None else TARGET_TOKENIZER,
         )
         answers = {key: _answers(scratch, manifest, key, golden) for key in variants}
         _write_json(scratch / GOLDEN, Golden(golden, answers).to_json())
@@ -143,7 +148,7 @@ def _copy_graphs(folder: Path, variant: str, source: VariantSource) -> Variant:
 
 def _answers(folder: Path, manifest: Manifest, variant: str, golden: Sequence[Input]) -> list[dict[str, Any]]:
     """What this variant answers, input by input, through the very runtime that will serve it."""
-    names = (manifest.tokenizer, *manifest.variants[variant].graphs.values())
+    names = (*manifest.tokenizers, *manifest.variants[variant].graphs.values())
     contents = {name: (folder / name).read_bytes() for name in names}
     pipeline = Pipeline(Bundle(folder, manifest, {**contents, manifest.golden: b""}), variant)
     return [to_json(pipeline.predict([item], top_k=GOLDEN_CANDIDATES)[0]) for item in golden]

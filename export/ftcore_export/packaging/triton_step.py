@@ -17,7 +17,6 @@ import triton_python_backend_utils as triton
 from ftcore_export.errors import UserError
 from ftcore_export.runtime.answers import Answer
 from ftcore_export.runtime.bundle import read_bundle
-from ftcore_export.runtime.encoding import TextEncoder
 from ftcore_export.runtime.inputs import Input
 from ftcore_export.runtime.outputs import join_batches
 from ftcore_export.runtime.pipeline import Pipeline
@@ -37,10 +36,9 @@ class TritonPythonModel:
         if "variant" in given:
             variant, threads = (given[name]["string_value"] for name in ("variant", "threads"))
             self.pipeline = Pipeline.load(folder, variant, threads=int(threads))
-        bundle = read_bundle(folder, lambda manifest: [manifest.tokenizer])
-        manifest = bundle.manifest
-        self.encoder = TextEncoder.from_bytes(bundle.contents[manifest.tokenizer], manifest.encoder)
-        self.decoder = manifest.make_decoder()
+        bundle = read_bundle(folder, lambda manifest: manifest.tokenizers)
+        self.encoder = bundle.text_encoder()
+        self.decoder = bundle.manifest.make_decoder()
         self.graph = f"{args['model_name']}_graph"
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:

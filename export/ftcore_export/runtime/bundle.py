@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ftcore_export.errors import BundleError
+from ftcore_export.runtime.encoding import TextEncoder
 from ftcore_export.runtime.manifest import MANIFEST, FileEntry, Manifest, parse_json
 
 MAX_MANIFEST_BYTES = 4 * 2**20
@@ -39,6 +40,16 @@ class Bundle:
     folder: Path
     manifest: Manifest
     contents: Mapping[str, bytes]
+
+    def text_encoder(self) -> TextEncoder:
+        """What makes graph inputs of texts; the contents of `manifest.tokenizers` were kept.
+
+        Raises:
+            BundleError: a file holds no tokenizer.
+        """
+        reads, writes, config = self.manifest.tokenizer, self.manifest.target_tokenizer, self.manifest.encoder
+        target = None if writes is None else TextEncoder.from_bytes(self.contents[writes], config, writes)
+        return TextEncoder.from_bytes(self.contents[reads], config, reads, target)
 
 
 def read_bundle(

@@ -21,6 +21,8 @@ from ftcore_export.runtime.fields import Fields
 
 Side = Literal["right", "left"]
 
+#: The file of a second tokenizer, in a model's folder and in a bundle.
+TARGET_TOKENIZER = "target_tokenizer.json"
 #: Graph inputs that a `TextEncoder` can make.
 TEXT_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
@@ -103,13 +105,22 @@ class TextEncoder:
     Args:
         tokenizer: taken over: its own truncation and padding are replaced.
         config: see `EncoderConfig`.
+        target: see the property; the same tokenizer unless given.
     """
 
-    def __init__(self, tokenizer: Tokenizer, config: EncoderConfig) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, config: EncoderConfig, target: TextEncoder | None = None
+    ) -> None:
         tokenizer.no_padding()
         tokenizer.enable_truncation(config.max_length, strategy="longest_first")
         self.tokenizer = tokenizer
         self.config = config
+        self._target = target
+
+    @property
+    def target(self) -> TextEncoder:
+        """What tokenises texts that are written: this one, unless sources and targets have a tokenizer each."""
+        return self if self._target is None else self._target
 
     @classmethod
     def load(cls, path: str | Path, config: EncoderConfig) -> TextEncoder:
@@ -125,11 +136,17 @@ class TextEncoder:
         return cls.from_bytes(data, config, where=str(path))
 
     @classmethod
-    def from_bytes(cls, data: bytes, config: EncoderConfig, where: str = "tokenizer.json") -> TextEncoder:
+    def from_bytes(
+        cls,
+        data: bytes,
+        config: EncoderConfig,
+        where: str = "tokenizer.json",
+        target: TextEncoder | None = None,
+    ) -> TextEncoder:
         """Read a tokenizer from the bytes of its `tokenizer.json`; raises as `load` does."""
         try:
             with _panics_refused(where):
-                made = cls(Tokenizer.from_buffer(data), config)
+                made = cls(Tokenizer.from_buffer(data), config, target)
                 made.tokenizer.encode_batch_fast(["a", ("a", "b")])  # parts that do not fit show only now
                 return made
         except BundleError:
@@ -140,8 +157,10 @@ class TextEncoder:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256, in hex, of all that decides which ids a text gets: a key for caches of encoded texts."""
-        config = json.dumps(self.config.to_json(), sort_keys=True)
-        return hashlib.sha256(f"{config}\n{self.tokenizer.to_str()}".encode()).hexdigest()
+        told = [json.dumps(self.config.to_json(), sort_keys=True), self.tokenizer.to_str()]
+        if self._target is not None:
+            told.append(self._target.tokenizer.to_str())
+        return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
     @cached_property
     def untruncated(self) -> Tokenizer:

@@ -1,4 +1,4 @@
-"""`bundle.json`, schema version 2: what a bundle says of itself. Documented in docs/reference/bundle.md."""
+"""`bundle.json`, schema version 3: what a bundle says of itself. Documented in docs/reference/bundle.md."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from ftcore_export.runtime.fields import Fields
 
 MANIFEST = "bundle.json"
 MODEL_CARD = "README.md"
-#: Of the manifests that are written. Every earlier one is read as well: see `_upgrade`.
-SCHEMA_VERSION = 2
+#: Every earlier one is read as well: see `_upgrade`. Written is the first that can say what there is to say, so that
+#: older runtimes read all that they can.
+SCHEMA_VERSION = 3
+_WITHOUT_TARGET_TOKENIZER = 2
 
 #: Names that the files of a bundle may have: no paths, none that is hidden.
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -104,6 +106,7 @@ class Manifest:
         name, task, family: what the bundle is.
         created: ISO 8601 time with its offset.
         encoder, tokenizer: how texts become graph inputs, and the tokenizer's file name.
+        target_tokenizer: file name of the one that answers are written with, where it is another.
         decoder: the JSON that `make_decoder` reads.
         variants, default_variant: the graphs to choose from, and the one that answers unless asked otherwise.
         metrics, provenance: of the run that made it, as JSON.
@@ -126,20 +129,40 @@ class Manifest:
     golden: str
     files: Mapping[str, FileEntry]
     reference: Mapping[str, Any] | None = None
+    target_tokenizer: str | None = None
+
+    @property
+    def tokenizers(self) -> tuple[str, ...]:
+        """File names of the tokenizer that reads, and of the one that writes where it is another."""
+        return (self.tokenizer,) if self.target_tokenizer is None else (self.tokenizer, self.target_tokenizer)
 
     def make_decoder(self) -> Decoder:
-        """The decoder that the bundle describes."""
-        return make_decoder(self.decoder, f"{MANIFEST}: decoder")
+        """The decoder that the bundle describes.
+
+        Raises:
+            BundleError: see `make_decoder`; or it writes nothing with the second tokenizer.
+        """
+        decoder = make_decoder(self.decoder, f"{MANIFEST}: decoder")
+        if self.target_tokenizer is not None and "encoder" not in decoder.graphs:
+            raise BundleError(
+                "'target_tokenizer': only an encoder-decoder has one", where=f"{MANIFEST}: encoder"
+            )
+        return decoder
 
     def to_json(self) -> dict[str, Any]:
         """As `from_json` reads it."""
+        encoder = {**self.encoder.to_json(), "tokenizer": self.tokenizer}
+        version = _WITHOUT_TARGET_TOKENIZER
+        if self.target_tokenizer is not None:
+            encoder["target_tokenizer"] = self.target_tokenizer
+            version = SCHEMA_VERSION
         return {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": version,
             "name": self.name,
             "task": self.task,
             "family": self.family,
             "created": self.created,
-            "encoder": {**self.encoder.to_json(), "tokenizer": self.tokenizer},
+            "encoder": encoder,
             "decoder": dict(self.decoder),
             "variants": {name: variant.to_json() for name, variant in self.variants.items()},
             "default_variant": self.default_variant,
@@ -162,8 +185,9 @@ class Manifest:
         fields = Fields(_upgrade(value), MANIFEST)
         fields.take("schema_version", int)
         encoder = dict(fields.mapping("encoder"))
-        tokenizer = Fields({"tokenizer": encoder.pop("tokenizer", None)}, f"{MANIFEST}: encoder").text(
-            "tokenizer"
+        tokenizers = Fields(
+            {name: encoder.pop(name) for name in ("tokenizer", "target_tokenizer") if name in encoder},
+            f"{MANIFEST}: encoder",
         )
         variants = fields.mapping("variants")
         files = fields.mapping("files")
@@ -173,7 +197,7 @@ class Manifest:
             family=fields.text("family"),
             created=fields.text("created"),
             encoder=EncoderConfig.from_json(encoder, f"{MANIFEST}: encoder"),
-            tokenizer=tokenizer,
+            tokenizer=tokenizers.text("tokenizer"),
             decoder=fields.mapping("decoder"),
             variants={
                 name: Variant.from_json(variant, f"{MANIFEST}: variants.{name:.60}")
@@ -188,6 +212,9 @@ class Manifest:
                 for name, entry in files.items()
             },
             reference=fields.mapping("reference") if fields.has("reference") else None,
+            target_tokenizer=tokenizers.text("target_tokenizer")
+            if tokenizers.has("target_tokenizer")
+            else None,
         )
         fields.end()
         manifest._check()
@@ -202,7 +229,7 @@ class Manifest:
                 )
         if len({name.lower() for name in self.files}) != len(self.files):
             raise BundleError("two names differ by case alone", where=f"{MANIFEST}: files")
-        used = {self.tokenizer, self.golden, MODEL_CARD}
+        used = {*self.tokenizers, self.golden, MODEL_CARD}
         used.update(name for variant in self.variants.values() for name in variant.graphs.values())
         if used != set(self.files):
             odd = ", ".join(sorted(repr(name)[:60] for name in used ^ set(self.files)))
@@ -225,7 +252,7 @@ class Manifest:
 
 
 def _upgrade(value: object) -> object:
-    """A manifest of an earlier schema version as one of this version; what it did not say stays unsaid."""
+    """A manifest with every key that version 1 had not and later ones need; what it did not say stays unsaid."""
     fields = Fields(value, MANIFEST)
     version = fields.take("schema_version", int)
     if not 1 <= version <= SCHEMA_VERSION:
@@ -234,14 +261,14 @@ def _upgrade(value: object) -> object:
             where=MANIFEST,
             hint="a newer ftcore may read it",
         )
-    if version == SCHEMA_VERSION:
+    if version > 1:
         return value
     unsaid: dict[str, Any] = {"speed": {}, "batch_invariant": None, "failures": []}
     variants = {
         name: {**unsaid, **variant} if isinstance(variant, dict) else variant
         for name, variant in fields.mapping("variants").items()
     }
-    return {**cast(Mapping[str, Any], value), "schema_version": SCHEMA_VERSION, "variants": variants}
+    return {**cast(Mapping[str, Any], value), "variants": variants}
 
 
 def parse_json(data: bytes, where: str) -> Any:  # noqa: ANN401 (whatever the JSON holds)

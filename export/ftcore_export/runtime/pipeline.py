@@ -14,7 +14,6 @@ from ftcore_export.runtime.answers import Answer
 from ftcore_export.runtime.bundle import Bundle, read_bundle
 from ftcore_export.runtime.cpus import cpu_count
 from ftcore_export.runtime.decoders import Prepared
-from ftcore_export.runtime.encoding import TextEncoder
 from ftcore_export.runtime.generation.texts import decode_text
 from ftcore_export.runtime.generation.writer import Writer
 from ftcore_export.runtime.golden import GOLDEN_CANDIDATES, Golden
@@ -31,7 +30,7 @@ class Pipeline:
     """One variant of a bundle, loaded. Build it with `load`; it may be shared between threads.
 
     Args:
-        bundle: verified, with the contents of tokenizer, golden examples and the variant's graph kept.
+        bundle: verified, with the contents of tokenizers, golden examples and the variant's graph kept.
         variant: which graphs answer.
         threads: at work at a time; the CPUs that this process may use unless given.
         run_threads: of them, those that share one run of a graph. With 1 several batches run side by side; more
@@ -60,7 +59,7 @@ class Pipeline:
                 f"expected the graphs {', '.join(self.decoder.graphs)}, got {', '.join(graphs)}",
                 where=str(bundle.folder),
             )
-        self.encoder = TextEncoder.from_bytes(bundle.contents[self.manifest.tokenizer], self.manifest.encoder)
+        self.encoder = bundle.text_encoder()
 
         def open_graph(
             role: str, *, inputs: Sequence[str] | None = None, outputs: Sequence[str]
@@ -101,7 +100,7 @@ class Pipeline:
                     where=str(path),
                     hint=f"it has {', '.join(manifest.variants)}",
                 )
-            return [manifest.tokenizer, manifest.golden, *manifest.variants[chosen].graphs.values()]
+            return [*manifest.tokenizers, manifest.golden, *manifest.variants[chosen].graphs.values()]
 
         bundle = read_bundle(path, needed)
         return cls(
@@ -170,7 +169,7 @@ class Pipeline:
         Raises:
             InputError: the bundle writes no texts.
         """
-        tokenizer, writer = self.encoder.tokenizer, self.writer
+        tokenizer, writer = self.encoder.target.tokenizer, self.writer
         ids: list[int] = []
         shown = ""
         for one in writer.stream(prepared):

@@ -78,7 +78,7 @@ class TextGenerationDecoder(Decoder):
         if pairs is not None:
             raise InputError("expected texts, got pairs", hint="this task reads one text an input")
         return PreparedSources(
-            encode_sources(texts, encoder, self.frame), np.arange(len(texts)), encoder.tokenizer
+            encode_sources(texts, encoder, self.frame), np.arange(len(texts)), encoder.target.tokenizer
         )
 
     def runner(self, open_graph: OpenGraph, encoder: TextEncoder, lanes: int) -> Runner:

@@ -35,7 +35,9 @@ def encode_targets(
 
     Of what is more than `max_length` ids the end is missing, the end token too, which would be no true end.
     """
-    framed = [[*frame.target_before, *encoding.ids, frame.eos_ids[0]] for encoding in encoder.tokens(texts)]
+    framed = [
+        [*frame.target_before, *encoding.ids, frame.eos_ids[0]] for encoding in encoder.target.tokens(texts)
+    ]
     cut = np.fromiter((len(ids) > max_length for ids in framed), bool, len(framed))
     return [ids[:max_length] for ids in framed], cut
 
