@@ -63,7 +63,7 @@ def test_the_steps_of_the_image(tiny_bundle: Path, wheel: Path, tmp_path: Path) 
     assert main(["package", "docker", str(tiny_bundle), "--output", str(image), "--wheel", str(wheel)]) == 0
     text = (image / "Dockerfile").read_text()
     (run,) = re.findall(r"^RUN (.*)$", text, re.MULTILINE)
-    run = run.replace("/opt/ftcore", str(tmp_path / "opt")).replace("/tmp/", f"{image}/")
+    run = run.replace("/tmp/", f"{image}/").replace("/opt/ftcore", str(tmp_path / "opt"))  # itself under /tmp
     shell("bash", "-ec", run.replace("python -m venv", f"{sys.executable} -m venv"))
     installed = shell(tmp_path / "opt/bin/pip", "list")
     assert not re.search(r"^(torch|transformers|datasets) ", installed, re.MULTILINE)
