@@ -24,7 +24,7 @@ from ftcore.errors import ExitCode, Interrupted, RunFailed
 from ftcore.families.base import Batch, Family
 from ftcore.modeling.cpu_training import prepare_for_cpu
 from ftcore.spec.training import TrainingSpec
-from ftcore.training.allocation import keep_freed_memory
+from ftcore.training.allocation import FreedMemory
 from ftcore.training.averaging import make_average
 from ftcore.training.checkpoint import CheckpointStore, Found, Progress, Setting, Training
 from ftcore.training.compilation import compile_model
@@ -95,6 +95,7 @@ class _Loop:
             job.training, job.emit, self.found.setting if self.found else None
         )
         self.setting = self.found.setting if self.found else self._setting()
+        self.freed = FreedMemory() if self.accelerator.device.type == "cpu" else None
         self.model, self.optimizer = self._prepare()
         bare = self.optimizer.optimizer
         self.guard = FiniteGuard(
@@ -146,12 +147,10 @@ class _Loop:
             recompute_activations(model)
         if self.training.compile:
             compile_model(model)
-        if accelerator.device.type == "cpu":
-            keep_freed_memory()
-            if not self.training.compile:  # the compiler does as much itself
-                prepare_for_cpu(model)
-                if processes.world() == 1 and self.training.optimizer == "adamw":
-                    name_rows(model)
+        if accelerator.device.type == "cpu" and not self.training.compile:  # the compiler does as much itself
+            prepare_for_cpu(model)
+            if processes.world() == 1 and self.training.optimizer == "adamw":
+                name_rows(model)
         if not self._sharded:
             return tuple(accelerator.prepare(model, make_optimizer(model, self.training)))
         model.to(accelerator.device)
@@ -184,6 +183,8 @@ class _Loop:
             steps = self.plan.epoch(progress.epoch)
             for micro_batches in steps[progress.step_in_epoch :]:
                 self._step(micro_batches)
+                if self.freed:
+                    self.freed.after_step()
                 if progress.step_in_epoch == len(steps):
                     progress.epoch, progress.step_in_epoch = progress.epoch + 1, 0
                 self._between_steps()

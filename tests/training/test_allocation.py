@@ -1,4 +1,4 @@
-"""Freed memory that stays: counted in page faults of a process of its own, since the switch is the process's."""
+"""Freed memory that stays, and holes that do not: in processes of their own, since the switch is the process's."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 COUNT = """
 import resource, sys
 import torch
-from ftcore.training.allocation import keep_freed_memory
+from ftcore.training.allocation import FreedMemory
 
 if sys.argv[1] == "keep":
-    assert keep_freed_memory()
+    assert FreedMemory().kept
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(60):
     torch.ones(10_000_000)  # 40 MB, above every threshold that malloc sets by itself
@@ -22,11 +22,33 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-def faults(mode: str) -> int:
-    said = subprocess.run([sys.executable, "-c", COUNT, mode], capture_output=True, text=True, check=True)
+HOLES = """
+import sys
+import torch
+from ftcore.training.allocation import FreedMemory, resident
+
+freed = FreedMemory()
+kept = []
+for step in range(400):
+    block = torch.ones(1_000_000 + 40_000 * step)  # each a bit larger than the hole of the one before
+    kept.append(torch.ones(1000))  # and something small that stays behind it
+    del block
+    if sys.argv[1] == "watch":
+        freed.after_step()
+print(resident() // 2**20)
+"""
+
+
+def number(code: str, mode: str) -> int:
+    said = subprocess.run([sys.executable, "-c", code, mode], capture_output=True, text=True, check=True)
     return int(said.stdout)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the switch is glibc's")
 def test_a_block_that_was_freed_is_used_again_as_it_is() -> None:
-    assert faults("keep") < faults("leave") / 3
+    assert number(COUNT, "keep") < number(COUNT, "leave") / 3
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the switch is glibc's")
+def test_holes_are_given_back() -> None:
+    assert number(HOLES, "watch") < number(HOLES, "leave") - 200
