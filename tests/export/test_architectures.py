@@ -68,6 +68,7 @@ WRITERS = {
     "Marian": "marian",
     "M2M100, NLLB": "m2m_100",
     "Pegasus": "pegasus",
+    "BERT2BERT": "bert2bert",
     "GPT-2": "gpt2",
     "Llama, SmolLM": "llama",
     "Qwen2": "qwen2",

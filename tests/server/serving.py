@@ -1,8 +1,13 @@
-"""A server in a thread of the test, on a free port of loopback; it ends with its `with` block."""
+"""A server in a thread of the test, or `ftcore serve` as a process, on a free port; it ends with its `with` block."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -74,6 +79,41 @@ def serving(*bundles: str | Path, canaries: Sequence[str] = (), **changes: Any) 
         yield running
     finally:
         running.stop()
+
+
+@contextmanager
+def process(*arguments: str | Path, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server of its own, ready, and its address; killed at the end if it still lives."""
+    python = [sys.executable, "-m", "ftcore", "serve"]
+    command = [*python, *map(str, arguments), "--port", "0", "--threads", "1", "--drain", "0.3"]
+    started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
+    assert started.stderr is not None
+    try:
+        lines = []
+        for line in started.stderr:
+            lines.append(json.loads(line))
+            if lines[-1]["event"] == "ready":
+                break
+        assert lines, "it ended before it was ready"
+        assert lines[-1]["event"] == "ready", lines
+        yield started, next(line["url"] for line in lines if line["event"] == "listening")
+    finally:
+        started.kill()
+        started.wait()
+        started.stderr.close()
+
+
+@contextmanager
+def as_before() -> Iterator[None]:
+    """Takes back what the server's loggers were told: a stream that a test captures is closed after it."""
+    loggers = [logging.getLogger(name) for name in ("ftcore.server", "uvicorn.error")]
+    before = [(logger.handlers, logger.level, logger.propagate) for logger in loggers]
+    try:
+        yield
+    finally:
+        for logger, (handlers, level, propagate) in zip(loggers, before, strict=True):
+            logger.handlers, logger.propagate = handlers, propagate
+            logger.setLevel(level)
 
 
 def wait_until(condition: Any, seconds: float = 30.0) -> None:

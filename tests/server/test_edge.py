@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from serving import SETTINGS, Running, serving
+from serving import SETTINGS, Running, as_before, serving
 
 from ftcore_export.server import logs
 from ftcore_export.server.body import parse_json
@@ -163,16 +163,10 @@ def test_an_unexpected_error_says_nothing(
 
 def test_logs_are_json_without_texts(server: Running) -> None:
     stream = io.StringIO()
-    logger = logging.getLogger("ftcore.server")
-    before = (logger.handlers, logger.level, logger.propagate)
-    try:
+    with as_before():
         logs.configure("info", stream)
         server.ask("very good food", headers={"x-request-id": "logged"})
         server.ask("very good food" * 300)
-    finally:
-        logger.handlers, logger.level, logger.propagate = before
-        logging.getLogger("uvicorn.error").handlers = []
-        logging.getLogger("uvicorn.error").propagate = True
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [(line["event"], line["status"], line["route"]) for line in lines] == [
         ("request", 200, "predict"),

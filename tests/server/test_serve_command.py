@@ -3,46 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from serving import wait_until
+from serving import as_before, process, wait_until
 
 from ftcore.cli import main
-
-PYTHON = [sys.executable, "-m", "ftcore", "serve"]
-
-
-@contextmanager
-def process(*arguments: str | Path, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A server of its own, ready, and its address; killed at the end if it still lives."""
-    command = [*PYTHON, *map(str, arguments), "--port", "0", "--threads", "1", "--drain", "0.3"]
-    started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
-    assert started.stderr is not None
-    try:
-        lines = []
-        for line in started.stderr:
-            lines.append(json.loads(line))
-            if lines[-1]["event"] == "ready":
-                break
-        assert lines, "it ended before it was ready"
-        assert lines[-1]["event"] == "ready", lines
-        yield started, next(line["url"] for line in lines if line["event"] == "listening")
-    finally:
-        started.kill()
-        started.wait()
-        started.stderr.close()
 
 
 def events(started: subprocess.Popen[str]) -> list[dict[str, Any]]:
@@ -154,7 +128,8 @@ def test_what_cannot_be_served_is_exit_2(
         given = [real.get(word, word) for word in arguments]
         if "--port" not in given:
             given += ["--port", "0"]
-        assert main(["serve", *given]) == 2
+        with as_before():
+            assert main(["serve", *given]) == 2
     assert says in capfd.readouterr().err
 
 
