@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
+import transformers
 
 from ftcore_export.exporter.graph import Graph
 from ftcore_export.runtime.encoding import TextEncoder
@@ -16,7 +16,7 @@ def encoder_graph(model: torch.nn.Module, encoder: TextEncoder, outputs: Sequenc
 
     It has eager attention: that of SDPA is the same numbers from four more operators a layer.
     """
-    whole: Any = model
+    whole = next(part for part in model.modules() if isinstance(part, transformers.PreTrainedModel))
     whole.set_attn_implementation("eager")
     example = {name: torch.ones((2, 8), dtype=torch.long) for name in encoder.config.inputs}
     dynamic = {name: {0: "batch", 1: "sequence"} for name in example}

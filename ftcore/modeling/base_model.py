@@ -153,14 +153,18 @@ def with_dropout(
 
 
 def load_weights(auto_class: Any, base: BaseModel, config: transformers.PretrainedConfig) -> torch.nn.Module:  # noqa: ANN401
-    """Weights of `base` in the architecture that `auto_class` makes of `config`, in float32."""
-    form = {"gguf_file": base.gguf} if base.gguf else {"use_safetensors": True}
+    """Weights of `base` in the architecture that `auto_class` makes of `config`, in float32, fit to be saved."""
+    form: dict[str, Any] = {"gguf_file": base.gguf} if base.gguf else {"use_safetensors": True}
+    if base.gguf and hasattr(transformers, "GgufConfig"):  # the versions that leave weights in their 4 bits
+        form["quantization_config"] = transformers.GgufConfig(dequantize=True)
     try:
         model: torch.nn.Module = auto_class.from_pretrained(
             base.folder, config=config, local_files_only=True, dtype=torch.float32, **form
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(f"the base model does not load: {error}", where=str(base.folder)) from error
+    if base.gguf and (quantizer := getattr(model, "hf_quantizer", None)):
+        quantizer.remove_quantization_config(model)  # else it counts as quantized, and is not saved
     return model
 
 
