@@ -129,7 +129,7 @@ def _declared(raw: dict[str, Any]) -> dict[str, Any]:
     known = (
         set(config_class().to_dict())
         | set(config_class.attribute_map)
-        | {"num_labels", "id2label", "label2id", "encoder", "decoder"}
+        | {"num_labels", "id2label", "label2id", "encoder", "decoder", "decoder_start_token_id"}
     )
     return {
         key: _declared(value) if isinstance(value, dict) and "model_type" in value else value
