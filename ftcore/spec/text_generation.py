@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 
 from ftcore.spec.base import Fraction
+from ftcore.spec.export import ExportSpec, ToleranceSpec
 from ftcore.spec.sections import DataSpec, EvaluationSpec, ModelSpec, Section, Spec, TrainingSpec
 
 Measure = Literal["bleu", "chrf", "rouge", "copying"]
@@ -145,6 +146,20 @@ class TextGenerationEvaluation(EvaluationSpec):
     )
 
 
+class TextGenerationTolerance(ToleranceSpec):
+    """What parity with torch must meet. One token that is another makes another text, mostly one as good."""
+
+    int8_flips: Fraction = Field(
+        0.3, description="Largest share of rows whose text changes in every other variant than fp32."
+    )
+
+
+class TextGenerationExport(ExportSpec):
+    """What is deployed."""
+
+    tolerance: TextGenerationTolerance = Field(default_factory=TextGenerationTolerance)
+
+
 class TextGenerationSpec(Spec):
     """A spec of the family."""
 
@@ -157,6 +172,7 @@ class TextGenerationSpec(Spec):
     generation: GenerationSpec = Field(default_factory=GenerationSpec)
     training: TextGenerationTraining = Field(default_factory=TextGenerationTraining)
     evaluation: TextGenerationEvaluation = Field(default_factory=TextGenerationEvaluation)
+    export: TextGenerationExport = Field(default_factory=TextGenerationExport)
 
     @model_validator(mode="after")
     def _trains_tokens(self) -> TextGenerationSpec:
