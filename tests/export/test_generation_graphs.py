@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from generation_models import DECODERS, ENCODER_DECODERS, VOCABULARY, open_graphs
 
 from ftcore.families.torch_sequences import TorchDecoder, TorchEncoderDecoder
 from ftcore_export.exporter.quantize import quantize_int8
+from ftcore_export.exporter.weights_only import quantize_weights
 from ftcore_export.runtime.generation.search import write
 from ftcore_export.runtime.generation.settings import GenerationSettings
 
@@ -69,6 +71,21 @@ def test_answers_are_torchs_token_for_token(exported: tuple[str, Any, Path], bea
     ]
 
 
+def test_norms_without_a_mean_are_one_operator(exported: tuple[str, Any, Path], tmp_path: Path) -> None:
+    _, model, folder = exported
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "loaded.onnx")
+    options.log_severity_level = 4
+    onnxruntime.InferenceSession(folder / "decoder.onnx", options, providers=["CPUExecutionProvider"])
+    loaded = [node.op_type for node in onnx.load(tmp_path / "loaded.onnx").graph.node]
+    sides = model.get_decoder() if hasattr(model, "get_decoder") else model
+    norms = sum(
+        "RMSNorm" in type(part).__name__ or "T5LayerNorm" in type(part).__name__ for part in sides.modules()
+    )
+    assert loaded.count("SimplifiedLayerNormalization") == norms
+    assert "Pow" not in loaded or not norms
+
+
 def test_no_weight_is_stored_twice_and_int8_answers(exported: tuple[str, Any, Path]) -> None:
     kind, _, folder = exported
     graph = onnx.load(folder / "decoder.onnx").graph
@@ -84,4 +101,16 @@ def test_no_weight_is_stored_twice_and_int8_answers(exported: tuple[str, Any, Pa
     inputs, prompt = sources(kind)
     exact = open_graphs(kind, folder).start(inputs, prompt)
     rough = open_graphs(kind, folder, ".int8").start(inputs, prompt)
+    assert np.corrcoef(exact.ravel(), rough.ravel())[0, 1] > 0.98
+
+
+def test_weights_in_blocks_are_stored_once_and_answer(exported: tuple[str, Any, Path]) -> None:
+    kind, _, folder = exported
+    for path in sorted(folder.glob("*coder.onnx")):
+        quantize_weights(path, folder / f"{path.stem}.weights8.onnx")
+    small = onnx.load(folder / "decoder.weights8.onnx").graph
+    assert not [t for t in small.initializer if t.data_type == 1 and np.prod(t.dims) >= VOCABULARY * 32]
+    inputs, prompt = sources(kind)
+    exact = open_graphs(kind, folder).start(inputs, prompt)
+    rough = open_graphs(kind, folder, ".weights8").start(inputs, prompt)
     assert np.corrcoef(exact.ravel(), rough.ravel())[0, 1] > 0.98

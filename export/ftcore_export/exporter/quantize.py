@@ -103,7 +103,7 @@ class _Rewriter:
         }
         #: Matrices that are multiplied with the wrong way round, and so can be looked up in too.
         self.tied = {
-            self.turned.get(node.input[1], node.input[1] if _attribute(node, "transB") else "")
+            self.turned.get(node.input[1], node.input[1] if read_attribute(node, "transB") else "")
             for node in graph.node
             if node.op_type in ("MatMul", "Gemm")
         }
@@ -133,15 +133,16 @@ class _Rewriter:
 
     def multiplies(self, node: NodeProto) -> bool:
         """Whether it multiplies with a constant matrix."""
-        return node.op_type in ("MatMul", "Gemm") and self._is_weight(node.input[1]) and _is_plain(node)
+        return node.op_type in ("MatMul", "Gemm") and self._is_weight(node.input[1]) and is_plain_gemm(node)
 
     def looks_up(self, node: NodeProto) -> bool:
         """Whether it takes rows of a constant table."""
-        return node.op_type == "Gather" and self._is_matrix(node.input[0]) and not _attribute(node, "axis")
+        return (
+            node.op_type == "Gather" and self._is_matrix(node.input[0]) and not read_attribute(node, "axis")
+        )
 
     def _is_matrix(self, name: str) -> bool:
-        tensor = self.weights.get(name)
-        return tensor is not None and len(tensor.dims) == 2 and tensor.data_type == TensorProto.FLOAT
+        return name in self.weights and is_matrix(self.weights[name])
 
     def _is_weight(self, name: str) -> bool:
         return self._is_matrix(name) or name in self.turned
@@ -157,7 +158,7 @@ class _Rewriter:
     def _multiply(self, node: NodeProto) -> None:
         """`x @ w` as `(q @ w8) * scales of w's columns * scales of x`, where q is x in 8 bits."""
         rows, name, *bias = node.input
-        turned = bool(_attribute(node, "transB")) != (name in self.turned)
+        turned = bool(read_attribute(node, "transB")) != (name in self.turned)
         matrix, columns, depth = self._matrix(self.turned.get(name, name), turned)
         output = node.output[0]
         product = f"{output}_product" if bias else output
@@ -271,12 +272,17 @@ def _quantize(
     return np.rint(weight / scales).astype(np.int8), scales
 
 
-def _attribute(node: NodeProto, name: str) -> object:
+def is_matrix(tensor: TensorProto) -> bool:
+    """Whether a constant has rows and columns of float32."""
+    return len(tensor.dims) == 2 and tensor.data_type == TensorProto.FLOAT
+
+
+def read_attribute(node: NodeProto, name: str) -> object:
     """An attribute's value; None where it is left to its default."""
     return next((helper.get_attribute_value(item) for item in node.attribute if item.name == name), None)
 
 
-def _is_plain(node: NodeProto) -> bool:
+def is_plain_gemm(node: NodeProto) -> bool:
     """Whether a Gemm multiplies and adds, and does no more."""
-    factors = (_attribute(node, "alpha"), _attribute(node, "beta"))
-    return not _attribute(node, "transA") and all(factor in (None, 1.0) for factor in factors)
+    factors = (read_attribute(node, "alpha"), read_attribute(node, "beta"))
+    return not read_attribute(node, "transA") and all(factor in (None, 1.0) for factor in factors)

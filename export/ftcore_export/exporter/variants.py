@@ -2,51 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import onnx
-from onnx import helper
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
-from ftcore_export.exporter.quantize import MICROSOFT, quantize_int8, quantize_tables, save
-
-_BLOCK = 32  # weights that share a scale in `weights8`
+from ftcore_export.exporter.quantize import quantize_int8, save
+from ftcore_export.exporter.weights_only import quantize_weights
 
 
 def quantize_by_tensor(src: Path, dst: Path) -> Path:
     """int8 with a scale for all rows of an activation: faster, and batch-mates change each other's answers."""
     return quantize_int8(src, dst, by_row=False)
-
-
-def quantize_weights(src: Path, dst: Path) -> Path:
-    """Weights in 8 bits, a scale for every 32 of them; activations and arithmetic stay float32."""
-    model = onnx.load(src)
-    quantize_tables(model)
-    model.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
-    with _unchanged("", "onnxruntime.quantization.matmul_nbits_quantizer") as loggers:
-        # To import it sets up the root logger for every library to talk to the terminal.
-        from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
-
-        loggers[-1].setLevel(logging.WARNING)  # it says a line for every operator
-        quantizer = MatMulNBitsQuantizer(model, bits=8, block_size=_BLOCK, is_symmetric=True)
-        quantizer.process()
-    return save(quantizer.model.model, dst)
-
-
-@contextmanager
-def _unchanged(*names: str) -> Iterator[list[logging.Logger]]:
-    """These loggers, whose handlers and levels are afterwards what they were."""
-    loggers = [logging.getLogger(name) for name in names]
-    before = [(logger.handlers[:], logger.level) for logger in loggers]
-    try:
-        yield loggers
-    finally:
-        for logger, (handlers, level) in zip(loggers, before, strict=True):
-            logger.handlers[:] = handlers
-            logger.setLevel(level)
 
 
 def to_float16(src: Path, dst: Path) -> Path:

@@ -14,7 +14,7 @@ from ftcore_export.errors import BundleError
 #: Operator domains, and the operators allowed in each; None: all of them.
 DOMAINS: dict[str, frozenset[str] | None] = {
     "": None,  # ONNX itself: arithmetic on tensors, no files and no addresses
-    "com.microsoft": frozenset({"MatMulIntegerToFloat", "MatMulNBits"}),
+    "com.microsoft": frozenset({"GatherBlockQuantized", "MatMulIntegerToFloat", "MatMulNBits"}),
 }
 
 _DEEPEST = 16  # graphs within graphs (branches, loop bodies)
