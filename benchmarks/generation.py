@@ -1,8 +1,8 @@
-"""Writing speed of a run's model: transformers, our bundle's fp32 and int8, and CTranslate2, in one run.
+"""Writing speed of models of some runs: transformers, our bundle's fp32 and int8, and CTranslate2, in one run.
 
-    python benchmarks/generation.py --run runs/translation/... [--rows 64] [--rounds 5] [--threads 2]
+    python benchmarks/generation.py --run runs/translation/... [RUN ...] [--rows 64] [--rounds 5] [--threads 2]
 
-RUN is a finished run of the family `text_generation`: its model/ is what transformers and CTranslate2 (where its
+CTranslate2 takes part where `pip install ctranslate2` was done. RUN is a finished run of the family `text_generation`: its model/ is what transformers and CTranslate2 (where its
 converter reads it) load, its bundle/ is ours; all write the same test sources, as ids, in the same batches, with the
 same longest answer. Greedy and 4 beams, batches of 1 and 16; the contenders take turns within a round, and what counts
 is the median over rounds of the ratio of their seconds a token, since answers may differ in length. Tokenizing is left
@@ -53,18 +53,18 @@ Contender = Callable[[list[list[int]]], list[list[int]]]
 
 
 class Bench:
-    """The sources, and every contender for one number of beams."""
+    """The sources of one run, and every contender for one number of beams."""
 
-    def __init__(self, args: argparse.Namespace, scratch: Path) -> None:
-        self.args, self.scratch = args, scratch
-        bundle = args.run / "bundle"
+    def __init__(self, run: Path, args: argparse.Namespace, scratch: Path) -> None:
+        self.run, self.args, self.scratch = run, args, scratch
+        bundle = run / "bundle"
         self.pipelines = {
             name: Pipeline.load(bundle, name, threads=args.threads) for name in ("fp32", "int8")
         }
         decoder = self.pipelines["fp32"].decoder
         assert isinstance(decoder, TextGenerationDecoder), "give a run of the family text_generation"
         self.frame, self.settings = decoder.frame, decoder.settings
-        lines = (args.run / "predictions.test.jsonl").read_text(encoding="utf-8").splitlines()
+        lines = (run / "predictions.test.jsonl").read_text(encoding="utf-8").splitlines()
         texts = [json.loads(line)["input"] for line in lines[: args.rows]]
         self.sources = decoder.prepare(texts, self.pipelines["fp32"].encoder).encoded.input_ids
         self.sources.sort(key=len)
@@ -73,7 +73,7 @@ class Bench:
             if self.frame.start_id is None
             else transformers.AutoModelForSeq2SeqLM
         )
-        self.model = auto.from_pretrained(args.run / "model", dtype=torch.float32).eval()
+        self.model = auto.from_pretrained(run / "model", dtype=torch.float32).eval()
         self.model.set_attn_implementation("eager")
         self.translators = self._ctranslate2()
 
@@ -86,7 +86,7 @@ class Bench:
             _read_marian_of_any_vocabulary(ctranslate2.converters.transformers)
             for kind in ("float32", "int8"):
                 folder = self.scratch / kind
-                converter = ctranslate2.converters.TransformersConverter(str(self.args.run / "model"))
+                converter = ctranslate2.converters.TransformersConverter(str(self.run / "model"))
                 converter.convert(str(folder), quantization=kind)
                 kind_of = ctranslate2.Generator if self.frame.start_id is None else ctranslate2.Translator
                 name = f"ctranslate2 {'fp32' if kind == 'float32' else kind}"
@@ -232,28 +232,37 @@ def _read_marian_of_any_vocabulary(loaders: Any) -> None:
     loaders._MODEL_LOADERS["MarianConfig"] = Loader()
 
 
+def compare(bench: Bench) -> list[tuple[str, float, float]]:
+    """Every load of one run's model; name, median ratio and bar of its targets."""
+    found = []
+    title = bench.run.parent.name
+    print(f"{title}: {sum(one.numel() for one in bench.model.parameters()) / 1e6:.1f} million weights")
+    for beams in (1, 4):
+        for batch in (1, 16):
+            seconds = bench.rounds(beams, batch)
+            for (peer, of, size), target in TARGETS.items():
+                if (of, size) == (beams, batch) and peer in seconds:
+                    best = map(min, seconds[peer], seconds[peer + APART])
+                    ratios = [a / b for a, b in zip(best, seconds["ours int8"], strict=True)]
+                    name = f"{title}: int8 against {peer}, beams {beams}, batch {batch}"
+                    found.append((name, statistics.median(ratios), target))
+    return found
+
+
 def main() -> None:
     """Measure, and print the targets."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--run", type=Path, required=True, nargs="+")
     parser.add_argument("--rows", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     results: list[tuple[str, float, float]] = []
-    with tempfile.TemporaryDirectory() as scratch:
-        bench = Bench(args, Path(scratch))
-        for beams in (1, 4):
-            for batch in (1, 16):
-                seconds = bench.rounds(beams, batch)
-                for (peer, of, size), target in TARGETS.items():
-                    if (of, size) == (beams, batch) and peer in seconds:
-                        best = map(min, seconds[peer], seconds[peer + APART])
-                        ratios = [a / b for a, b in zip(best, seconds["ours int8"], strict=True)]
-                        name = f"int8 against {peer}, beams {beams}, batch {batch}"
-                        results.append((name, statistics.median(ratios), target))
+    for run in args.run:
+        with tempfile.TemporaryDirectory() as scratch:
+            results += compare(Bench(run.resolve(), args, Path(scratch)))
     for target, value, bar in results:
         print_target(target, value, bar)
 

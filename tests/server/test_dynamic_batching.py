@@ -38,6 +38,13 @@ def test_a_batch_holds_the_one_that_waited_longest_and_those_like_it() -> None:
     assert chosen(1000, 10, 30) == [10], "a third of the batch would be padding"
 
 
+def test_what_has_come_late_overtakes_nothing_that_fills_some_batches() -> None:
+    waiting = features(10, *[50] * 12, *[10] * 9)
+    assert choose(waiting, 100) == waiting[:1], "six batches' worth came before the others like it"
+    assert choose(waiting[11:], 100) == waiting[11:13]
+    assert len(choose(features(10, *[50] * 9, *[10] * 9), 100)) == 10
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_budget_and_padding_hold_whatever_waits(seed: int) -> None:
     draw = random.Random(seed)

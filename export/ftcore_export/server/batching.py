@@ -2,8 +2,8 @@
 
 A worker tokenises what has arrived, so that a request goes from the event loop to one other thread and back. Its inputs
 become features (an input, or a window of one). A free worker takes the feature that has waited longest and fills its
-batch with the features nearest to it in length, whosesoever they are. A batch is closed before more than a quarter of
-it would be padding: two batches are then less work than one.
+batch with the features nearest to it in length, whosesoever they are, out of those that have waited long. A batch is
+closed before more than a quarter of it would be padding: two batches are then less work than one.
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ from ftcore_export.server.settings import Batching
 T = TypeVar("T")
 
 _PADDING = 0.25  # of a batch, at most
+#: Batches' worth of the oldest features that a batch is chosen from. Out of a whole full queue, what has an odd length
+#: is overtaken until it is the oldest: simulated with tweets and a queue of 128, the slowest hundredth waits 1.8 times
+#: as long as the median, and with this 1.4 times, for 3 % fewer a second.
+_AHEAD = 6
 _AT_ONCE = 16  # requests that one worker tokenises before another gets its share
 
 
@@ -85,7 +89,7 @@ def choose(waiting: Sequence[Feature], tokens: int) -> list[Feature]:
     Args:
         tokens: of the batch, padding included; a feature that is longer goes alone.
     """
-    ranked = sorted(waiting, key=lambda feature: feature.length)
+    ranked = sorted(_oldest(waiting, _AHEAD * tokens), key=lambda feature: feature.length)
     seed = waiting[0]
     left = bisect_left(ranked, seed.length, key=lambda feature: feature.length)
     left = next(place for place in range(left, len(ranked)) if ranked[place] is seed)
@@ -107,6 +111,17 @@ def choose(waiting: Sequence[Feature], tokens: int) -> list[Feature]:
         used, longest = used + added, width
         left, right = (left, right + 1) if take_longer else (left - 1, right)
     return ranked[left:right]
+
+
+def _oldest(waiting: Sequence[Feature], tokens: int) -> list[Feature]:
+    """The first of `waiting` that have so many tokens together, or a few more."""
+    found = []
+    for feature in waiting:
+        found.append(feature)
+        tokens -= feature.length
+        if tokens <= 0:
+            break
+    return found
 
 
 class Batcher:
