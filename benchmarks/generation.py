@@ -2,11 +2,11 @@
 
     python benchmarks/generation.py --run runs/translation/... [RUN ...] [--rows 64] [--rounds 5] [--threads 2]
 
-CTranslate2 takes part where `pip install ctranslate2` was done. RUN is a finished run of the family `text_generation`: its model/ is what transformers and CTranslate2 (where its
+RUN is a finished run of the family `text_generation`: its model/ is what transformers and CTranslate2 (where its
 converter reads it) load, its bundle/ is ours; all write the same test sources, as ids, in the same batches, with the
-same longest answer. Greedy and 4 beams, batches of 1 and 16; the contenders take turns within a round, and what counts
-is the median over rounds of the ratio of their seconds a token, since answers may differ in length. Tokenizing is left
-out for all.
+same longest answer. CTranslate2 takes part where `pip install ctranslate2` was done. Greedy and 4 beams, batches of 1
+and 16; the contenders take turns within a round, and what counts is the median over rounds of the ratio of their
+seconds a token, since answers may differ in length. Tokenizing is left out for all.
 
 A peer may share out its threads in two ways: all of them for every operator, or one for each part of a batch (of
 transformers: one in all). It takes part in both, and the faster of them in a round is what ours is held against.
