@@ -93,6 +93,8 @@ class _Rewriter:
         self.constants: dict[str, TensorProto] = {}
         self.nodes: list[NodeProto] = []
         self.rows: dict[str, tuple[str, str]] = {}
+        self.middles: dict[tuple[str | int, ...], str] = {}
+        self.shapes = {value.name: _shape(value) for value in (*graph.input, *graph.value_info)}
         self.tensors: dict[str, list[str]] = {}
         self.made_by = {name: node.op_type for node in graph.node for name in node.output}
         #: Output of a Transpose -> the matrix that it turns: how a tied output embedding is read.
@@ -212,8 +214,14 @@ class _Rewriter:
                     "Max", [highest, self._constant(f"at_least_{lowest}", np.float32(lowest))], "largest"
                 )
             scales = step("Mul", [largest, share], "scales")
-            middle = numpy_helper.from_array(np.array([MIDDLE], np.uint8))
-            middles = step("ConstantOfShape", [step("Shape", [scales], "shape")], "middles", value=middle)
+            # As many as there are rows: one tensor does for all activations of a batch that are known to have as many.
+            counts = self.shapes.get(rows, ())[:-1]
+            middles = self.middles.get(counts)
+            if middles is None:
+                middle = numpy_helper.from_array(np.array([MIDDLE], np.uint8))
+                middles = step("ConstantOfShape", [step("Shape", [scales], "shape")], "middles", value=middle)
+                if counts and all(counts):
+                    self.middles[counts] = middles
             # A block along the last axis as long as a row: a scale a row, whatever the axes before.
             integers = step("QuantizeLinear", [rows, scales, middles], "uint8", axis=-1, block_size=width)
             self.rows[rows] = integers, scales
@@ -270,6 +278,11 @@ def _quantize(
     """int8 of at most `limit`, and the scales of what lies along `axis`, which keeps length 1 there."""
     scales = np.maximum(np.abs(weight).max(axis, keepdims=True) / limit, 1e-12).astype(np.float32)
     return np.rint(weight / scales).astype(np.int8), scales
+
+
+def _shape(value: onnx.ValueInfoProto) -> tuple[str | int, ...]:
+    """Sizes of a tensor's axes; a dynamic one is a name, one that is not known is 0."""
+    return tuple(dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim)
 
 
 def is_matrix(tensor: TensorProto) -> bool:
