@@ -70,6 +70,13 @@ def add(subparsers: Subparsers) -> None:
         help="padded tokens of a batch (default: 256)",
     )
     parser.add_argument(
+        "--batch-texts",
+        type=int,
+        default=16,
+        metavar="N",
+        help="texts that are written together; streamed ones are written alone (default: 16)",
+    )
+    parser.add_argument(
         "--batch-delay",
         type=float,
         default=0.0,
@@ -128,7 +135,7 @@ def run(args: argparse.Namespace) -> int:
 def _settings(args: argparse.Namespace, environment: Mapping[str, str]) -> Settings:
     from ftcore_export.server.settings import Batching, Limits, Settings
 
-    for name in ("workers", "batch_tokens", "queue", "max_body", "max_inputs", "threads"):
+    for name in ("workers", "batch_tokens", "batch_texts", "queue", "max_body", "max_inputs", "threads"):
         if (value := getattr(args, name)) is not None and value < 1:
             raise UserError("must be at least 1", where=f"--{name.replace('_', '-')}")
     for name in ("batch_delay", "drain", "grace"):
@@ -155,6 +162,7 @@ def _settings(args: argparse.Namespace, environment: Mapping[str, str]) -> Setti
         batching=Batching(
             tokens=args.batch_tokens,
             delay_seconds=args.batch_delay,
+            texts=args.batch_texts,
             queue=args.queue,
             workers=args.workers,
             threads=args.threads,

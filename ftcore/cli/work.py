@@ -105,10 +105,11 @@ def _summarise(folder: RunFolder) -> None:
         splits = measured["splits"]
         print_text(f"metrics of the model, with {measured['confidence']:.0%} bootstrap intervals")
         names = list(next(iter(splits.values()))["metrics"])
-        header = ["", *(f"{split} ({content['rows']:,} rows)" for split, content in splits.items())]
-        print_table(
-            header, [[name, *(metric_text(s["metrics"][name]) for s in splits.values())] for name in names]
-        )
+        columns = {f"{split} ({found['rows']:,} rows)": found["metrics"] for split, found in splits.items()}
+        if zero_shot := splits["test"].get("zero_shot"):
+            columns |= {"test, zero-shot": zero_shot["metrics"], "gained": zero_shot["gain"]}
+        rows = [[name, *(metric_text(found[name]) for found in columns.values())] for name in names]
+        print_table(["", *columns], rows)
         _show_samples(splits["test"].get("samples", []))
     if folder.seeds_file.exists():
         _summarise_seeds(read_json(folder.seeds_file))

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from ftcore.evaluation.bootstrap import bootstrap
-from ftcore.families.base import Family, Scores
+from ftcore.families.base import Family, Scorer, Scores
 from ftcore_export.runtime.answers import to_json
 
 
@@ -59,18 +59,50 @@ class Evaluator:
     ) -> Evaluation:
         """Every metric with its bootstrap interval."""
         scores = self.family.score(references, answers)
-        own = self.family.scorer(references, answers)
         extra = self._from_hook(references, answers)
+        scorer = self._scorer(references, answers)
+        intervals = self._intervals(scorer, references, resamples, confidence)
+        return Evaluation(answers, references, Scores({**scores.values, **extra}, scores.details), intervals)
+
+    def gain(
+        self,
+        references: Sequence[Any],
+        before: Sequence[Any],
+        after: Sequence[Any],
+        *,
+        resamples: int,
+        confidence: float,
+    ) -> dict[str, dict[str, float]]:
+        """Metric -> its `value` for the answers `after` less that for those `before`, and that difference's interval.
+
+        Both answer the same rows, and are drawn together: what makes a row hard is in both, and goes out.
+        """
+        earlier, later = self._scorer(references, before), self._scorer(references, after)
+
+        def difference(rows: np.ndarray) -> dict[str, float]:
+            lower, higher = earlier(rows), later(rows)
+            return {name: value - lower[name] for name, value in higher.items()}
+
+        intervals = self._intervals(difference, references, resamples, confidence)
+        whole = difference(np.arange(len(references)))
+        return {name: {"value": value, **intervals.get(name, {})} for name, value in whole.items()}
+
+    def _scorer(self, references: Sequence[Any], answers: Sequence[Any]) -> Scorer:
+        own = self.family.scorer(references, answers)
+        if not self._from_hook(references, answers):
+            return own
 
         def scorer(rows: np.ndarray) -> Mapping[str, float]:
-            if not extra:
-                return own(rows)
             drawn = self._from_hook([references[i] for i in rows], [answers[i] for i in rows])
             return {**own(rows), **drawn}
 
+        return scorer
+
+    def _intervals(
+        self, scorer: Scorer, references: Sequence[Any], resamples: int, confidence: float
+    ) -> dict[str, dict[str, float]]:
         bounds = bootstrap(scorer, len(references), resamples, confidence)
-        intervals = {name: {"low": b.low, "high": b.high} for name, b in bounds.items()}
-        return Evaluation(answers, references, Scores({**scores.values, **extra}, scores.details), intervals)
+        return {name: {"low": one.low, "high": one.high} for name, one in bounds.items()}
 
     def _from_hook(self, references: Sequence[Any], answers: Sequence[Any]) -> dict[str, float]:
         found: dict[str, float] = {}

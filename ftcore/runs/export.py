@@ -28,6 +28,7 @@ from ftcore_export.runtime.encoding import TARGET_TOKENIZER, TextEncoder
 
 _GOLDEN_ROWS = 8
 _AUTO = ("fp32", "int8", "int8_tensor", "weights8")
+_AUTO_WRITTEN = (*_AUTO, "weights4")  # one token at a time waits for the weights, not for the products
 
 
 def export_bundle(workspace: Workspace) -> list[str]:
@@ -67,7 +68,7 @@ class _Export:
             bench = Bench(workspace, model, self.encoder, scratch, self._draft)
             del model  # what is measured from here on has the memory to itself
             auto = self.spec.variants == "auto"
-            listed = list(_AUTO if auto else self.spec.variants)
+            listed = list((_AUTO_WRITTEN if "decoder" in base else _AUTO) if auto else self.spec.variants)
             # fp32 is what the others are held against, whether or not the bundle is to have it.
             others = [kind for kind in listed if kind not in ("fp32", "int8_mixed")]
             first = ["fp32"] if self.gates or {"fp32", "int8_mixed"} & {*listed} else []

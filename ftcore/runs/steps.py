@@ -198,7 +198,22 @@ def evaluate(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
             folder.predictions(split), to_jsonl(prediction_lines(workspace.family, rows, evaluation))
         )
         workspace.events.emit("measured", split=split, metrics=measured[split]["metrics"])
+    if spec.zero_shot:
+        del model
+        measured["test"]["zero_shot"] = _zero_shot(workspace, answers)
     write_json(folder.metrics_file, {"confidence": spec.confidence, "splits": measured})
+
+
+def _zero_shot(workspace: Workspace, fine_tuned: Sequence[Any]) -> dict[str, Any]:
+    """What the base model is worth on the test rows as it is, and what the `fine_tuned` answers have gained."""
+    spec, family = workspace.spec.evaluation, workspace.family
+    rows, features = workspace.splits["test"].table, workspace.features("test")
+    outputs = predict(family.build(workspace.base).eval(), family, features, spec.batch_size)
+    answers, references = family.answers(outputs, features, rows), family.references(rows)
+    how = {"resamples": spec.bootstrap, "confidence": spec.confidence}
+    found = workspace.evaluator.measure(references, answers, **how)
+    gain = workspace.evaluator.gain(references, answers, fine_tuned, **how)
+    return {"metrics": found.to_json()["metrics"], "gain": gain}
 
 
 def export(workspace: Workspace, stop: StopRequest, resume: bool) -> None:

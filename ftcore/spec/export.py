@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from ftcore.spec.base import Fraction, Section
 
-Variant = Literal["fp32", "int8", "int8_mixed", "int8_tensor", "weights8", "fp16"]
+Variant = Literal["fp32", "int8", "int8_mixed", "int8_tensor", "weights8", "weights4", "fp16"]
 
 Variants = Annotated[list[Variant], Field(min_length=1, json_schema_extra={"uniqueItems": True})]
 

@@ -195,6 +195,11 @@ class EvaluationSpec(Section):
         1000, ge=0, le=100_000, description="Resamples behind each interval; 0: no intervals."
     )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Of the intervals.")
+    zero_shot: bool = Field(
+        False,
+        description="Measure the base model on the test rows as it is, too, and what training gained. A new head"
+        " answers by chance.",
+    )
 
 
 class Spec(Section):

@@ -25,7 +25,8 @@ def test_every_kind_answers_nearly_alike_and_is_made_alike_twice(
 ) -> None:
     path = KINDS[name](tiny.fp32, tmp_path / "once.onnx")
     reference, found = logits(tiny.fp32, tiny, sentences(64)), logits(path, tiny, sentences(64))
-    assert np.abs(found - reference).mean() / reference.std() < (1e-9 if name == "fp32" else 0.2)
+    allowed = {"fp32": 1e-9, "weights4": 1.0}.get(name, 0.2)
+    assert np.abs(found - reference).mean() / reference.std() < allowed
     if name != "fp32":
         assert path.stat().st_size < 0.75 * tiny.fp32.stat().st_size
         assert np.abs(found - reference).max() > 0
@@ -40,7 +41,7 @@ def test_arithmetic_in_float_stays_closer_than_integers(tiny: Tiny, tmp_path) ->
         found = logits(KINDS[name](tiny.fp32, tmp_path / f"{name}.onnx"), tiny, sentences(64))
         return float(np.abs(found - reference).mean() / reference.std())
 
-    assert drift("fp16") < drift("weights8") < drift("int8") < drift("int8_tensor")
+    assert drift("fp16") < drift("weights8") < drift("int8") < drift("int8_tensor") < drift("weights4")
 
 
 def test_operators_that_are_kept_stay_in_float(tiny: Tiny, tmp_path) -> None:

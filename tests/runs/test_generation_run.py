@@ -165,7 +165,9 @@ def test_is_served(translator: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("lora", [None, {"rank": 4, "alpha": 8.0}])
 def test_a_decoder_learns_its_answers_alone(
-    tmp_path_factory: pytest.TempPathFactory, lora: dict[str, Any] | None
+    tmp_path_factory: pytest.TempPathFactory,
+    lora: dict[str, Any] | None,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder = tmp_path_factory.mktemp("decoder")
     save_decoder(folder / "base")
@@ -180,15 +182,24 @@ def test_a_decoder_learns_its_answers_alone(
         },
         "model": {"base": "./base", "max_length": 16, "max_target_length": 6, "lora": lora},
         "training": {"epochs": 8, "batch_size": 16, "learning_rate": 1e-2, "precision": "fp32"},
-        "evaluation": {"bootstrap": 20},
+        "evaluation": {"bootstrap": 20, "zero_shot": True},
         "generation": {"min_length": 2},  # so that there is something to compare however little was learnt
         "export": {"variants": ["fp32"], "parity_rows": 16},
     }
     record = run(folder, "first-words", spec)
     metrics = read(record / "metrics.json")["splits"]["test"]["metrics"]
     assert {"rouge1", "rouge2", "rougeL", "rougeLsum", "copied_bigrams", "novel_bigrams"} <= set(metrics)
+    zero_shot = read(record / "metrics.json")["splits"]["test"]["zero_shot"]
+    assert zero_shot["metrics"].keys() == zero_shot["gain"].keys() == metrics.keys()
+    for name, metric in metrics.items():
+        gained = zero_shot["gain"][name]
+        assert gained["value"] == pytest.approx(metric["value"] - zero_shot["metrics"][name]["value"])
+        assert gained["low"] <= gained["high"]
+    assert "test, zero-shot" in capsys.readouterr().out
+    assert "The base model, zero-shot:" in (record / "bundle" / "README.md").read_text()
     if lora is None:
         assert_loss_falls(record)
+        assert zero_shot["gain"]["rouge1"]["value"] > 0, "it was not trained yet"
     exported = read(record / "export.json")["variants"]["fp32"]
     assert exported["test"]["metrics"] == metrics
     assert exported["parity"]["flips"] == []

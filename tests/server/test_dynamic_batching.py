@@ -16,7 +16,9 @@ from bundles import sentences
 from serving import SETTINGS, Running, serving, wait_until
 
 from ftcore_export import Pipeline
+from ftcore_export.errors import InputError
 from ftcore_export.runtime.answers import to_json
+from ftcore_export.runtime.decoders import Prepared
 from ftcore_export.server.batching import Feature, choose
 
 
@@ -71,6 +73,46 @@ def test_requests_side_by_side_get_the_answers_they_get_alone(tiny_bundle: Path,
         assert ours["label"] == theirs["label"]
         assert ours["score"] == pytest.approx(theirs["score"], abs=1e-5)
     assert batches < len(texts), "some shared a batch"
+
+
+def test_texts_written_side_by_side_are_those_written_alone(writing_bundle: Path) -> None:
+    texts = sentences(30, longest=12, seed=6)
+    expected = [to_json(answer) for answer in Pipeline.load(writing_bundle, threads=1).predict(texts)]
+    batching = replace(SETTINGS.batching, workers=2, delay_seconds=0.02, texts=4)
+    with serving(writing_bundle, batching=batching) as server, ThreadPoolExecutor(12) as pool:
+        version = server.client.get("/v1/models/writer").json()["default"]
+        alone = list(pool.map(lambda text: server.ask(text, model="writer").json()["predictions"][0], texts))
+        batches = server.metric("ftcore_batch_features_count", model="writer", version=version)
+        (*several,) = server.ask(*texts, model="writer").json()["predictions"]
+    assert alone == several == expected
+    assert len(texts) / 4 <= batches < len(texts), "some shared a batch, of four at most"
+
+
+def test_a_text_that_cannot_be_written_fails_its_own_request_alone(
+    writing_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batching = replace(SETTINGS.batching, workers=1, delay_seconds=0.5)
+    with serving(writing_bundle, batching=batching) as server, ThreadPoolExecutor(2) as pool:
+        pipeline = server.server.service.registry.model("writer").choose(None).pipeline
+        (bad,) = pipeline.decoder.prepare(["bad"], pipeline.encoder).encoded.input_ids
+        run, sizes = pipeline.writer.run, []
+
+        def breaking(prepared: Prepared, size: int, **options: Any) -> Any:
+            sizes.append(size)
+            broken = [
+                row for row, ids in zip(prepared.row, prepared.encoded.input_ids, strict=True) if ids == bad
+            ]
+            if broken:
+                raise InputError("the model gives no finite number for it", where=f"input {broken[0]}")
+            return run(prepared, size, **options)
+
+        monkeypatch.setattr(pipeline.writer, "run", breaking)
+        good = pool.submit(server.ask, "food", "good", model="writer")
+        refused = pool.submit(server.ask, "good", "bad", model="writer").result()
+        assert good.result().status_code == 200
+    assert refused.status_code == 400
+    assert refused.json()["error"].startswith("input 1:")
+    assert sorted(sizes) == [2, 2, 4]
 
 
 class Held:

@@ -27,9 +27,12 @@ def model_card(manifest: Manifest) -> str:
         lines += [
             f"## Measured on {_cell(split)} ({measured['rows']} rows)",
             "",
-            *_metrics(manifest, measured),
+            *_metrics(manifest, measured["metrics"]),
             "",
         ]
+        if zero_shot := measured.get("zero_shot"):
+            lines += ["The base model, zero-shot:", "", *_metrics(manifest, zero_shot["metrics"]), ""]
+            lines += ["What training gained:", "", *_metrics(manifest, zero_shot["gain"]), ""]
         if samples := measured.get("samples"):
             lines += [f"Samples of {_cell(split)}:", "", *_samples(samples), ""]
     lines += ["## Variants", "", *_variants(manifest), "", "## Use", "", *_use(manifest), ""]
@@ -37,11 +40,11 @@ def model_card(manifest: Manifest) -> str:
     return "\n".join(lines)
 
 
-def _metrics(manifest: Manifest, measured: Mapping[str, Any]) -> Iterator[str]:
+def _metrics(manifest: Manifest, metrics: Mapping[str, Any]) -> Iterator[str]:
     confidence = manifest.metrics.get("confidence")
     yield f"| metric | value | {confidence:.0%} interval |" if confidence else "| metric | value | interval |"
     yield "| --- | --- | --- |"
-    for name, metric in measured["metrics"].items():
+    for name, metric in metrics.items():
         interval = f"{metric['low']:.4f} to {metric['high']:.4f}" if "low" in metric else ""
         yield f"| {_cell(name)} | {metric['value']:.4f} | {interval} |"
 

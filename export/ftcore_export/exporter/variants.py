@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import onnx
@@ -35,6 +36,7 @@ KINDS: Mapping[str, Callable[[Path, Path], Path]] = {
     "int8": quantize_int8,
     "int8_tensor": quantize_by_tensor,
     "weights8": quantize_weights,
+    "weights4": partial(quantize_weights, bits=4),
     "fp16": to_float16,
 }
 

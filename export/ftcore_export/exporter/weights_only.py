@@ -1,4 +1,4 @@
-"""An ONNX graph with weights in 8 bits, a scale for every few of them: for texts that are written token by token."""
+"""An ONNX graph with weights in 8 or 4 bits, a scale for every few: for texts that are written token by token."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ BLOCK = 32  # weights, and activations, that share a scale
 _INTEGERS = 4  # of MatMulNBits' levels of accuracy the one that multiplies 8 bits with 8 bits
 
 
-def quantize_weights(src: Path, dst: Path) -> Path:
-    """Weights in 8 bits, a scale for every 32 of them; so are activations, while a product is computed.
+def quantize_weights(src: Path, dst: Path, bits: int = 8) -> Path:
+    """Weights in 8 (or 4) bits, a scale for every 32 of them; activations are in 8, while a product is computed.
 
     To compute in float32 onnxruntime has no kernel for 8 bits: it writes the whole matrix out in float32 for every
     product, which takes ten to fifty times as long for one token. 32 activations that share a scale lose half as much
     as a whole row that does (0.5 % of an output's standard deviation in a product of MiniLM's sizes, against 0.9 %;
     with activations in float32 it is 0.3 %).
 
-    A tied embedding is stored once, as the output's matrix: rows are looked up in that.
+    A tied embedding is stored once, as the output's matrix: rows are looked up in that. Other tables are in 8 bits.
     """
     model = onnx.load(src)
     graph = model.graph
@@ -45,11 +45,11 @@ def quantize_weights(src: Path, dst: Path) -> Path:
 
         loggers[-1].setLevel(logging.WARNING)  # it says a line for every operator
         quantizer = MatMulNBitsQuantizer(
-            model, bits=8, block_size=BLOCK, is_symmetric=True, accuracy_level=_INTEGERS
+            model, bits=bits, block_size=BLOCK, is_symmetric=True, accuracy_level=_INTEGERS
         )
         quantizer.process()
     model = quantizer.model.model
-    _look_up_in_matrices(model.graph, turned)
+    _look_up_in_matrices(model.graph, turned, bits)
     quantize_tables(model)
     return save(model, dst)
 
@@ -89,8 +89,8 @@ def _turn_tied_tables(graph: onnx.GraphProto) -> dict[str, str]:
     return turned
 
 
-def _look_up_in_matrices(graph: onnx.GraphProto, turned: dict[str, str]) -> None:
-    """Look rows of tied tables up in the blocks, [vocabulary, blocks, BLOCK], of the matrices that they became."""
+def _look_up_in_matrices(graph: onnx.GraphProto, turned: dict[str, str], bits: int) -> None:
+    """Look rows of tied tables up in the blocks, [vocabulary, blocks, bytes], of the matrices that they became."""
     shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
     nodes: list[NodeProto] = []
     for node in graph.node:
@@ -99,7 +99,7 @@ def _look_up_in_matrices(graph: onnx.GraphProto, turned: dict[str, str]) -> None
             continue
         table, ids = node.input
         matrix, output, width = turned[table], node.output[0], shapes[table][1]
-        blocks = f"{matrix}_Q8"
+        blocks = f"{matrix}_Q{bits}"
         rows, count, _ = shapes[blocks]
 
         def step(operator: str, inputs: list[str], name: str, **attributes: object) -> str:
@@ -113,7 +113,7 @@ def _look_up_in_matrices(graph: onnx.GraphProto, turned: dict[str, str]) -> None
             [blocks, ids, scales],
             f"{output}_blocks",
             domain=MICROSOFT,
-            bits=8,
+            bits=bits,
             block_size=BLOCK,
             gather_axis=0,
             quantize_axis=2,

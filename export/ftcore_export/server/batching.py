@@ -3,7 +3,8 @@
 A worker tokenises what has arrived, so that a request goes from the event loop to one other thread and back. Its inputs
 become features (an input, or a window of one). A free worker takes the feature that has waited longest and fills its
 batch with the features nearest to it in length, whosesoever they are, out of those that have waited long. A batch is
-closed before more than a quarter of it would be padding: two batches are then less work than one.
+closed before more than a quarter of it would be padding: two batches are then less work than one. Texts that are to
+come whole are written in batches alike; one that is streamed is written alone.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ftcore_export.errors import BundleError
+from ftcore_export.errors import BundleError, InputError
 from ftcore_export.runtime.answers import Answer, TextAnswer
 from ftcore_export.runtime.cpus import cpu_count
 from ftcore_export.runtime.decoders import Decoder, Prepared
 from ftcore_export.runtime.encoding import Encoded, TextEncoder
+from ftcore_export.runtime.generation.packing import pack, unpack
+from ftcore_export.runtime.generation.search import Written
 from ftcore_export.runtime.inputs import Input
 from ftcore_export.runtime.one_pass import require_finite
 from ftcore_export.runtime.outputs import join_batches
@@ -42,7 +45,7 @@ _AT_ONCE = 16  # requests that one worker tokenises before another gets its shar
 
 @dataclass(eq=False)
 class Work:
-    """One request: its inputs, then its features, waiting for their rows of the graph's outputs.
+    """One request: its inputs, then its features, waiting for what the graphs make of them.
 
     Args:
         inputs: at least one.
@@ -51,7 +54,10 @@ class Work:
         emit: called before that, in the same thread, with what each token adds to the one text that is written; the
             text is written greedily then. None where it is to come whole.
         cancelled: set where nobody waits any more: features that have not run are dropped, a text is left off.
+        finished: set where all its features have been in a batch.
         prepared: the features, once they are made.
+        rows, written: of the features that were in a batch, by place: their rows of the graph's outputs, or the texts
+            that were written for them.
     """
 
     inputs: Sequence[Input]
@@ -59,12 +65,21 @@ class Work:
     done: Callable[[Work, list[Answer] | Exception], None]
     emit: Callable[[str], None] | None = None
     cancelled: bool = False
+    finished: bool = False
     prepared: Prepared = field(init=False)
     arrived: float = field(default_factory=time.monotonic)
     rows: dict[int, Mapping[str, np.ndarray]] = field(default_factory=dict)
+    written: dict[int, Sequence[Written]] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether it can be answered; a text that is streamed is written then."""
+        return self.emit is not None or len(self.rows) + len(self.written) == len(self.prepared.encoded)
 
     def outputs(self, decoder: Decoder, encoder: TextEncoder) -> dict[str, np.ndarray]:
         """The rows that came from different batches as whole outputs, in the order of the features."""
+        if self.written:
+            return dict(pack([self.written[index] for index in range(len(self.written))]))
         lengths = self.prepared.encoded.lengths if decoder.by_token else None
         made = {}
         for name in decoder.outputs:
@@ -83,11 +98,12 @@ class Feature:
     index: int
 
 
-def choose(waiting: Sequence[Feature], tokens: int) -> list[Feature]:
+def choose(waiting: Sequence[Feature], tokens: int, most: int | None = None) -> list[Feature]:
     """A batch out of `waiting`, which is in the order of arrival; the first one is in it.
 
     Args:
         tokens: of the batch, padding included; a feature that is longer goes alone.
+        most: features of the batch, at most; any number unless given.
     """
     ranked = sorted(_oldest(waiting, _AHEAD * tokens), key=lambda feature: feature.length)
     seed = waiting[0]
@@ -95,7 +111,7 @@ def choose(waiting: Sequence[Feature], tokens: int) -> list[Feature]:
     left = next(place for place in range(left, len(ranked)) if ranked[place] is seed)
     right = left + 1
     used = longest = seed.length
-    while left > 0 or right < len(ranked):
+    while (left > 0 or right < len(ranked)) and right - left != most:
         shorter = ranked[left - 1].length if left > 0 else None
         longer = ranked[right].length if right < len(ranked) else None
         # Take whichever wastes less: a shorter one is padded itself, a longer one pads all that are there.
@@ -218,15 +234,19 @@ class Batcher:
         return [Feature(length, work, index) for index, length in enumerate(lengths)]
 
     def _next(self) -> list[Feature]:
-        """Of a bundle that writes one request, which has a batch of its own: the others are another worker's."""
-        if self._pipeline.writes:
-            return [feature for feature in self._waiting if feature.work is self._waiting[0].work]
-        return choose(self._waiting, self._config.tokens)
+        """The first that waits, with batch-mates; a text that is streamed has none."""
+        config, first = self._config, self._waiting[0]
+        if not self._pipeline.writes:
+            return choose(self._waiting, config.tokens)
+        if first.work.emit is not None:
+            return [first]
+        whole = [feature for feature in self._waiting if feature.work.emit is None]
+        return choose(whole, config.tokens * config.texts, config.texts)
 
     def _answer(self, batch: list[Feature]) -> None:
         try:
-            outputs = self._one_pass(batch)
-        except BundleError as error:
+            self._run(batch)
+        except (BundleError, InputError) as error:
             by_work = _by_work(batch)
             if len(by_work) == 1:
                 self._refuse(batch, error)
@@ -235,28 +255,33 @@ class Batcher:
                 self._answer(features)
             return
         self._observe(len(batch), max(feature.length for feature in batch) * len(batch))
-        finished = []
-        for place, feature in enumerate(batch):
-            work = feature.work
-            work.rows[feature.index] = {name: array[place] for name, array in outputs.items()}
-            if len(work.rows) == len(work.prepared.encoded) and not work.cancelled:
-                finished.append(work)
+        with self._changed:  # another worker may have had the rest of a request at the same time
+            finished = [
+                work for work in _by_work(batch) if work.complete and not (work.cancelled or work.finished)
+            ]
+            for work in finished:
+                work.finished = True
         for work in finished:
             work.done(work, self._decoded(work))
 
-    def _one_pass(self, batch: list[Feature]) -> Mapping[str, np.ndarray]:
-        """The graph's outputs; none of a bundle that writes, which answers a request when all of it has come."""
-        if self._pipeline.writes:
-            return {}
-        return self._pipeline.session.run(self._pipeline.encoder.collate(_merged(batch)))
+    def _run(self, batch: list[Feature]) -> None:
+        """Run the graphs, and give each request what they make of its features."""
+        pipeline, encoded = self._pipeline, _merged(batch)
+        if not pipeline.writes:
+            outputs = pipeline.session.run(pipeline.encoder.collate(encoded))
+            for place, feature in enumerate(batch):
+                feature.work.rows[feature.index] = {name: array[place] for name, array in outputs.items()}
+        elif batch[0].work.emit is None:
+            sources = Prepared(encoded, np.array([feature.index for feature in batch]))
+            written = unpack(pipeline.writer.run(sources, len(batch)))
+            for feature, texts in zip(batch, written, strict=True):
+                feature.work.written[feature.index] = texts
 
     def _decoded(self, work: Work) -> list[Answer] | Exception:
         pipeline = self._pipeline
         try:
             if work.emit is not None:
                 return [self._written(work, work.emit)]
-            if pipeline.writes:
-                return pipeline.answer(work.prepared, top_k=work.top_k)
             outputs = work.outputs(pipeline.decoder, pipeline.encoder)
             return pipeline.decoder.decode(outputs, work.prepared, work.top_k)
         except Exception as error:  # noqa: BLE001 (handed to the request that it belongs to)

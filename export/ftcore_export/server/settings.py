@@ -46,6 +46,8 @@ class Batching:
         tokens: padded tokens of a batch, at most (a longer input has a batch of its own).
         delay_seconds: a free worker waits this long after an input's arrival for batch-mates. With 0 it takes what
             is there: under load the queue fills while the worker works.
+        texts: that are written together, at most, where they do not come piece by piece. An answer comes when the
+            longest of its batch is written.
         queue: inputs that wait or are being answered, at most, in each version; beyond is 429.
         workers: batches that run at a time, in each version; they share one session, so weights are there once. As
             many as there are CPUs for if None.
@@ -54,6 +56,7 @@ class Batching:
 
     tokens: int = BATCH_TOKENS
     delay_seconds: float = 0.0
+    texts: int = 16
     queue: int = 1024
     workers: int | None = None
     threads: int = 1
