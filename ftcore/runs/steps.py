@@ -210,9 +210,9 @@ def _zero_shot(workspace: Workspace, fine_tuned: Sequence[Any]) -> dict[str, Any
     rows, features = workspace.splits["test"].table, workspace.features("test")
     outputs = predict(family.build(workspace.base).eval(), family, features, spec.batch_size)
     answers, references = family.answers(outputs, features, rows), family.references(rows)
-    how = {"resamples": spec.bootstrap, "confidence": spec.confidence}
-    found = workspace.evaluator.measure(references, answers, **how)
-    gain = workspace.evaluator.gain(references, answers, fine_tuned, **how)
+    evaluator, resamples, confidence = workspace.evaluator, spec.bootstrap, spec.confidence
+    found = evaluator.measure(references, answers, resamples=resamples, confidence=confidence)
+    gain = evaluator.gain(references, answers, fine_tuned, resamples=resamples, confidence=confidence)
     return {"metrics": found.to_json()["metrics"], "gain": gain}
 
 
