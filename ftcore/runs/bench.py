@@ -15,7 +15,6 @@ from ftcore.evaluation.predict import predict
 from ftcore.runs.gates import Measured
 from ftcore.runs.workspace import Workspace
 from ftcore_export.exporter.invariance import measure_invariance
-from ftcore_export.exporter.parity import Parity
 from ftcore_export.exporter.sensitivity import Graphs, Operator, fewest, mix, rank
 from ftcore_export.exporter.speed import measure_speed
 from ftcore_export.runtime.bundle import read_bundle
@@ -68,10 +67,12 @@ class Bench:
         """Everything that is said of a variant."""
         folder = self.draft(self._folder(name), name, graphs)
         pipeline = Pipeline.load(folder)
+        compared = pipeline.respond(self._inputs[: self._compared], top_k=self.workspace.family.top_k)
+        answers = [*compared[1], *self._predict(pipeline, self._inputs[self._compared :])]
         return Measured(
             bytes=sum(path.stat().st_size for path in graphs.values()),
-            parity=self._parity(pipeline),
-            validation=measure_answers(self.workspace, "validation", self._predict(pipeline, self._inputs)),
+            parity=self._compare(pipeline, compared),
+            validation=measure_answers(self.workspace, "validation", answers),
             test=measure_answers(self.workspace, "test", self._test(name, pipeline)),
             speed=measure_speed(partial(Pipeline.load, folder), self._inputs[:TIMED]),
             invariance=measure_invariance(pipeline, self._inputs),
@@ -119,10 +120,6 @@ class Bench:
 
     def _predict(self, pipeline: Pipeline, inputs: list[Any]) -> list[Any]:
         return pipeline.predict(inputs, top_k=self.workspace.family.top_k)
-
-    def _parity(self, pipeline: Pipeline) -> Parity:
-        found = pipeline.respond(self._inputs[: self._compared], top_k=self.workspace.family.top_k)
-        return self._compare(pipeline, found)
 
     def _test(self, name: str, pipeline: Pipeline) -> list[Any]:
         rows = self.workspace.splits.test.table

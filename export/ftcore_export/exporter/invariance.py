@@ -15,7 +15,7 @@ from ftcore_export.runtime.pipeline import Pipeline
 #: Largest difference, in standard deviations of the output, that passes for rounding: kernels add in another order
 #: in another batch, and where an activation is quantised, a last digit may move it to the next of its 255 steps.
 ROUNDING = 0.02
-_ROWS = 48
+_ROWS, _WRITTEN = 48, 16  # texts take longer to write
 _SHUFFLES = (2, 7, 32, _ROWS)  # batch sizes
 
 
@@ -49,9 +49,12 @@ def measure_invariance(pipeline: Pipeline, inputs: Sequence[Input], seed: int = 
     """Answer inputs alone, then shuffled in batches of 2 to 48, where the short ones are padded to the longest.
 
     Args:
-        inputs: as `Pipeline.predict` takes them; of many, 48 that are spread over the list are taken.
+        inputs: as `Pipeline.predict` takes them; of many, 48 that are spread over the list are taken, or 16 for which
+            texts are written, in batches of that many at most.
     """
-    chosen = [inputs[index] for index in np.unique(np.linspace(0, len(inputs) - 1, _ROWS).astype(int))]
+    most = _WRITTEN if pipeline.writes else _ROWS
+    chosen = [inputs[index] for index in np.unique(np.linspace(0, len(inputs) - 1, most).astype(int))]
+    shuffles = sorted({min(size, most) for size in _SHUFFLES})
     alone, answers = pipeline.respond(chosen, batch_size=1)
     owners = pipeline.decoder.prepare(chosen, pipeline.encoder).row
     features = [np.flatnonzero(owners == index) for index in range(len(chosen))]
@@ -59,7 +62,7 @@ def measure_invariance(pipeline: Pipeline, inputs: Sequence[Input], seed: int = 
     draw = np.random.default_rng(seed)
     largest = 0.0
     changed: set[int] = set()
-    for size in _SHUFFLES:
+    for size in shuffles:
         order = draw.permutation(len(chosen))
         for start in range(0, len(order), size):
             mates = order[start : start + size]
@@ -71,7 +74,7 @@ def measure_invariance(pipeline: Pipeline, inputs: Sequence[Input], seed: int = 
                 largest = max(largest, _moved(alone, rows, together, spread))
             told = compare({}, {}, [answers[index] for index in mates], again, mates.tolist())
             changed.update(flip.row for flip in told.flips)
-    return Invariance(len(chosen), len(_SHUFFLES), largest, len(changed))
+    return Invariance(len(chosen), len(shuffles), largest, len(changed))
 
 
 def _moved(
