@@ -21,7 +21,7 @@ def choose_precision(wanted: Literal["auto", "fp32", "bf16", "fp16"]) -> tuple[P
             return "bf16", "the GPU computes bf16 natively"
         return "fp32", "the GPU has no native bf16"
     gain = bf16_gain_on_cpu()
-    return ("bf16" if gain >= _GAIN else "fp32"), f"bf16 products are {gain:.1f}x as fast as fp32 on this CPU"
+    return ("bf16" if gain >= _GAIN else "fp32"), f"bf16 products are {gain:.2g}x as fast as fp32 on this CPU"
 
 
 @cache
