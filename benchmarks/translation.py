@@ -30,7 +30,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from itertools import chain, count, islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,8 @@ def make_model(rows: list[Pair], folder: Path) -> None:
     spec = TextGenerationModel(
         base="transformer-tiny", init="config", max_length=LONGEST, max_target_length=LONGEST
     )
-    made = make_base(spec, Path.cwd(), chain.from_iterable(row.values() for row in rows), folder)
+    sources, targets = ([row[side] for row in rows] for side in ("source", "target"))
+    made = make_base(spec, Path.cwd(), sources, targets, folder)
     torch.manual_seed(SEED)
     transformers.AutoModelForSeq2SeqLM.from_config(made.config).save_pretrained(folder)
 
