@@ -223,11 +223,13 @@ def test_two_encoders_become_one_that_writes(tmp_path_factory: pytest.TempPathFa
         "training": {"epochs": 6, "batch_size": 16, "learning_rate": 1e-2, "precision": "fp32"},
         "evaluation": {"bootstrap": 20},
         "generation": {"min_length": 2},
-        "export": {"variants": ["fp32"], "parity_rows": 16},
+        "export": {"variants": "auto", "gates": {"max_metric_drop": 1000}, "parity_rows": 16},
     }
     record = run(folder, "first-words", spec)
     assert_loss_falls(record)
-    exported = read(record / "export.json")["variants"]["fp32"]
+    variants = read(record / "export.json")["variants"]
+    assert list(variants) == ["fp32", "int8", "int8_tensor", "weights8", "weights4"]
+    exported = variants["fp32"]
     assert exported["test"]["metrics"] == read(record / "metrics.json")["splits"]["test"]["metrics"]
     assert exported["parity"]["flips"] == []
     assert 0 < exported["parity"]["max_abs_diff"] < 1e-3

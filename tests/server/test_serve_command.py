@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from serving import as_before, process, wait_until
 
 from ftcore.cli import main
+from ftcore_export.server.settings import Batching, Settings
 
 
 def events(started: subprocess.Popen[str]) -> list[dict[str, Any]]:
@@ -106,6 +108,7 @@ def test_the_token_comes_from_the_environment_or_a_file(tiny_bundle: Path, tmp_p
         (["BUNDLE", "--token-file", "none"], "cannot be read"),
         (["BUNDLE", "--token-file", "EMPTY"], "holds no token"),
         (["BUNDLE", "--workers", "0"], "must be at least 1"),
+        (["BUNDLE", "--batch-texts", "0"], "must be at least 1"),
         (["BUNDLE", "--timeout", "0"], "must be above 0"),
         (["BUNDLE", "--drain", "nan"], "must be at least 0"),
         (["BUNDLE", "--port", "70000"], "from 0 to 65535"),
@@ -131,6 +134,20 @@ def test_what_cannot_be_served_is_exit_2(
         with as_before():
             assert main(["serve", *given]) == 2
     assert says in capfd.readouterr().err
+
+
+def test_options_of_batches_reach_the_server(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Settings] = []
+
+    def started(settings: Settings, read: Any) -> bool:
+        asked.append(settings)
+        return True
+
+    monkeypatch.setattr("ftcore_export.server.process.serve", started)
+    options = {"--batch-tokens": 64, "--batch-texts": 3, "--batch-delay": 0.5, "--queue": 9, "--workers": 2}
+    with as_before():
+        assert main(["serve", str(tiny_bundle), *map(str, chain.from_iterable(options.items()))]) == 0
+    assert asked[0].batching == Batching(tokens=64, texts=3, delay_seconds=0.5, queue=9, workers=2)
 
 
 BARRED = """
