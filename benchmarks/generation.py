@@ -68,6 +68,7 @@ class Bench:
         texts = [json.loads(line)["input"] for line in lines[: args.rows]]
         self.sources = decoder.prepare(texts, self.pipelines["fp32"].encoder).encoded.input_ids
         self.sources.sort(key=len)
+        self.vocabulary = self.pipelines["fp32"].encoder.tokenizer.get_vocab()
         auto = (
             transformers.AutoModelForCausalLM
             if self.frame.start_id is None
@@ -182,7 +183,7 @@ class Bench:
             length_penalty=settings.length_penalty,
             **options,
         )
-        return [[tokenizer.token_to_id(token) for token in result.hypotheses[0]] for result in found]
+        return [[self.vocabulary[token] for token in result.hypotheses[0]] for result in found]
 
     def rounds(self, beams: int, batch: int) -> dict[str, list[float]]:
         """Seconds a token of each contender in each round; the first round warms up and does not count."""
@@ -222,7 +223,7 @@ def _read_marian_of_any_vocabulary(loaders: Any) -> None:
     from a vector of zeros in place of the start token.
     """
 
-    class Loader(loaders.BartLoader):  # type: ignore[misc]
+    class Loader(loaders.BartLoader):
         architecture_name = "MarianMTModel"
 
         def get_model_spec(self, model: Any) -> Any:

@@ -83,7 +83,7 @@ def of_torch(
         folder, attn_implementation=attention, dtype=dtype
     ).eval()
     run = torch.compile(model, dynamic=True) if compiled else model
-    return of_model(folder, length, model, torch.inference_mode()(run.__call__), "pt")
+    return of_model(folder, length, model, torch.inference_mode()(run), "pt")
 
 
 def of_optimum(folder: Path, length: int) -> Answer:

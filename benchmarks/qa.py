@@ -240,7 +240,7 @@ def compare(ours: np.ndarray, theirs: np.ndarray) -> dict[str, tuple[float, floa
     columns = {"exact_match": 0, "f1": 1}
 
     def scorer(rows: np.ndarray) -> dict[str, float]:
-        made = {}
+        made: dict[str, float] = {}
         for name, column in columns.items():
             a, b = ours[rows, column].mean(), theirs[rows, column].mean()
             made |= {f"ftcore {name}": a, f"recipe {name}": b, f"{name} gain": a - b}

@@ -49,7 +49,7 @@ PIECES = (
     b",",
     b"NaN",
 )
-VALUES = (
+VALUES: tuple[Any, ...] = (
     None,
     True,
     -1,
