@@ -145,10 +145,12 @@ def test_a_full_queue_is_429_with_retry_after(tiny_bundle: Path, monkeypatch: py
         assert refused.status_code == 429
         assert int(refused.headers["retry-after"]) >= 1
         assert refused.json()["code"] == "overloaded"
+        for path in ("/v1/models/tiny:predict", "/v2/models/tiny/infer"):  # before anything is made of a body
+            assert server.client.post(path, content=b"{").status_code == 429
         gate.open.set()
         assert {future.result().status_code for future in waiting} == {200}
         assert server.ask("bad").status_code == 200
-        assert server.metric("ftcore_rejections_total", reason="overloaded") == 1
+        assert server.metric("ftcore_rejections_total", reason="overloaded") == 3
 
 
 def test_a_deadline_is_504_and_what_is_queued_does_not_run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import io
 import json
@@ -12,6 +13,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from serving import SETTINGS, Running, as_before, serving
@@ -19,6 +21,7 @@ from serving import SETTINGS, Running, as_before, serving
 from ftcore_export.server import logs
 from ftcore_export.server.body import parse_json
 from ftcore_export.server.problems import Problem
+from ftcore_export.server.settings import Limits
 
 LIMITS = replace(
     SETTINGS.limits,
@@ -100,10 +103,13 @@ def test_a_chunked_body_has_the_same_limit(server: Running) -> None:
 
 
 def test_nesting_is_counted_outside_of_strings() -> None:
-    assert parse_json(b'{"a": ["[[[[[["]}', 2) == {"a": ["[[[[[["]}
-    assert parse_json(b'{"a": ["\\"[[[[["]}', 2) == {"a": ['"[[[[[']}
+    def parsed(body: bytes) -> Any:
+        return asyncio.run(parse_json(body, Limits(json_depth=2)))
+
+    assert parsed(b'{"a": ["[[[[[["]}') == {"a": ["[[[[[["]}
+    assert parsed(b'{"a": ["\\"[[[[["]}') == {"a": ['"[[[[[']}
     with pytest.raises(Problem, match="nested"):
-        parse_json(b'{"a": [[]]}', 2)
+        parsed(b'{"a": [[]]}')
 
 
 def test_a_slow_head_is_cut_off(server: Running) -> None:

@@ -46,27 +46,29 @@ async def read_body(request: Request, limits: Limits) -> bytes:
     return _inflate(bytes(received), _WINDOW_BITS[encoding], limits.decompressed_bytes)
 
 
-async def read_json(request: Request, limits: Limits) -> Any:  # noqa: ANN401 (whatever the JSON holds)
-    """The body as strict JSON.
+def require_json(request: Request) -> None:
+    """Refuse a body that does not say that it is JSON.
 
     Raises:
-        Problem: as `read_body`; 400 where it is no JSON, or nested too deeply; 415 for another media type.
+        Problem: 415.
     """
     media = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if media != "application/json" and not media.endswith("+json"):
         raise Problem(415, "unsupported", "content-type must be application/json", close=True)
-    body = await read_body(request, limits)
-    if len(body) > _PARSE_BESIDE:
-        return await asyncio.to_thread(parse_json, body, limits.json_depth)
-    return parse_json(body, limits.json_depth)
 
 
-def parse_json(body: bytes, depth: int) -> Any:  # noqa: ANN401 (whatever the JSON holds)
-    """Strict JSON in UTF-8, nested `depth` deep at most.
+async def parse_json(body: bytes, limits: Limits) -> Any:  # noqa: ANN401 (whatever the JSON holds)
+    """Strict JSON in UTF-8, nested `json_depth` deep at most.
 
     Raises:
         Problem: 400.
     """
+    if len(body) > _PARSE_BESIDE:
+        return await asyncio.to_thread(_parse, body, limits.json_depth)
+    return _parse(body, limits.json_depth)
+
+
+def _parse(body: bytes, depth: int) -> Any:  # noqa: ANN401 (whatever the JSON holds)
     if body.count(b"[") + body.count(b"{") > depth and _depth(body) > depth:
         raise invalid(f"the JSON is nested more than {depth} deep")
     try:

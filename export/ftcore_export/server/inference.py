@@ -98,8 +98,9 @@ class Inference:
         limits = self._service.settings.limits
         with version.held():
             body = await read_body(request, limits)
+            version.require_room()
             length = _header_length(request.headers.get(HEADER_LENGTH), len(body))
-            document = parse_json(body[:length], limits.json_depth)
+            document = await parse_json(body[:length], limits)
             if not isinstance(document, dict):
                 raise invalid("expected an object")
             inputs = self._inputs(version, document, memoryview(body)[length:])

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ftcore_export.runtime.answers import Answer, to_json
-from ftcore_export.server.body import read_json
+from ftcore_export.server.body import parse_json, read_body, require_json
 from ftcore_export.server.events import EventStream
 from ftcore_export.server.problems import Problem
 from ftcore_export.server.registry import Model
@@ -67,8 +67,11 @@ class Typed:
         """An answer for each input, or one that is streamed."""
         version = self._service.version(request)
         with version.held():
-            document = await read_json(request, self._service.settings.limits)
-            asked = version.contract.read(document)
+            limits = self._service.settings.limits
+            require_json(request)
+            body = await read_body(request, limits)
+            version.require_room()
+            asked = version.contract.read(await parse_json(body, limits))
 
             def whole(answers: list[Answer]) -> dict[str, object]:
                 predictions = [to_json(answer) for answer in answers]

@@ -88,6 +88,17 @@ class Version:
         self._idle = asyncio.Event()
         self._idle.set()
 
+    def require_room(self, inputs: int = 1) -> None:
+        """Refuse where the queue has no room for so many inputs: as soon as that is known, since a server that has
+        more to do than it can must spend little on what it does not answer.
+
+        Raises:
+            Problem: 429.
+        """
+        if self._inputs and self._inputs + inputs > self._settings.batching.queue:
+            seconds = str(min(60, max(1, math.ceil(self._seconds))))
+            raise Problem(429, "overloaded", "too many inputs are waiting", headers={"retry-after": seconds})
+
     async def answer(self, inputs: Sequence[Input], top_k: int, seconds: float) -> list[Answer]:
         """One answer for each input.
 
@@ -177,7 +188,8 @@ class Version:
     @contextmanager
     def _in_hand(self, work: Work) -> Iterator[None]:
         """Take a request up: what it is started for happens inside, and afterwards nobody waits for it."""
-        self._admit(len(work.inputs))
+        self.require_room(len(work.inputs))
+        self._inputs += len(work.inputs)
         began = time.monotonic()
         try:
             self._batcher.submit(work)
@@ -188,13 +200,6 @@ class Version:
         finally:
             work.cancelled = True
             self._inputs -= len(work.inputs)
-
-    def _admit(self, inputs: int) -> None:
-        capacity = self._settings.batching.queue
-        if self._inputs and self._inputs + inputs > capacity:
-            seconds = str(min(60, max(1, math.ceil(self._seconds))))
-            raise Problem(429, "overloaded", "too many inputs are waiting", headers={"retry-after": seconds})
-        self._inputs += inputs
 
     def _count(self, prepared: Prepared, answers: Sequence[Answer]) -> None:
         for answer in answers:
