@@ -21,7 +21,7 @@ demo: $(BIN)/.installed  ## fine-tune, evaluate and export the embedded sentimen
 	$(BIN)/ftcore run tasks/sentiment.yaml
 
 test: $(BIN)/.installed  ## the whole suite but the slow campaigns
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not slow'
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m 'not slow'
 
 lint: $(BIN)/.installed  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

@@ -15,6 +15,7 @@ import onnx
 import torch
 
 from ftcore_export.errors import UserError
+from ftcore_export.exporter.first_token import compute_first_token
 from ftcore_export.exporter.fusible import divide_by_roots
 from ftcore_export.exporter.graph import Graph
 from ftcore_export.exporter.tied_weights import share_transposes
@@ -53,6 +54,7 @@ def export_graph(graph: Graph, path: str | Path) -> Path:
     model = program.model_proto
     share_transposes(model.graph)
     divide_by_roots(model.graph)
+    compute_first_token(model.graph)
     strip(model)
     onnx.checker.check_model(model)
     found = [node.name for node in model.graph.input]

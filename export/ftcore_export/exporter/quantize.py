@@ -10,6 +10,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from ftcore_export.exporter.nodes import axes_of, is_matrix, is_plain_gemm, read_attribute
 from ftcore_export.exporter.onnx_graph import strip
 
 MICROSOFT = "com.microsoft"  # the domain of onnxruntime's own operators
@@ -94,7 +95,7 @@ class _Rewriter:
         self.nodes: list[NodeProto] = []
         self.rows: dict[str, tuple[str, str]] = {}
         self.middles: dict[tuple[str | int, ...], str] = {}
-        self.shapes = {value.name: _shape(value) for value in (*graph.input, *graph.value_info)}
+        self.shapes = {value.name: axes_of(value) for value in (*graph.input, *graph.value_info)}
         self.tensors: dict[str, list[str]] = {}
         self.made_by = {name: node.op_type for node in graph.node for name in node.output}
         #: Output of a Transpose -> the matrix that it turns: how a tied output embedding is read.
@@ -257,7 +258,7 @@ class _Rewriter:
         )
         width = self._constant(f"width_{name}", np.array([self.weights[name].dims[1]], np.int64))
         shape = self._node(
-            "Concat", [self._node("Shape", [index], f"{output}_shape"), width], f"{output}_sizes", axis=0
+            "Concat", [self._node("Shape", [index], f"{output}axes_of"), width], f"{output}_sizes", axis=0
         )
         self._node("Reshape", [rows, shape], output)
 
@@ -278,24 +279,3 @@ def _quantize(
     """int8 of at most `limit`, and the scales of what lies along `axis`, which keeps length 1 there."""
     scales = np.maximum(np.abs(weight).max(axis, keepdims=True) / limit, 1e-12).astype(np.float32)
     return np.rint(weight / scales).astype(np.int8), scales
-
-
-def _shape(value: onnx.ValueInfoProto) -> tuple[str | int, ...]:
-    """Sizes of a tensor's axes; a dynamic one is a name, one that is not known is 0."""
-    return tuple(dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim)
-
-
-def is_matrix(tensor: TensorProto) -> bool:
-    """Whether a constant has rows and columns of float32."""
-    return len(tensor.dims) == 2 and tensor.data_type == TensorProto.FLOAT
-
-
-def read_attribute(node: NodeProto, name: str) -> object:
-    """An attribute's value; None where it is left to its default."""
-    return next((helper.get_attribute_value(item) for item in node.attribute if item.name == name), None)
-
-
-def is_plain_gemm(node: NodeProto) -> bool:
-    """Whether a Gemm multiplies and adds, and does no more."""
-    factors = (read_attribute(node, "alpha"), read_attribute(node, "beta"))
-    return not read_attribute(node, "transA") and all(factor in (None, 1.0) for factor in factors)

@@ -11,14 +11,8 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from ftcore_export.exporter.quantize import (
-    MICROSOFT,
-    is_matrix,
-    is_plain_gemm,
-    quantize_tables,
-    read_attribute,
-    save,
-)
+from ftcore_export.exporter.nodes import is_matrix, is_plain_gemm, read_attribute
+from ftcore_export.exporter.quantize import MICROSOFT, quantize_tables, save
 
 BLOCK = 32  # weights, and activations, that share a scale
 _INTEGERS = 4  # of MatMulNBits' levels of accuracy the one that multiplies 8 bits with 8 bits

@@ -1,0 +1,76 @@
+"""Requests for written texts under load: texts of several requests in one batch, against each request alone.
+
+    python benchmarks/serving_texts.py RUN [--variant int8] [--clients 1 16] [--batch-texts 16] [--seconds 20]
+                                           [--rounds 3]
+
+RUN is a finished run of a task that writes texts (`ftcore run translation`); the requests are its test rows, one text
+each. Two servers take turns: one that writes as many texts at a time as `--batch-texts` says, and one that writes them
+one by one. Rates are medians over the rounds. The client runs in this process, on the same machine.
+
+Ends with one JSON line a target.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from http_load import closed_loop
+from serving_campaign import plain, server
+from targets import print_target
+
+WARMUP = 2.0  # seconds
+
+
+def main() -> None:
+    """Both servers in turn."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", metavar="RUN", type=Path)
+    parser.add_argument("--variant", default="int8")
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 16])
+    parser.add_argument("--batch-texts", type=int, default=16)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    args = parser.parse_args()
+    lines = (args.run / "predictions.test.jsonl").read_text(encoding="utf-8").splitlines()
+    requests = plain([json.loads(line)["input"] for line in lines])
+    sizes = (1, args.batch_texts)
+    found: dict[tuple[int, int], list[dict[str, Any]]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        for _ in range(args.rounds):
+            for size in sizes:
+                options = ["--variant", args.variant, "--batch-texts", str(size)]
+                with server(Path(name), f"model={args.run / 'bundle'}", *options) as served:
+                    for clients in args.clients:
+                        asyncio.run(closed_loop(served.port, requests, clients, WARMUP))
+                        result = asyncio.run(closed_loop(served.port, requests, clients, args.seconds))
+                        if set(result.statuses) != {"200"}:
+                            print(f"{clients} clients: {dict(result.statuses)}", flush=True)
+                        found.setdefault((size, clients), []).append(result.summary())
+    middle = {
+        case: {key: statistics.median(one[key] for one in rounds) for key in ("answers_per_second", "p50_ms", "p99_ms")}
+        for case, rounds in found.items()
+    }  # fmt: skip
+    for (size, clients), row in middle.items():
+        print(
+            f"up to {size:3d} texts at a time, {clients:3d} clients: {row['answers_per_second']:7.1f} /s"
+            f"  p50 {row['p50_ms']:8.1f} ms  p99 {row['p99_ms']:8.1f} ms"
+        )
+    fewest, most = min(args.clients), max(args.clients)
+    alone, together = middle[sizes[0], most], middle[sizes[1], most]
+    gain = together["answers_per_second"] / alone["answers_per_second"]
+    print_target(f"texts a second with {most} clients over texts written one by one", gain, 2.0)
+    print_target(f"p99 with {most} clients, ms", together["p99_ms"], alone["p99_ms"], at_most=True)
+    gain = middle[sizes[1], fewest]["p50_ms"] / middle[sizes[0], fewest]["p50_ms"]
+    print_target(f"p50 with {fewest} client over that of texts written one by one", gain, 1.1, at_most=True)
+
+
+if __name__ == "__main__":
+    main()
