@@ -258,7 +258,7 @@ class _Rewriter:
         )
         width = self._constant(f"width_{name}", np.array([self.weights[name].dims[1]], np.int64))
         shape = self._node(
-            "Concat", [self._node("Shape", [index], f"{output}axes_of"), width], f"{output}_sizes", axis=0
+            "Concat", [self._node("Shape", [index], f"{output}_shape"), width], f"{output}_sizes", axis=0
         )
         self._node("Reshape", [rows, shape], output)
 
