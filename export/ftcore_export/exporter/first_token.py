@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import onnx
-from onnx import NodeProto, helper, numpy_helper
+from onnx import AttributeProto, NodeProto, helper, numpy_helper
 
 from ftcore_export.exporter.nodes import axes_of, read_attribute
 
@@ -23,9 +23,11 @@ def compute_first_token(graph: onnx.GraphProto) -> None:
 
     Heads of BERT's kind read the first token of the last layer. That layer's keys and values are those of all tokens;
     its query, attention and feed-forward need not be: ten twelfths of its products, a seventh of all in a model of six
-    layers. The answers are the same, to float32's rounding.
+    layers. The answers are the same, to float32's rounding. A graph with graphs inside is left as it is.
     """
-    _Narrowing(graph).apply()
+    inside = (AttributeProto.GRAPH, AttributeProto.GRAPHS)
+    if not any(attribute.type in inside for node in graph.node for attribute in node.attribute):
+        _Narrowing(graph).apply()
 
 
 class _Reader(NamedTuple):
