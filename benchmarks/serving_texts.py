@@ -1,6 +1,6 @@
 """Requests for written texts under load: texts of several requests in one batch, against each request alone.
 
-    python benchmarks/serving_texts.py RUN [--variant int8] [--clients 1 16] [--batch-texts 16] [--seconds 20]
+    python benchmarks/serving_texts.py RUN [--variant int8] [--clients 1 64] [--batch-texts 16] [--seconds 20]
                                            [--rounds 3]
 
 RUN is a finished run of a task that writes texts (`ftcore run translation`); the requests are its test rows, one text
@@ -34,7 +34,7 @@ def main() -> None:
     )
     parser.add_argument("run", metavar="RUN", type=Path)
     parser.add_argument("--variant", default="int8")
-    parser.add_argument("--clients", type=int, nargs="+", default=[1, 16])
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 64])
     parser.add_argument("--batch-texts", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--rounds", type=int, default=3)
