@@ -34,17 +34,16 @@ class Parser(argparse.ArgumentParser):
             message = f"there is no `{match[1]}` here"
             hint = f"did you mean `{near[0]}`?" if near else f"choose from {', '.join(choices)}"
         elif match := re.search(r"unrecognized arguments: (--[\w-]+)", message):
-            near = get_close_matches(match[1], self._options(), n=1)
+            near = get_close_matches(match[1], self._option_string_actions, n=1)
             hint = f"did you mean `{near[0]}`?" if near else hint
         raise UserError(message, where=self.prog, hint=hint)
 
-    def _options(self) -> list[str]:
-        """The options of this parser and of its commands."""
-        commands = [
-            action.choices for action in self._actions if isinstance(action, argparse._SubParsersAction)
-        ]
-        parsers = [self, *(parser for choices in commands for parser in choices.values())]
-        return [option for parser in parsers for option in parser._option_string_actions]
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 (argparse's own)
+        """Refuse here what this command does not know: the parser above would suggest what other commands have."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return known, unknown
 
 
 def add_command(

@@ -104,6 +104,7 @@ def test_schema_leaves_out_what_does_not_load(project: Path, capsys: pytest.Capt
     [
         (["valdate", "x"], "did you mean `validate`?"),
         (["tasks", "--jsn"], "did you mean `--json`?"),
+        (["bundle", "pack", "a", "b", "--output", "c"], "see `ftcore bundle pack --help`"),
         (["zzz"], "choose from "),
         ([], "COMMAND"),
         (["validate"], "SPEC"),
