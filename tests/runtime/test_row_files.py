@@ -1,10 +1,20 @@
+import csv
 import io
+from collections.abc import Iterator
 
 import pytest
 
 from ftcore_export.errors import InputError
 from ftcore_export.runtime import rows
 from ftcore_export.runtime.rows import Row, read_rows
+
+
+@pytest.fixture(autouse=True)
+def _limit_of_csv_as_before() -> Iterator[None]:
+    """Fields' longest length is the whole process's: a short one would break whatever is tested next."""
+    before = csv.field_size_limit()
+    yield
+    csv.field_size_limit(before)
 
 
 def read(data: str | bytes, form: str, text: str = "text", pair: str | None = None) -> list[Row]:
