@@ -29,9 +29,9 @@ from ftcore.training.allocation import FreedMemory, resident
 
 freed = FreedMemory()
 kept = []
-for step in range(160):  # half a gigabyte of holes
+for step in range(220):  # most of a gigabyte of holes
     block = torch.ones(500_000 + 5_000 * step)  # each a bit larger than the hole of the one before
-    kept.append(torch.ones(1000))  # and something small that stays behind it
+    kept.append(torch.ones(50_000))  # and something that stays behind it, too large for what imports left free
     del block
     if sys.argv[1] == "watch":
         freed.after_step()
