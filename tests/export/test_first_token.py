@@ -5,9 +5,10 @@ import onnx
 import onnxruntime as ort
 import pytest
 from bundles import Tiny
-from onnx import numpy_helper, parser, shape_inference
+from onnx import helper, numpy_helper, parser, shape_inference
 
 from ftcore_export.exporter.first_token import compute_first_token
+from ftcore_export.exporter.nodes import axes_of
 
 SIZE = 4
 
@@ -36,12 +37,8 @@ def graph_of(body: str, outputs: str) -> onnx.ModelProto:
 
 def sizes(model: onnx.ModelProto) -> dict[str, int | str]:
     """Entries on the second axis of each tensor."""
-    return {
-        value.name: value.type.tensor_type.shape.dim[1].dim_param
-        or value.type.tensor_type.shape.dim[1].dim_value
-        for value in model.graph.value_info
-        if len(value.type.tensor_type.shape.dim) > 2
-    }
+    axes = {value.name: axes_of(value) for value in model.graph.value_info}
+    return {name: found[1] for name, found in axes.items() if len(found) > 2}
 
 
 def narrowed(model: onnx.ModelProto) -> set[str]:
@@ -142,6 +139,15 @@ def test_another_token_than_the_first_is_left_alone() -> None:
     (zero,) = (tensor for tensor in model.graph.initializer if tensor.name == "zero")
     zero.CopyFrom(numpy_helper.from_array(np.array(2), "zero"))
     assert narrowed(model) == set()
+
+
+def test_graphs_within_a_graph_may_read_anything_and_so_nothing_is_narrowed() -> None:
+    model = graph_of(LAYER, f"float[batch, {SIZE}] y")
+    inside = helper.make_graph([helper.make_node("Tanh", ["hidden"], ["z"])], "inside", [], [])
+    model.graph.node.append(helper.make_node("If", ["zero"], ["z"], then_branch=inside, else_branch=inside))
+    before = model.SerializeToString(deterministic=True)
+    compute_first_token(model.graph)
+    assert model.SerializeToString(deterministic=True) == before
 
 
 def test_an_exported_model_computes_one_token_in_its_last_layer(tiny: Tiny) -> None:
