@@ -31,12 +31,12 @@ import torch
 import transformers
 from targets import print_target
 
-from ftcore_export import Pipeline
-from ftcore_export.runtime.decoders import Prepared
-from ftcore_export.runtime.decoders.text_generation import TextGenerationDecoder
-from ftcore_export.runtime.encoding import Encoded
-from ftcore_export.runtime.generation.packing import unpack
-from ftcore_export.runtime.generation.settings import GenerationSettings
+from ftcore_runtime import Pipeline
+from ftcore_runtime.decoders import Prepared
+from ftcore_runtime.decoders.text_generation import TextGenerationDecoder
+from ftcore_runtime.encoding import Encoded
+from ftcore_runtime.generation.packing import unpack
+from ftcore_runtime.generation.settings import GenerationSettings
 
 #: (peer, beams, batch) -> how many times as fast our int8 is to be.
 TARGETS = {

@@ -15,7 +15,7 @@ through all contenders in turn, and medians over rounds are compared.
                                transformers 4, which is made in a minute (`--optimum DIR`; torch and onnxruntime are
                                this environment's)
     bare fp32, bare int8       onnxruntime and tokenizers by hand, with ours' session options, batches and threads
-    ours fp32, ours int8, ...  ftcore_export.Pipeline with each variant of the bundle
+    ours fp32, ours int8, ...  ftcore_runtime.Pipeline with each variant of the bundle
     ours int8 latency, ...     the int8 variants with `run_threads` of all cores: which of the two ways answers one text
                                sooner depends on the processor, and the target takes the better one
 
@@ -166,7 +166,7 @@ def of_bare_session(bundle: Path, variant: str) -> Answer:
 
 def of_ours(bundle: Path, variant: str, run_threads: int = 1) -> Answer:
     """The bundle's own pipeline."""
-    from ftcore_export import Pipeline
+    from ftcore_runtime import Pipeline
 
     pipeline = Pipeline.load(bundle, variant, run_threads=run_threads)
     return lambda texts: [answer.label for answer in pipeline.predict(texts, batch_size=BATCH)]  # type: ignore[union-attr]
@@ -235,7 +235,7 @@ def optimum_worker() -> None:
 
 def cold_start(bundle: Path, text: str, times: int) -> float:
     """Median milliseconds of a new process that answers one text."""
-    code = "import sys; from ftcore_export import Pipeline; Pipeline.load(sys.argv[1], 'int8').predict([sys.argv[2]])"
+    code = "import sys; from ftcore_runtime import Pipeline; Pipeline.load(sys.argv[1], 'int8').predict([sys.argv[2]])"
     spent = []
     for _ in range(times):
         started = time.perf_counter()

@@ -46,7 +46,7 @@ from ftcore.runs.steps import take_steps
 from ftcore.runs.workspace import Workspace
 from ftcore.spec import load_spec
 from ftcore.training.stopping import StopRequest
-from ftcore_export import Pipeline
+from ftcore_runtime import Pipeline
 
 WINDOW, STRIDE = 384, 128
 RECIPE_BATCH, RECIPE_EPOCHS = 8, 3

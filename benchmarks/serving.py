@@ -76,10 +76,10 @@ def make_bundle(folder: Path) -> Path:
     from transformers import AutoModelForSequenceClassification
 
     from ftcore.families.encoder_graph import encoder_graph
-    from ftcore_export.exporter.bundle_writer import VariantSource, write_bundle
-    from ftcore_export.exporter.onnx_graph import export_graph
-    from ftcore_export.exporter.quantize import quantize_int8
-    from ftcore_export.runtime.encoding import TEXT_INPUTS, EncoderConfig, TextEncoder
+    from ftcore_export.bundle_writer import VariantSource, write_bundle
+    from ftcore_export.onnx_graph import export_graph
+    from ftcore_export.quantize import quantize_int8
+    from ftcore_runtime.encoding import TEXT_INPUTS, EncoderConfig, TextEncoder
 
     base = package_folder(BASE) / "model"
     torch.manual_seed(0)
@@ -191,7 +191,7 @@ def measure(
 
 def pipeline_p50(bundle: Path, texts: list[str], threads: int) -> float:
     """Median milliseconds of the bare `Pipeline`, one text at a time."""
-    from ftcore_export import Pipeline
+    from ftcore_runtime import Pipeline
 
     pipeline = Pipeline.load(bundle, threads=threads)
     seconds = []

@@ -10,11 +10,11 @@ import sys
 
 from starlette.types import Receive, Scope, Send
 
-from ftcore_export.server import logs
-from ftcore_export.server.app import make_app
-from ftcore_export.server.deployment import from_arguments
-from ftcore_export.server.service import Service
-from ftcore_export.server.settings import Batching, Settings
+from ftcore_server import logs
+from ftcore_server.app import make_app
+from ftcore_server.deployment import from_arguments
+from ftcore_server.service import Service
+from ftcore_server.settings import Batching, Settings
 
 logs.configure("warning")
 service = Service(Settings(batching=Batching(workers=int(os.environ.get("GRANIAN_WORKERS", "1")))))

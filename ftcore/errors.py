@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from ftcore_export.errors import BundleError, InputError, UserError
+from ftcore_runtime.errors import BundleError, InputError, UserError
 
 __all__ = [
     "REMARK",

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ftcore_export.files import write_whole
+from ftcore_runtime.files import write_whole
 
 
 def write_atomic(path: Path, data: bytes) -> None:

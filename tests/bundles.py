@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from ftcore_export.runtime.encoding import EncoderConfig, TextEncoder
+from ftcore_runtime.encoding import EncoderConfig, TextEncoder
 
 WORDS = [
     "good",
@@ -92,9 +92,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     import torch
     from transformers import BertConfig, BertForSequenceClassification
 
-    from ftcore_export.exporter.graph import Graph
-    from ftcore_export.exporter.onnx_graph import export_graph
-    from ftcore_export.exporter.quantize import quantize_int8
+    from ftcore_export.graph import Graph
+    from ftcore_export.onnx_graph import export_graph
+    from ftcore_export.quantize import quantize_int8
 
     class Logits(torch.nn.Module):
         def __init__(self, bert: torch.nn.Module) -> None:
@@ -137,7 +137,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
 @pytest.fixture(scope="session")
 def bundle_arguments(tiny: Tiny) -> dict[str, Any]:
     """What `write_bundle` takes to make `tiny_bundle`."""
-    from ftcore_export.exporter.bundle_writer import VariantSource
+    from ftcore_export.bundle_writer import VariantSource
 
     metric = {"accuracy": {"value": 0.75, "low": 0.7, "high": 0.8}}
     return {
@@ -164,7 +164,7 @@ def bundle_arguments(tiny: Tiny) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory, bundle_arguments: dict[str, Any]) -> Path:
     """A bundle; not to be changed by a test."""
-    from ftcore_export.exporter.bundle_writer import write_bundle
+    from ftcore_export.bundle_writer import write_bundle
 
     return write_bundle(tmp_path_factory.mktemp("bundle") / "tiny", **bundle_arguments)
 

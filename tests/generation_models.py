@@ -84,7 +84,7 @@ def tiny_writer(kind: str) -> Any:
 def exported_writer(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Any, Path]]:
     """Gives `tiny_writer` of a kind and the folder of its graphs, exported once a session."""
     from ftcore.families.generation_graphs import decoder_graphs, encoder_decoder_graphs
-    from ftcore_export.exporter.onnx_graph import export_graph
+    from ftcore_export.onnx_graph import export_graph
 
     made: dict[str, tuple[Any, Path]] = {}
 
@@ -102,8 +102,8 @@ def exported_writer(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
 
 def open_graphs(kind: str, folder: Path, suffix: str = "") -> Any:
     """The graphs of a writer (`suffix` names a variant) as the searches see them."""
-    from ftcore_export.runtime.generation.graphs import GraphDecoder, GraphEncoderDecoder, layers_of
-    from ftcore_export.runtime.session import GraphSession
+    from ftcore_runtime.generation.graphs import GraphDecoder, GraphEncoderDecoder, layers_of
+    from ftcore_runtime.session import GraphSession
 
     def session(role: str) -> GraphSession:
         name = f"{role}{suffix}.onnx"

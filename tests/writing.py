@@ -19,10 +19,10 @@ def make_writing_bundle(tmp_path_factory: pytest.TempPathFactory) -> Callable[..
     from tokenizers import decoders
 
     from ftcore.families.generation_graphs import encoder_decoder_graphs
-    from ftcore_export.exporter.bundle_writer import VariantSource, write_bundle
-    from ftcore_export.exporter.onnx_graph import export_graph
-    from ftcore_export.runtime.encoding import EncoderConfig
-    from ftcore_export.runtime.generation.settings import GenerationSettings, TextFrame
+    from ftcore_export.bundle_writer import VariantSource, write_bundle
+    from ftcore_export.onnx_graph import export_graph
+    from ftcore_runtime.encoding import EncoderConfig
+    from ftcore_runtime.generation.settings import GenerationSettings, TextFrame
 
     folder = tmp_path_factory.mktemp("writer")
     tokenizer = tiny_tokenizer()

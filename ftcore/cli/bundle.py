@@ -69,9 +69,9 @@ def _add_signature(parser: argparse.ArgumentParser) -> None:
 def run_verify(args: argparse.Namespace) -> int:
     """Every check that needs no answer."""
     from ftcore.cli.console import print_text
-    from ftcore_export.runtime.bundle import read_bundle
-    from ftcore_export.runtime.graph_check import check_graph
-    from ftcore_export.runtime.manifest import parse_json
+    from ftcore_runtime.bundle import read_bundle
+    from ftcore_runtime.graph_check import check_graph
+    from ftcore_runtime.manifest import parse_json
 
     def needed(manifest: Any) -> list[str]:  # noqa: ANN401 (a Manifest)
         return [manifest.golden, *(name for v in manifest.variants.values() for name in v.graphs.values())]
@@ -87,7 +87,7 @@ def run_verify(args: argparse.Namespace) -> int:
         f"{args.bundle}: {len(bundle.manifest.files)} files are whole, and the graphs hold known operators"
     )
     if args.key:
-        from ftcore_export.runtime.signature import verify_signature
+        from ftcore_runtime.signature import verify_signature
 
         verify_signature(args.bundle, args.key, args.signature)
         print_text(f"{args.bundle}: signed by the owner of {args.key}")
@@ -97,7 +97,7 @@ def run_verify(args: argparse.Namespace) -> int:
 def run_inspect(args: argparse.Namespace) -> int:
     """Print the manifest, or what people want of it."""
     from ftcore.cli.console import print_json, print_table, print_text
-    from ftcore_export.runtime.bundle import read_bundle
+    from ftcore_runtime.bundle import read_bundle
 
     manifest = read_bundle(args.bundle).manifest
     if args.json:
@@ -131,7 +131,7 @@ def run_inspect(args: argparse.Namespace) -> int:
 def run_diff(args: argparse.Namespace) -> int:
     """Print what differs."""
     from ftcore.cli.console import print_json, print_table, print_text
-    from ftcore_export.runtime.comparison import compare_bundles
+    from ftcore_runtime.comparison import compare_bundles
 
     found = compare_bundles(args.bundle, args.other)
     if args.json:
@@ -147,8 +147,8 @@ def run_diff(args: argparse.Namespace) -> int:
 def run_selftest(args: argparse.Namespace) -> int:
     """Answer the golden examples again."""
     from ftcore.cli.console import print_text
-    from ftcore_export import Pipeline
-    from ftcore_export.runtime.bundle import read_bundle
+    from ftcore_runtime import Pipeline
+    from ftcore_runtime.bundle import read_bundle
 
     names = [args.variant] if args.variant else list(read_bundle(args.bundle).manifest.variants)
     for name in names:
@@ -160,7 +160,7 @@ def run_selftest(args: argparse.Namespace) -> int:
 def run_sign(args: argparse.Namespace) -> int:
     """Write the signature."""
     from ftcore.cli.console import print_text
-    from ftcore_export.runtime.signature import sign
+    from ftcore_runtime.signature import sign
 
     print_text(f"signed: {sign(args.bundle, args.key, args.signature)}")
     return ExitCode.OK
@@ -169,7 +169,7 @@ def run_sign(args: argparse.Namespace) -> int:
 def run_pack(args: argparse.Namespace) -> int:
     """Write the archive."""
     from ftcore.cli.console import print_text
-    from ftcore_export.runtime.archive import pack
+    from ftcore_runtime.archive import pack
 
     print_text(f"packed: {pack(args.bundle, args.file)}")
     return ExitCode.OK
@@ -178,7 +178,7 @@ def run_pack(args: argparse.Namespace) -> int:
 def run_unpack(args: argparse.Namespace) -> int:
     """Make the folder."""
     from ftcore.cli.console import print_text
-    from ftcore_export.runtime.archive import unpack
+    from ftcore_runtime.archive import unpack
 
     print_text(f"unpacked: {unpack(args.file, args.folder)}")
     return ExitCode.OK

@@ -42,27 +42,27 @@ def add(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the folder; returns the exit code."""
-    from ftcore_export.packaging.target import Packed
+    from ftcore_server.packaging.target import Packed
 
     if args.threads < 1:
         raise UserError("must be at least 1", where="--threads")
     packed = Packed.load(args.bundle, args.name, args.variant)
     if args.door == "triton":
-        from ftcore_export.packaging.triton import write_triton
+        from ftcore_server.packaging.triton import write_triton
 
         write_triton(packed, args.output, args.threads)
     elif args.door == "kserve":
-        from ftcore_export.packaging.kserve import write_kserve
+        from ftcore_server.packaging.kserve import write_kserve
 
         if not args.image or not args.storage:
             raise UserError("needs --image and --storage", where="ftcore package kserve")
         write_kserve(packed, args.output, image=args.image, storage=args.storage)
     elif args.door == "docker":
-        from ftcore_export.packaging.docker import write_docker
+        from ftcore_server.packaging.docker import write_docker
 
         write_docker(packed, args.output, args.wheel)
     else:
-        from ftcore_export.packaging.mlflow import write_mlflow
+        from ftcore_server.packaging.mlflow import write_mlflow
 
         if packed.pipeline.variant != packed.pipeline.manifest.default_variant:
             raise UserError("MLflow answers from the bundle's default variant", where="--variant")

@@ -14,8 +14,8 @@ from ftcore.cli.options import Subparsers, add_command
 from ftcore.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
-    from ftcore_export import Pipeline
-    from ftcore_export.offline.source import Source
+    from ftcore_runtime import Pipeline
+    from ftcore_server.offline.source import Source
 
 _SHOWN_ERRORS = 20  # bad rows named on the terminal; the output names them all
 
@@ -91,14 +91,14 @@ def add(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Answer; returns the exit code."""
-    from ftcore_export import Pipeline
+    from ftcore_runtime import Pipeline
 
     _check(args)
     ray = args.engine == "ray"
     pipeline = Pipeline.load(args.bundle, args.variant, threads=1 if ray else args.threads)
     if args.text:
         return _answer_texts(pipeline, args)
-    from ftcore_export.offline.source import Source, form_of
+    from ftcore_server.offline.source import Source, form_of
 
     source = Source(args.input, args.format or form_of(args.input), _columns(args.column, pipeline))
     if ray:
@@ -131,7 +131,7 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _answer_texts(pipeline: Pipeline, args: argparse.Namespace) -> int:
-    from ftcore_export.runtime.answers import to_json, to_jsonl
+    from ftcore_runtime.answers import to_json, to_jsonl
 
     inputs: list[Any] = args.text
     if args.text_pair:
@@ -169,7 +169,7 @@ def _in_words(answer: dict[str, Any]) -> str:
 
 
 def _answer_rows(pipeline: Pipeline, source: Source, sink: BinaryIO, args: argparse.Namespace) -> int:
-    from ftcore_export.offline.lines import answer_lines
+    from ftcore_server.offline.lines import answer_lines
 
     answered = 0
 

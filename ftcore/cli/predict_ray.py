@@ -10,8 +10,8 @@ from ftcore.cli.predict import show_errors
 from ftcore.errors import ExitCode
 
 if TYPE_CHECKING:
-    from ftcore_export import Pipeline
-    from ftcore_export.offline.source import Source
+    from ftcore_runtime import Pipeline
+    from ftcore_server.offline.source import Source
 
 
 def answer_with_ray(pipeline: Pipeline, source: Source, args: argparse.Namespace) -> int:
@@ -20,9 +20,9 @@ def answer_with_ray(pipeline: Pipeline, source: Source, args: argparse.Namespace
     Raises:
         UserError: the input cannot be read, or the folder holds something else.
     """
-    from ftcore_export.offline.parts import Parts
-    from ftcore_export.offline.ray_engine import Job, run
-    from ftcore_export.runtime.cpus import cpu_count
+    from ftcore_runtime.cpus import cpu_count
+    from ftcore_server.offline.parts import Parts
+    from ftcore_server.offline.ray_engine import Job, run
 
     # Reading costs little beside answering, and says early what cannot be read.
     parts = Parts(args.output.resolve(), sum(1 for _ in source.rows()))

@@ -12,7 +12,7 @@ from ftcore.cli.options import Subparsers, add_command
 from ftcore.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
-    from ftcore_export.server.settings import Settings
+    from ftcore_server.settings import Settings
 
 #: The environment variable that holds the bearer token, unless a file does.
 TOKEN_VARIABLE = "FTCORE_TOKEN"  # noqa: S105 (a name)
@@ -121,9 +121,9 @@ def add(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve; returns the exit code."""
-    from ftcore_export.server import logs
-    from ftcore_export.server.deployment import reader
-    from ftcore_export.server.process import serve
+    from ftcore_server import logs
+    from ftcore_server.deployment import reader
+    from ftcore_server.process import serve
 
     read = reader(args.bundles, args.canary, args.models)
     settings = _settings(args, os.environ)
@@ -133,7 +133,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _settings(args: argparse.Namespace, environment: Mapping[str, str]) -> Settings:
-    from ftcore_export.server.settings import Batching, Limits, Settings
+    from ftcore_server.settings import Batching, Limits, Settings
 
     for name in ("workers", "batch_tokens", "batch_texts", "queue", "max_body", "max_inputs", "threads"):
         if (value := getattr(args, name)) is not None and value < 1:

@@ -153,7 +153,7 @@ def _summarise_seeds(summary: dict[str, Any]) -> None:
 def _next(folder: RunFolder) -> str:
     if folder.bundle.exists():
         from ftcore.files import read_json
-        from ftcore_export.runtime.decoders import make_decoder
+        from ftcore_runtime.decoders import make_decoder
 
         decoder = make_decoder(read_json(folder.bundle / "bundle.json")["decoder"])
         second = ' --text-pair "..."' if decoder.required == 2 else ""

@@ -17,7 +17,7 @@ from ftcore.data.features import FeatureStore
 from ftcore.errors import PluginError, UserError
 from ftcore.families.base import Batch, Family
 from ftcore.spec.sections import Spec
-from ftcore_export.runtime.encoding import TextEncoder
+from ftcore_runtime.encoding import TextEncoder
 
 
 class AugmentedFeatures:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import torch
 
 from ftcore.families.base import Batch, Family, Features
-from ftcore_export.runtime.encoding import TextEncoder, filled
+from ftcore_runtime.encoding import TextEncoder, filled
 
 _CHUNK = 4096  # rows tokenised at a time
 _ASIDE = "aside:"

@@ -27,7 +27,7 @@ from ftcore.data.textfile import codec_of
 from ftcore.errors import DataError, UserError
 from ftcore.locate import locate
 from ftcore.spec.sections import Source
-from ftcore_export.files import sha256
+from ftcore_runtime.files import sha256
 
 _SUFFIXES = {
     ".csv": "csv",

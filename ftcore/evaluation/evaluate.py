@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from ftcore.evaluation.bootstrap import bootstrap
 from ftcore.families.base import Family, Scorer, Scores
-from ftcore_export.runtime.answers import to_json
+from ftcore_runtime.answers import to_json
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from ftcore import processes
 from ftcore.data.batching import by_length
 from ftcore.data.features import FeatureStore
 from ftcore.families.base import Family
-from ftcore_export.runtime.decoders import make_decoder
-from ftcore_export.runtime.encoding import filled
+from ftcore_runtime.decoders import make_decoder
+from ftcore_runtime.encoding import filled
 
 
 def predict(

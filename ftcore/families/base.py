@@ -1,7 +1,8 @@
 """The contract of a family: one shape of model and output, written once.
 
 A family is stateless apart from what `fit` learns from the training rows (label names, say). It never opens a
-file: `ftcore.data` brings rows, `ftcore.training` drives the model, `ftcore_export` writes and runs the graphs.
+file: `ftcore.data` brings rows, `ftcore.training` drives the model, `ftcore_export` writes the graphs and
+`ftcore_runtime` runs them.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from ftcore.errors import RowError as RowError
 from ftcore.families.losses import distillation_kl, symmetric_kl
 from ftcore.modeling.base_model import BaseModel, open_base, open_encoder
 from ftcore.spec.sections import Spec
-from ftcore_export.exporter.graph import Graph
-from ftcore_export.exporter.parity import Parity, compare
-from ftcore_export.runtime.encoding import TextEncoder
-from ftcore_export.runtime.pipeline import Pipeline
+from ftcore_export.graph import Graph
+from ftcore_export.parity import Parity, compare
+from ftcore_runtime.encoding import TextEncoder
+from ftcore_runtime.pipeline import Pipeline
 
 SpecT = TypeVar("SpecT", bound=Spec)
 

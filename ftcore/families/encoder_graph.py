@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 import transformers
 
-from ftcore_export.exporter.graph import Graph
-from ftcore_export.runtime.encoding import TextEncoder
+from ftcore_export.graph import Graph
+from ftcore_runtime.encoding import TextEncoder
 
 
 def encoder_graph(model: torch.nn.Module, encoder: TextEncoder, outputs: Sequence[str]) -> Graph:

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from transformers import DynamicCache, EncoderDecoderCache
 
-from ftcore_export.exporter.graph import Graph
-from ftcore_export.runtime.generation.names import cache_names
+from ftcore_export.graph import Graph
+from ftcore_runtime.generation.names import cache_names
 
 _ROWS, _SOURCE, _TOKENS, _PAST = 2, 5, 3, 4  # sizes of the examples that are traced, each of its own
 

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from ftcore.families.base import Comparison, Responses, Stored
-from ftcore_export.exporter.parity import TIE, Flip, Parity
-from ftcore_export.runtime.answers import to_json
-from ftcore_export.runtime.generation.packing import unpack
-from ftcore_export.runtime.generation.processing import log_softmax
-from ftcore_export.runtime.generation.search import Written
-from ftcore_export.runtime.generation.writer import Writer
-from ftcore_export.runtime.pipeline import Pipeline
+from ftcore_export.parity import TIE, Flip, Parity
+from ftcore_runtime.answers import to_json
+from ftcore_runtime.generation.packing import unpack
+from ftcore_runtime.generation.processing import log_softmax
+from ftcore_runtime.generation.search import Written
+from ftcore_runtime.generation.writer import Writer
+from ftcore_runtime.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from ftcore.families.text_generation import TextGeneration

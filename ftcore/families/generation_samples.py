@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from ftcore_export.runtime.answers import TextAnswer
+from ftcore_runtime.answers import TextAnswer
 
 _ROWS = 5
 _LENGTH = 240  # characters of a text

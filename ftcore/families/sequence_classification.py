@@ -20,9 +20,9 @@ from ftcore.families.label_order import PROBLEM_TYPES, in_order, teacher_order
 from ftcore.families.measures import MultiLabelMeasures, RegressionMeasures, SingleLabelMeasures
 from ftcore.modeling.base_model import BaseModel, load_weights, with_dropout
 from ftcore.spec.sequence_classification import SequenceClassificationSpec
-from ftcore_export.exporter.graph import Graph
-from ftcore_export.runtime.decoders import make_decoder
-from ftcore_export.runtime.encoding import TextEncoder
+from ftcore_export.graph import Graph
+from ftcore_runtime.decoders import make_decoder
+from ftcore_runtime.encoding import TextEncoder
 
 Answer = Any  # LabelAnswer, LabelsAnswer or ValueAnswer, as the spec's `problem` says
 

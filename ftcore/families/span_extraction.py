@@ -19,11 +19,11 @@ from ftcore.families.span_measures import SpanMeasures
 from ftcore.families.span_rows import parse_row
 from ftcore.modeling.base_model import BaseModel, load_weights, with_dropout
 from ftcore.spec.span_extraction import SpanExtractionSpec
-from ftcore_export.exporter.graph import Graph
-from ftcore_export.runtime.answers import SpanAnswer
-from ftcore_export.runtime.decoders.span_extraction import Places, SpanExtractionDecoder
-from ftcore_export.runtime.encoding import TextEncoder
-from ftcore_export.runtime.windows import WindowConfig, WindowEncoder, Windows
+from ftcore_export.graph import Graph
+from ftcore_runtime.answers import SpanAnswer
+from ftcore_runtime.decoders.span_extraction import Places, SpanExtractionDecoder
+from ftcore_runtime.encoding import TextEncoder
+from ftcore_runtime.windows import WindowConfig, WindowEncoder, Windows
 
 _MASKED = -1e9  # a logit that softmax makes 0, and that stays finite in differences
 

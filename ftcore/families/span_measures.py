@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ftcore_export.runtime.answers import SpanAnswer
+from ftcore_runtime.answers import SpanAnswer
 
 Normalisation = Literal["english", "characters"]
 

@@ -35,15 +35,15 @@ from ftcore.modeling.from_scratch import make_base
 from ftcore.modeling.sequence_text import open_text
 from ftcore.modeling.warm_start import warm_start
 from ftcore.spec.text_generation import TextGenerationSpec
-from ftcore_export.exporter.graph import Graph
-from ftcore_export.runtime.answers import TextAnswer
-from ftcore_export.runtime.decoders.text_generation import TextGenerationDecoder
-from ftcore_export.runtime.encoding import TextEncoder
-from ftcore_export.runtime.generation.model import SequenceModel
-from ftcore_export.runtime.generation.packing import pack, unpack
-from ftcore_export.runtime.generation.search import Written, write
-from ftcore_export.runtime.generation.settings import GenerationSettings, Sampling, TextFrame
-from ftcore_export.runtime.generation.texts import encode_sources, encode_targets
+from ftcore_export.graph import Graph
+from ftcore_runtime.answers import TextAnswer
+from ftcore_runtime.decoders.text_generation import TextGenerationDecoder
+from ftcore_runtime.encoding import TextEncoder
+from ftcore_runtime.generation.model import SequenceModel
+from ftcore_runtime.generation.packing import pack, unpack
+from ftcore_runtime.generation.search import Written, write
+from ftcore_runtime.generation.settings import GenerationSettings, Sampling, TextFrame
+from ftcore_runtime.generation.texts import encode_sources, encode_targets
 
 #: A label that is not learnt.
 IGNORED = -100

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from transformers import DynamicCache, EncoderDecoderCache
 
-from ftcore_export.runtime.generation.model import Floats, Ids, is_every_row
+from ftcore_runtime.generation.model import Floats, Ids, is_every_row
 
 
 class TorchEncoderDecoder:

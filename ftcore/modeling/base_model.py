@@ -20,7 +20,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ftcore.errors import ModelError
 from ftcore.locate import PREFIX, locate
-from ftcore_export.runtime.encoding import TARGET_TOKENIZER, EncoderConfig, TextEncoder
+from ftcore_runtime.encoding import TARGET_TOKENIZER, EncoderConfig, TextEncoder
 
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()

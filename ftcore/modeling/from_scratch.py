@@ -15,7 +15,7 @@ from ftcore.errors import ModelError
 from ftcore.locate import locate
 from ftcore.modeling.base_model import BaseModel, read_config
 from ftcore.spec.text_generation import TextGenerationModel
-from ftcore_export.runtime.encoding import TARGET_TOKENIZER
+from ftcore_runtime.encoding import TARGET_TOKENIZER
 
 _SPECIAL = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
 

@@ -9,8 +9,8 @@ import transformers
 from ftcore.errors import ModelError
 from ftcore.modeling.base_model import BaseModel, open_tokenizer, readable_length
 from ftcore.spec.text_generation import TextGenerationSpec
-from ftcore_export.runtime.encoding import TARGET_TOKENIZER, EncoderConfig, TextEncoder
-from ftcore_export.runtime.generation.settings import TextFrame
+from ftcore_runtime.encoding import TARGET_TOKENIZER, EncoderConfig, TextEncoder
+from ftcore_runtime.generation.settings import TextFrame
 
 _PROBE = "a"  # any text: what a tokenizer puts around it is the same for all
 

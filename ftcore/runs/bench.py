@@ -14,14 +14,14 @@ from ftcore.data.features import FeatureStore
 from ftcore.evaluation.predict import predict
 from ftcore.runs.gates import Measured
 from ftcore.runs.workspace import Workspace
-from ftcore_export.exporter.invariance import measure_invariance
-from ftcore_export.exporter.sensitivity import Graphs, Operator, fewest, mix, rank
-from ftcore_export.exporter.speed import measure_speed
-from ftcore_export.runtime.bundle import read_bundle
-from ftcore_export.runtime.decoders import make_decoder
-from ftcore_export.runtime.encoding import TextEncoder
-from ftcore_export.runtime.pipeline import Pipeline
-from ftcore_export.runtime.reference import Reference, unknown_id
+from ftcore_export.invariance import measure_invariance
+from ftcore_export.sensitivity import Graphs, Operator, fewest, mix, rank
+from ftcore_export.speed import measure_speed
+from ftcore_runtime.bundle import read_bundle
+from ftcore_runtime.decoders import make_decoder
+from ftcore_runtime.encoding import TextEncoder
+from ftcore_runtime.pipeline import Pipeline
+from ftcore_runtime.reference import Reference, unknown_id
 
 TIMED = 1024  # validation rows that speed is measured on
 _REFERENCE_ROWS = 2000

@@ -19,12 +19,12 @@ from ftcore.runs.licences import licence_of
 from ftcore.runs.pruning import prune_vocabulary
 from ftcore.runs.workspace import Workspace
 from ftcore.spec.export import GatesSpec
-from ftcore_export.exporter.bundle_writer import TOKENIZER, VariantSource, write_bundle
-from ftcore_export.exporter.onnx_graph import export_graph
-from ftcore_export.exporter.parity import Parity
-from ftcore_export.exporter.sensitivity import Graphs
-from ftcore_export.exporter.variants import KINDS, LEFT_OUT
-from ftcore_export.runtime.encoding import TARGET_TOKENIZER, TextEncoder
+from ftcore_export.bundle_writer import TOKENIZER, VariantSource, write_bundle
+from ftcore_export.onnx_graph import export_graph
+from ftcore_export.parity import Parity
+from ftcore_export.sensitivity import Graphs
+from ftcore_export.variants import KINDS, LEFT_OUT
+from ftcore_runtime.encoding import TARGET_TOKENIZER, TextEncoder
 
 _GOLDEN_ROWS = 8
 _AUTO = ("fp32", "int8", "int8_tensor", "weights8")

@@ -17,7 +17,7 @@ from ftcore.files import read_json, write_atomic, write_json
 from ftcore.plugins import LoadedTask, PluginRegistry
 from ftcore.spec import ResolvedSpec
 from ftcore.spec.sections import Spec
-from ftcore_export.files import sha256
+from ftcore_runtime.files import sha256
 
 Status = Literal["waiting", "running", "stopped", "interrupted", "failed", "finished"]
 Step = Literal["train", "evaluate", "export"]

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ftcore.spec.export import GatesSpec
-from ftcore_export.exporter.invariance import Invariance
-from ftcore_export.exporter.parity import Parity
-from ftcore_export.exporter.speed import Speed
+from ftcore_export.invariance import Invariance
+from ftcore_export.parity import Parity
+from ftcore_export.speed import Speed
 
 
 @dataclass(frozen=True)

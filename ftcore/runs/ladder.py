@@ -16,11 +16,11 @@ from ftcore.runs.bench import TIMED, measure_answers
 from ftcore.runs.gates import Measured
 from ftcore.runs.teacher import Teacher
 from ftcore.runs.workspace import Workspace
-from ftcore_export.exporter.onnx_graph import MAX_BYTES, export_graph
-from ftcore_export.exporter.sensitivity import Graphs
-from ftcore_export.exporter.speed import Speed, measure_speed
-from ftcore_export.runtime.encoding import TextEncoder
-from ftcore_export.runtime.pipeline import Pipeline
+from ftcore_export.onnx_graph import MAX_BYTES, export_graph
+from ftcore_export.sensitivity import Graphs
+from ftcore_export.speed import Speed, measure_speed
+from ftcore_runtime.encoding import TextEncoder
+from ftcore_runtime.pipeline import Pipeline
 
 #: Writes a bundle of fp32 graphs, with an encoder, to a folder.
 Draft = Callable[[TextEncoder, Path, Graphs], Path]

@@ -14,10 +14,10 @@ from ftcore.errors import UserError
 from ftcore.evaluation.predict import predict
 from ftcore.runs.workspace import Workspace
 from ftcore.spec.export import PruneSpec
-from ftcore_export.exporter.parity import compare
-from ftcore_export.exporter.prune_vocab import prune
-from ftcore_export.runtime.encoding import TextEncoder
-from ftcore_export.runtime.reference import unknown_id
+from ftcore_export.parity import compare
+from ftcore_export.prune_vocab import prune
+from ftcore_runtime.encoding import TextEncoder
+from ftcore_runtime.reference import unknown_id
 
 
 def prune_vocabulary(

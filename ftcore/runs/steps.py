@@ -32,7 +32,7 @@ from ftcore.training.checkpoint import CheckpointStore
 from ftcore.training.engine import Job, fine_tune
 from ftcore.training.sharding import full_state, is_sharded
 from ftcore.training.stopping import StopRequest
-from ftcore_export.runtime.answers import to_jsonl
+from ftcore_runtime.answers import to_jsonl
 
 _REHEARSED = 8  # rows
 

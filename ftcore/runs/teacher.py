@@ -20,9 +20,9 @@ from ftcore.families.base import Family
 from ftcore.locate import locate
 from ftcore.modeling.base_model import BaseModel, names_a_path, open_base
 from ftcore.runs.folder import RunFolder
-from ftcore_export.files import sha256
-from ftcore_export.runtime.decoders import make_decoder
-from ftcore_export.runtime.encoding import TextEncoder
+from ftcore_runtime.decoders import make_decoder
+from ftcore_runtime.encoding import TextEncoder
+from ftcore_runtime.files import sha256
 
 _WHERE = "model.distill_from"
 

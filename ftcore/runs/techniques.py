@@ -20,7 +20,7 @@ from ftcore.training.freezing import Freezing
 from ftcore.training.frozen_layers import layers_run_once
 from ftcore.training.frozen_trunk import trunk_runs_once
 from ftcore.training.precision import choose_precision
-from ftcore_export.runtime.decoders import make_decoder
+from ftcore_runtime.decoders import make_decoder
 
 
 def model_to_train(workspace: Workspace) -> torch.nn.Module:

@@ -32,8 +32,8 @@ from ftcore.plugins import LoadedTask
 from ftcore.runs.folder import RunFolder
 from ftcore.runs.teacher import Teacher, ask, open_teacher
 from ftcore.spec.sections import Spec
-from ftcore_export.files import sha256, sync
-from ftcore_export.runtime.encoding import TextEncoder
+from ftcore_runtime.encoding import TextEncoder
+from ftcore_runtime.files import sha256, sync
 
 
 def cache_dir() -> Path:

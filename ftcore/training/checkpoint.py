@@ -25,7 +25,7 @@ from ftcore.files import read_json, write_json
 from ftcore.training import random_state
 from ftcore.training.precision import Precision
 from ftcore.training.sharding import full, full_state, is_sharded, like, load_full_state
-from ftcore_export.files import sha256, sync
+from ftcore_runtime.files import sha256, sync
 
 _NAME = re.compile(r"step-(\d{8})")
 _HIDDEN = ".step-*"

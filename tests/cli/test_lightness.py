@@ -32,7 +32,7 @@ HEAVY = {
 )
 def test_imports_nothing_heavy(arguments: list[str] | None, project: Path) -> None:
     call = (
-        f"from ftcore.cli import main; main({arguments!r})" if arguments else "import ftcore, ftcore_export"
+        f"from ftcore.cli import main; main({arguments!r})" if arguments else "import ftcore, ftcore_runtime"
     )
     code = f"{call}\nimport json, sys\nsys.stdout.write(chr(10) + json.dumps(sorted(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -28,8 +28,8 @@ def test_texts(tiny_bundle: Path, capsys) -> None:
 
 
 def test_texts_as_json_equal_the_pipeline(tiny_bundle: Path, capsys) -> None:
-    from ftcore_export import Pipeline
-    from ftcore_export.runtime.answers import to_json
+    from ftcore_runtime import Pipeline
+    from ftcore_runtime.answers import to_json
 
     assert (
         predict(tiny_bundle, "--text", "good food", "--text-pair", "bad", "--variant", "int8", "--json") == 0
@@ -83,7 +83,7 @@ def test_standard_input(tiny_bundle: Path) -> None:
 
 
 def test_many_chunks_keep_their_order(tiny_bundle: Path, tmp_path: Path, capsys, monkeypatch) -> None:
-    from ftcore_export.offline import lines as module
+    from ftcore_server.offline import lines as module
 
     monkeypatch.setattr(module, "CHUNK_BATCHES", 2)
     texts = ["good " * (1 + n % 7) for n in range(50)]
@@ -110,8 +110,8 @@ def test_of_many_bad_rows_the_terminal_names_some_and_the_output_all(
 def test_a_row_that_the_model_cannot_answer_stands_alone(
     tiny_bundle: Path, tmp_path: Path, capsys, monkeypatch
 ) -> None:
-    from ftcore_export.errors import InputError
-    from ftcore_export.runtime.pipeline import Pipeline
+    from ftcore_runtime.errors import InputError
+    from ftcore_runtime.pipeline import Pipeline
 
     original = Pipeline.predict
 

@@ -21,10 +21,10 @@ from generation_models import DECODERS, POSITIONS, VOCABULARY, open_graphs
 
 from ftcore.families.encoder_graph import encoder_graph
 from ftcore.families.torch_sequences import positions
-from ftcore_export.exporter.onnx_graph import export_graph
-from ftcore_export.exporter.quantize import quantize_int8
-from ftcore_export.runtime.encoding import EncoderConfig, TextEncoder
-from ftcore_export.runtime.session import GraphSession
+from ftcore_export.onnx_graph import export_graph
+from ftcore_export.quantize import quantize_int8
+from ftcore_runtime.encoding import EncoderConfig, TextEncoder
+from ftcore_runtime.session import GraphSession
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "architectures.md"
 WRITING = bool(os.environ.get("FTCORE_WRITE_ARCHITECTURES"))

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from ftcore_export.errors import BundleError, UserError
-from ftcore_export.exporter.bundle_writer import write_bundle
-from ftcore_export.runtime.bundle import read_bundle
-from ftcore_export.runtime.pipeline import Pipeline
+from ftcore_export.bundle_writer import write_bundle
+from ftcore_runtime.bundle import read_bundle
+from ftcore_runtime.errors import BundleError, UserError
+from ftcore_runtime.pipeline import Pipeline
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -7,8 +7,8 @@ import pytest
 from bundles import Tiny
 from onnx import helper, numpy_helper, parser, shape_inference
 
-from ftcore_export.exporter.first_token import compute_first_token
-from ftcore_export.exporter.nodes import axes_of
+from ftcore_export.first_token import compute_first_token
+from ftcore_export.nodes import axes_of
 
 SIZE = 4
 

@@ -14,10 +14,10 @@ import torch
 from generation_models import DECODERS, ENCODER_DECODERS, VOCABULARY, open_graphs
 
 from ftcore.families.torch_sequences import TorchDecoder, TorchEncoderDecoder
-from ftcore_export.exporter.quantize import quantize_int8
-from ftcore_export.exporter.weights_only import quantize_weights
-from ftcore_export.runtime.generation.search import write
-from ftcore_export.runtime.generation.settings import GenerationSettings
+from ftcore_export.quantize import quantize_int8
+from ftcore_export.weights_only import quantize_weights
+from ftcore_runtime.generation.search import write
+from ftcore_runtime.generation.settings import GenerationSettings
 
 ROWS, LONGEST, NEW, PAD, END = 5, 9, 10, 1, 2
 

@@ -4,12 +4,12 @@ from typing import Any
 import pytest
 from bundles import Tiny, sentences
 
-from ftcore_export.exporter.bundle_writer import VariantSource, write_bundle
-from ftcore_export.exporter.invariance import measure_invariance
-from ftcore_export.exporter.sensitivity import fewest
-from ftcore_export.exporter.speed import measure_speed
-from ftcore_export.exporter.variants import KINDS
-from ftcore_export.runtime.pipeline import Pipeline
+from ftcore_export.bundle_writer import VariantSource, write_bundle
+from ftcore_export.invariance import measure_invariance
+from ftcore_export.sensitivity import fewest
+from ftcore_export.speed import measure_speed
+from ftcore_export.variants import KINDS
+from ftcore_runtime.pipeline import Pipeline
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from ftcore.runs.licences import licence_of
-from ftcore_export.exporter.bundle_writer import write_bundle
-from ftcore_export.exporter.model_index import pipeline_tag
+from ftcore_export.bundle_writer import write_bundle
+from ftcore_export.model_index import pipeline_tag
 
 
 def head(folder: Path) -> dict[str, Any]:

@@ -6,10 +6,10 @@ import pytest
 import torch
 from bundles import INPUTS, Tiny
 
-from ftcore_export.errors import UserError
-from ftcore_export.exporter.graph import Graph
-from ftcore_export.exporter.onnx_graph import export_graph, strip
-from ftcore_export.runtime.session import GraphSession
+from ftcore_export.graph import Graph
+from ftcore_export.onnx_graph import export_graph, strip
+from ftcore_runtime.errors import UserError
+from ftcore_runtime.session import GraphSession
 
 
 def random_batch(batch: int, length: int) -> dict[str, np.ndarray]:

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from bundles import DECODER
 
-from ftcore_export.exporter.parity import Parity, compare
-from ftcore_export.runtime.decoders import make_decoder
+from ftcore_export.parity import Parity, compare
+from ftcore_runtime.decoders import make_decoder
 
 decoder = make_decoder(DECODER)
 

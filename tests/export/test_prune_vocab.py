@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from ftcore_export.errors import UserError
-from ftcore_export.exporter.prune_vocab import Pruned, prune
+from ftcore_export.prune_vocab import Pruned, prune
+from ftcore_runtime.errors import UserError
 
 CORPUS = [
     "the quick brown fox jumps over the lazy dog again and again",

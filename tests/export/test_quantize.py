@@ -7,8 +7,8 @@ import pytest
 from bundles import INPUTS, Tiny, sentences
 from onnx import helper
 
-from ftcore_export.exporter.quantize import LOWEST, quantize_int8
-from ftcore_export.runtime.session import GraphSession
+from ftcore_export.quantize import LOWEST, quantize_int8
+from ftcore_runtime.session import GraphSession
 
 
 def test_is_smaller_and_close(tiny: Tiny) -> None:

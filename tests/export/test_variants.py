@@ -8,9 +8,9 @@ import onnx
 import pytest
 from bundles import INPUTS, Tiny, sentences
 
-from ftcore_export.exporter.quantize import quantizable, quantize_int8
-from ftcore_export.exporter.variants import KINDS
-from ftcore_export.runtime.session import GraphSession
+from ftcore_export.quantize import quantizable, quantize_int8
+from ftcore_export.variants import KINDS
+from ftcore_runtime.session import GraphSession
 
 
 def logits(path: Path, tiny: Tiny, texts: list[str]) -> np.ndarray:
@@ -63,7 +63,7 @@ def test_nothing_talks_to_the_terminal_that_did_not_before(tiny: Tiny, tmp_path:
     code = f"""
 import logging
 from pathlib import Path
-from ftcore_export.exporter.variants import KINDS
+from ftcore_export.variants import KINDS
 KINDS["weights8"](Path({str(tiny.fp32)!r}), Path({str(tmp_path / "small.onnx")!r}))
 print(logging.getLogger().handlers, logging.getLogger().level)
 """

@@ -7,8 +7,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ftcore_export.exporter.weights_only import BLOCK, quantize_weights
-from ftcore_export.runtime.session import GraphSession
+from ftcore_export.weights_only import BLOCK, quantize_weights
+from ftcore_runtime.session import GraphSession
 
 ROWS = 50  # of a table
 

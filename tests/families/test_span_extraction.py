@@ -17,10 +17,10 @@ from ftcore.evaluation.predict import predict
 from ftcore.families.span_extraction import SpanExtraction
 from ftcore.modeling.base_model import open_base, open_encoder
 from ftcore.spec.span_extraction import SpanExtractionSpec
-from ftcore_export.exporter.onnx_graph import export_graph
-from ftcore_export.runtime.decoders.span_extraction import SpanExtractionDecoder
-from ftcore_export.runtime.encoding import EncoderConfig, TextEncoder
-from ftcore_export.runtime.session import GraphSession
+from ftcore_export.onnx_graph import export_graph
+from ftcore_runtime.decoders.span_extraction import SpanExtractionDecoder
+from ftcore_runtime.encoding import EncoderConfig, TextEncoder
+from ftcore_runtime.session import GraphSession
 
 CONTEXT = " ".join(TEXTS[1:])
 ANSWERS = ["1951", "😀", "光荣"]

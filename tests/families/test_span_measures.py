@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ftcore.families.span_measures import SpanMeasures, character_tokens, english_tokens, exact_and_f1
-from ftcore_export.runtime.answers import SpanAnswer
+from ftcore_runtime.answers import SpanAnswer
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from ftcore.families.text_generation import TextGeneration
 from ftcore.families.torch_sequences import positions
 from ftcore.spec.text_generation import TextGenerationSpec
 from ftcore.training.objective import Objective
-from ftcore_export.runtime.generation.settings import TextFrame
+from ftcore_runtime.generation.settings import TextFrame
 
 WORDS = ["red", "green", "blue", "house", "tree", "water", "stone", "bird"]
 

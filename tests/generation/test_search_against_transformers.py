@@ -10,8 +10,8 @@ import torch
 from generation_models import DECODERS, VOCABULARY, tiny_writer
 
 from ftcore.families.torch_sequences import TorchDecoder, TorchEncoderDecoder
-from ftcore_export.runtime.generation.search import stream_greedy, write
-from ftcore_export.runtime.generation.settings import GenerationSettings, Sampling
+from ftcore_runtime.generation.search import stream_greedy, write
+from ftcore_runtime.generation.settings import GenerationSettings, Sampling
 
 ROWS, LONGEST, NEW = 6, 9, 12
 END, PAD = 2, 1

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ftcore_export.errors import InputError
-from ftcore_export.offline.parts import Parts, write_whole
+from ftcore_runtime.errors import InputError
+from ftcore_server.offline.parts import Parts, write_whole
 
 
 @pytest.mark.parametrize("count", [0, 1, 255, 256, 257, 16384, 100_000, 1_048_577, 10**8])

@@ -85,7 +85,7 @@ def test_without_ray_it_says_what_to_install(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    monkeypatch.delitem(sys.modules, "ftcore_export.offline.ray_engine", raising=False)
+    monkeypatch.delitem(sys.modules, "ftcore_server.offline.ray_engine", raising=False)
     assert main(command(tiny_bundle, rows, tmp_path / "out")[3:]) == 2
     said = capsys.readouterr().err
     assert "the package `ray`" in said

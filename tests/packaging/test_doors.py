@@ -20,8 +20,8 @@ from bundles import sentences
 from ruamel.yaml import YAML
 
 from ftcore.cli import _parser, main
-from ftcore_export import Pipeline
-from ftcore_export.runtime.answers import to_json
+from ftcore_runtime import Pipeline
+from ftcore_runtime.answers import to_json
 
 TEXTS = sentences(6, seed=9)
 

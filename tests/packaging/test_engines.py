@@ -15,7 +15,7 @@ import pytest
 from bundles import sentences
 
 from ftcore.cli import main
-from ftcore_export import Pipeline
+from ftcore_runtime import Pipeline
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 ROOT = Path(__file__).parents[2]

@@ -14,10 +14,10 @@ from ruamel.yaml import YAML
 from ftcore.cli import main
 from ftcore.runs.gates import Measured, check, choose, drop
 from ftcore.spec.export import GatesSpec
-from ftcore_export import Pipeline
-from ftcore_export.exporter.invariance import Invariance
-from ftcore_export.exporter.parity import Parity
-from ftcore_export.exporter.speed import Speed
+from ftcore_export.invariance import Invariance
+from ftcore_export.parity import Parity
+from ftcore_export.speed import Speed
+from ftcore_runtime import Pipeline
 
 MEASURED = Measured(
     bytes=10_000_000,

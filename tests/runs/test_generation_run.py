@@ -12,9 +12,9 @@ from bundles import WORDS
 from ruamel.yaml import YAML
 
 from ftcore.cli import main
-from ftcore_export import Pipeline
-from ftcore_export.errors import InputError
-from ftcore_export.runtime.answers import to_json
+from ftcore_runtime import Pipeline
+from ftcore_runtime.answers import to_json
+from ftcore_runtime.errors import InputError
 
 DIGITS = dict(zip("abcdefgh", "12345678", strict=True))
 

@@ -7,7 +7,7 @@ from ruamel.yaml import YAML
 from tokenizers import Tokenizer
 
 from ftcore.cli import main
-from ftcore_export import Pipeline
+from ftcore_runtime import Pipeline
 
 
 def wide_tokenizer() -> Tokenizer:

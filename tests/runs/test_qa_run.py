@@ -12,8 +12,8 @@ from models import tiny_base  # noqa: F401 (fixture)
 from ruamel.yaml import YAML
 
 from ftcore.cli import main
-from ftcore_export import Pipeline
-from ftcore_export.errors import InputError
+from ftcore_runtime import Pipeline
+from ftcore_runtime.errors import InputError
 
 PLACES = ["eat", "place"]  # the answers: words of the tiny tokenizer that nothing else uses
 FILLERS = ["food", "was", "the", "very", "slow", "nice", "not", "a", "to", "again"]

@@ -12,7 +12,7 @@ from models import labelled_rows, tiny_spec
 from ruamel.yaml import YAML
 
 from ftcore.cli import main
-from ftcore_export import Pipeline
+from ftcore_runtime import Pipeline
 
 DROP_IN = Path(__file__).parents[1] / "plugins" / "drop_in" / "topics.py"
 

@@ -19,7 +19,7 @@ from ftcore.errors import ModelError
 from ftcore.families.text_generation import TextGeneration
 from ftcore.modeling.base_model import save_tokenizer
 from ftcore.spec.text_generation import TextGenerationSpec
-from ftcore_export import Pipeline
+from ftcore_runtime import Pipeline
 
 SIZES = {"vocabulary": {"joint": False, "size": 400, "min_frequency": 2}}
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ftcore_export.errors import BundleError
-from ftcore_export.runtime.archive import pack, unpack
-from ftcore_export.runtime.pipeline import Pipeline
+from ftcore_runtime.archive import pack, unpack
+from ftcore_runtime.errors import BundleError
+from ftcore_runtime.pipeline import Pipeline
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from ftcore_export.errors import BundleError
-from ftcore_export.runtime.bundle import MAX_MANIFEST_BYTES, read_bundle
-from ftcore_export.runtime.pipeline import Pipeline
+from ftcore_runtime.bundle import MAX_MANIFEST_BYTES, read_bundle
+from ftcore_runtime.errors import BundleError
+from ftcore_runtime.pipeline import Pipeline
 
 FILES = ["README.md", "golden.json", "model.fp32.onnx", "model.int8.onnx", "tokenizer.json"]
 CopyBundle = Callable[[], Path]

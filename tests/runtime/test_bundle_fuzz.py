@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from bundle_fuzz import MUTATIONS, link, mutate_archive
 
-from ftcore_export.errors import UserError
-from ftcore_export.runtime.archive import pack, unpack
-from ftcore_export.runtime.pipeline import Pipeline
+from ftcore_runtime.archive import pack, unpack
+from ftcore_runtime.errors import UserError
+from ftcore_runtime.pipeline import Pipeline
 
 TEXTS = ["good food", "the place was not very nice"]
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from ftcore_export.runtime.cpus import cpu_count
+from ftcore_runtime.cpus import cpu_count
 
 
 def host(root: Path, files: dict[str, str]) -> Path:

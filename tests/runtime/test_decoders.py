@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from bundles import DECODER
 
-from ftcore_export.errors import BundleError
-from ftcore_export.runtime.answers import LabelAnswer, LabelsAnswer, ValueAnswer, to_json, to_jsonl
-from ftcore_export.runtime.decoders import make_decoder
+from ftcore_runtime.answers import LabelAnswer, LabelsAnswer, ValueAnswer, to_json, to_jsonl
+from ftcore_runtime.decoders import make_decoder
+from ftcore_runtime.errors import BundleError
 
 MULTI = {**DECODER, "problem": "multi_label", "polarity": None}
 REGRESSION = {**DECODER, "problem": "regression", "labels": [], "polarity": None}

@@ -4,8 +4,8 @@ from bundles import INPUTS, Tiny, tiny_tokenizer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftcore_export.errors import BundleError, InputError
-from ftcore_export.runtime.encoding import EncoderConfig, Side, TextEncoder, pad_ragged
+from ftcore_runtime.encoding import EncoderConfig, Side, TextEncoder, pad_ragged
+from ftcore_runtime.errors import BundleError, InputError
 
 ragged = st.lists(st.lists(st.integers(0, 2**40), max_size=9), max_size=9)
 

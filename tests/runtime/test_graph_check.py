@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from ftcore_export.errors import BundleError
-from ftcore_export.runtime.graph_check import check_graph
+from ftcore_runtime.errors import BundleError
+from ftcore_runtime.graph_check import check_graph
 
 
 def model(*nodes: onnx.NodeProto, domains: tuple[str, ...] = ("",)) -> onnx.ModelProto:

@@ -11,7 +11,7 @@ class Barred:
     names = {"torch", "transformers", "datasets", "sklearn", "onnx", "onnxscript", "pydantic", "ftcore"}
 
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in self.names or name.startswith("ftcore_export.exporter"):
+        if name.partition(".")[0] in self.names or name.startswith("ftcore_export"):
             raise ImportError(f"barred: {name}")
 
 sys.meta_path.insert(0, Barred())
@@ -21,12 +21,12 @@ USE = """
 import pkgutil
 from importlib import import_module
 
-import ftcore_export
-assert "numpy" not in sys.modules, "import ftcore_export is light"
+import ftcore_runtime
+assert "numpy" not in sys.modules, "import ftcore_runtime is light"
 
-from ftcore_export import Pipeline
-import ftcore_export.runtime
-for module in pkgutil.walk_packages(ftcore_export.runtime.__path__, "ftcore_export.runtime."):
+from ftcore_runtime import Pipeline
+import ftcore_runtime
+for module in pkgutil.walk_packages(ftcore_runtime.__path__, "ftcore_runtime."):
     import_module(module.name)
 
 pipeline = Pipeline.load(sys.argv[1])

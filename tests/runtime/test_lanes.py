@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ftcore_export.runtime.lanes import BATCH_TOKENS, share_out, side_by_side
+from ftcore_runtime.lanes import BATCH_TOKENS, share_out, side_by_side
 
 LENGTHS = st.lists(st.integers(0, 600), min_size=1, max_size=80)
 

@@ -7,9 +7,9 @@ import pytest
 from bundles import DECODER, Tiny, sentences
 from test_bundle import replace_file
 
-from ftcore_export import Pipeline
-from ftcore_export.errors import BundleError, InputError
-from ftcore_export.runtime.pipeline import STREAM_BATCHES
+from ftcore_runtime import Pipeline
+from ftcore_runtime.errors import BundleError, InputError
+from ftcore_runtime.pipeline import STREAM_BATCHES
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from ftcore_export.errors import InputError
-from ftcore_export.runtime import rows
-from ftcore_export.runtime.rows import Row, read_rows
+from ftcore_runtime import rows
+from ftcore_runtime.errors import InputError
+from ftcore_runtime.rows import Row, read_rows
 
 
 @pytest.fixture(autouse=True)

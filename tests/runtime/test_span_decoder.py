@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftcore_export.errors import BundleError
-from ftcore_export.runtime.answers import SpanAnswer, to_json
-from ftcore_export.runtime.decoders import make_decoder
-from ftcore_export.runtime.decoders.span_extraction import Places, SpanExtractionDecoder
-from ftcore_export.runtime.windows import WindowConfig
+from ftcore_runtime.answers import SpanAnswer, to_json
+from ftcore_runtime.decoders import make_decoder
+from ftcore_runtime.decoders.span_extraction import Places, SpanExtractionDecoder
+from ftcore_runtime.errors import BundleError
+from ftcore_runtime.windows import WindowConfig
 
 TEXT = "".join(chr(0x4E00 + i) for i in range(200))  # every character another one: a text tells its place
 

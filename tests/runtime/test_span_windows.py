@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from span_tokenizers import KINDS, TEXTS, make_tokenizer
 
-from ftcore_export.errors import BundleError
-from ftcore_export.runtime.encoding import EncoderConfig, TextEncoder
-from ftcore_export.runtime.windows import WindowConfig, WindowEncoder, _cuts
+from ftcore_runtime.encoding import EncoderConfig, TextEncoder
+from ftcore_runtime.errors import BundleError
+from ftcore_runtime.windows import WindowConfig, WindowEncoder, _cuts
 
 ANSWERS = ["1951", "Bergen", "😀", "👩‍👩‍👧", "é", "光荣", "ω-force", "2009年", "12,000 copies"]
 QUESTION, CONTEXT = TEXTS[0], " ".join(TEXTS[1:])

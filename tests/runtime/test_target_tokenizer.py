@@ -11,9 +11,9 @@ import pytest
 from bundles import sentences
 from test_bundle import edit, refused, replace_file
 
-from ftcore_export import Pipeline
-from ftcore_export.runtime.archive import pack, unpack
-from ftcore_export.runtime.manifest import Manifest
+from ftcore_runtime import Pipeline
+from ftcore_runtime.archive import pack, unpack
+from ftcore_runtime.manifest import Manifest
 
 TARGET = "target_tokenizer.json"
 

@@ -18,9 +18,9 @@ from typing import Any
 
 import httpx
 
-from ftcore_export.server.deployment import Deployment, from_arguments
-from ftcore_export.server.process import Server
-from ftcore_export.server.settings import Batching, Settings
+from ftcore_server.deployment import Deployment, from_arguments
+from ftcore_server.process import Server
+from ftcore_server.settings import Batching, Settings
 
 SETTINGS = Settings(port=0, drain_seconds=0.0, grace_seconds=5.0, batching=Batching(workers=1))
 

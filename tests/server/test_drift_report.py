@@ -11,14 +11,14 @@ import pytest
 from bundles import sentences
 from serving import Running, serving
 
-from ftcore_export import Pipeline
-from ftcore_export.errors import BundleError
-from ftcore_export.exporter.bundle_writer import write_bundle
-from ftcore_export.runtime.answers import LabelAnswer, LabelsAnswer, SpanAnswer, ValueAnswer
-from ftcore_export.runtime.decoders import Prepared
-from ftcore_export.runtime.encoding import Encoded
-from ftcore_export.runtime.reference import Histogram, Reference, confidence_of, label_of, unknown_id
-from ftcore_export.server.drift import ENOUGH, WINDOW, Drift
+from ftcore_export.bundle_writer import write_bundle
+from ftcore_runtime import Pipeline
+from ftcore_runtime.answers import LabelAnswer, LabelsAnswer, SpanAnswer, ValueAnswer
+from ftcore_runtime.decoders import Prepared
+from ftcore_runtime.encoding import Encoded
+from ftcore_runtime.errors import BundleError
+from ftcore_runtime.reference import Histogram, Reference, confidence_of, label_of, unknown_id
+from ftcore_server.drift import ENOUGH, WINDOW, Drift
 
 TEXTS = sentences(400, seed=3)
 

@@ -15,11 +15,11 @@ import pytest
 from bundles import sentences
 from serving import SETTINGS, Running, serving, wait_until
 
-from ftcore_export import Pipeline
-from ftcore_export.errors import InputError
-from ftcore_export.runtime.answers import to_json
-from ftcore_export.runtime.decoders import Prepared
-from ftcore_export.server.batching import Feature, choose
+from ftcore_runtime import Pipeline
+from ftcore_runtime.answers import to_json
+from ftcore_runtime.decoders import Prepared
+from ftcore_runtime.errors import InputError
+from ftcore_server.batching import Feature, choose
 
 
 def features(*lengths: int) -> list[Feature]:
@@ -186,7 +186,7 @@ def test_what_a_client_left_does_not_run(tiny_bundle: Path, monkeypatch: pytest.
 def test_one_bad_request_does_not_fail_its_batch_mates(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ftcore_export.errors import BundleError
+    from ftcore_runtime.errors import BundleError
 
     with serving(tiny_bundle) as server, ThreadPoolExecutor(8) as pool:
         gate = Held(server, monkeypatch)

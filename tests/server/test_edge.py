@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 from serving import SETTINGS, Running, as_before, serving
 
-from ftcore_export.server import logs
-from ftcore_export.server.body import parse_json
-from ftcore_export.server.problems import Problem
-from ftcore_export.server.settings import Limits
+from ftcore_server import logs
+from ftcore_server.body import parse_json
+from ftcore_server.problems import Problem
+from ftcore_server.settings import Limits
 
 LIMITS = replace(
     SETTINGS.limits,

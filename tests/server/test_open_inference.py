@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from serving import Running, serving
 
-from ftcore_export import Pipeline
-from ftcore_export.runtime.answers import to_json
+from ftcore_runtime import Pipeline
+from ftcore_runtime.answers import to_json
 
 TEXTS = ["good food", "bad", "very nice place"]
 

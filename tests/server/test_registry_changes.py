@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from serving import serving
 
-from ftcore_export.errors import UserError
-from ftcore_export.exporter.bundle_writer import write_bundle
-from ftcore_export.server.deployment import Deployment, Source, from_arguments, from_file
-from ftcore_export.server.version import fingerprint
+from ftcore_export.bundle_writer import write_bundle
+from ftcore_runtime.errors import UserError
+from ftcore_server.deployment import Deployment, Source, from_arguments, from_file
+from ftcore_server.version import fingerprint
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_not_ready_before_the_first_deployment(tiny_bundle: Path) -> None:
 
 
 def test_the_fingerprint_is_of_the_manifest(tiny_bundle: Path, second_bundle: Path) -> None:
-    from ftcore_export import Pipeline
+    from ftcore_runtime import Pipeline
 
     first, again, other = (
         fingerprint(Pipeline.load(path).manifest) for path in (tiny_bundle, tiny_bundle, second_bundle)

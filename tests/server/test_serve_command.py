@@ -18,7 +18,7 @@ import pytest
 from serving import as_before, process, wait_until
 
 from ftcore.cli import main
-from ftcore_export.server.settings import Batching, Settings
+from ftcore_server.settings import Batching, Settings
 
 
 def events(started: subprocess.Popen[str]) -> list[dict[str, Any]]:
@@ -143,7 +143,7 @@ def test_options_of_batches_reach_the_server(tiny_bundle: Path, monkeypatch: pyt
         asked.append(settings)
         return True
 
-    monkeypatch.setattr("ftcore_export.server.process.serve", started)
+    monkeypatch.setattr("ftcore_server.process.serve", started)
     options = {"--batch-tokens": 64, "--batch-texts": 3, "--batch-delay": 0.5, "--queue": 9, "--workers": 2}
     with as_before():
         assert main(["serve", str(tiny_bundle), *map(str, chain.from_iterable(options.items()))]) == 0
@@ -157,11 +157,11 @@ class Barred:
     names = {"torch", "transformers", "datasets", "sklearn", "onnx", "onnxscript", "ftcore"}
 
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in self.names or name.startswith("ftcore_export.exporter"):
+        if name.partition(".")[0] in self.names or name.startswith("ftcore_export"):
             raise ImportError(f"barred: {name}")
 
 sys.meta_path.insert(0, Barred())
-import ftcore_export.server.process
+import ftcore_server.process
 assert not Barred.names & {name.partition(".")[0] for name in sys.modules}
 """
 

@@ -15,9 +15,9 @@ import httpx
 import pytest
 from serving import SETTINGS, Running, serving, wait_until
 
-from ftcore_export import Pipeline
-from ftcore_export.errors import BundleError
-from ftcore_export.server.version import Version
+from ftcore_runtime import Pipeline
+from ftcore_runtime.errors import BundleError
+from ftcore_server.version import Version
 
 PREDICT = "/v1/models/writer:predict"
 

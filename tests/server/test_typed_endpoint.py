@@ -10,8 +10,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from serving import SETTINGS, Running, serving
 
-from ftcore_export import Pipeline
-from ftcore_export.runtime.answers import to_json
+from ftcore_runtime import Pipeline
+from ftcore_runtime.answers import to_json
 
 
 @pytest.fixture(scope="module")

@@ -181,7 +181,7 @@ def test_best_and_the_last_two_good_survive_thousands_of_steps(tmp_path: Path, m
         (folder / "state.json").write_text(json.dumps({"progress": vars(progress), "setting": vars(setting)}))
 
     monkeypatch.setattr(CheckpointStore, "_write", write)
-    for module in (checkpoint, sys.modules["ftcore_export.files"]):
+    for module in (checkpoint, sys.modules["ftcore_runtime.files"]):
         monkeypatch.setattr(module, "sync", lambda _: None)
     monkeypatch.setattr(os, "fsync", lambda _: None)
     draw = random.Random(0)

@@ -1,0 +1,178 @@
+"""Writes a bundle folder: whole and verified under its name, or not there at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ftcore_export import model_card as cards
+from ftcore_runtime.answers import to_json
+from ftcore_runtime.bundle import Bundle
+from ftcore_runtime.encoding import TARGET_TOKENIZER, EncoderConfig
+from ftcore_runtime.errors import BundleError
+from ftcore_runtime.files import sha256, sync
+from ftcore_runtime.golden import GOLDEN_CANDIDATES, Golden
+from ftcore_runtime.inputs import Input
+from ftcore_runtime.manifest import MANIFEST, MODEL_CARD, FileEntry, Manifest, Variant
+from ftcore_runtime.pipeline import Pipeline
+
+TOKENIZER = "tokenizer.json"
+GOLDEN = "golden.json"
+
+
+@dataclass(frozen=True)
+class VariantSource:
+    """What goes into one variant.
+
+    Args:
+        graphs: role (`model`) -> ONNX file.
+        metrics, parity, speed: JSON for the manifest.
+        batch_invariant: whether answers were found to be the same in any batch; None where nobody looked.
+        failures: gates and tolerances that it does not meet.
+    """
+
+    graphs: Mapping[str, Path]
+    metrics: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    parity: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    speed: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    batch_invariant: bool | None = None
+    failures: Sequence[str] = ()
+
+
+def write_bundle(
+    folder: str | Path,
+    *,
+    name: str,
+    task: str,
+    family: str,
+    encoder_config: EncoderConfig,
+    tokenizer_path: str | Path,
+    decoder: Mapping[str, Any],
+    variants: Mapping[str, VariantSource],
+    default_variant: str,
+    metrics: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    golden: Sequence[Input],
+    reference: Mapping[str, Any] | None = None,
+    model_card: str | None = None,
+    created: datetime | None = None,
+    target_tokenizer_path: str | Path | None = None,
+) -> Path:
+    """Write the bundle, verify and self-test it, then put it under `folder`, replacing an earlier bundle.
+
+    Equal arguments, `created` among them, give equal bytes.
+
+    Args:
+        folder: the bundle's; its parent exists.
+        tokenizer_path: a `tokenizer.json`.
+        target_tokenizer_path: that of the answers, where they are written with another one.
+        decoder: what `make_decoder` reads.
+        golden: inputs that every variant answers now and that `Pipeline.selftest` replays later.
+        metrics: of the run, laid out like its metrics.json, where the model card finds them.
+        reference: JSON of the evaluation's histograms (`Reference`).
+        provenance: JSON; the model card shows what is text or a number at its top level.
+        model_card: Markdown of README.md; written from the manifest unless given.
+        created: with a time zone; now unless given.
+
+    Raises:
+        BundleError: `folder` is there and no bundle, or the parts make none that loads and answers.
+    """
+    folder = Path(folder)
+    if folder.is_symlink() or (folder.exists() and not _replaceable(folder)):
+        raise BundleError("is there already and is no bundle", where=str(folder), hint="give another folder")
+    scratch = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    try:
+        shutil.copyfile(tokenizer_path, scratch / TOKENIZER)
+        if target_tokenizer_path is not None:
+            shutil.copyfile(target_tokenizer_path, scratch / TARGET_TOKENIZER)
+        manifest = Manifest(
+            name=name,
+            task=task,
+            family=family,
+            created=(created or datetime.now(UTC)).isoformat(timespec="seconds"),
+            encoder=encoder_config,
+            tokenizer=TOKENIZER,
+            decoder=decoder,
+            variants={key: _copy_graphs(scratch, key, source) for key, source in variants.items()},
+            default_variant=default_variant,
+            metrics=metrics,
+            provenance=provenance,
+            golden=GOLDEN,
+            files={},
+            reference=reference,
+            target_tokenizer=None if target_tokenizer_path is None else TARGET_TOKENIZER,
+        )
+        answers = {key: _answers(scratch, manifest, key, golden) for key in variants}
+        _write_json(scratch / GOLDEN, Golden(golden, answers).to_json())
+        (scratch / MODEL_CARD).write_text(model_card or cards.model_card(manifest), encoding="utf-8")
+        files = {path.name: _entry(path) for path in sorted(scratch.iterdir())}
+        _write_json(scratch / MANIFEST, dataclasses.replace(manifest, files=files).to_json())
+        for key in variants:
+            Pipeline.load(scratch, key).selftest()
+        for path in (*scratch.iterdir(), scratch):
+            sync(path)
+        _put(scratch, folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return folder
+
+
+def _replaceable(folder: Path) -> bool:
+    return folder.is_dir() and ((folder / MANIFEST).is_file() or not any(folder.iterdir()))
+
+
+def _copy_graphs(folder: Path, variant: str, source: VariantSource) -> Variant:
+    names = {role: f"{role}.{variant}.onnx" for role in source.graphs}
+    for role, path in source.graphs.items():
+        shutil.copyfile(path, folder / names[role])
+    size = sum((folder / name).stat().st_size for name in names.values())
+    return Variant(
+        names,
+        source.metrics,
+        source.parity,
+        size,
+        source.speed,
+        source.batch_invariant,
+        tuple(source.failures),
+    )
+
+
+def _answers(folder: Path, manifest: Manifest, variant: str, golden: Sequence[Input]) -> list[dict[str, Any]]:
+    """What this variant answers, input by input, through the very runtime that will serve it."""
+    names = (*manifest.tokenizers, *manifest.variants[variant].graphs.values())
+    contents = {name: (folder / name).read_bytes() for name in names}
+    pipeline = Pipeline(Bundle(folder, manifest, {**contents, manifest.golden: b""}), variant)
+    return [to_json(pipeline.predict([item], top_k=GOLDEN_CANDIDATES)[0]) for item in golden]
+
+
+def _entry(path: Path) -> FileEntry:
+    return FileEntry(sha256(path), path.stat().st_size)
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _put(scratch: Path, folder: Path) -> None:
+    """Rename `scratch` to `folder`; an earlier bundle steps aside: a full folder cannot be renamed over."""
+    earlier = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    shutil.rmtree(earlier, ignore_errors=True)
+    if folder.exists():
+        folder.rename(earlier)
+    try:
+        scratch.rename(folder)
+    except OSError:
+        if earlier.exists():
+            earlier.rename(folder)
+        raise
+    sync(folder.parent)
+    shutil.rmtree(earlier, ignore_errors=True)

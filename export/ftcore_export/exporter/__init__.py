@@ -1,1 +1,0 @@
-"""From torch to ONNX: graphs, int8, parity, and the bundle folder. Needs torch and onnx."""

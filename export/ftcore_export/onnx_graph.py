@@ -1,0 +1,109 @@
+"""A traced module to one self-contained ONNX file: checked, and silent about the machine that wrote it."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+
+from ftcore_export.first_token import compute_first_token
+from ftcore_export.fusible import divide_by_roots
+from ftcore_export.graph import Graph
+from ftcore_export.tied_weights import share_transposes
+from ftcore_runtime.errors import UserError
+
+OPSET = 21
+MAX_BYTES = 2**31 - 1  # of a protobuf message; beyond it weights need files of their own
+
+_PATH = re.compile(rb"(?:/|[A-Za-z]:\\)[^\x00-\x1f\"'<>|]*\.py\b")
+
+
+def export_graph(graph: Graph, path: str | Path) -> Path:
+    """Write `graph` as ONNX (opset 21, dynamic axes by name, weights inside) to `path`.
+
+    Raises:
+        UserError: the weights exceed the 2 GiB that one ONNX file can hold.
+    """
+    module = graph.module.eval()
+    weights = {tensor.data_ptr(): tensor.nbytes for tensor in (*module.parameters(), *module.buffers())}
+    if (size := sum(weights.values())) > MAX_BYTES:
+        raise UserError(
+            f"the weights have {size / 2**30:.1f} GiB; one ONNX file holds less than 2",
+            where=f"graph {graph.name!r}",
+            hint="fine-tune a smaller base model",
+        )
+    with _quiet(), torch.no_grad():
+        program = torch.onnx.export(
+            module,
+            **_arguments(graph),
+            output_names=list(graph.outputs),
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    assert program is not None  # it is None for the old exporter only
+    model = program.model_proto
+    share_transposes(model.graph)
+    divide_by_roots(model.graph)
+    compute_first_token(model.graph)
+    strip(model)
+    onnx.checker.check_model(model)
+    found = [node.name for node in model.graph.input]
+    if found != list(graph.example):
+        raise RuntimeError(f"the graph {graph.name!r} reads {found}, not {list(graph.example)}")
+    path = Path(path)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+    return path
+
+
+def _arguments(graph: Graph) -> dict[str, Any]:
+    """What is traced and what is dynamic in it: by name, or in order where `forward` ends in `*rest`."""
+    shapes = {name: dict(graph.dynamic.get(name, {})) for name in graph.example}
+    kinds = [one.kind for one in inspect.signature(graph.module.forward).parameters.values()]
+    if inspect.Parameter.VAR_POSITIONAL not in kinds:
+        return {"args": (), "kwargs": dict(graph.example), "dynamic_shapes": shapes}
+    named, every = kinds.index(inspect.Parameter.VAR_POSITIONAL), list(shapes.values())
+    return {
+        "args": tuple(graph.example.values()),
+        "input_names": list(graph.example),
+        "dynamic_shapes": [*every[:named], tuple(every[named:])],
+    }
+
+
+def strip(model: onnx.ModelProto) -> None:
+    """Remove node metadata and doc strings: half a megabyte of stack traces with paths of this machine."""
+    graph = model.graph
+    parts = (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer)
+    functions = [
+        part for function in model.functions for part in (function, *function.node, *function.value_info)
+    ]
+    for part in (*parts, *functions):
+        part.ClearField("doc_string")
+        part.ClearField("metadata_props")
+    for part in (*graph.node, *graph.value_info, *functions):
+        if leak := _PATH.search(part.SerializeToString()):
+            raise RuntimeError(f"the graph holds a local path: {leak.group()[:100]!r}")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what the exporter says of itself on every model, and nothing else."""
+    registration = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = registration.level
+    registration.setLevel(logging.ERROR)  # "torchvision is not installed"
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
+            warnings.filterwarnings("ignore", message=".*The axis name: .* will not be used.*")
+            yield
+    finally:
+        registration.setLevel(level)

@@ -1,0 +1,116 @@
+"""The contract of a decoder."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftcore_runtime.answers import Answer
+from ftcore_runtime.encoding import Encoded, TextEncoder
+from ftcore_runtime.inputs import Input, split_inputs
+
+if TYPE_CHECKING:
+    from ftcore_runtime.session import GraphSession
+
+
+class OpenGraph(Protocol):
+    """Opens one of a bundle's graphs."""
+
+    def __call__(
+        self, role: str, *, inputs: Sequence[str] | None = None, outputs: Sequence[str]
+    ) -> GraphSession:
+        """The graph of that role; see `GraphSession` for the rest. Without `inputs` it has any."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Inputs as the graph reads them. Families add what their answers are made with.
+
+    Args:
+        encoded: the features; an input makes one, or several (windows of a long context).
+        row: int64 [features]: index of the input of each feature.
+    """
+
+    encoded: Encoded
+    row: NDArray[np.int64]
+
+
+class Runner(Protocol):
+    """Runs a bundle's graphs on prepared inputs."""
+
+    def run(self, prepared: Prepared, batch_size: int, *, scored: bool = False) -> dict[str, np.ndarray]:
+        """Outputs of all features, name -> [features, ...], in their order.
+
+        Args:
+            scored: whether every answer needs its score, where that takes time.
+
+        Raises:
+            InputError: no finite numbers come out for an input, which is named.
+        """
+
+
+class Decoder(ABC):
+    """Turns inputs into features, and a graph's outputs into answers. Stateless, vectorised, numpy only."""
+
+    family: ClassVar[str]
+    #: Names of the graph outputs that it reads.
+    outputs: ClassVar[tuple[str, ...]]
+    #: Whether the second axis of the outputs is that of the tokens; padding is then -inf, at the right.
+    by_token: ClassVar[bool] = False
+    #: What the two texts of an input are called, and how many of them there must be.
+    fields: ClassVar[tuple[str, str]] = ("text", "text_pair")
+    required: ClassVar[int] = 1
+
+    @classmethod
+    @abstractmethod
+    def from_json(cls, config: Mapping[str, Any], where: str) -> Self:
+        """Read the `decoder` section of a bundle.
+
+        Raises:
+            BundleError: the section is not what this family's decoder writes.
+        """
+
+    @property
+    @abstractmethod
+    def labels(self) -> tuple[str, ...]:
+        """Label names in the order of the logits; empty where there are none."""
+
+    def prepare(self, inputs: Sequence[Input], encoder: TextEncoder) -> Prepared:
+        """Check and tokenise inputs; one feature each unless a family says otherwise.
+
+        Raises:
+            InputError: an input that is no text, or an empty one; the message names its index.
+        """
+        texts, pairs = split_inputs(inputs, self.fields, self.required)
+        return Prepared(encoder.encode(texts, pairs), np.arange(len(texts)))
+
+    @property
+    def graphs(self) -> tuple[str, ...]:
+        """Roles of the graphs that it needs; one, `model`, unless a family says otherwise."""
+        return ("model",)
+
+    def runner(self, open_graph: OpenGraph, encoder: TextEncoder, lanes: int) -> Runner:
+        """What runs the graphs, `lanes` batches at a time: one pass over each, unless a family says otherwise."""
+        from ftcore_runtime.one_pass import OnePass
+
+        session = open_graph("model", inputs=encoder.config.inputs, outputs=self.outputs)
+        return OnePass(session, encoder, self.outputs, self.by_token, lanes)
+
+    @abstractmethod
+    def decode(
+        self, outputs: Mapping[str, np.ndarray], prepared: Prepared | None = None, top_k: int = 1
+    ) -> list[Answer]:
+        """One answer for each input, from `outputs` (name -> [features, ...]).
+
+        Args:
+            prepared: what `prepare` made of the inputs, for the families whose answers point into them.
+            top_k: candidates that an answer carries, in the families that rank them.
+
+        Raises:
+            BundleError: the shape does not fit the labels, or the features.
+        """

@@ -1,0 +1,103 @@
+"""Logits of a text (or a pair) to a label, several labels, or a number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import compress
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftcore_runtime.answers import Answer, LabelAnswer, LabelsAnswer, ValueAnswer
+from ftcore_runtime.decoders.base import Decoder, Prepared
+from ftcore_runtime.errors import BundleError
+from ftcore_runtime.fields import Fields
+
+
+@dataclass(frozen=True)
+class SequenceClassificationDecoder(Decoder):
+    """Decodes `logits`, [rows, labels] or, for a regression, [rows, 1].
+
+    Args:
+        problem: `single_label`, `multi_label` or `regression`.
+        names: label names in the order of the logits; empty for a regression.
+        threshold: multi-label: the probability from which a label holds.
+        polarity: value of each label on a scale from -1 to 1, where the labels are one.
+    """
+
+    family: ClassVar[str] = "sequence_classification"
+    outputs: ClassVar[tuple[str, ...]] = ("logits",)
+
+    problem: str
+    names: tuple[str, ...]
+    threshold: float
+    polarity: tuple[float, ...] | None
+
+    @classmethod
+    def from_json(cls, config: Mapping[str, Any], where: str) -> Self:
+        """Read `{family, problem, labels, threshold, polarity}`; see the base class."""
+        fields = Fields(config, where)
+        fields.choice("family", (cls.family,))
+        problem = fields.choice("problem", ("single_label", "multi_label", "regression"))
+        names = fields.strings("labels")
+        if (len(names) < 2) != (problem == "regression") or (problem == "regression" and names):
+            raise fields.error("labels", f"{len(names)} of them do not fit the problem {problem}")
+        threshold = fields.number("threshold")
+        if not 0 < threshold < 1:
+            raise fields.error("threshold", "must lie between 0 and 1")
+        polarity = None
+        if not fields.is_null("polarity"):
+            values = fields.take("polarity", list)
+            if problem != "single_label" or len(values) != len(names):
+                raise fields.error(
+                    "polarity", "expected null, or a number for each label of a single-label problem"
+                )
+            if not all(type(value) in (int, float) and -1 <= value <= 1 for value in values):
+                raise fields.error("polarity", "expected numbers from -1 to 1")
+            polarity = tuple(float(value) for value in values)
+        fields.end()
+        return cls(problem, names, threshold, polarity)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label names in the order of the logits; none for a regression."""
+        return self.names
+
+    def probabilities(self, outputs: Mapping[str, np.ndarray]) -> NDArray[np.float64]:
+        """Softmax or sigmoid of the logits, [rows, labels]; a regression's numbers as they are."""
+        logits = np.asarray(outputs["logits"], np.float64)
+        if logits.ndim != 2 or logits.shape[1] != (len(self.names) or 1):
+            raise BundleError(
+                f"the graph gave logits of shape {logits.shape} for {len(self.names)} labels", where="logits"
+            )
+        if self.problem == "single_label":
+            powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+            return powers / powers.sum(axis=1, keepdims=True)
+        if self.problem == "multi_label":
+            powers = np.exp(-np.abs(logits))  # never above 1, so never overflows
+            return np.where(logits >= 0, 1.0, powers) / (1.0 + powers)
+        return logits
+
+    def decode(
+        self, outputs: Mapping[str, np.ndarray], prepared: Prepared | None = None, top_k: int = 1
+    ) -> list[Answer]:
+        """One `LabelAnswer`, `LabelsAnswer` or `ValueAnswer` for each row of logits."""
+        values = self.probabilities(outputs)
+        rows = values.tolist()
+        names = self.names
+        if self.problem == "regression":
+            return [ValueAnswer(row[0]) for row in rows]
+        if self.problem == "multi_label":
+            held = (values >= self.threshold).tolist()
+            return [
+                LabelsAnswer(list(compress(names, holds)), dict(zip(names, row, strict=True)))
+                for row, holds in zip(rows, held, strict=True)
+            ]
+        best = values.argmax(axis=1).tolist()
+        scale = [None] * len(rows) if self.polarity is None else (values @ np.array(self.polarity)).tolist()
+        return [
+            LabelAnswer(names[top], row[top], dict(zip(names, row, strict=True)), polarity)
+            for row, top, polarity in zip(rows, best, scale, strict=True)
+        ]

@@ -1,0 +1,143 @@
+"""ONNX graphs as the searches see them.
+
+Caches stay where onnxruntime wrote them: its outputs are arrays over its own memory, and arrays are read where they
+lie. (Bound inputs and outputs are no faster on the CPU: their calls cost a tenth of a small decoder's step.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ftcore_runtime.errors import BundleError
+from ftcore_runtime.generation.model import Floats, Ids, is_every_row
+from ftcore_runtime.generation.names import cache_names
+from ftcore_runtime.session import GraphSession
+
+
+class _Cache:
+    """The decoder graph with what it reads beside the new tokens: the keys and values so far above all."""
+
+    def __init__(self, decoder: GraphSession, layers: int) -> None:
+        self._decoder = decoder
+        self._past = cache_names("past", layers)
+        self._outputs = ["logits", *cache_names("present", layers)]
+
+    def begin(self, rows: int, inputs: Mapping[str, np.ndarray]) -> None:
+        """Forget everything; the cache of `rows` rows is empty, and `inputs` stay until they are told anew."""
+        shapes = self._decoder.shapes
+        empty = {
+            name: np.empty((rows, heads, 0, width), np.float32)
+            for name, (_, heads, _, width) in ((name, shapes[name]) for name in self._past)
+        }
+        self._feeds: dict[str, np.ndarray] = {**inputs, **empty}
+
+    def tell(self, inputs: Mapping[str, np.ndarray]) -> None:
+        """Put these in the place of what was read so far."""
+        self._feeds.update(inputs)
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> Floats:
+        """One pass: the cache grows by the tokens; returns logits, float32 [rows, places, vocabulary]."""
+        self._feeds.update(inputs)
+        logits, *presents = self._decoder.run(self._feeds, self._outputs).values()
+        self._feeds.update(zip(self._past, presents, strict=True))
+        return logits
+
+    def select(self, rows: Ids) -> None:
+        """Row i becomes what row `rows[i]` was."""
+        for name in self._past:
+            self._feeds[name] = self._feeds[name][rows]
+
+
+class GraphEncoderDecoder:
+    """An encoder graph and a decoder graph; see `SequenceModel`.
+
+    The keys and values of a source are the same for all its beams: they are copied only where beams of other sources
+    come to stand in a row.
+    """
+
+    def __init__(self, encoder: GraphSession, decoder: GraphSession, layers: int) -> None:
+        self._encoder = encoder
+        self._cross = cache_names("cross", layers)
+        self._cache = _Cache(decoder, layers)
+
+    def start(self, inputs: Mapping[str, Ids], prompt: Ids) -> Floats:
+        """Run the encoder, and the decoder on the prompt."""
+        return self.logits(inputs, prompt)[:, -1]
+
+    def logits(self, inputs: Mapping[str, Ids], tokens: Ids) -> Floats:
+        """The same, with logits after every token: float32 [rows, tokens, vocabulary]."""
+        read = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+        self._source = {**self._encoder.run(read, self._cross), "attention_mask": read["attention_mask"]}
+        self._origin = np.arange(len(tokens))  # of each row: its source
+        self._cache.begin(len(tokens), self._source)
+        return self._cache.run({"input_ids": tokens})
+
+    def step(self, tokens: Ids) -> Floats:
+        """One token more."""
+        return self._cache.run({"input_ids": tokens[:, None]})[:, -1]
+
+    def select(self, rows: Ids) -> None:
+        """Rearrange the cache, and the sources where that changes anything."""
+        if not is_every_row(rows, len(self._origin)):
+            self._cache.select(rows)
+        if not np.array_equal(self._origin[rows], self._origin):
+            self._source = {name: value[rows] for name, value in self._source.items()}
+            self._cache.tell(self._source)
+        self._origin = self._origin[rows]
+
+
+class GraphDecoder:
+    """A decoder graph alone; prompts are filled up at the left."""
+
+    def __init__(self, decoder: GraphSession, layers: int) -> None:
+        self._cache = _Cache(decoder, layers)
+
+    def start(self, inputs: Mapping[str, Ids], prompt: Ids) -> Floats:
+        """Run the prompt."""
+        last = np.array([prompt.shape[1] - 1])
+        return self._begin(inputs["attention_mask"], prompt, last)[:, -1]
+
+    def logits(self, inputs: Mapping[str, Ids], tokens: Ids) -> Floats:
+        """Logits after every token of `input_ids`, float32 [rows, tokens, vocabulary]; `tokens` are the same."""
+        return self._begin(inputs["attention_mask"], tokens, np.arange(tokens.shape[1]))
+
+    def _begin(self, mask: Ids, tokens: Ids, places: Ids) -> Floats:
+        self._mask = mask
+        positions = np.maximum(np.cumsum(mask, axis=1) - 1, 0)
+        self._cache.begin(len(tokens), {})
+        return self._cache.run(
+            {"input_ids": tokens, "attention_mask": mask, "position_ids": positions, "places": places}
+        )
+
+    def step(self, tokens: Ids) -> Floats:
+        """One token more."""
+        self._mask = np.append(self._mask, np.ones((len(tokens), 1), np.int64), axis=1)
+        return self._cache.run(
+            {
+                "input_ids": tokens[:, None],
+                "attention_mask": self._mask,
+                "position_ids": self._mask.sum(axis=1, keepdims=True) - 1,
+                "places": np.zeros(1, np.int64),
+            }
+        )[:, -1]
+
+    def select(self, rows: Ids) -> None:
+        """Rearrange the cache."""
+        if not is_every_row(rows, len(self._mask)):
+            self._cache.select(rows)
+            self._mask = self._mask[rows]
+
+
+def layers_of(decoder: GraphSession) -> int:
+    """How many layers a decoder graph caches.
+
+    Raises:
+        BundleError: its inputs are not those of a decoder.
+    """
+    names = [name for name in decoder.shapes if name.startswith("past_")]
+    layers = len(names) // 2
+    if not layers or names != cache_names("past", layers):
+        raise BundleError(f"its inputs {', '.join(decoder.shapes)} are no decoder's", where=decoder.where)
+    return layers

@@ -1,0 +1,118 @@
+"""Writes answers with a bundle's graphs: batches of like length, answers in the order of the inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from ftcore_runtime.decoders.base import OpenGraph, Prepared
+from ftcore_runtime.encoding import TextEncoder
+from ftcore_runtime.errors import InputError
+from ftcore_runtime.generation.graphs import GraphDecoder, GraphEncoderDecoder, layers_of
+from ftcore_runtime.generation.model import Floats, Ids
+from ftcore_runtime.generation.names import cache_names
+from ftcore_runtime.generation.packing import pack
+from ftcore_runtime.generation.search import Written, stream_greedy, write
+from ftcore_runtime.generation.settings import GenerationSettings, TextFrame
+from ftcore_runtime.lanes import share_out, side_by_side
+
+
+class Writer:
+    """Runs the graphs of a bundle that writes; threads may share it, each call keeps a cache of its own.
+
+    Args:
+        frame, settings: of the bundle.
+        open_graph: opens its graphs.
+        encoder: makes batches.
+        lanes: batches that are written at a time.
+    """
+
+    def __init__(
+        self,
+        frame: TextFrame,
+        settings: GenerationSettings,
+        open_graph: OpenGraph,
+        encoder: TextEncoder,
+        lanes: int,
+    ) -> None:
+        self.frame = frame
+        self.settings = settings
+        self._text = encoder
+        self._lanes = lanes
+        self._decoder = open_graph("decoder", outputs=["logits"])
+        self._layers = layers_of(self._decoder)
+        self._encoder = None
+        if frame.start_id is not None:
+            self._encoder = open_graph(
+                "encoder",
+                inputs=("input_ids", "attention_mask"),
+                outputs=cache_names("cross", self._layers),
+            )
+
+    @property
+    def greedy(self) -> bool:
+        """Whether `run` writes what `stream` does."""
+        return self.settings.num_beams == 1 and self.settings.sampling is None
+
+    def model(self) -> GraphEncoderDecoder | GraphDecoder:
+        """The graphs with an empty cache."""
+        if self._encoder is None:
+            return GraphDecoder(self._decoder, self._layers)
+        return GraphEncoderDecoder(self._encoder, self._decoder, self._layers)
+
+    def prompt(self, inputs: Mapping[str, Ids]) -> Ids:
+        """The first tokens of the answers: the frame's, or the sources themselves; int64 [rows, tokens]."""
+        if self._encoder is None:
+            return inputs["input_ids"]
+        return np.tile(np.array(self.frame.prompt, np.int64), (len(inputs["input_ids"]), 1))
+
+    def run(self, prepared: Prepared, batch_size: int, *, scored: bool = False) -> dict[str, np.ndarray]:
+        """See `Runner.run`: what `pack` makes of the answers."""
+        encoded = prepared.encoded
+        shares = share_out(
+            encoded.lengths, batch_size, self._lanes, tokens=None
+        )  # a step has one token a row
+        written = side_by_side(lambda chosen: self._write(prepared, chosen, scored), shares, self._lanes)
+        answers: list[list[Written]] = [[] for _ in encoded.lengths]
+        for chosen, batch in zip(shares, written, strict=True):
+            for row, found in zip(chosen, batch, strict=True):
+                answers[row] = found
+        return pack(answers)
+
+    def _write(self, prepared: Prepared, chosen: Ids, scored: bool) -> list[list[Written]]:
+        inputs = self._text.collate(prepared.encoded, chosen)
+        model = _Finite(self.model(), prepared.row[chosen])
+        return write(model, inputs, self.prompt(inputs), self.settings, self.frame.eos_ids, scored=scored)
+
+    def stream(self, prepared: Prepared) -> Iterator[int]:
+        """The ids of the first input's greedy answer, as they are found."""
+        inputs = self._text.collate(prepared.encoded, [0])
+        model = _Finite(self.model(), prepared.row)
+        return stream_greedy(model, inputs, self.prompt(inputs), self.settings, self.frame.eos_ids)
+
+
+class _Finite:
+    """A model whose logits are all numbers, or the input they belong to is named."""
+
+    def __init__(self, model: GraphEncoderDecoder | GraphDecoder, inputs: Ids) -> None:
+        self._model = model
+        self._inputs = inputs
+
+    def start(self, inputs: Mapping[str, Ids], prompt: Ids) -> Floats:
+        return self._checked(self._model.start(inputs, prompt))
+
+    def step(self, tokens: Ids) -> Floats:
+        return self._checked(self._model.step(tokens))
+
+    def select(self, rows: Ids) -> None:
+        self._model.select(rows)
+        self._inputs = self._inputs[rows]
+
+    def _checked(self, logits: Floats) -> Floats:
+        bad = np.isnan(logits.max(axis=1))  # the largest of a row is NaN where any of it is
+        if bad.any():
+            raise InputError(
+                "the model gives no finite number for it", where=f"input {int(self._inputs[bad].min())}"
+            )
+        return logits

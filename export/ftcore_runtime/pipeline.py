@@ -1,0 +1,259 @@
+"""`Pipeline`: a bundle that answers. Texts in, typed answers out, in the order of the inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from ftcore_runtime.answers import Answer
+from ftcore_runtime.bundle import Bundle, read_bundle
+from ftcore_runtime.cpus import cpu_count
+from ftcore_runtime.decoders import Prepared
+from ftcore_runtime.errors import BundleError, InputError
+from ftcore_runtime.generation.texts import decode_text
+from ftcore_runtime.generation.writer import Writer
+from ftcore_runtime.golden import GOLDEN_CANDIDATES, Golden
+from ftcore_runtime.inputs import Input
+from ftcore_runtime.manifest import Manifest, parse_json
+from ftcore_runtime.one_pass import OnePass
+from ftcore_runtime.session import GraphSession
+
+#: Batches whose texts are tokenised and sorted by length together when a stream is answered.
+STREAM_BATCHES = 64
+
+
+class Pipeline:
+    """One variant of a bundle, loaded. Build it with `load`; it may be shared between threads.
+
+    Args:
+        bundle: verified, with the contents of tokenizers, golden examples and the variant's graph kept.
+        variant: which graphs answer.
+        threads: at work at a time; the CPUs that this process may use unless given.
+        run_threads: of them, those that share one run of a graph. With 1 several batches run side by side; more
+            answer one long text at a time sooner, in a service that has nothing else to do.
+
+    Raises:
+        InputError: fewer than one thread, or more of them for a run than there are.
+    """
+
+    def __init__(
+        self, bundle: Bundle, variant: str, *, threads: int | None = None, run_threads: int = 1
+    ) -> None:
+        if threads is None:
+            threads = cpu_count()
+        if not 1 <= run_threads <= threads:
+            raise InputError(
+                f"a run has at least 1 thread and no more than there are, got {run_threads} of {threads}",
+                where="run_threads",
+            )
+        self.manifest: Manifest = bundle.manifest
+        self.variant = variant
+        self.decoder = self.manifest.make_decoder()
+        graphs = self.manifest.variants[variant].graphs
+        if set(graphs) != set(self.decoder.graphs):
+            raise BundleError(
+                f"expected the graphs {', '.join(self.decoder.graphs)}, got {', '.join(graphs)}",
+                where=str(bundle.folder),
+            )
+        self.encoder = bundle.text_encoder()
+
+        def open_graph(
+            role: str, *, inputs: Sequence[str] | None = None, outputs: Sequence[str]
+        ) -> GraphSession:
+            return GraphSession(
+                bundle.contents[graphs[role]],
+                graphs[role],
+                inputs=inputs,
+                outputs=outputs,
+                threads=run_threads,
+            )
+
+        self._runner = self.decoder.runner(open_graph, self.encoder, threads // run_threads)
+        self._golden = bundle.contents[self.manifest.golden]
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        variant: str | None = None,
+        *,
+        threads: int | None = None,
+        run_threads: int = 1,
+    ) -> Self:
+        """Verify the bundle folder at `path` and load one of its variants (its default one unless named).
+
+        `threads` and `run_threads` are the class's.
+
+        Raises:
+            BundleError: not a bundle, a damaged or changed one, or one without this variant.
+        """
+
+        def needed(manifest: Manifest) -> list[str]:
+            chosen = variant or manifest.default_variant
+            if chosen not in manifest.variants:
+                raise BundleError(
+                    f"has no variant {chosen!r}",
+                    where=str(path),
+                    hint=f"it has {', '.join(manifest.variants)}",
+                )
+            return [*manifest.tokenizers, manifest.golden, *manifest.variants[chosen].graphs.values()]
+
+        bundle = read_bundle(path, needed)
+        return cls(
+            bundle, variant or bundle.manifest.default_variant, threads=threads, run_threads=run_threads
+        )
+
+    @property
+    def task(self) -> str:
+        """The task's id."""
+        return self.manifest.task
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label names; none where the task has none."""
+        return self.decoder.labels
+
+    @property
+    def fields(self) -> tuple[str, str]:
+        """What the two texts of an input are called."""
+        return self.decoder.fields
+
+    @property
+    def required(self) -> int:
+        """How many of the two texts an input must have."""
+        return self.decoder.required
+
+    @property
+    def writes(self) -> bool:
+        """Whether its answers are texts, written token by token."""
+        return isinstance(self._runner, Writer)
+
+    @property
+    def writer(self) -> Writer:
+        """What writes the texts of a bundle that does.
+
+        Raises:
+            InputError: this one does not.
+        """
+        if not isinstance(self._runner, Writer):
+            raise InputError(f"a bundle of the task {self.task!r} writes no texts")
+        return self._runner
+
+    @property
+    def session(self) -> GraphSession:
+        """The one graph of a bundle that answers in one pass.
+
+        Raises:
+            InputError: this one writes its answers token by token.
+        """
+        if not isinstance(self._runner, OnePass):
+            raise InputError(f"a bundle of the task {self.task!r} writes texts, token by token")
+        return self._runner.session
+
+    def write_stream(self, text: str) -> Iterator[str]:
+        """The greedy answer to one text, piece by piece as it is written; `predict` gives the same with one beam.
+
+        Raises:
+            InputError: the text is empty, or the bundle writes no texts.
+        """
+        return filter(None, self.pieces(self.decoder.prepare([text], self.encoder)))
+
+    def pieces(self, prepared: Prepared) -> Iterator[str]:
+        """What each token adds to the greedy answer to the first input of `decoder.prepare`; nothing, of a token that
+        ends no character. A last piece may come after all tokens.
+
+        Raises:
+            InputError: the bundle writes no texts.
+        """
+        tokenizer, writer = self.encoder.target.tokenizer, self.writer
+        ids: list[int] = []
+        shown = ""
+        for one in writer.stream(prepared):
+            ids.append(one)
+            whole = decode_text(tokenizer, ids)
+            if whole.startswith(shown) and not whole.endswith("\ufffd"):  # else a character is not whole yet
+                yield whole[len(shown) :]
+                shown = whole
+            else:
+                yield ""
+        if (rest := decode_text(tokenizer, ids)) != shown:
+            yield rest[len(shown) :]
+
+    def predict(self, inputs: Sequence[Input], batch_size: int = 32, top_k: int = 1) -> list[Answer]:
+        """Answer each input: a text, a pair of texts, or a mapping of `fields` to texts.
+
+        Texts of similar length share a batch of at most `batch_size`; so do the windows of long contexts, whichever
+        input they are of. Batch-mates do not change an answer, beyond rounding.
+
+        Args:
+            top_k: candidates that an answer carries, in the families that rank them.
+
+        Raises:
+            InputError: an input that is no text, or an empty one; the message names its index.
+        """
+        if top_k < 1:
+            raise InputError(f"top_k must be at least 1, got {top_k}")
+        prepared = self.decoder.prepare(inputs, self.encoder)
+        if not len(prepared.encoded):
+            return []
+        return self.answer(prepared, batch_size, top_k)
+
+    def answer(self, prepared: Prepared, batch_size: int = 32, top_k: int = 1) -> list[Answer]:
+        """Answers to what `decoder.prepare` made of at least one input."""
+        outputs = self._runner.run(prepared, _checked(batch_size), scored=top_k > 1)
+        return self.decoder.decode(outputs, prepared, top_k)
+
+    def outputs(self, inputs: Sequence[Input], batch_size: int = 32) -> dict[str, np.ndarray]:
+        """What answers are made of, name -> [features, ...], in the order of the inputs: the graph's own outputs, or
+        the ids and scores of written texts.
+
+        Raises:
+            InputError: as `predict` does, and where there are no inputs.
+        """
+        prepared = self.decoder.prepare(inputs, self.encoder)
+        if not len(prepared.encoded):
+            raise InputError("there are no inputs")
+        return self._runner.run(prepared, _checked(batch_size), scored=True)
+
+    def respond(
+        self, inputs: Sequence[Input], batch_size: int = 32, top_k: int = 1
+    ) -> tuple[dict[str, np.ndarray], list[Answer]]:
+        """What `outputs` and `predict` give, of one run of the graphs.
+
+        Raises:
+            InputError: as `outputs` does.
+        """
+        prepared = self.decoder.prepare(inputs, self.encoder)
+        if not len(prepared.encoded):
+            raise InputError("there are no inputs")
+        outputs = self._runner.run(prepared, _checked(batch_size), scored=True)
+        return outputs, self.decoder.decode(outputs, prepared, top_k)
+
+    def stream(self, inputs: Iterable[Input], batch_size: int = 32) -> Iterator[Answer]:
+        """Answer any number of inputs, reading `STREAM_BATCHES` batches ahead and no more."""
+        source = iter(inputs)
+        while chunk := list(islice(source, batch_size * STREAM_BATCHES)):
+            yield from self.predict(chunk, batch_size)
+
+    def selftest(self) -> int:
+        """Replay the golden examples; returns how many there are.
+
+        Raises:
+            BundleError: an answer is not the one that the bundle gave when it was written.
+        """
+        where = self.manifest.golden
+        golden = Golden.from_json(parse_json(self._golden, where), where)
+        golden.check(
+            self.variant, [self.predict([item], top_k=GOLDEN_CANDIDATES)[0] for item in golden.inputs], where
+        )
+        return len(golden.inputs)
+
+
+def _checked(batch_size: int) -> int:
+    if batch_size < 1:
+        raise InputError(f"batch_size must be at least 1, got {batch_size}")
+    return batch_size

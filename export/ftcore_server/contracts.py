@@ -1,0 +1,167 @@
+"""The typed endpoint's requests and responses, as pydantic models of each task: validation and schema are one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Union
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+)
+
+from ftcore_runtime.answers import (
+    Answer,
+    LabelAnswer,
+    LabelsAnswer,
+    SpanAnswer,
+    TextAnswer,
+    ValueAnswer,
+)
+from ftcore_runtime.decoders import Decoder
+from ftcore_runtime.inputs import Input
+from ftcore_server.problems import invalid
+from ftcore_server.settings import Limits
+
+_MAX_TOP_K = 20
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Error(BaseModel):
+    """What every error looks like: a sentence, a word for programs, and the id under which the server logged it."""
+
+    error: str
+    code: str
+    request_id: str
+
+
+class VersionInfo(BaseModel):
+    """A version of a model."""
+
+    version: str
+    variant: str
+    created: str
+
+
+class ModelInfo(BaseModel):
+    """A model that is served. `fields` are the texts of an input, of which the first `required` must be there;
+    `streams` says whether an answer can be streamed and is the same then.
+    """
+
+    name: str
+    task: str
+    family: str
+    fields: list[str]
+    required: int
+    labels: list[str]
+    streams: bool
+    default: str
+    versions: list[VersionInfo]
+
+
+class ModelList(BaseModel):
+    """All models that are served."""
+
+    models: list[ModelInfo]
+
+
+class DriftReport(BaseModel):
+    """Population stability index of the latest inputs and answers; null while there are fewer than `enough`."""
+
+    model: str
+    version: str
+    reference_rows: int
+    rows: int
+    window: int
+    enough: int
+    psi: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a request asks: answers to `inputs` with `top_k` candidates each, whole or streamed."""
+
+    inputs: list[Input]
+    top_k: int
+    stream: bool
+
+
+@dataclass(frozen=True)
+class Contract:
+    """The request and the response of one model's `:predict`.
+
+    Args:
+        request: a pydantic model with `inputs`, where candidates are ranked `top_k`, and of bundles that write
+            `stream`.
+        prediction: JSON Schema of one answer.
+    """
+
+    request: type[BaseModel]
+    prediction: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, decoder: Decoder, limits: Limits) -> Contract:
+        """The contract of a family's inputs and answers."""
+        text = Annotated[str, StringConstraints(min_length=1, max_length=limits.characters)]
+        first, second = decoder.fields
+        pair: dict[str, Any] = {first: (text, ...), second: (text, ...)}
+        if decoder.required == 1:
+            pair[second] = (text | None, None)
+        mapping = create_model("Input", __base__=_Strict, **pair)
+        item: Any = Union[text, mapping] if decoder.required == 1 else mapping  # noqa: UP007 (made at run time)
+        body: dict[str, Any] = {"inputs": (list[item], Field(max_length=limits.inputs))}
+        if decoder.by_token:
+            body["top_k"] = (Annotated[int, Field(ge=1, le=_MAX_TOP_K)], 1)
+        kind = _answer_kind(decoder)
+        if kind is TextAnswer:
+            body["stream"] = (bool, False)
+        adapter: TypeAdapter[Answer] = TypeAdapter(kind)
+        schema = adapter.json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+        return cls(create_model("PredictRequest", __base__=_Strict, **body), schema)
+
+    @property
+    def streams(self) -> bool:
+        """Whether answers can be streamed."""
+        return "stream" in self.request.model_fields
+
+    def read(self, document: object) -> Asked:
+        """What a request asks.
+
+        Raises:
+            Problem: 400, naming the field.
+        """
+        if isinstance(document, Mapping) and document.get("stream") and not self.streams:
+            raise invalid("stream: only models that write texts stream their answers")
+        try:
+            request: Any = self.request.model_validate(document)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            place = ".".join(str(part)[:60] for part in first["loc"]) or "the body"
+            raise invalid(f"{place}: {first['msg']}") from None
+        inputs = [
+            item if isinstance(item, str) else item.model_dump(exclude_none=True) for item in request.inputs
+        ]
+        stream = getattr(request, "stream", False)
+        if stream and len(inputs) != 1:
+            raise invalid("stream: an answer is streamed to one input at a time")
+        return Asked(inputs, getattr(request, "top_k", 1), stream)
+
+
+def _answer_kind(decoder: Decoder) -> type:
+    kinds: dict[str, type] = {
+        "single_label": LabelAnswer,
+        "multi_label": LabelsAnswer,
+        "regression": ValueAnswer,
+        "span_extraction": SpanAnswer,
+        "text_generation": TextAnswer,
+    }
+    return kinds[getattr(decoder, "problem", decoder.family)]

@@ -1,0 +1,82 @@
+"""Server-sent events: an answer while it is written.
+
+Unnamed events carry `{"text": PIECE}`; then comes one event `end`, with the whole response as a request that does not
+stream gets it, or one event `error`, with what every error looks like.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from ftcore_runtime.answers import Answer
+from ftcore_server import logs
+from ftcore_server.problems import as_problem, described
+
+#: What a stream is made of: pieces of the answer, then the answer.
+Written = str | list[Answer]
+
+
+class EventStream(StreamingResponse):
+    """The response; `rest` is closed when its last event is sent, or its client leaves.
+
+    Args:
+        request: what it responds to.
+        first: the first piece, since a status of 200 says that there is one.
+        rest: the others.
+        whole: makes the response's JSON of the answer.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        first: Written,
+        rest: AsyncGenerator[Written, None],
+        whole: Callable[[list[Answer]], Mapping[str, Any]],
+    ) -> None:
+        self._request = request
+        self._first = first
+        self._rest = rest
+        self._whole = whole
+        self._code: str | None = "client_left"  # until it has come to its end
+        # Proxies that buffer would hold the pieces back.
+        headers = {"x-accel-buffering": "no"}
+        super().__init__(self._events(), headers=headers, media_type="text/event-stream")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        try:
+            async with aclosing(self._rest):
+                await super().__call__(scope, receive, send)
+        finally:
+            self._request.state.code = self._code
+
+    async def _events(self) -> AsyncGenerator[bytes, None]:
+        try:
+            yield self._event(self._first)
+            async for written in self._rest:
+                yield self._event(written)
+            self._code = None
+        except Exception as error:  # noqa: BLE001 (the status is sent: the client is told in an event, the log knows)
+            problem, request_id = as_problem(error), self._request.state.request_id
+            self._code = problem.code
+            if problem.status == 500:
+                logs.event("failed", logging.ERROR, error, request_id=request_id)
+            yield _formatted(described(problem, request_id), "error")
+
+    def _event(self, written: Written) -> bytes:
+        if isinstance(written, str):
+            return _formatted({"text": written})
+        return _formatted(self._whole(written), "end")
+
+
+def _formatted(data: Mapping[str, Any], event: str | None = None) -> bytes:
+    head = f"event: {event}\n" if event else ""
+    return f"{head}data: {json.dumps(data, ensure_ascii=False)}\n\n".encode(errors="backslashreplace")

@@ -1,0 +1,193 @@
+"""`/v2`: the Open Inference Protocol, so that clients of KServe and Triton work as they are.
+
+Inputs are BYTES tensors named after the task's fields (`text`, `text_pair`; `question`, `context`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ftcore_runtime.inputs import Input
+from ftcore_server.body import parse_json, read_body
+from ftcore_server.problems import Problem, invalid
+from ftcore_server.service import Service
+from ftcore_server.tensors import HEADER_LENGTH, Tensor, binary_size, output_tensors, read_texts
+from ftcore_server.version import Version
+
+
+class Inference:
+    """The endpoints.
+
+    Args:
+        service: what they answer from.
+        release: of the server, for its metadata.
+    """
+
+    def __init__(self, service: Service, release: str) -> None:
+        self._service = service
+        self._release = release
+
+    def routes(self) -> list[Route]:
+        """Where they are."""
+        routes = [
+            Route("/v2", self.server),
+            Route("/v2/health/live", self.live),
+            Route("/v2/health/ready", self.ready),
+        ]
+        for base in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
+            routes += [
+                Route(base, self.metadata),
+                Route(f"{base}/ready", self.model_ready),
+                Route(f"{base}/infer", self.infer, methods=["POST"]),
+            ]
+        return routes
+
+    async def server(self, request: Request) -> Response:
+        """About the server."""
+        return JSONResponse(
+            {"name": "ftcore", "version": self._release, "extensions": ["binary_tensor_data"]}
+        )
+
+    async def live(self, request: Request) -> Response:
+        """200 while the process lives."""
+        return JSONResponse({"live": True})
+
+    async def ready(self, request: Request) -> Response:
+        """200 while requests are welcome."""
+        ready = self._service.registry.ready and not self._service.draining
+        return JSONResponse({"ready": ready}, 200 if ready else 503)
+
+    async def model_ready(self, request: Request) -> Response:
+        """200 where the model is there."""
+        version = self._service.version(request)
+        return JSONResponse({"name": version.name, "ready": True})
+
+    async def metadata(self, request: Request) -> Response:
+        """Inputs and outputs of a model."""
+        model = self._service.model(request)
+        version = self._service.version(request)
+        pipeline = version.pipeline
+        return JSONResponse(
+            {
+                "name": version.name,
+                "versions": list(model.versions),
+                "platform": "onnxruntime_onnx",
+                "inputs": [
+                    {
+                        "name": field,
+                        "datatype": "BYTES",
+                        "shape": [-1],
+                        "parameters": {"optional": place >= pipeline.required},
+                    }
+                    for place, field in enumerate(pipeline.fields)
+                ],
+                "outputs": version.outputs,
+                "parameters": {"task": pipeline.task, "labels": json.dumps(list(pipeline.labels))},
+            }
+        )
+
+    async def infer(self, request: Request) -> Response:
+        """Answers as tensors."""
+        version = self._service.version(request)
+        limits = self._service.settings.limits
+        with version.held():
+            body = await read_body(request, limits)
+            version.require_room()
+            length = _header_length(request.headers.get(HEADER_LENGTH), len(body))
+            document = await parse_json(body[:length], limits)
+            if not isinstance(document, dict):
+                raise invalid("expected an object")
+            inputs = self._inputs(version, document, memoryview(body)[length:])
+            answers = await self._service.answer(request, version, inputs)
+        tensors = output_tensors(answers, version.pipeline.labels)
+        return _response(version, document, _requested(document, tensors))
+
+    def _inputs(self, version: Version, document: Mapping[str, Any], rest: memoryview) -> Sequence[Input]:
+        given = document.get("inputs")
+        if not isinstance(given, list) or not given:
+            raise invalid("inputs: expected a list of tensors")
+        fields = version.pipeline.fields
+        texts: dict[str, list[str]] = {}
+        for tensor in given:
+            size = binary_size(tensor)
+            if size is not None and size > len(rest):
+                raise invalid("inputs: the binary data is cut short")
+            name = tensor.get("name") if isinstance(tensor, Mapping) else None
+            if name not in fields or name in texts:
+                raise invalid(f"inputs: expected the names {', '.join(fields)}, each once")
+            texts[name] = read_texts(tensor, None if size is None else bytes(rest[:size]))
+            rest = rest[size or 0 :]
+        if len(rest):
+            raise invalid("inputs: there is more binary data than the tensors name")
+        if missing := [field for field in fields[: version.pipeline.required] if field not in texts]:
+            raise invalid(f"inputs: {missing[0]} is missing")
+        longest = self._service.settings.limits.characters
+        if any(len(text) > longest for column in texts.values() for text in column):
+            raise Problem(413, "too_large", f"a text has more than {longest:,} characters")
+        if len({len(column) for column in texts.values()}) != 1:
+            raise invalid("inputs: the tensors are of different lengths")
+        if len(texts) == 1:
+            return texts[fields[0]]
+        return list(zip(texts[fields[0]], texts[fields[1]], strict=True))
+
+
+def _header_length(header: str | None, body: int) -> int:
+    if header is None:
+        return body
+    if not header.isascii() or not header.isdigit() or len(header) > 12 or int(header) > body:
+        raise invalid(f"{HEADER_LENGTH} is not a length within the body")
+    return int(header)
+
+
+def _requested(document: Mapping[str, Any], tensors: list[Tensor]) -> list[tuple[Tensor, bool]]:
+    """The outputs that were asked for, all unless any are, and whether each is to be binary."""
+    by_default = _flag(document, "binary_data_output")
+    wanted = document.get("outputs")
+    if wanted is None:
+        return [(tensor, by_default) for tensor in tensors]
+    by_name = {tensor.name: tensor for tensor in tensors}
+    chosen = []
+    if not isinstance(wanted, list):
+        raise invalid("outputs: expected a list")
+    for item in wanted:
+        name = item.get("name") if isinstance(item, Mapping) else None
+        if not isinstance(name, str) or name not in by_name:
+            raise invalid(f"outputs: expected names out of {', '.join(by_name)}")
+        chosen.append((by_name[name], _flag(item, "binary_data", by_default)))
+    return chosen
+
+
+def _flag(value: Mapping[str, Any], name: str, default: bool = False) -> bool:
+    parameters = value.get("parameters", {})
+    if not isinstance(parameters, Mapping):
+        raise invalid("parameters: expected an object")
+    return parameters.get(name, default) is True
+
+
+def _response(
+    version: Version, document: Mapping[str, Any], chosen: Sequence[tuple[Tensor, bool]]
+) -> Response:
+    outputs, tail = [], []
+    for tensor, binary in chosen:
+        if binary:
+            data = tensor.to_bytes()
+            tail.append(data)
+            outputs.append({**tensor.head(), "parameters": {"binary_data_size": len(data)}})
+        else:
+            outputs.append({**tensor.head(), "data": tensor.to_list()})
+    identity = {"id": document["id"]} if isinstance(document.get("id"), str) else {}
+    head = {"model_name": version.name, "model_version": version.version, **identity, "outputs": outputs}
+    if not tail:
+        return JSONResponse(head)
+    text = json.dumps(head, ensure_ascii=False).encode()
+    return Response(
+        text + b"".join(tail),
+        headers={HEADER_LENGTH: str(len(text))},
+        media_type="application/octet-stream",
+    )

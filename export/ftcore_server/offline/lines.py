@@ -1,0 +1,79 @@
+"""Rows to lines of output: `{"row": NUMBER, ...answer}`, or `{"row": NUMBER, "error": ...}`, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ftcore_runtime.answers import to_json, to_jsonl
+from ftcore_runtime.errors import UserError
+from ftcore_runtime.inputs import Input
+from ftcore_runtime.pipeline import Pipeline
+from ftcore_runtime.rows import Row
+
+CHUNK_BATCHES = 64  # batches read, sorted by length and answered together
+_CHUNK_CHARACTERS = 2**22  # and no more text than this, whatever the number of rows
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The output of some rows.
+
+    Args:
+        data: a line a row.
+        answered: rows that have an answer.
+        errors: number and error of the others.
+    """
+
+    data: bytes
+    answered: int
+    errors: list[tuple[int, str]]
+
+
+def answer_lines(
+    pipeline: Pipeline, rows: Iterable[Row], batch_size: int, *, keep: bool = False
+) -> Iterator[Lines]:
+    """The output of any number of rows, chunk by chunk.
+
+    Args:
+        keep: whether lines have the row's columns, as `input`.
+    """
+    for chunk in _chunks(rows, batch_size * CHUNK_BATCHES):
+        results = _results(pipeline, chunk, batch_size)
+        lines = [
+            {"row": row.number, **({"input": row.columns} if keep else {}), **result}
+            for row, result in zip(chunk, results, strict=True)
+        ]
+        errors = [(line["row"], line["error"]) for line in lines if "error" in line]
+        yield Lines(to_jsonl(lines), len(lines) - len(errors), errors)
+
+
+def _chunks(rows: Iterable[Row], limit: int) -> Iterator[list[Row]]:
+    chunk: list[Row] = []
+    characters = 0
+    for row in rows:
+        chunk.append(row)
+        characters += sum(len(value) for value in row.columns.values() if isinstance(value, str))
+        if len(chunk) == limit or characters > _CHUNK_CHARACTERS:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
+        yield chunk
+
+
+def _results(pipeline: Pipeline, chunk: list[Row], batch_size: int) -> list[dict[str, Any]]:
+    """What the output says of each row: its answer or its error."""
+    good = [row.input for row in chunk if row.input is not None]
+    try:
+        answers = iter([to_json(answer) for answer in pipeline.predict(good, batch_size)])
+    except UserError:  # a row that only the model finds bad: answer one by one, so that it stands alone
+        answers = iter([_alone(pipeline, item) for item in good])
+    return [{"error": row.error} if row.input is None else next(answers) for row in chunk]
+
+
+def _alone(pipeline: Pipeline, item: Input) -> dict[str, Any]:
+    try:
+        return to_json(pipeline.predict([item])[0])
+    except UserError as error:
+        return {"error": error.what}

@@ -1,0 +1,153 @@
+"""The OpenAPI 3.1 document of what is served now: one typed path for each model, and the fixed ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from ftcore_server.contracts import Contract, DriftReport, Error, ModelInfo, ModelList
+from ftcore_server.registry import VERSION_HEADER, Registry
+
+_ERRORS = {
+    "400": "the request is not valid",
+    "401": "the bearer token is missing or wrong",
+    "404": "there is no such model or version",
+    "408": "the body did not arrive in time",
+    "413": "more than is read",
+    "415": "another media type or encoding",
+    "429": "too many inputs are waiting; see Retry-After",
+    "500": "the request could not be answered",
+    "503": "not ready, or draining",
+    "504": "the answer was not ready in time",
+}
+
+
+def document(registry: Registry, contracts: Mapping[str, Contract], *, secured: bool) -> dict[str, Any]:
+    """The document.
+
+    Args:
+        contracts: of each model of the registry.
+        secured: whether a bearer token is asked for.
+    """
+    schemas: dict[str, Any] = {}
+    for model in (Error, ModelInfo, ModelList, DriftReport):
+        _add(schemas, model.__name__, model)
+    paths: dict[str, Any] = {
+        "/healthz": {"get": _plain("Whether the process lives", "healthz")},
+        "/readyz": {"get": _plain("Whether models are loaded and tested", "readyz", failing="503")},
+        "/v1/models": {"get": _read("The models", "models", "ModelList")},
+    }
+    for name, contract in contracts.items():
+        request, response = f"{name}.PredictRequest", f"{name}.PredictResponse"
+        _add(schemas, request, contract.request)
+        schemas[response] = _response(contract)
+        paths[f"/v1/models/{name}"] = {"get": _read(f"About {name}", f"{name}.get", "ModelInfo", _MISSING)}
+        paths[f"/v1/models/{name}:predict"] = {"post": _predict(name, request, response, contract.streams)}
+        if registry.models[name].versions[registry.models[name].default].drift:
+            paths[f"/v1/models/{name}/drift"] = {
+                "get": _read(f"Drift of {name}", f"{name}.drift", "DriftReport", _MISSING)
+            }
+    made: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": {"title": "ftcore", "version": "1", "description": "Answers of ftcore bundles."},
+        "paths": paths,
+        "components": {"schemas": schemas},
+    }
+    if secured:
+        made["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        made["security"] = [{"token": []}]
+    return made
+
+
+_STREAMED = """; with `stream`, of one input, server-sent events while the answer is written greedily. Each but the last
+is unnamed, its data {"text": PIECE}; the pieces make up the answer. The last is `end`, its data what a request without
+`stream` is answered, or `error`, its data an Error."""
+
+_MISSING = {"404": {"description": _ERRORS["404"]}}
+
+
+def _add(schemas: dict[str, Any], name: str, model: type[BaseModel]) -> None:
+    """Put a model's schema, and those it refers to, among the components, under names of their own."""
+    template = f"#/components/schemas/{name}.{{model}}"
+    schema = model.model_json_schema(ref_template=template)
+    for inner, definition in schema.pop("$defs", {}).items():
+        schemas[f"{name}.{inner}"] = definition
+    schemas[name] = schema
+
+
+def _response(contract: Contract) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["model", "version", "predictions"],
+        "additionalProperties": False,
+        "properties": {
+            "model": {"type": "string"},
+            "version": {"type": "string"},
+            "predictions": {"type": "array", "items": dict(contract.prediction)},
+        },
+    }
+
+
+def _predict(name: str, request: str, response: str, streams: bool) -> dict[str, Any]:
+    streamed = {"text/event-stream": {"schema": {"type": "string"}}} if streams else {}
+    answered = {
+        "description": "one prediction for each input" + (_STREAMED if streams else ""),
+        "content": {**_json(response), **streamed},
+    }
+    return {
+        "summary": f"Ask {name}",
+        "operationId": f"{name}.predict",
+        "parameters": [
+            {
+                "name": VERSION_HEADER,
+                "in": "header",
+                "required": False,
+                "description": "the version that is to answer",
+                "schema": {"type": "string"},
+            },
+            {
+                "name": "x-request-timeout",
+                "in": "header",
+                "required": False,
+                "description": "seconds after which the answer is of no use",
+                "schema": {"type": "number", "exclusiveMinimum": 0},
+            },
+        ],
+        "requestBody": {"required": True, "content": _json(request)},
+        "responses": {
+            "200": answered,
+            **{status: _error(status) for status in _ERRORS},
+        },
+    }
+
+
+def _read(
+    summary: str, operation: str, schema: str, errors: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    failing = ["401", "500", "503", *(errors or {})]
+    return {
+        "summary": summary,
+        "operationId": operation,
+        "responses": {
+            "200": {"description": summary, "content": _json(schema)},
+            **{status: _error(status) for status in failing},
+        },
+    }
+
+
+def _plain(summary: str, operation: str, failing: str | None = None) -> dict[str, Any]:
+    content = {"application/json": {"schema": {"type": "object"}}}
+    responses = {"200": {"description": summary, "content": content}}
+    if failing:
+        responses[failing] = _error(failing)
+    return {"summary": summary, "operationId": operation, "security": [], "responses": responses}
+
+
+def _error(status: str) -> dict[str, Any]:
+    return {"description": _ERRORS[status], "content": _json("Error")}
+
+
+def _json(schema: str) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}

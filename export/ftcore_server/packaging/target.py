@@ -1,0 +1,82 @@
+"""What all doors share: the bundle, checked, and a new folder that is filled whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from ftcore_runtime.errors import UserError
+from ftcore_runtime.manifest import MANIFEST
+from ftcore_runtime.pipeline import Pipeline
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A bundle to be packaged.
+
+    Args:
+        path: its folder.
+        pipeline: it, loaded and self-tested.
+        name: what it is deployed as: lower-case letters, digits and `-`, as Kubernetes wants it.
+    """
+
+    path: Path
+    pipeline: Pipeline
+    name: str
+
+    @classmethod
+    def load(cls, path: Path, name: str | None = None, variant: str | None = None) -> Packed:
+        """Load and self-test a bundle.
+
+        Raises:
+            UserError: it is none, does not answer as when written, or has a name that nothing can be made of.
+        """
+        pipeline = Pipeline.load(path, variant)
+        pipeline.selftest()
+        plain = (
+            re.sub(r"[^a-z0-9]+", "-", (name or pipeline.manifest.name).lower()).strip("-")[:50].strip("-")
+        )
+        if not plain or (name is not None and plain != name):
+            raise UserError(
+                "is no name of lower-case letters, digits and '-'", where=name or pipeline.manifest.name,
+                hint="give another --name",
+            )  # fmt: skip
+        return cls(path, pipeline, plain)
+
+    def copy_to(self, folder: Path) -> None:
+        """Copy the bundle's files, and no others."""
+        folder.mkdir(parents=True)
+        for name in (MANIFEST, *self.pipeline.manifest.files):
+            shutil.copyfile(self.path / name, folder / name)
+
+
+def requirement() -> str:
+    """What pip is to install where the bundle is served: this release."""
+    return f"ftcore[serve]=={metadata.version('ftcore')}"
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder that takes the name `path` once it is filled.
+
+    Raises:
+        UserError: `path` is there already, or cannot be made.
+    """
+    if path.exists() or path.is_symlink():
+        raise UserError("is there already", where=str(path), hint="give another --output")
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        beside.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(f"cannot be written: {error.strerror}", where=str(path)) from None
+    try:
+        yield beside
+        beside.rename(path)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)

@@ -1,0 +1,101 @@
+"""A Triton model repository: the graph in the ONNX backend, tokenizer and decoder in a step of the Python backend.
+
+Tokenizers inside of ONNX graphs drift from the one that a model was trained with; so the step in front reads the
+bundle's own `tokenizer.json`, with the runtime that evaluation used. It calls the graph, whose requests Triton batches.
+A bundle that writes texts runs its graphs once a token, with a cache that must not travel: its step runs them itself.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+
+from ftcore_server.packaging.target import Packed, new_folder
+from ftcore_server.tensors import describe_outputs
+
+_TYPES = {"BYTES": "TYPE_STRING", "FP32": "TYPE_FP32", "INT64": "TYPE_INT64", "BOOL": "TYPE_BOOL"}
+_MAX_BATCH = 64
+
+
+def write_triton(packed: Packed, output: Path, threads: int = 1) -> Path:
+    """Write the repository: `NAME` (texts to answers) and `NAME_graph`; of a bundle that writes texts `NAME` alone.
+
+    Args:
+        output: a folder that is not there yet; `--model-repository` of `tritonserver`.
+        threads: of one run of the graph.
+    """
+    pipeline = packed.pipeline
+    with new_folder(output) as folder:
+        front = folder / packed.name
+        packed.copy_to(front / "1" / "bundle")
+        step = resources.files("ftcore_server.packaging") / "triton_step.py"
+        (front / "1" / "model.py").write_text(step.read_text(encoding="utf-8"), encoding="utf-8")
+        (front / "config.pbtxt").write_text(_front(packed, threads), encoding="utf-8")
+        if pipeline.writes:
+            return output
+        behind = folder / f"{packed.name}_graph"
+        (behind / "1").mkdir(parents=True)
+        graph = pipeline.manifest.variants[pipeline.variant].graphs["model"]
+        shutil.copyfile(packed.path / graph, behind / "1" / "model.onnx")
+        (behind / "config.pbtxt").write_text(_graph(packed, threads), encoding="utf-8")
+    return output
+
+
+def _front(packed: Packed, threads: int) -> str:
+    pipeline = packed.pipeline
+    sample = pipeline.predict(["a" if pipeline.required == 1 else ("a", "a")])
+    inputs = [
+        _tensor(field, "TYPE_STRING", [-1], optional=place >= pipeline.required)
+        for place, field in enumerate(pipeline.fields)
+    ]
+    outputs = [
+        _tensor(tensor["name"], _TYPES[tensor["datatype"]], tensor["shape"])
+        for tensor in describe_outputs(sample, pipeline.labels)
+    ]
+    lines = [
+        f'name: "{packed.name}"',
+        'backend: "python"',
+        "max_batch_size: 0",
+        _list("input", inputs),
+        _list("output", outputs),
+        "instance_group [ { kind: KIND_CPU, count: 1 } ]",
+    ]
+    if pipeline.writes:
+        lines.append(_parameters({"variant": pipeline.variant, "threads": threads}))
+    return "\n".join(lines) + "\n"
+
+
+def _graph(packed: Packed, threads: int) -> str:
+    decoder = packed.pipeline.decoder
+    width = -1 if decoder.by_token else len(decoder.labels) or 1
+    inputs = [_tensor(name, "TYPE_INT64", [-1]) for name in packed.pipeline.manifest.encoder.inputs]
+    outputs = [_tensor(name, "TYPE_FP32", [width]) for name in decoder.outputs]
+    lines = [
+        f'name: "{packed.name}_graph"',
+        'backend: "onnxruntime"',
+        f"max_batch_size: {_MAX_BATCH}",
+        _list("input", inputs),
+        _list("output", outputs),
+        "dynamic_batching { }",
+        "instance_group [ { kind: KIND_CPU, count: 1 } ]",
+        _parameters({"intra_op_thread_count": threads, "inter_op_thread_count": 1}),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _tensor(name: str, kind: str, dims: Sequence[int], optional: bool = False) -> str:
+    more = ", optional: true" if optional else ""
+    return f'{{ name: "{name}", data_type: {kind}, dims: [ {", ".join(map(str, dims))} ]{more} }}'
+
+
+def _list(name: str, items: Sequence[str]) -> str:
+    return f"{name} [\n  " + ",\n  ".join(items) + "\n]"
+
+
+def _parameters(values: Mapping[str, int | str]) -> str:
+    return "\n".join(
+        f'parameters {{ key: "{key}", value: {{ string_value: "{value}" }} }}'
+        for key, value in values.items()
+    )

@@ -1,0 +1,185 @@
+"""The models that are served: which versions there are, which one answers, and how that changes without a gap.
+
+What should be served is said by a `Deployment`. `apply` loads what is missing, tests it, then exchanges the whole
+table at once; requests that began on a version that is gone are answered by it before it is closed. Rolling back is
+the same step with an earlier deployment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ftcore_runtime.bundle import read_bundle
+from ftcore_runtime.errors import UserError
+from ftcore_server.deployment import Deployment, Source
+from ftcore_server.metrics import Metrics
+from ftcore_server.problems import Problem
+from ftcore_server.settings import Settings
+from ftcore_server.version import Version, fingerprint, load_version
+
+#: A request header that names the version to answer it.
+VERSION_HEADER = "x-model-version"
+
+
+@dataclass(frozen=True)
+class Model:
+    """The versions of one model.
+
+    Args:
+        versions: by name.
+        default: the one that answers.
+        canary: another one, and its share of the requests that name none.
+    """
+
+    versions: Mapping[str, Version]
+    default: str
+    canary: tuple[str, float] | None = None
+
+    def choose(self, named: str | None) -> Version:
+        """The version that a request names, or the default, or by chance the canary.
+
+        Raises:
+            Problem: 404 for a version that is not there.
+        """
+        if named is not None:
+            if named not in self.versions:
+                raise Problem(404, "not_found", "there is no such version of this model")
+            return self.versions[named]
+        if self.canary is not None and random.random() < self.canary[1]:
+            return self.versions[self.canary[0]]
+        return self.versions[self.default]
+
+
+class Registry:
+    """All models of a server. Belongs to the event loop; loading happens in threads.
+
+    Args:
+        retired: called with the name of every version that was closed.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        retired: Callable[[Version], None] = lambda version: None,
+    ) -> None:
+        self.models: Mapping[str, Model] = {}
+        self.ready = False
+        self._settings = settings
+        self._metrics = metrics
+        self._retired = retired
+        self._lock = asyncio.Lock()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def model(self, name: str) -> Model:
+        """The model of this name.
+
+        Raises:
+            Problem: 404, or 503 before the first deployment is ready.
+        """
+        if not self.ready:
+            raise Problem(503, "not_ready", "the models are being loaded", headers={"retry-after": "1"})
+        if name not in self.models:
+            raise Problem(404, "not_found", "there is no such model")
+        return self.models[name]
+
+    async def apply(self, deployment: Deployment) -> None:
+        """Serve what `deployment` says; if any of it cannot be loaded, everything stays as it is.
+
+        Raises:
+            UserError: a bundle that does not load or fails its self-test, or names that do not fit together.
+        """
+        async with self._lock:
+            before = [version for model in self.models.values() for version in model.versions.values()]
+            now: list[Version] = []
+            try:
+                for source in deployment.sources:
+                    kept = await asyncio.to_thread(self._loaded, source, before)
+                    now.append(kept or await self._load(source))
+                models = _table(deployment, now)
+            except BaseException:
+                for version in now:
+                    if version not in before:
+                        await asyncio.to_thread(version.close)
+                raise
+            self.models, self.ready = models, True
+            for version in before:
+                if version not in now:
+                    task = asyncio.create_task(self._retire(version))
+                    self._closing.add(task)
+                    task.add_done_callback(self._closing.discard)
+
+    async def close(self) -> None:
+        """Close every version, after its last request."""
+        last = [version for model in self.models.values() for version in model.versions.values()]
+        self.models, self.ready = {}, False
+        await asyncio.gather(*self._closing, *map(self._retire, last))
+
+    def refresh(self) -> None:
+        """Bring the gauges of all versions up to date."""
+        for model in self.models.values():
+            for version in model.versions.values():
+                version.refresh()
+
+    def _loaded(self, source: Source, before: list[Version]) -> Version | None:
+        """The version that this source would load, if it is served already."""
+        path = _resolved(source.path)
+        mark = fingerprint(read_bundle(path).manifest)
+        for version in before:
+            same_name = source.name in (None, version.name)
+            if same_name and version.version == (source.version or mark) and version.fingerprint == mark:
+                return version
+        return None
+
+    async def _load(self, source: Source) -> Version:
+        """Load in a thread, finish in the loop, to which a version belongs."""
+        return await asyncio.to_thread(
+            load_version,
+            _resolved(source.path),
+            source.name,
+            source.version,
+            self._settings,
+            self._metrics,
+        )
+
+    async def _retire(self, version: Version) -> None:
+        await version.drained()
+        await asyncio.to_thread(version.close)
+        self._retired(version)
+
+
+def _resolved(path: Path) -> Path:
+    """The folder itself, so that a link exchanged meanwhile does not mix two bundles."""
+    try:
+        return path.resolve(strict=True)
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}", where=str(path)) from None
+
+
+def _table(deployment: Deployment, versions: list[Version]) -> dict[str, Model]:
+    by_name: dict[str, dict[str, Version]] = {}
+    for version in versions:
+        named = by_name.setdefault(version.name, {})
+        if version.version in named and named[version.version] is not version:
+            raise UserError(
+                f"two bundles are version {version.version}",
+                where=version.name,
+                hint="give NAME@VERSION=PATH",
+            )
+        named[version.version] = version
+    models = {}
+    for name, named in by_name.items():
+        canary = deployment.canaries.get(name)
+        others = [version for version in named if canary is None or version != canary[0]]
+        default = deployment.defaults.get(name, (others or list(named))[-1])
+        for wanted in (default, *(canary[:1] if canary else ())):
+            if wanted not in named:
+                raise UserError(f"has no version {wanted}", where=name, hint=f"there are {', '.join(named)}")
+        models[name] = Model(named, default, canary)
+    for name in {*deployment.defaults, *deployment.canaries} - set(models):
+        raise UserError("no bundle has this name", where=name, hint=f"there are {', '.join(models)}")
+    return models

@@ -1,0 +1,189 @@
+"""Tensors of the Open Inference Protocol v2, as JSON and as the binary extension that Triton's clients send."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ftcore_runtime.answers import (
+    Answer,
+    LabelAnswer,
+    LabelsAnswer,
+    SpanAnswer,
+    TextAnswer,
+    ValueAnswer,
+    to_json,
+)
+from ftcore_server.problems import invalid
+
+HEADER_LENGTH = "inference-header-content-length"
+
+_NUMBERS = {"FP32": "<f4", "INT64": "<i8", "BOOL": "?"}
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One output.
+
+    Args:
+        values: texts of a BYTES tensor, or an array.
+        shape: its first axis is that of the inputs.
+    """
+
+    name: str
+    datatype: str
+    values: Sequence[str] | np.ndarray
+    shape: tuple[int, ...]
+
+    def head(self) -> dict[str, Any]:
+        """The fields that do not depend on how the data is sent."""
+        return {"name": self.name, "datatype": self.datatype, "shape": list(self.shape)}
+
+    def to_list(self) -> list[Any]:
+        """The data as flat JSON."""
+        if isinstance(self.values, np.ndarray):
+            flat: list[Any] = self.values.ravel().tolist()
+            return flat
+        return list(self.values)
+
+    def to_bytes(self) -> bytes:
+        """The data as the binary extension has it: texts as UTF-8, each after its length as 4 bytes."""
+        if isinstance(self.values, np.ndarray):
+            return np.ascontiguousarray(self.values, _NUMBERS[self.datatype]).tobytes()
+        encoded = [text.encode() for text in self.values]
+        return b"".join(struct.pack("<I", len(text)) + text for text in encoded)
+
+
+def read_texts(tensor: object, binary: bytes | None) -> list[str]:
+    """The texts of an input tensor: BYTES of shape [n] or [n, 1].
+
+    Args:
+        binary: its data where it follows the JSON.
+
+    Raises:
+        Problem: 400.
+    """
+    if not isinstance(tensor, Mapping):
+        raise invalid("inputs: expected objects")
+    if tensor.get("datatype") != "BYTES":
+        raise invalid("inputs: datatype must be BYTES")
+    shape = tensor.get("shape")
+    if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
+        raise invalid("inputs: shape must be a list of sizes")
+    if len(shape) not in (1, 2) or shape[1:] not in ([], [1]):
+        raise invalid("inputs: shape must be [n] or [n, 1]")
+    texts = _flat(tensor.get("data")) if binary is None else _split(binary)
+    if len(texts) != shape[0]:
+        raise invalid(f"inputs: {len(texts)} texts do not fit the shape")
+    return texts
+
+
+def binary_size(tensor: object) -> int | None:
+    """Bytes of a tensor that follow the JSON; None where its data is in the JSON.
+
+    Raises:
+        Problem: 400.
+    """
+    parameters = tensor.get("parameters") if isinstance(tensor, Mapping) else None
+    if not isinstance(parameters, Mapping) or "binary_data_size" not in parameters:
+        return None
+    size = parameters["binary_data_size"]
+    if type(size) is not int or size < 0:
+        raise invalid("inputs: binary_data_size must be a number of bytes")
+    return size
+
+
+def output_tensors(answers: Sequence[Answer], labels: Sequence[str]) -> list[Tensor]:
+    """Every output of some answers of one kind; `answer`, the whole as JSON, is there whatever the task."""
+    count = len(answers)
+    whole = [json.dumps(to_json(answer), ensure_ascii=False) for answer in answers]
+    return [Tensor("answer", "BYTES", whole, (count,)), *_of_task(answers, labels)]
+
+
+def describe_outputs(sample: Sequence[Answer], labels: Sequence[str]) -> list[dict[str, Any]]:
+    """The outputs of the metadata, made from an answer or two."""
+    return [
+        {"name": tensor.name, "datatype": tensor.datatype, "shape": [-1, *tensor.shape[1:]]}
+        for tensor in output_tensors(sample, labels)
+    ]
+
+
+def _of_task(answers: Sequence[Any], labels: Sequence[str]) -> list[Tensor]:
+    count = len(answers)
+    if not answers:
+        return []
+    kind = type(answers[0])
+
+    def numbers(name: str, values: list[Any], datatype: str = "FP32") -> Tensor:
+        array = np.array(values, _NUMBERS[datatype])
+        return Tensor(name, datatype, array, array.shape)
+
+    def texts(name: str, values: list[str]) -> Tensor:
+        return Tensor(name, "BYTES", values, (count,))
+
+    if kind is ValueAnswer:
+        return [numbers("value", [answer.value for answer in answers])]
+    if kind is TextAnswer:
+        made = [texts("text", [answer.text for answer in answers])]
+        if answers[0].score is not None:
+            made.append(numbers("score", [answer.score for answer in answers]))
+        return made
+    if kind is SpanAnswer:
+        made = [
+            texts("text", [answer.text for answer in answers]),
+            numbers("start", [_place(answer.start) for answer in answers], "INT64"),
+            numbers("end", [_place(answer.end) for answer in answers], "INT64"),
+            numbers("score", [answer.score for answer in answers]),
+        ]
+        if answers[0].no_answer is not None:
+            made.append(numbers("no_answer", [answer.no_answer for answer in answers]))
+        return made
+    made = []
+    if kind is LabelAnswer:
+        made = [
+            texts("label", [answer.label for answer in answers]),
+            numbers("score", [answer.score for answer in answers]),
+        ]
+        if answers[0].polarity is not None:
+            made.append(numbers("polarity", [answer.polarity for answer in answers]))
+    if kind is LabelsAnswer:
+        held = [[label in answer.labels for label in labels] for answer in answers]
+        made = [numbers("held", held, "BOOL")]
+    if kind in (LabelAnswer, LabelsAnswer):
+        made.append(numbers("scores", [[answer.scores[label] for label in labels] for answer in answers]))
+    return made
+
+
+def _place(value: int | None) -> int:
+    return -1 if value is None else value
+
+
+def _flat(data: object) -> list[str]:
+    if not isinstance(data, list):
+        raise invalid("inputs: data is missing")
+    items = [item[0] if isinstance(item, list) and len(item) == 1 else item for item in data]
+    if not all(isinstance(item, str) for item in items):
+        raise invalid("inputs: data must be texts")
+    return items
+
+
+def _split(data: bytes) -> list[str]:
+    texts, place = [], 0
+    while place < len(data):
+        if place + 4 > len(data):
+            raise invalid("inputs: the binary data is cut short")
+        (size,) = struct.unpack_from("<I", data, place)
+        place += 4
+        if place + size > len(data):
+            raise invalid("inputs: the binary data is cut short")
+        try:
+            texts.append(data[place : place + size].decode())
+        except UnicodeDecodeError:
+            raise invalid("inputs: a text is not UTF-8") from None
+        place += size
+    return texts

@@ -1,0 +1,116 @@
+"""`/v1`: the typed endpoints, plain JSON in and out."""
+
+from __future__ import annotations
+
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ftcore_runtime.answers import Answer, to_json
+from ftcore_server.body import parse_json, read_body, require_json
+from ftcore_server.events import EventStream
+from ftcore_server.problems import Problem
+from ftcore_server.registry import Model
+from ftcore_server.service import Service
+
+
+class NameConvertor(Convertor[str]):
+    """A name in a path: neither a slash nor the colon that parts it from `predict`."""
+
+    regex = "[^/:]+"
+
+    def convert(self, value: str) -> str:
+        """As it is."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """As it is."""
+        return value
+
+
+register_url_convertor("name", NameConvertor())
+
+
+class Typed:
+    """The endpoints.
+
+    Args:
+        service: what they answer from.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def routes(self) -> list[Route]:
+        """Where they are."""
+        model = "/v1/models/{model:name}"
+        return [
+            Route("/v1/models", self.models),
+            Route(f"{model}:predict", self.predict, methods=["POST"]),
+            Route(f"{model}/versions/{{version:name}}:predict", self.predict, methods=["POST"]),
+            Route(f"{model}/drift", self.drift),
+            Route(f"{model}/versions/{{version:name}}/drift", self.drift),
+            Route(model, self.about),
+        ]
+
+    async def models(self, request: Request) -> Response:
+        """All models."""
+        found = self._service.registry.models.items()
+        return JSONResponse({"models": [describe(name, model) for name, model in found]})
+
+    async def about(self, request: Request) -> Response:
+        """One model."""
+        return JSONResponse(describe(request.path_params["model"], self._service.model(request)))
+
+    async def predict(self, request: Request) -> Response:
+        """An answer for each input, or one that is streamed."""
+        version = self._service.version(request)
+        with version.held():
+            limits = self._service.settings.limits
+            require_json(request)
+            body = await read_body(request, limits)
+            version.require_room()
+            asked = version.contract.read(await parse_json(body, limits))
+
+            def whole(answers: list[Answer]) -> dict[str, object]:
+                predictions = [to_json(answer) for answer in answers]
+                return {"model": version.name, "version": version.version, "predictions": predictions}
+
+            if asked.stream:
+                first, rest = await self._service.stream(request, version, asked.inputs[0])
+                return EventStream(request, first, rest, whole)
+            return JSONResponse(
+                whole(await self._service.answer(request, version, asked.inputs, asked.top_k))
+            )
+
+    async def drift(self, request: Request) -> Response:
+        """How far the latest inputs and answers are from those of the evaluation."""
+        version = self._service.version(request)
+        if version.drift is None:
+            raise Problem(404, "no_reference", "the bundle carries no histograms of its evaluation")
+        head = {"model": version.name, "version": version.version}
+        return JSONResponse({**head, **version.drift.to_json()})
+
+
+def describe(name: str, model: Model) -> dict[str, object]:
+    """A model as `ModelInfo` has it."""
+    default = model.versions[model.default].pipeline
+    return {
+        "name": name,
+        "task": default.task,
+        "family": default.manifest.family,
+        "fields": list(default.fields),
+        "required": default.required,
+        "labels": list(default.labels),
+        "streams": default.writes and default.writer.greedy,
+        "default": model.default,
+        "versions": [
+            {
+                "version": version.version,
+                "variant": version.pipeline.variant,
+                "created": version.pipeline.manifest.created,
+            }
+            for version in model.versions.values()
+        ],
+    }

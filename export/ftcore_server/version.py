@@ -1,0 +1,256 @@
+"""One version of a model: a loaded bundle that has passed its self-test, its batches, its drift, its requests."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import math
+import time
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ftcore_runtime.answers import Answer
+from ftcore_runtime.decoders import Prepared
+from ftcore_runtime.errors import UserError
+from ftcore_runtime.inputs import Input
+from ftcore_runtime.manifest import Manifest
+from ftcore_runtime.pipeline import Pipeline
+from ftcore_runtime.reference import (
+    Reference,
+    confidence_of,
+    label_of,
+    observations,
+    unknown_id,
+)
+from ftcore_server.batching import Batcher, Work, answer_into, in_loop
+from ftcore_server.contracts import Contract
+from ftcore_server.drift import Drift
+from ftcore_server.events import Written
+from ftcore_server.metrics import Metrics
+from ftcore_server.problems import Problem
+from ftcore_server.settings import Settings
+from ftcore_server.tensors import describe_outputs
+
+_MEMORY = 0.9  # share of the past in the moving average of the seconds to an answer
+
+
+def fingerprint(manifest: Manifest) -> str:
+    """What a bundle's version is called unless somebody names it: 12 hexadecimal digits of its manifest's hash."""
+    text = json.dumps(manifest.to_json(), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+class Version:
+    """Answers requests until `close`. Its methods belong to the event loop; batches run in threads of their own.
+
+    Args:
+        path: the bundle's folder.
+        name, version: what it is served as.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        version: str,
+        pipeline: Pipeline,
+        settings: Settings,
+        metrics: Metrics,
+    ) -> None:
+        self.path = path
+        self.name = name
+        self.version = version
+        self.pipeline = pipeline
+        self.fingerprint = fingerprint(pipeline.manifest)
+        self.contract = Contract.of(pipeline.decoder, settings.limits)
+        self.outputs = describe_outputs(
+            pipeline.predict(["a" if pipeline.required == 1 else ("a", "a")]), pipeline.labels
+        )
+        self._settings = settings
+        self._metrics = metrics
+        self._queued = metrics.queue.labels(name, version)
+        self._confidence = metrics.confidence.labels(name, version)
+        sizes, tokens = metrics.batch_size.labels(name, version), metrics.batch_tokens.labels(name, version)
+
+        def observe(features: int, padded: int) -> None:
+            sizes.observe(features)
+            tokens.observe(padded)
+
+        self._batcher = Batcher(pipeline, settings.batching, settings.limits.tokens, observe)
+        reference = pipeline.manifest.reference
+        self._unknown = unknown_id(pipeline.encoder.tokenizer) if reference else None
+        self.drift = Drift(Reference.from_json(reference, "bundle.json: reference")) if reference else None
+        self._inputs = 0  # waiting or being answered
+        self._seconds = 0.0  # to an answer, a moving average
+        self._holders = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def require_room(self, inputs: int = 1) -> None:
+        """Refuse where the queue has no room for so many inputs: as soon as that is known, since a server that has
+        more to do than it can must spend little on what it does not answer.
+
+        Raises:
+            Problem: 429.
+        """
+        if self._inputs and self._inputs + inputs > self._settings.batching.queue:
+            seconds = str(min(60, max(1, math.ceil(self._seconds))))
+            raise Problem(429, "overloaded", "too many inputs are waiting", headers={"retry-after": seconds})
+
+    async def answer(self, inputs: Sequence[Input], top_k: int, seconds: float) -> list[Answer]:
+        """One answer for each input.
+
+        Args:
+            seconds: until a 504.
+
+        Raises:
+            Problem: 413 too many tokens, 429 the queue is full, 504 out of time.
+            InputError: an input that cannot be answered.
+        """
+        if not inputs:
+            return []
+        future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
+        work = Work(inputs, top_k, answer_into(future))
+        with self._in_hand(work):
+            async with asyncio.timeout(seconds):
+                answers = await future
+        self._count(work.prepared, answers)
+        return answers
+
+    async def stream(self, text: Input, seconds: float) -> AsyncGenerator[Written, None]:
+        """Pieces of the greedy answer to one text as they are written, none of them empty, then the answer.
+
+        The worker does not wait for whoever reads: what is written and not read yet is an answer at most, whose length
+        the bundle limits.
+
+        Args:
+            seconds: until a 504, to the whole answer.
+
+        Raises:
+            Problem, InputError: as `answer` does.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        written: asyncio.Queue[Written | Exception] = asyncio.Queue()
+
+        def tell(what: Written | Exception) -> None:
+            in_loop(loop, written.put_nowait, what)
+
+        work = Work([text], 1, lambda _, result: tell(result), emit=tell)
+        tokens = 0
+        with self.held(), self._in_hand(work):
+            while True:
+                async with asyncio.timeout_at(began + seconds):
+                    one = await written.get()
+                if isinstance(one, Exception):
+                    raise one
+                if isinstance(one, list):
+                    break
+                if not tokens:
+                    self._metrics.first_token.labels(self.name, self.version).observe(loop.time() - began)
+                tokens += 1
+                self._metrics.streamed.labels(self.name, self.version).inc()
+                if one:
+                    yield one
+        self._count(work.prepared, one)
+        yield one
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """From the moment that a request has chosen this version until it is answered: nothing is closed meanwhile."""
+        self._holders += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._holders -= 1
+            if not self._holders:
+                self._idle.set()
+
+    async def drained(self) -> None:
+        """Return once no request holds this version."""
+        await self._idle.wait()
+
+    def close(self) -> None:
+        """End the threads of the batches and drop the metrics; nothing is to be answered any more."""
+        self._batcher.close()
+        self._metrics.forget(self.name, self.version)
+
+    def refresh(self) -> None:
+        """Bring the gauges up to date that change with every request."""
+        self._queued.set(self._inputs)
+        for measure, value in (self.drift.psi() if self.drift else {}).items():
+            if value is not None:
+                self._metrics.drift.labels(self.name, self.version, measure).set(value)
+
+    @contextmanager
+    def _in_hand(self, work: Work) -> Iterator[None]:
+        """Take a request up: what it is started for happens inside, and afterwards nobody waits for it."""
+        self.require_room(len(work.inputs))
+        self._inputs += len(work.inputs)
+        began = time.monotonic()
+        try:
+            self._batcher.submit(work)
+            yield
+            self._seconds = _MEMORY * self._seconds + (1 - _MEMORY) * (time.monotonic() - began)
+        except TimeoutError:
+            raise Problem(504, "deadline", "the answer was not ready in time") from None
+        finally:
+            work.cancelled = True
+            self._inputs -= len(work.inputs)
+
+    def _count(self, prepared: Prepared, answers: Sequence[Answer]) -> None:
+        for answer in answers:
+            if (label := label_of(answer)) is not None:
+                self._metrics.predictions.labels(self.name, self.version, label).inc()
+            if (confidence := confidence_of(answer)) is not None:
+                self._confidence.observe(confidence)
+        if self.drift:
+            self.drift.add(observations(prepared, answers, self._unknown))
+
+
+def load_version(
+    path: Path,
+    name: str | None,
+    version: str | None,
+    settings: Settings,
+    metrics: Metrics,
+) -> Version:
+    """Load a bundle and replay its golden examples. Blocks for as long as that takes.
+
+    Args:
+        name, version: the bundle's own name and fingerprint if None.
+
+    Raises:
+        UserError: it is no bundle, or does not answer as it did when it was written, or has a name unfit for a URL.
+    """
+    threads = settings.batching.threads
+    pipeline = Pipeline.load(path, settings.variant, threads=threads, run_threads=threads)
+    pipeline.selftest()
+    chosen = name or pipeline.manifest.name
+    require_name(chosen, str(path))
+    return Version(
+        path,
+        chosen,
+        version or fingerprint(pipeline.manifest),
+        pipeline,
+        settings,
+        metrics,
+    )
+
+
+def require_name(name: str, where: str) -> None:
+    """Refuse what cannot stand in a path of a URL as it is.
+
+    Raises:
+        UserError: it is empty, too long, or has other characters than letters, digits, `.`, `_` and `-`.
+    """
+    allowed = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+    if not 0 < len(name) <= 64 or not set(name) <= allowed or name.startswith("."):
+        raise UserError(
+            f"{name!r:.80} is no name for a model or version",
+            where=where,
+            hint="give NAME=PATH or NAME@VERSION=PATH, of letters, digits, '.', '_' and '-'",
+        )
