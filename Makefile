@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint lock clean
+.PHONY: demo test lint dist lock clean
 
 # Pinned and hash-checked. torch first, in the build that pip prefers here (a CPU build that is at hand, else the
 # registry's), then the rest, then ftcore itself: that step adds nothing but the CUDA packages of a CUDA build.
@@ -23,11 +23,15 @@ demo: $(BIN)/.installed  ## fine-tune, evaluate and export the embedded sentimen
 test: $(BIN)/.installed  ## the whole suite but the slow campaigns
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m 'not slow'
 
-lint: $(BIN)/.installed  ## ruff, mypy --strict, import-linter
+lint: $(BIN)/.installed  ## ruff, codespell, mypy --strict, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell ftcore export plugins docs benchmarks *.md
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+dist: $(BIN)/.installed  ## the wheel, in dist/
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 lock: $(BIN)/.installed  ## pin the newest versions that fit; torch's hashes are kept up by hand: see CONTRIBUTING.md
 	$(BIN)/python -m pip install --quiet pip-tools
