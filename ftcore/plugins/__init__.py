@@ -12,9 +12,10 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from ftcore.errors import PluginError, UserError
-from ftcore.plugins.discovery import allowlist, find_plugins
+from ftcore.plugins.discovery import find_plugins
 from ftcore.plugins.loading import load_plugin
 from ftcore.task import LoadedTask, PluginInfo
+from ftcore_runtime.installed import allowlist
 
 __all__ = ["LoadedTask", "PluginInfo", "PluginRegistry"]
 

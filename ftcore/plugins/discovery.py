@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import ast
-import os
-import re
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 
-from ftcore.errors import UserError
 from ftcore.locate import find_module
 from ftcore.task import PluginInfo
+from ftcore_runtime.installed import NOT_ALLOWED, Installed, installed, is_allowed
 
 ENTRY_POINTS = "ftcore.tasks"
-ALLOW_VARIABLE = "FTCORE_PLUGINS"
 _DROP_IN_MODULE = "ftcore_drop_in_"
 
 
@@ -27,39 +22,23 @@ def find_plugins(drop_ins: Path, allowed: frozenset[str] | None) -> list[PluginI
         drop_ins: the folder of the project's own plugins; it need not exist.
         allowed: ids and distributions that may be loaded; None allows all.
     """
-    found = _distinct([*_installed(), *_drop_ins(drop_ins)])
+    found = _distinct([*map(_from_entry_point, installed(ENTRY_POINTS)), *_drop_ins(drop_ins)])
     return list(_with_conflicts([_judged(info, allowed) for info in found]))
 
 
-def _installed() -> Iterator[PluginInfo]:
-    """Plugins of installed distributions, from their metadata. The first of two copies of one counts."""
-    seen = set()
-    for dist in metadata.distributions():
-        try:
-            name, version, entries = dist.metadata["Name"], dist.version, dist.entry_points
-        except (KeyError, ValueError, OSError):
-            continue  # metadata that is damaged names no plugin
-        if not name or _normal(name) in seen:
-            continue
-        seen.add(_normal(name))
-        for entry in entries:
-            if entry.group == ENTRY_POINTS:
-                yield _from_entry_point(entry, name, version)
-
-
-def _from_entry_point(entry: metadata.EntryPoint, dist: str, version: str) -> PluginInfo:
+def _from_entry_point(entry: Installed) -> PluginInfo:
     spec = find_module(entry.value)
     path = Path(spec.origin) if spec and spec.origin and spec.has_location else None
     info = PluginInfo(
         id=entry.name,
-        origin="shipped" if dist == "ftcore" else "installed",
+        origin="shipped" if entry.shipped else "installed",
         module=entry.value,
         path=path,
-        dist=dist,
-        version=version,
+        dist=entry.distribution,
+        version=entry.version,
     )
     if path is None:
-        problem = f"the entry point of {dist} {version} names a module that is not there: `{entry.value}`"
+        problem = f"the entry point of {entry.provider} names a module that is not there: `{entry.value}`"
         return replace(info, status="missing", problem=problem)
     return _peeked(info)
 
@@ -103,12 +82,9 @@ def _distinct(found: Sequence[PluginInfo]) -> list[PluginInfo]:
 
 def _judged(info: PluginInfo, allowed: frozenset[str] | None) -> PluginInfo:
     """The plugin, marked if the allowlist does not have it."""
-    if allowed is None or {_normal(info.id), _normal(info.dist or info.id)} & {
-        _normal(name) for name in allowed
-    }:
+    if is_allowed(info.id, info.dist, allowed):
         return info
-    problem = f"it is not in the allowlist ({ALLOW_VARIABLE}, or `plugins` in [tool.ftcore])"
-    return replace(info, status="not allowed", problem=problem)
+    return replace(info, status="not allowed", problem=NOT_ALLOWED)
 
 
 def _with_conflicts(found: Sequence[PluginInfo]) -> Iterator[PluginInfo]:
@@ -120,27 +96,3 @@ def _with_conflicts(found: Sequence[PluginInfo]) -> Iterator[PluginInfo]:
             yield replace(info, status="conflict", problem=problem)
         else:
             yield info
-
-
-def allowlist(project: Path) -> frozenset[str] | None:
-    """Ids and distributions that may be loaded; None where nothing limits them."""
-    if (variable := os.environ.get(ALLOW_VARIABLE)) is not None:
-        return frozenset(name.strip() for name in variable.split(",") if name.strip())
-    path = project / "pyproject.toml"
-    if not path.is_file():
-        return None
-    try:
-        names = (
-            tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("ftcore", {}).get("plugins")
-        )
-    except (OSError, ValueError, AttributeError) as error:
-        raise UserError(f"cannot be read: {error}", where=str(path)) from error
-    if names is None:
-        return None
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise UserError("`plugins` in [tool.ftcore] is not a list of texts", where=str(path))
-    return frozenset(names)
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,0 +1,112 @@
+"""What installed distributions bring, by group of entry points, and which of it may be used. Imports none of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+
+from ftcore_runtime.errors import UserError
+
+#: The distribution whose entry points count as shipped.
+CORE = "ftcore"
+ALLOW_VARIABLE = "FTCORE_PLUGINS"
+#: Why something is "not allowed", for messages.
+NOT_ALLOWED = f"it is not in the allowlist ({ALLOW_VARIABLE}, or `plugins` in [tool.ftcore])"
+
+
+@dataclass(frozen=True)
+class Installed:
+    """An entry point.
+
+    Args:
+        name: what it is called, unique in its group unless two distributions disagree.
+        value: `module` or `module:attribute`.
+        distribution, version: who brings it.
+    """
+
+    name: str
+    value: str
+    distribution: str
+    version: str
+
+    @property
+    def shipped(self) -> bool:
+        """Whether it comes with ftcore itself."""
+        return normal(self.distribution) == CORE
+
+    @property
+    def provider(self) -> str:
+        """Who brings it, for messages."""
+        return f"{self.distribution} {self.version}"
+
+
+def installed(group: str) -> tuple[Installed, ...]:
+    """The entry points of a group. The first of two copies of one distribution counts."""
+    return tuple(entry for found, entry in _scan(tuple(sys.path)) if found == group)
+
+
+@lru_cache(maxsize=4)
+def _scan(path: tuple[str, ...]) -> tuple[tuple[str, Installed], ...]:
+    """Group and entry point of everything in ftcore's groups; `path` is sys.path, where distributions are looked for."""
+    return tuple(_entries(path))
+
+
+def _entries(path: tuple[str, ...]) -> Iterator[tuple[str, Installed]]:
+    seen = set()
+    for dist in metadata.distributions(path=list(path)):
+        try:
+            name, version, entries = dist.metadata["Name"], dist.version, dist.entry_points
+        except (KeyError, ValueError, OSError):
+            continue  # metadata that is damaged names nothing
+        if not name or normal(name) in seen:
+            continue
+        seen.add(normal(name))
+        for entry in entries:
+            if entry.group.startswith(f"{CORE}."):
+                yield entry.group, Installed(entry.name, entry.value, name, version)
+
+
+def allowlist(project: Path) -> frozenset[str] | None:
+    """Names and distributions that may be used; None where nothing limits them.
+
+    Args:
+        project: the folder whose pyproject.toml may list them, as `plugins` in `[tool.ftcore]`; the environment
+            variable FTCORE_PLUGINS (separated by commas) comes first.
+
+    Raises:
+        UserError: pyproject.toml cannot be read, or `plugins` is no list of texts.
+    """
+    if (variable := os.environ.get(ALLOW_VARIABLE)) is not None:
+        return frozenset(name.strip() for name in variable.split(",") if name.strip())
+    path = project / "pyproject.toml"
+    if not path.is_file():
+        return None
+    try:
+        names = (
+            tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("ftcore", {}).get("plugins")
+        )
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"cannot be read: {error}", where=str(path)) from error
+    if names is None:
+        return None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UserError("`plugins` in [tool.ftcore] is not a list of texts", where=str(path))
+    return frozenset(names)
+
+
+def is_allowed(name: str, distribution: str | None, allowed: frozenset[str] | None) -> bool:
+    """Whether the allowlist has the name, or its distribution (a drop-in file has none)."""
+    names = {normal(name), normal(distribution or name)}
+    return allowed is None or not names.isdisjoint(map(normal, allowed))
+
+
+def normal(name: str) -> str:
+    """The name of a distribution in the form in which two spellings of one are equal (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
