@@ -54,7 +54,7 @@ def installed(group: str) -> tuple[Installed, ...]:
 
 @lru_cache(maxsize=4)
 def _scan(path: tuple[str, ...]) -> tuple[tuple[str, Installed], ...]:
-    """Group and entry point of everything in ftcore's groups; `path` is sys.path, where distributions are looked for."""
+    """Group and entry point of everything in ftcore's groups; `path` is sys.path, where distributions are found."""
     return tuple(_entries(path))
 
 
