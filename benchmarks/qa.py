@@ -38,7 +38,7 @@ from targets import print_target
 from ftcore.data.features import FeatureStore
 from ftcore.evaluation.bootstrap import bootstrap
 from ftcore.evaluation.predict import predict
-from ftcore.families.span_measures import exact_and_f1
+from ftcore.families.span_extraction.metrics import exact_and_f1
 from ftcore.locate import locate
 from ftcore.plugins import PluginRegistry
 from ftcore.runs.folder import create_run

@@ -40,13 +40,13 @@ import transformers
 from targets import print_target
 
 from ftcore.data.batching import BatchPlan
-from ftcore.modeling.from_scratch import make_base
+from ftcore.families.text_generation.from_scratch import make_base
+from ftcore.families.text_generation.spec import TextGenerationModel
 from ftcore.plugins import PluginRegistry
 from ftcore.runs.folder import create_run
 from ftcore.runs.steps import take_steps
 from ftcore.runs.workspace import Workspace
 from ftcore.spec import load_spec
-from ftcore.spec.text_generation import TextGenerationModel
 from ftcore.training.precision import choose_precision
 from ftcore.training.stopping import StopRequest
 

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator, model_validator
 
-from ftcore.hookspecs import API_VERSION, hookimpl
-from ftcore.spec.sections import DataSpec, EvaluationSpec, ExportSpec, ModelSpec, Section, Spec, TrainingSpec
-from ftcore.spec.sequence_classification import (
+from ftcore.families.sequence_classification.spec import (
     SequenceClassificationData,
     SequenceClassificationEvaluation,
     SequenceClassificationSpec,
     SequenceClassificationTraining,
 )
-from ftcore.spec.span_extraction import (
+from ftcore.families.span_extraction.spec import (
     SpanExtractionData,
     SpanExtractionEvaluation,
     SpanExtractionModel,
     SpanExtractionSpec,
 )
-from ftcore.spec.text_generation import (
+from ftcore.families.text_generation.spec import (
     GenerationSpec,
     Measure,
     TextGenerationData,
@@ -27,6 +25,8 @@ from ftcore.spec.text_generation import (
     TextGenerationSpec,
     TextGenerationTraining,
 )
+from ftcore.hookspecs import API_VERSION, hookimpl
+from ftcore.spec.sections import DataSpec, EvaluationSpec, ExportSpec, ModelSpec, Section, Spec, TrainingSpec
 from ftcore.task import Task
 
 __all__ = [

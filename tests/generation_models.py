@@ -83,7 +83,7 @@ def tiny_writer(kind: str) -> Any:
 @pytest.fixture(scope="session")
 def exported_writer(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Any, Path]]:
     """Gives `tiny_writer` of a kind and the folder of its graphs, exported once a session."""
-    from ftcore.families.generation_graphs import decoder_graphs, encoder_decoder_graphs
+    from ftcore.families.text_generation.graphs import decoder_graphs, encoder_decoder_graphs
     from ftcore_export.onnx_graph import export_graph
 
     made: dict[str, tuple[Any, Path]] = {}

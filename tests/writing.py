@@ -18,7 +18,7 @@ def make_writing_bundle(tmp_path_factory: pytest.TempPathFactory) -> Callable[..
     from generation_models import tiny_writer
     from tokenizers import decoders
 
-    from ftcore.families.generation_graphs import encoder_decoder_graphs
+    from ftcore.families.text_generation.graphs import encoder_decoder_graphs
     from ftcore_export.bundle_writer import VariantSource, write_bundle
     from ftcore_export.onnx_graph import export_graph
     from ftcore_runtime.encoding import EncoderConfig

@@ -17,5 +17,5 @@ _FAMILIES = {
 def make_family(spec: Any) -> Family[Any]:  # noqa: ANN401 (a spec of any family)
     """The family of a spec, ready for its rows."""
     name = type(spec).family
-    family: Family[Any] = getattr(import_module(f"ftcore.families.{name}"), _FAMILIES[name])(spec)
+    family: Family[Any] = getattr(import_module(f"ftcore.families.{name}.model"), _FAMILIES[name])(spec)
     return family

@@ -1,6 +1,6 @@
 """The sections of a spec that every task has. Strict: a key that is not here is an error.
 
-Families narrow or extend these in a module of their own (`ftcore.spec.sequence_classification`, ...), tasks
+Families narrow or extend these in a module of their own (`ftcore.families.sequence_classification.spec`, ...), tasks
 in their plugin. Every field carries the description that editors show.
 """
 

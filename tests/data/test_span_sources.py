@@ -11,9 +11,9 @@ import pytest
 from ftcore.data import load_splits
 from ftcore.data.sources import open_source
 from ftcore.errors import DataError
-from ftcore.families.span_extraction import SpanExtraction
+from ftcore.families.span_extraction.model import SpanExtraction
+from ftcore.families.span_extraction.spec import SpanExtractionSpec
 from ftcore.spec.sections import Source
-from ftcore.spec.span_extraction import SpanExtractionSpec
 
 CONTEXT = "Anna lives in Bergen. Carl lives in Oslo."
 

@@ -20,7 +20,7 @@ from bundles import tiny_tokenizer
 from generation_models import DECODERS, POSITIONS, VOCABULARY, open_graphs
 
 from ftcore.families.encoder_graph import encoder_graph
-from ftcore.families.torch_sequences import positions
+from ftcore.families.text_generation.torch_sequences import positions
 from ftcore_export.onnx_graph import export_graph
 from ftcore_export.quantize import quantize_int8
 from ftcore_runtime.encoding import EncoderConfig, TextEncoder

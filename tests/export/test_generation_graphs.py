@@ -13,7 +13,7 @@ import pytest
 import torch
 from generation_models import DECODERS, ENCODER_DECODERS, VOCABULARY, open_graphs
 
-from ftcore.families.torch_sequences import TorchDecoder, TorchEncoderDecoder
+from ftcore.families.text_generation.torch_sequences import TorchDecoder, TorchEncoderDecoder
 from ftcore_export.quantize import quantize_int8
 from ftcore_export.weights_only import quantize_weights
 from ftcore_runtime.generation.search import write

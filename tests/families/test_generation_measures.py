@@ -7,7 +7,7 @@ import pytest
 from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics import BLEU, CHRF
 
-from ftcore.families.generation_measures import Target, TextMeasures, units
+from ftcore.families.text_generation.metrics import Target, TextMeasures, units
 from ftcore_runtime.answers import TextAnswer
 
 REFERENCES = ["the cat sat on the mat", "a dog barked at me today", "rain is falling", "保存文件"]

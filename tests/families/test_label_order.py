@@ -9,7 +9,7 @@ import torch
 import transformers
 
 from ftcore.errors import ModelError
-from ftcore.families.label_order import PROBLEM_TYPES, in_order, teacher_order
+from ftcore.families.sequence_classification.label_order import PROBLEM_TYPES, in_order, teacher_order
 
 
 def config(labels: list[str], problem: str | None = None) -> Any:

@@ -9,8 +9,8 @@ import torch
 from torch.nn import functional as F
 
 from ftcore.families import losses
-from ftcore.families.sequence_classification import SequenceClassification
-from ftcore.spec.sequence_classification import SequenceClassificationSpec
+from ftcore.families.sequence_classification.model import SequenceClassification
+from ftcore.families.sequence_classification.spec import SequenceClassificationSpec
 
 LOGITS = torch.tensor([[2.0, -1.0, 0.5], [0.1, 0.2, 0.3], [-3.0, 4.0, 0.0], [1.0, 1.0, 1.0]])
 TARGET = torch.tensor([0, 2, 0, 1])

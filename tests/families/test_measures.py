@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from ftcore.families.measures import MultiLabelMeasures, RegressionMeasures, SingleLabelMeasures
+from ftcore.families.sequence_classification.metrics import (
+    MultiLabelMeasures,
+    RegressionMeasures,
+    SingleLabelMeasures,
+)
 
 LABELS = ["a", "b", "c", "d"]
 

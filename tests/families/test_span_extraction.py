@@ -14,9 +14,9 @@ from span_tokenizers import KINDS, TEXTS, make_model_folder
 from ftcore.data.features import FeatureStore
 from ftcore.errors import ModelError
 from ftcore.evaluation.predict import predict
-from ftcore.families.span_extraction import SpanExtraction
+from ftcore.families.span_extraction.model import SpanExtraction
+from ftcore.families.span_extraction.spec import SpanExtractionSpec
 from ftcore.modeling.base_model import open_base, open_encoder
-from ftcore.spec.span_extraction import SpanExtractionSpec
 from ftcore_export.onnx_graph import export_graph
 from ftcore_runtime.decoders.span_extraction import SpanExtractionDecoder
 from ftcore_runtime.encoding import EncoderConfig, TextEncoder

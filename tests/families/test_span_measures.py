@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ftcore.families.span_measures import SpanMeasures, character_tokens, english_tokens, exact_and_f1
+from ftcore.families.span_extraction.metrics import (
+    SpanMeasures,
+    character_tokens,
+    english_tokens,
+    exact_and_f1,
+)
 from ftcore_runtime.answers import SpanAnswer
 
 

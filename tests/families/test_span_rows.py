@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ftcore.families.base import REMARK, RowDropped, RowError
-from ftcore.families.span_rows import parse_row
-from ftcore.spec.span_extraction import SpanExtractionColumns
+from ftcore.families.span_extraction.answers import parse_row
+from ftcore.families.span_extraction.spec import SpanExtractionColumns
 
 CONTEXT = "The 😀 cat sat. 那只猫 sat on the é mat."
 

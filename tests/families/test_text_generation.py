@@ -12,9 +12,9 @@ import torch
 from generation_models import tiny_writer
 
 from ftcore.data.features import FeatureStore
-from ftcore.families.text_generation import TextGeneration
-from ftcore.families.torch_sequences import positions
-from ftcore.spec.text_generation import TextGenerationSpec
+from ftcore.families.text_generation.model import TextGeneration
+from ftcore.families.text_generation.spec import TextGenerationSpec
+from ftcore.families.text_generation.torch_sequences import positions
 from ftcore.training.objective import Objective
 from ftcore_runtime.generation.settings import TextFrame
 
@@ -105,7 +105,7 @@ def test_the_loss_is_the_mean_over_real_tokens_of_cross_entropy(tmp_path: Path) 
 
 
 def test_a_decoder_learns_answers_and_reads_prompts_alone() -> None:
-    from ftcore.families.text_generation import _prompts
+    from ftcore.families.text_generation.model import _prompts
 
     ids = np.array([[1, 1, 5, 6, 7, 8], [5, 6, 7, 8, 9, 2]])
     labels = np.array([[-100, -100, -100, -100, 7, 8], [-100, -100, -100, 8, 9, 2]])

@@ -9,7 +9,7 @@ import pytest
 import torch
 from generation_models import DECODERS, VOCABULARY, tiny_writer
 
-from ftcore.families.torch_sequences import TorchDecoder, TorchEncoderDecoder
+from ftcore.families.text_generation.torch_sequences import TorchDecoder, TorchEncoderDecoder
 from ftcore_runtime.generation.search import stream_greedy, write
 from ftcore_runtime.generation.settings import GenerationSettings, Sampling
 

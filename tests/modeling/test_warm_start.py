@@ -11,9 +11,9 @@ import torch
 from models import save_tiny_bert
 
 from ftcore.errors import ModelError
-from ftcore.families.text_generation import TextGeneration
+from ftcore.families.text_generation.model import TextGeneration
+from ftcore.families.text_generation.spec import TextGenerationSpec
 from ftcore.modeling.base_model import read_config
-from ftcore.spec.text_generation import TextGenerationSpec
 
 
 def family(base: str, decoder: str, **model: object) -> TextGeneration:

@@ -16,9 +16,9 @@ from tokenizers import Tokenizer
 
 from ftcore.cli import main
 from ftcore.errors import ModelError
-from ftcore.families.text_generation import TextGeneration
+from ftcore.families.text_generation.model import TextGeneration
+from ftcore.families.text_generation.spec import TextGenerationSpec
 from ftcore.modeling.base_model import save_tokenizer
-from ftcore.spec.text_generation import TextGenerationSpec
 from ftcore_runtime import Pipeline
 
 SIZES = {"vocabulary": {"joint": False, "size": 400, "min_frequency": 2}}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from ftcore.spec.sequence_classification import SequenceClassificationSpec
+from ftcore.families.sequence_classification.spec import SequenceClassificationSpec
 
 
 def spec_of(

@@ -22,7 +22,7 @@ PHASES = {
     "reading data": ("ftcore.data.load", "stage"),
     "splitting": ("ftcore.data.load", "hold_out"),
     "tokenising": ("ftcore.data.features", "_write"),
-    "building the model": ("ftcore.families.sequence_classification", "load_weights"),
+    "building the model": ("ftcore.families.sequence_classification.model", "load_weights"),
     "rehearsing": ("ftcore.runs.steps", "_rehearse"),
     "saving": ("ftcore.training.checkpoint", "save_model"),
     "keeping the model": ("ftcore.runs.workspace", "save_tokenizer"),

@@ -15,7 +15,7 @@ import numpy as np
 
 from ftcore.errors import UserError
 from ftcore.families.base import Scores
-from ftcore.spec.text_generation import Measure
+from ftcore.families.text_generation.spec import Measure
 from ftcore_runtime.answers import TextAnswer
 
 _NGRAM = 2  # of copied and novel n-grams

@@ -7,8 +7,8 @@ from typing import Any
 import transformers
 
 from ftcore.errors import ModelError
+from ftcore.families.text_generation.spec import TextGenerationSpec
 from ftcore.modeling.base_model import BaseModel, open_tokenizer, readable_length
-from ftcore.spec.text_generation import TextGenerationSpec
 from ftcore_runtime.encoding import TARGET_TOKENIZER, EncoderConfig, TextEncoder
 from ftcore_runtime.generation.settings import TextFrame
 

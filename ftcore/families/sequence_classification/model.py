@@ -16,10 +16,14 @@ from torch.nn import functional as F
 from ftcore.families import losses
 from ftcore.families.base import Batch, Family, Features, RowError, Scorer, Scores, Stored, length_plan
 from ftcore.families.encoder_graph import encoder_graph
-from ftcore.families.label_order import PROBLEM_TYPES, in_order, teacher_order
-from ftcore.families.measures import MultiLabelMeasures, RegressionMeasures, SingleLabelMeasures
+from ftcore.families.sequence_classification.label_order import PROBLEM_TYPES, in_order, teacher_order
+from ftcore.families.sequence_classification.metrics import (
+    MultiLabelMeasures,
+    RegressionMeasures,
+    SingleLabelMeasures,
+)
+from ftcore.families.sequence_classification.spec import SequenceClassificationSpec
 from ftcore.modeling.base_model import BaseModel, load_weights, with_dropout
-from ftcore.spec.sequence_classification import SequenceClassificationSpec
 from ftcore_export.graph import Graph
 from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.encoding import TextEncoder

@@ -24,17 +24,17 @@ from ftcore.families.base import (
     Stored,
     length_plan,
 )
-from ftcore.families.generation_graphs import decoder_graphs, encoder_decoder_graphs
-from ftcore.families.generation_measures import Target, TextMeasures, require_packages
-from ftcore.families.generation_parity import token_by_token
-from ftcore.families.generation_samples import samples_of
 from ftcore.families.losses import symmetric_kl
-from ftcore.families.torch_sequences import TorchDecoder, TorchEncoderDecoder, positions
+from ftcore.families.text_generation.from_scratch import make_base
+from ftcore.families.text_generation.graphs import decoder_graphs, encoder_decoder_graphs
+from ftcore.families.text_generation.metrics import Target, TextMeasures, require_packages
+from ftcore.families.text_generation.parity import token_by_token
+from ftcore.families.text_generation.samples import samples_of
+from ftcore.families.text_generation.spec import TextGenerationSpec
+from ftcore.families.text_generation.tokenizer import open_text
+from ftcore.families.text_generation.torch_sequences import TorchDecoder, TorchEncoderDecoder, positions
+from ftcore.families.text_generation.warm_start import warm_start
 from ftcore.modeling.base_model import BaseModel, load_weights, open_base, with_dropout
-from ftcore.modeling.from_scratch import make_base
-from ftcore.modeling.sequence_text import open_text
-from ftcore.modeling.warm_start import warm_start
-from ftcore.spec.text_generation import TextGenerationSpec
 from ftcore_export.graph import Graph
 from ftcore_runtime.answers import TextAnswer
 from ftcore_runtime.decoders.text_generation import TextGenerationDecoder

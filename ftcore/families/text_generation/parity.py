@@ -18,7 +18,7 @@ from ftcore_runtime.generation.writer import Writer
 from ftcore_runtime.pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from ftcore.families.text_generation import TextGeneration
+    from ftcore.families.text_generation.model import TextGeneration
 
 _ROWS = 8  # of which logits over the whole vocabulary are held at a time
 

@@ -15,10 +15,10 @@ from torch.nn import functional as F
 from ftcore.errors import ModelError
 from ftcore.families.base import Batch, Family, Features, Scorer, Scores, Stored, length_plan
 from ftcore.families.encoder_graph import encoder_graph
-from ftcore.families.span_measures import SpanMeasures
-from ftcore.families.span_rows import parse_row
+from ftcore.families.span_extraction.answers import parse_row
+from ftcore.families.span_extraction.metrics import SpanMeasures
+from ftcore.families.span_extraction.spec import SpanExtractionSpec
 from ftcore.modeling.base_model import BaseModel, load_weights, with_dropout
-from ftcore.spec.span_extraction import SpanExtractionSpec
 from ftcore_export.graph import Graph
 from ftcore_runtime.answers import SpanAnswer
 from ftcore_runtime.decoders.span_extraction import Places, SpanExtractionDecoder

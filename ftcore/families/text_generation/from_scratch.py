@@ -12,9 +12,9 @@ import transformers
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from ftcore.errors import ModelError
+from ftcore.families.text_generation.spec import TextGenerationModel
 from ftcore.locate import locate
 from ftcore.modeling.base_model import BaseModel, read_config
-from ftcore.spec.text_generation import TextGenerationModel
 from ftcore_runtime.encoding import TARGET_TOKENIZER
 
 _SPECIAL = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}

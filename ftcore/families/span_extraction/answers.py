@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ftcore.families.base import REMARK, RowDropped, RowError
-from ftcore.spec.span_extraction import SpanExtractionColumns
+from ftcore.families.span_extraction.spec import SpanExtractionColumns
 
 Misplaced = Literal["repair", "drop", "error"]
 _SHOWN = 60  # characters of a text in a message
