@@ -13,6 +13,9 @@ from types import FrameType
 
 from ftcore.errors import ExitCode, Interrupted
 
+#: What Python does with a signal that nobody listens for.
+_DEFAULT = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+
 
 class StopRequest:
     """Whether somebody asked to stop, how, and whether that waits for a good moment."""
@@ -60,19 +63,35 @@ class StopRequest:
 
 @contextmanager
 def listen() -> Iterator[StopRequest]:
-    """Turn the first SIGINT or SIGTERM into a request; a second one acts as if nobody listened."""
+    """Turn the first SIGINT or SIGTERM into a request; a second one acts as if nobody listened.
+
+    That is what Python does by itself (`KeyboardInterrupt`, or the end of the process) also where the signal was
+    ignored before: a shell without job control starts `command &` with SIGINT ignored, and a run that somebody
+    stops twice must not go on for that.
+    """
     request = StopRequest()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in _DEFAULT}
+    # None stands for a handler of C code, which Python can neither call nor put back.
+    unheard = {
+        n: _DEFAULT[n] if handler in (signal.SIG_IGN, None) else handler for n, handler in before.items()
+    }
 
     def note(number: int, frame: FrameType | None) -> None:
-        for other, handler in before.items():
-            signal.signal(other, handler)
-        request.ask(ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED)
+        if request.exit_code is not None:
+            signal.signal(number, unheard[number])
+            signal.raise_signal(number)
+            return
+        # First of all, so that a signal that comes within this function is the second one. Only this signal's
+        # handler may change: the other one may have come as well, and Python would have nobody to hand it to.
+        request.exit_code = ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED
+        if unheard[number] == signal.SIG_DFL:
+            signal.signal(number, signal.SIG_DFL)  # ends the process even while the main thread is in C code
+        request.ask(request.exit_code)
 
-    for number in before:
-        signal.signal(number, note)
     try:
+        for number in before:
+            signal.signal(number, note)
         yield request
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, _DEFAULT[number] if handler is None else handler)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -143,16 +145,62 @@ def test_within_a_deferred_block_a_part_may_be_broken_off() -> None:
     assert reached == ["noted"]
 
 
-def test_the_second_signal_acts_as_if_nobody_listened() -> None:
+@pytest.mark.parametrize("before", [signal.default_int_handler, signal.SIG_IGN], ids=["heard", "ignored"])
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_the_second_signal_acts_as_if_nobody_listened(first: int, before: Any) -> None:
+    """`ignored` is how a shell without job control starts `make test &`."""
+
     def block() -> None:
         with listen() as stop, stop.deferred():
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), first)
             while stop.exit_code is None:  # two at once would be one
                 time.sleep(0.001)
             os.kill(os.getpid(), signal.SIGINT)
-            for _ in range(5000):  # another thread may be the one that the system hands it to
+            while True:  # another thread may be the one that the system hands it to
                 time.sleep(0.001)
 
-    with pytest.raises(KeyboardInterrupt) as raised:
-        block()
+    own = signal.signal(signal.SIGINT, before)
+    try:
+        with pytest.raises(KeyboardInterrupt) as raised:
+            block()
+        assert signal.getsignal(signal.SIGINT) is before
+    finally:
+        signal.signal(signal.SIGINT, own)
     assert not isinstance(raised.value, Interrupted)
+
+
+def test_a_second_signal_that_comes_while_the_first_is_noted_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ask = StopRequest.ask
+
+    def signalled(self: StopRequest, exit_code: ExitCode) -> None:
+        monkeypatch.setattr(StopRequest, "ask", ask)
+        signal.raise_signal(signal.SIGINT)
+        ask(self, exit_code)
+
+    monkeypatch.setattr(StopRequest, "ask", signalled)
+    with pytest.raises(KeyboardInterrupt) as raised, listen() as stop, stop.deferred():
+        signal.raise_signal(signal.SIGINT)
+    assert not isinstance(raised.value, Interrupted)
+
+
+@pytest.mark.parametrize("sent", ["SIGTERM SIGTERM", "SIGINT SIGTERM", "both at once"])
+def test_a_second_sigterm_ends_the_process_at_once_and_says_nothing(sent: str) -> None:
+    one_by_one = "for name in sent.split(): signal.raise_signal(getattr(signal, name))"
+    at_once = """
+        both = {signal.SIGINT, signal.SIGTERM}
+        signal.pthread_sigmask(signal.SIG_BLOCK, both)
+        for number in both:
+            os.kill(os.getpid(), number)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, both)"""
+    script = f"""
+import os, signal
+from ftcore.training.stopping import listen
+sent = {sent!r}
+with listen() as stop, stop.deferred():
+    if True:
+        {at_once if sent == "both at once" else one_by_one}
+print("went on")"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGTERM, "", "")
