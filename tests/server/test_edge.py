@@ -43,8 +43,8 @@ def server(tiny_bundle: Path) -> Iterator[Running]:
 
 
 def spoken(server: Running, *pieces: bytes, pause: float = 0.0) -> bytes:
-    """What the server says to raw bytes until it closes, or for two seconds."""
-    with socket.create_connection(("127.0.0.1", server.server.port), timeout=2) as line:
+    """What the server says to raw bytes until it closes the connection, which it has to."""
+    with socket.create_connection(("127.0.0.1", server.server.port), timeout=30) as line:
         heard = b""
         try:
             for piece in pieces:
@@ -55,7 +55,7 @@ def spoken(server: Running, *pieces: bytes, pause: float = 0.0) -> bytes:
         try:
             while part := line.recv(65536):
                 heard += part
-        except (TimeoutError, ConnectionResetError):
+        except ConnectionResetError:
             pass
         return heard
 
@@ -120,9 +120,7 @@ def test_a_slow_head_is_cut_off(server: Running) -> None:
 
 def test_a_slow_body_is_cut_off(server: Running) -> None:
     head = b"POST " + PREDICT.encode() + b" HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n"
-    began = time.monotonic()
     assert spoken(server, head, *[b" "] * 12, pause=0.05).startswith(b"HTTP/1.1 408")
-    assert time.monotonic() - began < 1.8, "and the connection is closed"
 
 
 @pytest.mark.parametrize("tail", [b"", b"\r\n\r\n"], ids=["unfinished", "finished"])
@@ -137,7 +135,8 @@ def test_what_is_no_http_is_refused(server: Running) -> None:
 
 def test_requests_one_after_another_on_one_connection(server: Running) -> None:
     one = b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n"
-    assert spoken(server, one + one, one).count(b"HTTP/1.1 200") == 3
+    last = b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+    assert spoken(server, one + one, last).count(b"HTTP/1.1 200") == 3
 
 
 def test_correlation_ids(server: Running) -> None:

@@ -219,9 +219,9 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_text_costs_little(name: str) -> None:
-    start = time.perf_counter()
+    start = time.thread_time()
     result = outcome(lambda: load_text(HOSTILE[name], "spec.yaml"))
-    assert time.perf_counter() - start < 10
+    assert time.thread_time() - start < 10
     assert len(str(result)) < 10_000 or name == "one huge text"
 
 
