@@ -99,6 +99,11 @@ class RunFolder:
         return self.path / "export.json"
 
     @property
+    def report_file(self) -> Path:
+        """report.html: the run for people, in one file."""
+        return self.path / "report.html"
+
+    @property
     def bundle(self) -> Path:
         """What is deployed."""
         return self.path / "bundle"

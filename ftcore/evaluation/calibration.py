@@ -1,0 +1,56 @@
+"""Whether scores mean what they say: reliability, expected calibration error, and risk against coverage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Rows of like score.
+
+    Args:
+        score: their mean score, 0 to 1.
+        accuracy: the share of them that is right.
+    """
+
+    rows: int
+    score: float
+    accuracy: float
+
+
+def reliability(scores: Array, right: Array, bins: int = 10) -> list[Bin]:
+    """Bins of equal mass (Nguyen and O'Connor 2015), from the lowest scores to the highest.
+
+    Args:
+        scores: float [rows], of each answer, 0 to 1.
+        right: bool [rows], whether it is right.
+        bins: fewer where there are fewer rows.
+    """
+    parts = np.array_split(np.argsort(scores, kind="stable"), min(bins, len(scores)) or 1)
+    return [
+        Bin(len(part), float(scores[part].mean()), float(right[part].mean())) for part in parts if len(part)
+    ]
+
+
+def calibration_error(scores: Array, right: Array, bins: int = 10) -> float:
+    """Expected calibration error over bins of equal mass: the mean distance of score and accuracy, by rows."""
+    found = reliability(scores, right, bins)
+    total = sum(one.rows for one in found)
+    return sum(one.rows * abs(one.score - one.accuracy) for one in found) / max(1, total)
+
+
+def risk_coverage(scores: Array, right: Array) -> tuple[Array, Array]:
+    """Share of rows answered, and share of those that is wrong, where the least certain are left out first.
+
+    Returns:
+        coverage, risk: float [rows] each, from the most certain row alone to all rows.
+    """
+    order = np.argsort(-scores, kind="stable")
+    answered = np.arange(1, len(order) + 1)
+    return answered / max(1, len(order)), np.cumsum(~right[order].astype(bool)) / answered

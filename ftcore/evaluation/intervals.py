@@ -1,0 +1,129 @@
+"""Confidence intervals: Wilson's for proportions, the BCa bootstrap for every other metric.
+
+They speak of other rows from the same source, not of other trainings: the rows are what is drawn.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ftcore.families.base import Scorer
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+#: Units from which the percentile bootstrap is used: BCa measures once more without each unit in turn, and its
+#: correction, which shrinks with the number of units, is below the noise of the resamples by then.
+_MANY = 2_000
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Bounds of a metric at the confidence that was asked for."""
+
+    low: float
+    high: float
+
+
+def proportion(hits: int, rows: int, confidence: float) -> Interval:
+    """Wilson's score interval (1927) of a share of rows.
+
+    Unlike the bootstrap it is right for few rows, and for a share of 0 or 1, whose interval is not a point.
+
+    Args:
+        hits: rows that count, of `rows` (1 or more).
+    """
+    from scipy.stats import binomtest
+
+    found = binomtest(hits, rows).proportion_ci(confidence, method="wilson")
+    return Interval(float(found.low), float(found.high))
+
+
+def bootstrap(
+    scorer: Scorer,
+    rows: int,
+    resamples: int,
+    confidence: float,
+    *,
+    strata: Array | None = None,
+    clusters: Array | None = None,
+    seed: int = 0,
+) -> dict[str, Interval | None]:
+    """Interval of each metric of `scorer` by the BCa bootstrap (Efron 1987), or by percentiles where units are many.
+
+    Args:
+        scorer: the metrics of the rows at some indices (int64, with repetition).
+        strata: int64 [rows]; rows are drawn within their stratum, so that no resample lacks a rare class.
+        clusters: int64 [rows]; rows of a cluster depend on each other and are drawn together. Not with `strata`.
+        seed: of the resamples.
+
+    Returns:
+        metric -> interval; None where there is none, since every resample gives the same value or some give none.
+        Empty where `resamples` or `rows` is 0.
+    """
+    if not resamples or not rows:
+        return {}
+    names = list(scorer(np.arange(rows)))
+    members = _members(rows, clusters)
+    samples = _samples(members, strata)
+    always = np.concatenate([sample for sample in samples if len(sample) < 2] or [np.empty(0, np.int64)])
+    drawn = [sample for sample in samples if len(sample) >= 2]
+    if not drawn:
+        return dict.fromkeys(names)
+
+    def statistic(*units: Array, axis: int) -> Array:
+        """[metrics, ...] of units [..., n] a stratum, which broadcast against each other but for the last axis."""
+        shape = np.broadcast_shapes(*(sample.shape[:-1] for sample in units))
+        whole = [np.broadcast_to(sample, (*shape, sample.shape[-1])) for sample in units]
+        flat = np.concatenate(whole, axis=-1).reshape(-1, sum(sample.shape[-1] for sample in units))
+        values = [list(scorer(_rows(members, np.concatenate((row, always)))).values()) for row in flat]
+        return np.asarray(values, dtype=float).T.reshape(len(names), *shape)
+
+    from scipy import stats
+
+    method = "BCa" if len(members) <= _MANY else "percentile"
+    with warnings.catch_warnings():  # a metric that never varies: said by None
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+        warnings.simplefilter("ignore", RuntimeWarning)
+        found = stats.bootstrap(
+            drawn,
+            statistic,
+            n_resamples=resamples,
+            confidence_level=confidence,
+            method=method,
+            vectorized=True,
+            batch=max(1, 2_000_000 // rows),
+            axis=-1,
+            rng=np.random.default_rng(seed),
+        )
+    bounds = zip(names, found.confidence_interval.low, found.confidence_interval.high, strict=True)
+    return {name: _interval(float(low), float(high)) for name, low, high in bounds}
+
+
+def _members(rows: int, clusters: Array | None) -> list[Array] | Array:
+    """The rows of each unit that is drawn: int64 [rows] of each cluster, or each row alone."""
+    if clusters is None:
+        return np.arange(rows)
+    order = np.argsort(clusters, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(clusters[order])) + 1)
+
+
+def _samples(members: Sequence[Array] | Array, strata: Array | None) -> list[Array]:
+    units = np.arange(len(members))
+    if strata is None:
+        return [units]
+    return [units[strata == stratum] for stratum in np.unique(strata)]
+
+
+def _rows(members: Sequence[Array] | Array, units: Array) -> Array:
+    if isinstance(members, np.ndarray):
+        return units
+    return np.concatenate([members[unit] for unit in units])
+
+
+def _interval(low: float, high: float) -> Interval | None:
+    return Interval(low, high) if np.isfinite([low, high]).all() and low < high else None

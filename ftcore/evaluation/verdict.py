@@ -1,0 +1,73 @@
+"""One sentence on what a model is worth: against its baselines, and whether it answers anything at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Outcome = Literal["better", "unclear", "worse"]
+
+#: Rows below which a figure is uncertain whatever its interval says, in all and in each class.
+FEW_ROWS, FEW_IN_CLASS = 100, 10
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What a model gains over a baseline on the same rows, in the metric's own unit, positive where it is better.
+
+    Args:
+        value: the paired difference.
+        low, high: its interval; None where it has none.
+    """
+
+    baseline: str
+    value: float
+    low: float | None
+    high: float | None
+
+    @property
+    def outcome(self) -> Outcome:
+        """Whether the interval leaves a doubt."""
+        if self.low is None or self.high is None:
+            return "unclear"
+        if self.low > 0:
+            return "better"
+        return "worse" if self.high < 0 else "unclear"
+
+    def sentence(self, metric: str, point: float) -> str:
+        """In words: "better than TF-IDF by 6.1 points of accuracy [4.0, 8.3]"."""
+        if self.low is None or self.high is None:
+            return f"not clearly better than {self.baseline}: too few rows for an interval of {metric}"
+        value, low, high = (figure / point for figure in (self.value, self.low, self.high))
+        figures = f"{abs(value):.1f} points of {metric}"
+        if self.outcome == "better":
+            return f"better than {self.baseline} by {figures} [{low:.1f}, {high:.1f}]"
+        if self.outcome == "worse":
+            return f"worse than {self.baseline} by {figures} [{-high:.1f}, {-low:.1f}]"
+        return f"not clearly better than {self.baseline}: {value:+.1f} points of {metric} [{low:.1f}, {high:.1f}]"
+
+
+def verdict(gains: list[Gain], metric: str, point: float) -> str:
+    """The sentence on the baseline that is hardest to beat: the one with the smallest gain."""
+    return min(gains, key=lambda gain: gain.value).sentence(metric, point)
+
+
+def warnings_of(rows: int, support: Mapping[str, int]) -> list[str]:
+    """What makes the figures of a split uncertain: few rows, or classes with few of them.
+
+    Args:
+        support: rows of each class.
+    """
+    found = []
+    if rows < FEW_ROWS:
+        found.append(
+            f"{rows} rows are few: the intervals are wide, and say nothing of inputs unlike these;"
+            f" measure on {FEW_ROWS} rows or more"
+        )
+    rare = sorted((count, label) for label, count in support.items() if count < FEW_IN_CLASS)
+    if rare:
+        shown = ", ".join(f"`{label}` ({count})" for count, label in rare[:5])
+        more = f" and {len(rare) - 5} more" if len(rare) > 5 else ""
+        found.append(f"fewer than {FEW_IN_CLASS} rows to measure {shown}{more}: their figures are uncertain")
+    return found

@@ -1,0 +1,1 @@
+"""What a run was worth, as one HTML file that opens anywhere."""

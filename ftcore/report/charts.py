@@ -1,0 +1,118 @@
+"""Charts as inline SVG, drawn by matplotlib: no script, no font file, colours that follow the page's theme."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ftcore.evaluation.calibration import reliability, risk_coverage
+from ftcore.report.content import Curve
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_INK = "#0a0b0c"  # becomes the page's own colour of text
+_LINES = ("#3b7dd8", "#d9732a", "#2f9e6e")
+_MOST_LABELS = 24  # of a confusion matrix that can be read
+
+
+def curves(name: str, found: Sequence[Curve]) -> str:
+    """Lines over the steps of the training; empty where there is nothing to draw."""
+    drawn = [curve for curve in found if curve.steps]
+    if not drawn:
+        return ""
+    figure, axes = _axes("step", name)
+    for curve, colour in zip(drawn, _LINES, strict=False):
+        marker = "o" if len(curve.steps) < 30 else ""
+        axes.plot(curve.steps, curve.values, color=colour, label=curve.name, marker=marker, markersize=3)
+    axes.legend(frameon=False, labelcolor=_INK)
+    return _svg(figure, f"{name} over the steps of the training")
+
+
+def confusion(labels: Sequence[str], counts: Array) -> str:
+    """A confusion matrix, references down and answers across; empty where it has too many labels to be read."""
+    if len(labels) > _MOST_LABELS:
+        return ""
+    side = 2.4 + 0.36 * len(labels)
+    figure, axes = _axes("answer", "reference", (side + 0.6, side))
+    rows = counts.sum(axis=1, keepdims=True)
+    share = np.divide(counts, rows, out=np.zeros(counts.shape), where=rows > 0)
+    axes.pcolormesh(share, cmap="Blues", vmin=0, vmax=1)  # in vectors; imshow would embed a picture
+    axes.invert_yaxis()
+    axes.set_aspect("equal")
+    names = [_short(label) for label in labels]
+    middles = np.arange(len(labels)) + 0.5
+    axes.set_xticks(middles, names, rotation=60, ha="right")
+    axes.set_yticks(middles, names)
+    for row, column in zip(*np.nonzero(counts), strict=True):
+        shade = "white" if share[row, column] > 0.5 else "#102030"
+        text = str(int(counts[row, column]))
+        axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", color=shade, fontsize=8)
+    return _svg(figure, "confusion matrix")
+
+
+def reliability_diagram(scores: Array, right: Array) -> str:
+    """Accuracy against score in ten bins of as many rows each; on the diagonal, scores mean what they say."""
+    bins = reliability(scores, right)
+    figure, axes = _axes("score", "share that is right")
+    axes.plot([0, 1], [0, 1], color=_INK, linewidth=0.8, linestyle=":")
+    axes.plot([b.score for b in bins], [b.accuracy for b in bins], color=_LINES[0], marker="o", markersize=4)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1.02)
+    return _svg(figure, "reliability diagram")
+
+
+def risk_coverage_curve(scores: Array, right: Array) -> str:
+    """Share of wrong answers against the share of rows that are answered."""
+    coverage, risk = risk_coverage(scores, right)
+    shown = np.unique(np.linspace(0, len(coverage) - 1, 200).astype(int))
+    figure, axes = _axes("share of rows answered", "share of these that is wrong")
+    axes.plot(coverage[shown], risk[shown], color=_LINES[1])
+    axes.set_xlim(0, 1.02)
+    axes.set_ylim(bottom=0)
+    return _svg(figure, "risk against coverage")
+
+
+def _axes(across: str, up: str, size: tuple[float, float] = (4.6, 3.2)) -> tuple[Figure, Axes]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    figure.patch.set_alpha(0)
+    axes = figure.add_subplot()
+    axes.patch.set_alpha(0)
+    axes.set_xlabel(across, color=_INK)
+    axes.set_ylabel(up, color=_INK)
+    axes.tick_params(colors=_INK, labelsize=8)
+    for side, spine in axes.spines.items():
+        spine.set_color(_INK)
+        spine.set_visible(side in ("left", "bottom"))
+    return figure, axes
+
+
+def _svg(figure: Figure, title: str) -> str:
+    """The figure as an SVG element that fits into a page: its title escaped, its ids its own."""
+    from html import escape
+
+    import matplotlib as mpl
+
+    made = io.StringIO()
+    # Text stays text, in the page's font, and `$` in a label is no formula.
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": title, "text.parse_math": False}):
+        figure.savefig(made, format="svg", metadata={"Date": None, "Creator": None})
+    whole = made.getvalue()
+    text = re.sub(r"<metadata>.*?</metadata>", "", whole[whole.index("<svg") :], flags=re.DOTALL)
+    prefix = re.sub(r"\W", "", title)
+    text = re.sub(r'\b(id="|url\(#|xlink:href="#)', rf"\1{prefix}-", text)
+    name = escape(title, quote=True)
+    return text.replace(_INK, "currentColor").replace("<svg ", f'<svg role="img" aria-label="{name}" ', 1)
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= 18 else label[:17] + "…"

@@ -1,0 +1,150 @@
+"""What a run left behind, read for the report: figures, curves, rows, export, provenance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ftcore.events import read_events
+from ftcore.files import read_json
+from ftcore.runs.folder import RunFolder
+
+_MOST_ROWS = 200_000  # predictions that are read for charts and the worst rows
+_WORST = 10
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured row.
+
+    Args:
+        where: its file and row, where the run kept it.
+        text: the input, fields joined by a line break.
+        score: of the answer, 0 to 1; None where answers have none.
+    """
+
+    where: str
+    text: str
+    reference: str
+    answer: str
+    score: float | None
+    right: bool
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A figure at some steps of the training."""
+
+    name: str
+    steps: Sequence[int]
+    values: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Content:
+    """A finished run.
+
+    Args:
+        record: run.json.
+        spec: the spec as written.
+        metrics: metrics.json.
+        losses, metric: curves of the training loss and of the monitored metric on validation.
+        rows: of the test split, in order.
+        export: export.json; None where nothing was exported.
+        warnings: what the run warned of.
+    """
+
+    path: Path
+    record: Mapping[str, Any]
+    spec: str
+    metrics: Mapping[str, Any]
+    losses: Sequence[Curve]
+    metric: Sequence[Curve]
+    rows: Sequence[Row]
+    export: Mapping[str, Any] | None
+    warnings: Sequence[str]
+
+    @property
+    def test(self) -> Mapping[str, Any]:
+        """What was measured on the test split."""
+        found: Mapping[str, Any] = self.metrics["splits"]["test"]
+        return found
+
+    @property
+    def worst(self) -> list[Row]:
+        """Wrong answers, those that the model was most certain of first."""
+        wrong = [row for row in self.rows if not row.right]
+        return sorted(wrong, key=lambda row: -(row.score or 0.0))[:_WORST]
+
+    def scores(self) -> tuple[Array, Array] | None:
+        """Scores (float [rows]) and whether each answer is right (bool [rows]); None where answers have no score."""
+        scored = [(row.score, row.right) for row in self.rows if row.score is not None]
+        if not scored:
+            return None
+        scores, right = zip(*scored, strict=True)
+        return np.asarray(scores, dtype=float), np.asarray(right, dtype=bool)
+
+
+def read_run(folder: RunFolder, metric: str) -> Content:
+    """Read a run that has been evaluated.
+
+    Args:
+        metric: the monitored one.
+    """
+    events = read_events(folder.events_file)
+    steps = [event for event in events if event["event"] == "step"]
+    evaluated = [event for event in events if event["event"] == "evaluated"]
+    return Content(
+        path=folder.path,
+        record=folder.record(),
+        spec=(folder.path / "spec.yaml").read_text(encoding="utf-8"),
+        metrics=read_json(folder.metrics_file),
+        losses=[
+            Curve("training loss", [event["step"] for event in steps], [event["loss"] for event in steps]),
+            _curve("validation loss", evaluated, "loss"),
+        ],
+        metric=[_curve(metric, evaluated, metric)],
+        rows=list(islice(_rows(folder.predictions("test")), _MOST_ROWS)),
+        export=read_json(folder.export_file) if folder.export_file.exists() else None,
+        warnings=list(dict.fromkeys(event["message"] for event in events if event["event"] == "warning")),
+    )
+
+
+def _curve(name: str, evaluated: Sequence[Mapping[str, Any]], metric: str) -> Curve:
+    points = [(event["step"], event["metrics"][metric]) for event in evaluated if metric in event["metrics"]]
+    return Curve(name, [step for step, _ in points], [value for _, value in points])
+
+
+def _rows(path: Path) -> Iterator[Row]:
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            yield _row(json.loads(line))
+
+
+def _row(line: Mapping[str, Any]) -> Row:
+    answer, given = line["answer"], line["input"]
+    said = next((answer[name] for name in ("label", "labels", "value", "text") if name in answer), answer)
+    return Row(
+        where=line.get("row", ""),
+        text=given if isinstance(given, str) else "\n".join(map(str, given)),
+        reference=_shown(line["reference"]),
+        answer=_shown(said),
+        score=line.get("confidence"),
+        right=line.get("correct", True),
+    )
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401 (a reference or an answer, as JSON)
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "(none)"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,105 @@
+"""Writes `report.html`: one file without scripts or requests, in which every text of a user is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from ftcore.files import write_atomic
+from ftcore.report import charts
+from ftcore.report.content import Content, read_run
+from ftcore.runs.folder import RunFolder
+
+_MOST_CLASSES = 40
+_NO_VERDICT = {"outcome": "unclear", "text": "There is no baseline to compare with."}
+
+
+def write_report(folder: RunFolder, metric: str) -> None:
+    """Write the report of a run that has been evaluated into its folder.
+
+    Args:
+        metric: the monitored one, which leads.
+    """
+    write_atomic(folder.report_file, render(read_run(folder, metric), metric).encode())
+
+
+def render(content: Content, metric: str) -> str:
+    """The report as HTML."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    source = (resources.files("ftcore.report") / "page.html.j2").read_text(encoding="utf-8")
+    test = {"warnings": [], "samples": [], **content.test}
+    columns = _columns(test)
+    classes = sorted(test.get("classes", []), key=lambda one: (one["f1"], one["label"]))
+    return environment.from_string(source).render(
+        title=f"ftcore: {content.record['name']}",
+        content=content,
+        test=test,
+        confidence=f"{content.metrics['confidence']:.0%}",
+        headline={"name": metric, "text": figure(test["metrics"].get(metric))},
+        verdict=content.metrics.get("verdict", _NO_VERDICT),
+        columns=list(columns),
+        figures=[[name, *(figure(its.get(name)) for its in columns.values())] for name in test["metrics"]],
+        classes=classes[:_MOST_CLASSES],
+        classes_left=max(0, len(classes) - _MOST_CLASSES),
+        charts=_charts(content, metric),
+        worst=content.worst,
+        variants=_variants(content.export, metric),
+    )
+
+
+def figure(found: Mapping[str, float] | None) -> str:
+    """A value with its interval: `0.8123 [0.7900, 0.8300]`."""
+    if found is None:
+        return ""
+    if "low" not in found:
+        return f"{found['value']:.4f}"
+    return f"{found['value']:.4f} [{found['low']:.4f}, {found['high']:.4f}]"
+
+
+def _columns(test: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    columns = {"this model": test["metrics"]}
+    for name, baseline in test.get("baselines", {}).items():
+        columns[name] = baseline["metrics"]
+    if zero_shot := test.get("zero_shot"):
+        columns["zero-shot"] = zero_shot["metrics"]
+    return columns
+
+
+def _charts(content: Content, metric: str) -> list[dict[str, str]]:
+    made = [
+        ("Loss", charts.curves("loss", content.losses)),
+        (f"{metric} on validation", charts.curves(metric, content.metric)),
+    ]
+    if confusion := content.test.get("confusion"):
+        counts = np.asarray(confusion)
+        made.append(("References down, answers across", charts.confusion(content.test["labels"], counts)))
+    if (scored := content.scores()) is not None:
+        made.append(("On the diagonal, scores mean what they say", charts.reliability_diagram(*scored)))
+        made.append(
+            ("What leaving out the least certain rows would gain", charts.risk_coverage_curve(*scored))
+        )
+    return [{"caption": caption, "svg": svg} for caption, svg in made if svg]
+
+
+def _variants(export: Mapping[str, Any] | None, metric: str) -> Sequence[Mapping[str, Any]]:
+    if export is None:
+        return []
+    return [
+        {
+            "name": name,
+            "default": name == export["default"],
+            "megabytes": f"{one['bytes'] / 1e6:.1f}",
+            "metric": figure(one["test"]["metrics"].get(metric)),
+            "changed": f"{len(one['parity']['flips'])} of {one['parity']['rows']}",
+            "milliseconds": f"{one['speed']['p50_ms']:.2f}",
+            "failures": "; ".join(one["failures"]),
+        }
+        for name, one in export["variants"].items()
+    ]

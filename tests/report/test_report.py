@@ -1,0 +1,148 @@
+"""The report of a run: what it says, that it asks nobody for anything, and that texts of users stay texts."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ftcore.report import charts
+from ftcore.report.render import write_report
+from ftcore.runs.folder import RunFolder
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }} $\\frac{1}{2}$ &amp; ]]>"
+
+
+class Tags(HTMLParser):
+    """The elements of a page, and every attribute's value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    """A run of a classification whose name, labels, texts, places and warnings are hostile."""
+    labels = [HOSTILE, "calm"]
+    figure = {"value": 0.75, "low": 0.5, "high": 0.9}
+    lines: list[dict[str, Any]] = [
+        {
+            "row": f"{HOSTILE}:{number}",
+            "input": [HOSTILE, "second"] if number % 2 else HOSTILE,
+            "reference": labels[number % 2],
+            "answer": {"label": labels[0], "score": 0.9, "scores": {labels[0]: 0.9, labels[1]: 0.1}},
+            "correct": number % 2 == 0,
+            "confidence": 0.9,
+        }
+        for number in range(8)
+    ]
+    test = {
+        "rows": 8,
+        "metrics": {"accuracy": figure, "mcc": {"value": 0.1}},
+        "baselines": {f"always {HOSTILE}": {"metrics": {"accuracy": figure}, "gain": {}}},
+        "labels": labels,
+        "confusion": [[4, 0], [4, 0]],
+        "classes": [
+            {"label": label, "precision": 0.5, "recall": 0.0, "f1": 0.0, "support": 4} for label in labels
+        ],
+        "samples": [{"source": HOSTILE, "answer": HOSTILE}],
+        "warnings": [HOSTILE],
+    }
+    verdict = {"outcome": "worse", "text": HOSTILE}
+    record = {
+        "name": HOSTILE,
+        "task": "classification",
+        "created": "2026-01-01T00:00:00+00:00",
+        "seed": 1,
+        "git_revision": None,
+        "versions": {"ftcore": "0.1.0"},
+        "data": [{"split": "train", "source": HOSTILE, "kind": "csv", "rows_read": 9, "sha256": "0" * 64}],
+        "data_report": {"rows": {"train": 9}},
+    }
+    events = [
+        {"event": "step", "step": 1, "loss": 0.7},
+        {"event": "step", "step": 2, "loss": 0.6},
+        {"event": "evaluated", "step": 2, "metrics": {"accuracy": 0.75}},
+        {"event": "warning", "message": HOSTILE},
+    ]
+    folder = RunFolder(tmp_path)
+    folder.record_file.write_text(json.dumps(record))
+    folder.metrics_file.write_text(
+        json.dumps({"confidence": 0.95, "splits": {"test": test}, "verdict": verdict})
+    )
+    folder.events_file.write_text("".join(json.dumps(event) + "\n" for event in events))
+    folder.predictions("test").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (tmp_path / "spec.yaml").write_text(f"task: classification # {HOSTILE}\n")
+    return folder
+
+
+def page(run: RunFolder) -> tuple[str, Tags]:
+    write_report(run, "accuracy")
+    text = run.report_file.read_text(encoding="utf-8")
+    tags = Tags()
+    tags.feed(text)
+    return text, tags
+
+
+def test_hostile_texts_stay_texts(run: RunFolder) -> None:
+    text, tags = page(run)
+    assert not {"script", "img", "iframe", "link", "object"} & set(tags.names)
+    assert not [name for name, _ in tags.attributes if name.startswith("on")]
+    assert HOSTILE in tags.text
+    assert "{{" in text, "what looks like a template in a text is not one"
+
+
+def test_nothing_is_asked_of_anybody(run: RunFolder) -> None:
+    text, tags = page(run)
+    assert "default-src 'none'" in text
+    outward = [value for name, value in tags.attributes if name in ("src", "href", "xlink:href")]
+    assert all(value.startswith("#") for value in outward), outward
+    assert not re.search(r"url\((?!#)", text)
+    assert "@import" not in text
+
+
+def test_it_leads_with_the_metric_and_the_verdict_and_shows_what_went_wrong(run: RunFolder) -> None:
+    _, tags = page(run)
+    assert "accuracy 0.7500 [0.5000, 0.9000]" in tags.text
+    assert tags.text.index("accuracy 0.7500") < tags.text.index("Figures")
+    assert ("class", "verdict worse") in tags.attributes
+    assert tags.text.count(f"{HOSTILE}:1") >= 1, "a wrong row is shown with its place"
+    assert tags.names.count("svg") == 5, "loss, metric, confusion, reliability, risk and coverage"
+
+
+def test_ids_of_charts_do_not_collide(run: RunFolder) -> None:
+    _, tags = page(run)
+    ids = [value for name, value in tags.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+
+
+def test_a_run_without_scores_labels_or_baselines_has_a_report_too(run: RunFolder) -> None:
+    metrics = {"confidence": 0.9, "splits": {"test": {"rows": 1, "metrics": {"bleu": {"value": 31.0}}}}}
+    run.metrics_file.write_text(json.dumps(metrics))
+    line = {"input": "a", "reference": "b", "answer": {"text": "b"}}
+    run.predictions("test").write_text(json.dumps(line) + "\n")
+    write_report(run, "bleu")
+    text = run.report_file.read_text()
+    assert "bleu 31.0000" in text
+    assert "There is no baseline to compare with." in text
+
+
+def test_a_confusion_matrix_that_nobody_could_read_is_not_drawn() -> None:
+    many = [str(number) for number in range(40)]
+    assert charts.confusion(many, np.eye(40, dtype=int)) == ""
+    assert charts.confusion(["a", "b"], np.eye(2, dtype=int)).startswith("<svg")
