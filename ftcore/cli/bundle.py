@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ftcore.cli.options import Subparsers, add_command, add_common
+from ftcore.cli.options import Subparsers, add_bundle, add_command, add_common, bundle_path
 from ftcore.errors import ExitCode
 
 _SHOWN = 120  # characters of a value
@@ -22,39 +22,35 @@ def add(subparsers: Subparsers) -> None:
     verify = add_command(
         commands, "verify", run_verify, "check every file, graph and, with --key, the signature"
     )
-    _add_bundle(verify)
+    add_bundle(verify)
     verify.add_argument("--key", metavar="PEM", type=Path, help="the public key of whoever signed it")
     _add_signature(verify)
     inspect = add_command(
         commands, "inspect", run_inspect, "say what a bundle is and what it was measured at"
     )
-    _add_bundle(inspect)
+    add_bundle(inspect)
     inspect.add_argument("--json", action="store_true", help="print the manifest")
     diff = add_command(
         commands, "diff", run_diff, "say what differs between two bundles; exit code 3 if anything"
     )
-    _add_bundle(diff)
-    diff.add_argument("other", metavar="OTHER", type=Path, help="another such folder")
+    add_bundle(diff)
+    diff.add_argument("other", metavar="OTHER", type=bundle_path, help="another one")
     diff.add_argument("--json", action="store_true", help="print the differences as JSON")
     selftest = add_command(commands, "selftest", run_selftest, "replay the golden examples on this machine")
-    _add_bundle(selftest)
+    add_bundle(selftest)
     selftest.add_argument("--variant", metavar="NAME", help="this one only; every variant unless given")
     sign = add_command(commands, "sign", run_sign, "sign a bundle with a private key; needs `ftcore[sign]`")
-    _add_bundle(sign)
+    add_bundle(sign)
     sign.add_argument("--key", metavar="PEM", type=Path, required=True, help="a private elliptic-curve key")
     _add_signature(sign)
     pack = add_command(
         commands, "pack", run_pack, "write a bundle as one file: equal bundles give equal bytes"
     )
-    _add_bundle(pack)
+    add_bundle(pack)
     pack.add_argument("file", metavar="FILE", type=Path, help="the archive to write (a tar)")
     unpack = add_command(commands, "unpack", run_unpack, "make a bundle's folder of such a file, verified")
     unpack.add_argument("file", metavar="FILE", type=Path, help="what `ftcore bundle pack` wrote")
     unpack.add_argument("folder", metavar="FOLDER", type=Path, help="the folder to make")
-
-
-def _add_bundle(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("bundle", metavar="BUNDLE", type=Path, help="the folder that holds bundle.json")
 
 
 def _add_signature(parser: argparse.ArgumentParser) -> None:

@@ -91,6 +91,42 @@ def add_spec(parser: argparse.ArgumentParser, *, many: bool = False, optional: b
     )
 
 
+#: Where runs are kept unless a command says otherwise, and where the name of a run is looked up.
+RUNS_DIR = Path("runs")
+
+
+def run_path(argument: str) -> Path:
+    """The folder of the run that an argument names; for `type=` of a parser.
+
+    Raises:
+        UserError: there is none.
+    """
+    from ftcore.runs.names import find_run
+
+    return find_run(argument, RUNS_DIR)
+
+
+def bundle_path(argument: str) -> Path:
+    """The bundle's folder that an argument names; for `type=` of a parser.
+
+    Raises:
+        UserError: it names a run that has none.
+    """
+    from ftcore.runs.names import find_bundle
+
+    return find_bundle(argument, RUNS_DIR)
+
+
+def add_bundle(parser: argparse.ArgumentParser) -> None:
+    """The BUNDLE argument."""
+    parser.add_argument(
+        "bundle",
+        metavar="BUNDLE",
+        type=bundle_path,
+        help="the folder that holds bundle.json; or a run: its folder, the name of its spec, or `latest`",
+    )
+
+
 def registry(args: argparse.Namespace) -> PluginRegistry:
     """The plugins of this environment, project and `--plugins-dir`."""
     from ftcore.plugins import PluginRegistry

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ftcore.cli.options import Subparsers, add_command
+from ftcore.cli.options import Subparsers, add_bundle, add_command
 from ftcore.errors import ExitCode, UserError
 
 _EPILOG = """\
@@ -24,7 +24,7 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument(
         "door", metavar="DOOR", choices=("triton", "kserve", "docker", "mlflow"), help="see below"
     )
-    parser.add_argument("bundle", metavar="BUNDLE", type=Path, help="the folder that holds bundle.json")
+    add_bundle(parser)
     parser.add_argument(
         "--output", metavar="DIR", type=Path, required=True, help="a folder that is not there yet"
     )

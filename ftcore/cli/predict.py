@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ftcore.cli.options import Subparsers, add_command
+from ftcore.cli.options import Subparsers, add_bundle, add_command
 from ftcore.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
     parser = add_command(subparsers, "predict", run, "answer texts, or a file of them, with a bundle")
     parser.epilog = _EPILOG
-    parser.add_argument("bundle", metavar="BUNDLE", type=Path, help="the folder that holds bundle.json")
+    add_bundle(parser)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument(
         "--text", action="append", metavar="TEXT", help="a text (of `qa`: a question); may be repeated"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from ftcore.cli.options import Subparsers, add_command, add_spec
+from ftcore.cli.options import Subparsers, add_command, add_spec, run_path
 from ftcore.cli.work import add_runs_dir, new_run, resume_run, work
 from ftcore.errors import ExitCode, UserError
 
@@ -16,7 +15,7 @@ def add(subparsers: Subparsers) -> None:
     add_spec(parser, many=True, optional=True)
     add_runs_dir(parser)
     parser.add_argument(
-        "--resume", metavar="RUN", type=Path, help="go on with this run in place of a new one"
+        "--resume", metavar="RUN", type=run_path, help="go on with this run in place of a new one"
     )
     parser.add_argument(
         "--jobs",

@@ -119,13 +119,21 @@ def add(subparsers: Subparsers) -> None:
     )
 
 
+def _bundle(argument: str) -> str:
+    """A BUNDLE argument with the bundle's folder in place of the run that it may name."""
+    from ftcore.cli.options import bundle_path
+
+    head, equals, path = argument.rpartition("=")
+    return f"{head}{equals}{bundle_path(path)}"
+
+
 def run(args: argparse.Namespace) -> int:
     """Serve; returns the exit code."""
     from ftcore_server import logs
     from ftcore_server.deployment import reader
     from ftcore_server.process import serve
 
-    read = reader(args.bundles, args.canary, args.models)
+    read = reader([_bundle(argument) for argument in args.bundles], args.canary, args.models)
     settings = _settings(args, os.environ)
     read()  # what cannot be read is told before anything listens
     logs.configure(args.log_level)

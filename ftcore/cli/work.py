@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftcore import processes
+from ftcore.cli.options import RUNS_DIR, run_path
 from ftcore.errors import CheckFailed, Interrupted
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def add_runs_dir(parser: argparse.ArgumentParser) -> None:
         "--runs-dir",
         metavar="DIR",
         type=Path,
-        default=Path("runs"),
+        default=RUNS_DIR,
         help="where runs are kept (default: runs/)",
     )
 
@@ -30,7 +31,10 @@ def add_runs_dir(parser: argparse.ArgumentParser) -> None:
 def add_run(parser: argparse.ArgumentParser) -> None:
     """The RUN argument."""
     parser.add_argument(
-        "run_path", metavar="RUN", type=Path, help="a run's folder, as `ftcore runs` lists it"
+        "run_path",
+        metavar="RUN",
+        type=run_path,
+        help="a run: its folder, the name of its spec (the newest run of it), or `latest`",
     )
 
 
