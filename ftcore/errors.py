@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from ftcore_runtime.errors import BundleError, InputError, UserError
+from ftcore_runtime.errors import BundleError, DataError, InputError, UserError
 
 __all__ = [
     "REMARK",
@@ -36,10 +36,6 @@ class ExitCode(IntEnum):
 
 class PluginError(UserError):
     """A plugin that is missing, broken, of another API version, or one of two with the same id."""
-
-
-class DataError(UserError):
-    """A data source that cannot be read, or a row in it that is not what the spec says."""
 
 
 class ModelError(UserError):

@@ -29,3 +29,7 @@ class BundleError(UserError):
 
 class InputError(UserError):
     """A text, row or file given to a bundle that it cannot answer."""
+
+
+class DataError(UserError):
+    """A data source that cannot be read, or a row in it that is not what it should be."""

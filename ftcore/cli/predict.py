@@ -15,6 +15,7 @@ from ftcore.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
     from ftcore_runtime import Pipeline
+    from ftcore_runtime.tables import TableOptions
     from ftcore_server.offline.source import Source
 
 _SHOWN_ERRORS = 20  # bad rows named on the terminal; the output names them all
@@ -66,6 +67,18 @@ def add(subparsers: Subparsers) -> None:
         help="said by the suffix if not given",
     )
     parser.add_argument(
+        "--delimiter", metavar="CHARACTER", help="between the fields of CSV; a comma if not given"
+    )
+    parser.add_argument(
+        "--quoting",
+        choices=("rfc4180", "none"),
+        help="of CSV and TSV: whether fields may be in quotes, or a quote is a character like any other"
+        " (default: rfc4180 for CSV, none for TSV)",
+    )
+    parser.add_argument(
+        "--encoding", default="utf-8", metavar="NAME", help="of files of text (default: utf-8)"
+    )
+    parser.add_argument(
         "--keep", action="store_true", help="copy the row's columns to the output, as `input`"
     )
     parser.add_argument(
@@ -100,7 +113,9 @@ def run(args: argparse.Namespace) -> int:
         return _answer_texts(pipeline, args)
     from ftcore_server.offline.source import Source, form_of
 
-    source = Source(args.input, args.format or form_of(args.input), _columns(args.column, pipeline))
+    columns = _columns(args.column, pipeline)
+    form = args.format or form_of(args.input)
+    source = Source(args.input, form, tuple(columns.values()), _options(args, form, columns))
     if ray:
         from ftcore.cli.predict_ray import answer_with_ray
 
@@ -113,8 +128,11 @@ def _check(args: argparse.Namespace) -> None:
     """Refuse options that do not go together."""
     if args.batch_size < 1:
         raise UserError("must be at least 1", where="--batch-size")
-    if args.text and (args.output or args.column or args.keep or args.format):
-        raise UserError("--output, --column, --keep and --format go with --input", where="ftcore predict")
+    written = args.delimiter or args.quoting or args.encoding != "utf-8"
+    if args.text and (args.output or args.column or args.keep or args.format or written):
+        raise UserError(
+            "--output, --column, --keep and those of the format go with --input", where="ftcore predict"
+        )
     if args.stream and (args.input or args.text_pair or args.json):
         raise UserError("goes with --text alone", where="--stream")
     if args.input and args.text_pair:
@@ -197,8 +215,26 @@ def show_errors(name: str, errors: Iterable[tuple[int, str]]) -> int:
     return bad
 
 
-def _columns(pairs: list[str], pipeline: Pipeline) -> tuple[str, ...]:
-    """The file's names of the texts that are read, one or two."""
+def _options(args: argparse.Namespace, form: str, columns: dict[str, str]) -> TableOptions:
+    """How the input is written.
+
+    Raises:
+        UserError: an option that the format has no use for, or that is no delimiter or encoding.
+    """
+    from ftcore_runtime.tables import TableOptions
+    from ftcore_runtime.textfile import codec_of
+
+    codec_of(args.encoding, "--encoding")
+    if args.delimiter is not None and (form != "csv" or len(args.delimiter) != 1):
+        raise UserError("is one character, of csv", where="--delimiter", hint="for tabs: --format tsv")
+    if args.quoting is not None and form not in ("csv", "tsv"):
+        raise UserError(f"does not apply to {form}", where="--quoting")
+    needed = {name: f"name it with --column {field}=NAME" for field, name in columns.items()}
+    return TableOptions(args.encoding, args.delimiter, args.quoting, needed)
+
+
+def _columns(pairs: list[str], pipeline: Pipeline) -> dict[str, str]:
+    """The file's names of the texts that are read, one or two, by field."""
     fields = pipeline.fields
     names = {field: field for field in fields[: pipeline.required]}
     for pair in pairs:
@@ -206,7 +242,7 @@ def _columns(pairs: list[str], pipeline: Pipeline) -> tuple[str, ...]:
         if field not in fields or not name:
             raise UserError(f"{pair!r} is not {fields[0]}=NAME or {fields[1]}=NAME", where="--column")
         names[field] = name
-    return tuple(names[field] for field in fields if field in names)
+    return {field: names[field] for field in fields if field in names}
 
 
 @contextmanager

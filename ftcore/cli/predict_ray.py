@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ftcore.cli.predict import show_errors
@@ -33,6 +34,7 @@ def answer_with_ray(pipeline: Pipeline, source: Source, args: argparse.Namespace
             "variant": pipeline.variant,
             "input": [[path.name, path.stat().st_size] for path in files],
             "columns": list(source.columns),
+            "options": asdict(source.options),
             "keep": args.keep,
         }
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from ftcore.data.tables import RowWriter
 from ftcore.errors import REMARK, DataError, PluginError, RowDropped, RowError
 from ftcore.families.base import Family
 from ftcore.spec.sections import Condition, Spec
+from ftcore_runtime.records import require_columns
 
 _SHOWN = 10  # bad rows named in one error
 _COLUMNS = 256  # column names remembered of a source without a header
@@ -85,7 +85,7 @@ def stage(source: Opened, spec: Spec, family: Family[Any], prepare: PrepareRow |
     with RowWriter(path, family.schema, problems.add) as writer:
         for record in source.records():
             read += 1
-            if record.values is None:
+            if record.problem or record.values is None:
                 problems.add(record.place, record.problem)
                 continue
             try:
@@ -191,13 +191,4 @@ def _require_columns(seen: Iterable[str], spec: Spec, family: Family[Any], name:
         f"data.where[{index}].column": condition.column for index, condition in enumerate(spec.data.where)
     }
     for field, column in named.items():
-        if column in there:
-            continue
-        close = difflib.get_close_matches(column, there, n=1)
-        meant = f"did you mean {close[0]!r}? " if close else ""
-        shown = ", ".join(map(repr, there[:20])) + (", ..." if len(there) > 20 else "")
-        raise DataError(
-            f"there is no column {column!r}; the columns are {shown}",
-            where=name,
-            hint=f"{meant}set {field} to the column's name",
-        )
+        require_columns(there, name, {column: f"set {field} to the column's name"})

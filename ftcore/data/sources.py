@@ -16,18 +16,16 @@ from ftcore.data.news import read_news
 from ftcore.data.records import (
     Record,
     read_dataset,
-    read_delimited,
     read_folders,
-    read_json_lines,
-    read_parquet,
     read_rows,
 )
 from ftcore.data.squad import read_squad
-from ftcore.data.textfile import codec_of
 from ftcore.errors import DataError, UserError
 from ftcore.locate import locate
 from ftcore.spec.sections import Source
 from ftcore_runtime.files import sha256
+from ftcore_runtime.tables import TableOptions, read_table
+from ftcore_runtime.textfile import codec_of
 
 _SUFFIXES = {
     ".csv": "csv",
@@ -100,7 +98,8 @@ def _open_path(source: Source, role: str, field: str, base_dir: Path) -> Opened:
         _only(source, field, kind, ("split",))
         return _opened_dataset(_load_folder(path, name), source, role, name, kind)
     folder = ("encoding", "fallback_encoding")
-    allowed = {"csv": ("delimiter", "encoding"), "parquet": (), "gettext": ()}
+    allowed = {"csv": ("delimiter", "encoding", "quoting"), "tsv": ("encoding", "quoting")}
+    allowed |= {"parquet": (), "gettext": ()}
     allowed |= dict.fromkeys(_TEXT_FOLDERS, folder)
     _only(source, field, kind, allowed.get(kind, ("encoding",)))
     codec_of(source.encoding, f"{field}.encoding")
@@ -121,15 +120,13 @@ def _open_path(source: Source, role: str, field: str, base_dir: Path) -> Opened:
         encodings = (source.encoding, source.fallback_encoding)
         return Opened(name, kind, size, digest, lambda: read(path, name, encodings))
     readers: dict[str, Callable[[], Iterator[Record]]] = {
-        "csv": lambda: read_delimited(path, name, source.encoding, source.delimiter or ","),
-        "tsv": lambda: read_delimited(path, name, source.encoding, "\t"),
-        "jsonl": lambda: read_json_lines(path, name, source.encoding),
-        "parquet": lambda: read_parquet(path, name),
         "squad": lambda: read_squad(path, name, source.encoding),
         "gettext": lambda: read_gettext(path, name),
     }
+    options = TableOptions(source.encoding, source.delimiter, source.quoting)
+    read = readers.get(kind, lambda: read_table(path, name, kind, options))
     try:
-        return Opened(name, kind, path.stat().st_size, sha256(path), readers[kind])
+        return Opened(name, kind, path.stat().st_size, sha256(path), read)
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", where=name) from None
 
@@ -158,6 +155,7 @@ def _only(source: Source, field: str, kind: str, allowed: tuple[str, ...]) -> No
     """Refuse an option that would be ignored."""
     defaults = {
         "delimiter": None,
+        "quoting": None,
         "encoding": "utf-8",
         "fallback_encoding": None,
         "config": None,

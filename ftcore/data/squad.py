@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ftcore.data.records import Record
-from ftcore.data.textfile import codec_of
 from ftcore.errors import DataError
+from ftcore_runtime import strict_json
+from ftcore_runtime.files import open_regular
+from ftcore_runtime.textfile import codec_of
 
 #: The file is read whole; that of SQuAD 2.0 has 42 MB.
 MAX_BYTES = 512 * 2**20
@@ -53,12 +54,10 @@ def _load(path: Path, name: str, encoding: str) -> Any:  # noqa: ANN401 (any JSO
     try:
         if path.stat().st_size > MAX_BYTES:
             raise DataError(f"more than {MAX_BYTES // 2**20} MiB, and SQuAD's JSON is read whole", where=name)
-        with path.open(encoding=codec_of(encoding)) as file:
-            return json.load(file)
+        with open_regular(path) as file:
+            return strict_json.loads(file.readall().decode(codec_of(encoding)))
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", where=name) from None
-    except RecursionError:
-        raise DataError("not valid JSON: nested too deeply", where=name) from None
     except UnicodeError as error:
         raise DataError(
             f"not {encoding}: {error}", where=name, hint="set `encoding` of this source"

@@ -48,6 +48,11 @@ class Source(Section):
     delimiter: str | None = Field(
         None, min_length=1, max_length=1, description="CSV only; a comma unless given."
     )
+    quoting: Literal["rfc4180", "none"] | None = Field(
+        None,
+        description="CSV and TSV only. `rfc4180`: a field in quotes may hold delimiters, line ends and doubled quotes;"
+        " `none`: a quote is a character like any other. The former for CSV, the latter for TSV unless given.",
+    )
     encoding: str = Field(
         "utf-8", description="Of text files; an undecodable byte is an error that names its row."
     )

@@ -59,7 +59,7 @@ def test_to_standard_output_with_the_columns_kept(tiny_bundle: Path, tmp_path: P
     assert predict(tiny_bundle, "--input", tmp_path / "in.tsv", "--column", "text=body", "--keep") == 3
     good, bad = lines(capfdbinary.readouterr().out.decode())
     assert good["input"] == {"n": "1", "body": "good"}
-    assert bad["error"] == "the text is not valid Unicode"
+    assert bad["error"] == "byte 0xe9 (character 6 of the line) is not utf-8"
     assert bad["input"] == {"n": "2", "body": "caf\udce9"}
 
 
@@ -133,7 +133,7 @@ def test_a_row_that_the_model_cannot_answer_stands_alone(
         (["--input", "."], "holds no .parquet file"),
         (["--input", "in.dat"], "suffix"),
         (["--input", ".", "--format", "csv"], "cannot be read"),
-        (["--input", "in.csv", "--column", "text=body"], "the columns are id, text"),
+        (["--input", "in.csv", "--column", "text=body"], "the columns are 'id', 'text'"),
         (["--input", "in.csv", "--column", "label=x"], "text=NAME"),
         (["--input", "in.csv", "--batch-size", "0"], "--batch-size"),
         (["--input", "in.csv", "--threads", "0"], "threads"),
@@ -151,7 +151,7 @@ def test_a_row_that_the_model_cannot_answer_stands_alone(
         (["--text", "good", "--engine", "ray"], "--input"),
         (["--input", "in.csv", "--engine", "ray", "--output", "out", "--threads", "2"], "give --workers"),
         (["--input", "in.csv", "--engine", "ray", "--output", "out", "--workers", "0"], "at least 1"),
-        (["--input", "in.csv", "--format", "parquet"], "not valid Parquet"),
+        (["--input", "in.csv", "--format", "parquet"], "not a readable Parquet file"),
         ([], "required"),
     ],
 )

@@ -49,7 +49,8 @@ def test_csv_with_quotes_newlines_and_unicode(tmp_path):
 def test_tsv_and_delimiter(tmp_path):
     write_csv(tmp_path / "a.tsv", HARD, delimiter="\t")
     write_csv(tmp_path / "b.csv", HARD, delimiter=";")
-    assert values(tmp_path, "a.tsv") == HARD
+    assert values(tmp_path, {"path": "a.tsv", "quoting": "rfc4180"}) == HARD
+    assert records(tmp_path, "a.tsv")[0].problem.startswith("a field is quoted as in CSV")
     assert values(tmp_path, {"path": "b.csv", "delimiter": ";"}) == HARD
 
 
@@ -94,7 +95,7 @@ def test_folders_of_texts(tmp_path):
     ]
     assert found[0].place == "reviews/neg/1.txt"
     (tmp_path / "reviews" / "neg" / "1.txt").write_bytes(b"ok\nb\xe4d")
-    with pytest.raises(DataError, match=r"reviews/neg/1\.txt:2: byte 4 "):
+    with pytest.raises(DataError, match=r"reviews/neg/1\.txt:2: byte 0xe4 "):
         records(tmp_path, "reviews")
 
 
@@ -198,12 +199,16 @@ def test_a_package_file(tmp_path):
         (b"text,text\nx,y\n", "a.csv:1", "names 'text' more than once"),
         (b"text,label\nx,a\ny\n", "a.csv:3", "the row has 1 fields, the header 2"),
         (b"text,label\nx,a,b\n", "a.csv:2", "the row has 3 fields, the header 2"),
-        (b'text,label\nx,a\n"open,b\nand,c\n', "a.csv:3", "not valid CSV: unexpected end of data"),
+        (
+            b'text,label\nx,a\n"open,b\nand,c\n',
+            "a.csv:3",
+            "unexpected end of data, 1 lines after the quote that opens here",
+        ),
         (b'text,label\n"a"b,c\n', "a.csv:2", "not valid CSV"),
-        (b"text,label\nx,a\ncaf\xe9,b\n", "a.csv:3", "byte 18 (0xe9) is not utf-8"),
-        (b"\xef\xbb\xbftext,label\ncaf\xe9", "a.csv:2", "byte 17 (0xe9) is not utf-8"),
+        (b"text,label\nx,a\ncaf\xe9,b\n", "a.csv:3", "byte 0xe9 (character 4 of the line) is not utf-8"),
+        (b"\xef\xbb\xbftext,label\ncaf\xe9", "a.csv:2", "byte 0xe9 (character 4 of the line) is not utf-8"),
         (b"text,label\nx\0y,a\n", "a.csv:2", "a NUL byte"),
-        (b"\xff\xfet\0e\0x\0t\0", "a.csv:1", "byte 0 (0xff) is not utf-8"),
+        (b"\xff\xfet\0e\0x\0t\0", "a.csv:1", "the header is not valid: a NUL byte"),
     ],
 )
 def test_broken_csv(tmp_path, content, place, what):
@@ -218,10 +223,9 @@ def test_a_bad_byte_far_into_the_file_is_found(tmp_path):
     content = b"text,label\n" + b"aaaa\xc3\xa4,b\n" * 200_000
     bad = content.index(b"\xc3", 1 << 20) + 1
     (tmp_path / "a.csv").write_bytes(content[:bad] + b"!" + content[bad + 1 :])
-    with pytest.raises(DataError) as caught:
-        records(tmp_path, "a.csv")
-    assert caught.value.where == f"a.csv:{content[:bad].count(10) + 1}"
-    assert f"byte {bad - 1} " in caught.value.what
+    (found,) = [record for record in records(tmp_path, "a.csv") if record.problem]
+    assert found.place == f"a.csv:{content[:bad].count(10) + 1}"
+    assert found.problem == "byte 0xc3 (character 5 of the line) is not utf-8"
 
 
 @pytest.mark.parametrize(
@@ -234,11 +238,19 @@ def test_a_bad_byte_far_into_the_file_is_found(tmp_path):
             "a.jsonl:2",
             "not valid JSON: Unterminated string",
         ),
-        (b'{"text": "x", "label": "a"}\n{"text": \n', "a.jsonl:2", "the line ends too early"),
+        (
+            b'{"text": "x", "label": "a"}\n{"text": \n',
+            "a.jsonl:2",
+            "not valid JSON: Expecting value at column 1",
+        ),
         (b'{"text": "x", "label": "a"}\n7\n', "a.jsonl:2", "expected a JSON object, got int"),
         (b'{"text": ' + b"[" * 100_000, "a.jsonl:1", "nested too deeply"),
         (b'{"text": "\\ud83d", "label": "a"}\n', "a.jsonl:1", "surrogates not allowed"),
-        (b'{"text": "x", "label": "a"}\n{"text": "\xe9"}\n', "a.jsonl:2", "byte 38 (0xe9) is not utf-8"),
+        (
+            b'{"text": "x", "label": "a"}\n{"text": "\xe9"}\n',
+            "a.jsonl:2",
+            "byte 0xe9 (character 11 of the line) is not utf-8",
+        ),
     ],
 )
 def test_broken_json_lines(tmp_path, content, place, what):

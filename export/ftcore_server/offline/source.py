@@ -1,20 +1,18 @@
-"""Where rows to be answered come from: a file of lines, standard input, a Parquet file or a folder of those."""
+"""Where rows to be answered come from: a file of a table, standard input, or a folder of Parquet files."""
 
 from __future__ import annotations
 
-import io
 import math
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from ftcore_runtime.errors import InputError
-from ftcore_runtime.rows import FORMATS, Row, checked_row, read_rows
-
-STANDARD_INPUT = "-"
-_PARQUET_ROWS = 1024  # read at a time
+from ftcore_runtime.records import Record
+from ftcore_runtime.rows import Row, rows_of
+from ftcore_runtime.tables import FORMATS, TableOptions, read_table
+from ftcore_runtime.textfile import STANDARD_INPUT as STANDARD_INPUT
 
 
 @dataclass(frozen=True)
@@ -25,11 +23,13 @@ class Source:
         path: of a file, of a folder of `.parquet` files, or `-`.
         form: csv, tsv, jsonl, txt or parquet.
         columns: the file's names of the one or two texts.
+        options: how the file is written.
     """
 
     path: str
     form: str
     columns: tuple[str, ...]
+    options: TableOptions = field(default_factory=TableOptions)
 
     @property
     def name(self) -> str:
@@ -40,13 +40,28 @@ class Source:
         """Its rows: numbered by line; of Parquet from 1 on, through all files of a folder in the order of their names.
 
         Raises:
-            InputError: it cannot be read, or has no such columns.
+            DataError: it cannot be read, has no such columns, or does not say how many rows it has.
+            InputError: a pair is asked of a file without columns.
         """
-        if self.form == "parquet":
-            yield from self._parquet()
+        columns = self.columns
+        if self.form == "txt":
+            if len(columns) > 1:
+                raise InputError(
+                    "a text file has no columns, so no pairs", where=self.name, hint="use csv or jsonl"
+                )
+            columns = ("text",)
+        yield from rows_of(self._records(), columns)
+
+    def _records(self) -> Iterator[Record]:
+        if self.form != "parquet":
+            yield from read_table(self.path, self.name, self.form, self.options)
             return
-        with _opened(self.path) as file:
-            yield from read_rows(file, self.name, self.form, *self.columns)
+        number = 0
+        for path in self.files():
+            for record in read_table(path, str(path), self.form, self.options):
+                number += 1
+                values = {column: _as_json(value) for column, value in (record.values or {}).items()}
+                yield replace(record, values=values, number=number)
 
     def resolved(self) -> Source:
         """The same for a process with another working directory."""
@@ -66,33 +81,6 @@ class Source:
             raise InputError("holds no .parquet file", where=self.path)
         return found
 
-    def _parquet(self) -> Iterator[Row]:
-        from pyarrow import ArrowException
-        from pyarrow.parquet import ParquetFile
-
-        number = 0
-        for path in self.files():
-            try:
-                with ParquetFile(path) as file:
-                    names = file.schema_arrow.names
-                    if missing := [column for column in self.columns if column not in names]:
-                        raise InputError(
-                            f"has no column {missing[0]!r}",
-                            where=str(path),
-                            hint=f"name it with --column FIELD=NAME; the columns are {', '.join(names)[:300]}",
-                        )
-                    for batch in file.iter_batches(batch_size=_PARQUET_ROWS):
-                        for row in batch.to_pylist():
-                            number += 1
-                            values = {column: _as_json(value) for column, value in row.items()}
-                            yield checked_row(number, values, self.columns)
-            except OSError as error:
-                raise InputError(
-                    f"cannot be read: {error.strerror or 'no Parquet'}", where=str(path)
-                ) from None
-            except ArrowException:
-                raise InputError("is not valid Parquet", where=str(path)) from None
-
 
 def form_of(path: str) -> str:
     """The format that a path's suffix says; a folder is of Parquet, standard input of plain lines.
@@ -104,22 +92,10 @@ def form_of(path: str) -> str:
         return "txt"
     if Path(path).is_dir():
         return "parquet"
-    form = {**FORMATS, ".parquet": "parquet"}.get(Path(path).suffix.lower())
+    form = FORMATS.get(Path(path).suffix.lower())
     if form is None:
         raise InputError("its format is not said by its suffix", where=path, hint="give --format")
     return form
-
-
-def _opened(path: str) -> TextIO:
-    """Bytes that are no UTF-8 become lone surrogates, which mark the row they are in and no other."""
-    standard = path == STANDARD_INPUT
-    try:
-        raw = io.FileIO(sys.stdin.fileno() if standard else path, closefd=not standard)
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", where=path) from None
-    return io.TextIOWrapper(
-        io.BufferedReader(raw), encoding="utf-8-sig", errors="surrogateescape", newline=""
-    )
 
 
 def _as_json(value: Any) -> Any:  # noqa: ANN401 (whatever Parquet holds)

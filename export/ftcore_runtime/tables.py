@@ -1,0 +1,206 @@
+"""Tables in files, record by record: CSV, TSV, JSON Lines, plain lines and Parquet; for training and prediction alike.
+
+A bad record is a record with a problem. What leaves the number of records in doubt (a quote that is never closed or
+that swallows whole rows, an endless line, Parquet that ends early) is a `DataError`.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ftcore_runtime import strict_json
+from ftcore_runtime.errors import DataError
+from ftcore_runtime.parquet import parquet_records
+from ftcore_runtime.records import Record, require_columns
+from ftcore_runtime.swallowed import QuoteWatch
+from ftcore_runtime.textfile import MAX_CHARACTERS, STANDARD_INPUT, Lines, open_text
+
+Quoting = Literal["rfc4180", "none"]
+
+#: Suffix of a file -> its format.
+FORMATS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".txt": "txt",
+    ".parquet": "parquet",
+}
+_UNCLOSED = (
+    "double each quote within a quoted field, or set `quoting: none` where quotes are plain characters"
+)
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """How a file of text is written.
+
+    Args:
+        encoding: of its bytes.
+        delimiter: of CSV; a comma if None. That of TSV is a tab.
+        quoting: `rfc4180` (fields within quotes may hold delimiters, line ends and doubled quotes) or `none` (a quote
+            is a character like any other); if None, the former for CSV and the latter for TSV.
+        needed: columns that a header must have -> the setting that names another one.
+    """
+
+    encoding: str = "utf-8"
+    delimiter: str | None = None
+    quoting: Quoting | None = None
+    needed: Mapping[str, str] | None = None
+
+
+def read_table(
+    path: str | Path, name: str, form: str, options: TableOptions = TableOptions()
+) -> Iterator[Record]:
+    """Read the records of a file from its first to its last; none is held longer than its block.
+
+    Args:
+        path: of a regular file; `-` for standard input (not of Parquet).
+        name: the file as the user wrote it, for messages.
+        form: csv, tsv, jsonl, txt or parquet.
+
+    Raises:
+        DataError: the file cannot be read, lacks a needed column, or does not say how many records it has.
+    """
+    if form == "parquet":
+        yield from parquet_records(Path(path), name, options.needed or {})
+        return
+    try:
+        # A lone carriage return ends a line of CSV; within JSON it is white space.
+        with open_text(path, options.encoding, newline="\n" if form == "jsonl" else "") as file:
+            lines = Lines(file, name, options.encoding)
+            if form == "jsonl":
+                yield from _json_lines(lines, name)
+            elif form == "txt":
+                yield from _plain_lines(lines, name)
+            else:
+                yield from _delimited(lines, name, form, options)
+    except OSError as error:
+        what = "standard input" if path == STANDARD_INPUT else name
+        raise DataError(f"cannot be read: {error.strerror or error}", where=what) from None
+
+
+def _plain_lines(lines: Lines, name: str) -> Iterator[Record]:
+    """Every line is a record with the one column ``text``."""
+    for line in lines:
+        problem = lines.take()[1]
+        yield Record(f"{name}:{lines.number}", {"text": line.rstrip("\r\n")}, problem, lines.number)
+
+
+def _json_lines(lines: Lines, name: str) -> Iterator[Record]:
+    """One JSON object a line. Blank lines are skipped."""
+    empty = True
+    for line in lines:
+        problem = lines.take()[1]
+        place = f"{name}:{lines.number}"
+        if not line.strip():
+            continue
+        if empty and line.lstrip().startswith("["):
+            raise DataError(
+                "this is a JSON array, not JSON Lines",
+                where=place,
+                hint="write one object a line, without the brackets around and the commas between",
+            )
+        empty = False
+        value: Any = None
+        if not problem:
+            try:
+                value = strict_json.loads(line.rstrip("\r\n"))
+                if not isinstance(value, dict):
+                    problem = f"expected a JSON object, got {type(value).__name__}"
+            except ValueError as error:
+                problem = f"not valid JSON: {error}".replace(" at line 1 column ", " at column ")
+        yield Record(place, value if isinstance(value, dict) else None, problem, lines.number)
+    if empty:
+        raise DataError("the file is empty", where=name)
+
+
+def _delimited(lines: Lines, name: str, form: str, options: TableOptions) -> Iterator[Record]:
+    """CSV and TSV under a header. Blank lines are skipped."""
+    delimiter = "\t" if form == "tsv" else options.delimiter or ","
+    quoting = options.quoting or ("none" if form == "tsv" else "rfc4180")
+    header: list[str] | None = None
+    watch: QuoteWatch | None = None
+    plain_header: list[str] = []
+    for number, fields, problem, raw in _split(lines, name, form, delimiter, quoting):
+        place = f"{name}:{number}"
+        if header is None:
+            if problem:
+                raise DataError(f"the header is not valid: {problem}", where=place)
+            header = _header(fields, name, place, options.needed or {}, delimiter)
+            plain_header = sorted(map(_plain, header))
+            watch = QuoteWatch(len(header), delimiter)
+            continue
+        if not problem and len(fields) != len(header):
+            problem = f"the row has {len(fields):,} fields, the header {len(header):,}"
+        elif not problem and sorted(map(_plain, fields)) == plain_header:
+            problem = "the row repeats the header (files put one after another?)"
+        elif not problem and form == "tsv" and options.quoting is None and any(map(_is_quoted, fields)):
+            problem = "a field is quoted as in CSV: set quoting to rfc4180, or to none if the quotes are text"
+        if watch is not None and quoting == "rfc4180" and not problem:
+            watch.see(number, fields, raw)
+        values = dict(zip(header, fields, strict=True)) if len(fields) == len(header) else None
+        yield Record(place, values, problem, number)
+    if header is None or watch is None:
+        raise DataError("the file is empty", where=name, hint="the first line names the columns")
+    if found := watch.swallowed():
+        first, count = found
+        what = f"the quote that opens here swallows {count:,} lines that look like rows of their own"
+        raise DataError(what, where=f"{name}:{first}", hint=_UNCLOSED)
+
+
+def _split(
+    lines: Lines, name: str, form: str, delimiter: str, quoting: Quoting
+) -> Iterator[tuple[int, list[str], str, list[str]]]:
+    """First line, fields, problem and raw lines of each record that is not blank."""
+    if quoting == "none":
+        for line in lines:
+            raw, problem = lines.take()
+            if text := line.rstrip("\r\n"):
+                yield lines.number, text.split(delimiter), problem, raw
+        return
+    csv.field_size_limit(MAX_CHARACTERS)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    while True:
+        start = lines.number + 1
+        fields: list[str] | None = []
+        wrong = ""
+        try:
+            fields = next(reader, None)
+        except csv.Error as error:
+            wrong = f"not valid {form.upper()}: {error}"
+            if lines.number > start or "unexpected end" in wrong:
+                # Where the quote should have ended nobody knows: neither how many rows the lines since then are.
+                what = f"{wrong}, {lines.number - start:,} lines after the quote that opens here"
+                raise DataError(what, where=f"{name}:{start}", hint=_UNCLOSED) from None
+        raw, problem = lines.take()
+        if fields is None:
+            return
+        if fields or wrong:
+            yield start, fields, problem or wrong, raw
+
+
+def _plain(cell: str) -> str:
+    """A header's cell as it is compared with another: files that were put together may begin with a byte order mark."""
+    return cell.strip().removeprefix("\ufeff").strip('"').casefold()
+
+
+def _is_quoted(cell: str) -> bool:
+    """Whether a field is in quotes and has quotes doubled in it, as nobody writes who means the characters."""
+    inner = cell[1:-1]
+    return cell[:1] == '"' == cell[-1:] and '""' in inner and '"' not in inner.replace('""', "")
+
+
+def _header(cells: list[str], name: str, place: str, needed: Mapping[str, str], delimiter: str) -> list[str]:
+    repeated = [cell for cell, count in Counter(cells).items() if count > 1]
+    if repeated:
+        what = f"the header names {repeated[0]!r:.60} more than once"
+        raise DataError(what, where=place, hint="rename one of them")
+    require_columns(cells, name, needed)
+    return cells
