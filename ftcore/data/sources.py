@@ -124,9 +124,9 @@ def _open_path(source: Source, role: str, field: str, base_dir: Path) -> Opened:
         "gettext": lambda: read_gettext(path, name),
     }
     options = TableOptions(source.encoding, source.delimiter, source.quoting)
-    read = readers.get(kind, lambda: read_table(path, name, kind, options))
+    reader = readers.get(kind, lambda: read_table(path, name, kind, options))
     try:
-        return Opened(name, kind, path.stat().st_size, sha256(path), read)
+        return Opened(name, kind, path.stat().st_size, sha256(path), reader)
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", where=name) from None
 

@@ -109,3 +109,18 @@ def test_id_and_title_may_be_missing() -> None:
         {"question": "q", "context": CONTEXT, "answers": "cat"}, SpanExtractionColumns(), "repair"
     )
     assert (row["id"], row["title"]) == ("", None)
+
+
+@pytest.mark.parametrize("start", ["4", "4.0", " 4.", 4.0])
+def test_a_start_written_by_a_spreadsheet(start: object) -> None:
+    from ftcore.families.span_extraction.answers import _start
+
+    assert _start(start, "start") == 4
+
+
+@pytest.mark.parametrize("start", ["4.5", "-1", "x", "9" * 5000, "٤", float("nan"), True])
+def test_a_start_that_is_no_whole_number(start: object) -> None:
+    from ftcore.families.span_extraction.answers import _start
+
+    with pytest.raises(RowError, match="where the answer begins"):
+        _start(start, "start")

@@ -17,6 +17,7 @@ from ftcore.families import losses
 from ftcore.families.base import Batch, Family, Features, RowError, Scorer, Scores, Stored, length_plan
 from ftcore.families.encoder_graph import encoder_graph
 from ftcore.families.sequence_classification.label_order import PROBLEM_TYPES, in_order, teacher_order
+from ftcore.families.sequence_classification.labels import check_names, label_name, label_set, natural
 from ftcore.families.sequence_classification.metrics import (
     MultiLabelMeasures,
     RegressionMeasures,
@@ -80,15 +81,11 @@ class SequenceClassification(Family[SequenceClassificationSpec]):
         if self.problem == "regression":
             return _number(value, column)
         if self.problem == "single_label":
-            label = _label_name(value, column)
+            label = label_name(value, column)
             if not label:
                 raise RowError("the label is empty", column)
             return label
-        if isinstance(value, str):
-            value = value.split(self.spec.data.label_separator)
-        if not isinstance(value, list | tuple | np.ndarray):
-            raise RowError(f"expected a list of labels or text, got {value!r}", column)
-        return sorted({label for item in value if (label := _label_name(item, column))})
+        return label_set(value, column, self.spec.data.label_separator, self.spec.data.labels)
 
     def strata(self, table: pa.Table) -> np.ndarray | None:
         """The label; for several labels, their combination; none for a regression."""
@@ -108,7 +105,8 @@ class SequenceClassification(Family[SequenceClassificationSpec]):
         """The text (and its pair), without case and outer space."""
         text = pc.utf8_lower(pc.utf8_trim_whitespace(table["text"]))
         if self.spec.data.columns.text_pair:
-            text = pc.binary_join_element_wise(text, pc.utf8_lower(table["text_pair"]), "\x1f")
+            pair = pc.utf8_lower(pc.utf8_trim_whitespace(table["text_pair"]))
+            text = pc.binary_join_element_wise(text, pair, "\x1f")
         return text
 
     def fit(self, train: pa.Table) -> None:
@@ -118,7 +116,9 @@ class SequenceClassification(Family[SequenceClassificationSpec]):
         column = pc.list_flatten(train["label"]) if self.problem == "multi_label" else train["label"]
         counted = {item["values"]: item["counts"] for item in pc.value_counts(column).to_pylist()}
         name = self.spec.data.columns.label
-        self.labels = list(self.spec.data.labels or sorted(counted, key=_natural))
+        self.labels = list(self.spec.data.labels or sorted(counted, key=natural))
+        if self.problem == "multi_label" and not self.spec.data.labels:
+            check_names(self.labels, name, self.spec.data.label_separator)
         if len(counted) < 2:
             raise RowError(
                 f"the training rows have {len(counted)} different label(s); at least 2 are needed", name
@@ -362,16 +362,6 @@ def _text(row: Mapping[str, Any], column: str) -> str:
     return value
 
 
-def _label_name(value: Any, column: str) -> str:  # noqa: ANN401
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | np.integer):
-        return str(value)
-    if not isinstance(value, str):
-        raise RowError(f"expected a label (text or a whole number), got {value!r}", column)
-    return value.strip()
-
-
 def _number(value: Any, column: str) -> float:  # noqa: ANN401
     try:
         number = float(value) if not isinstance(value, bool) else math.nan
@@ -389,9 +379,3 @@ def _weight(value: Any, column: str | None) -> float:  # noqa: ANN401
     if weight < 0:
         raise RowError(f"a weight cannot be negative: {value!r}", column)
     return weight
-
-
-def _natural(label: str) -> tuple[int, float, str]:
-    """Whole numbers by value, before everything else by text."""
-    digits = label.removeprefix("-")
-    return (0, int(label), label) if digits.isascii() and digits.isdigit() else (1, 0, label)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -37,7 +38,8 @@ class SequenceClassificationData(DataSpec):
     label_separator: str = Field(
         "|",
         min_length=1,
-        description="Between the labels of one cell, in a multi-label file that has no lists.",
+        description="Between the labels of one cell, in a multi-label file that has no lists. Lists may be JSON, or as"
+        " Python prints them; of zeros and ones or truth values, one for each of `labels`.",
     )
 
     @model_validator(mode="after")
@@ -45,8 +47,8 @@ class SequenceClassificationData(DataSpec):
         if self.labels is not None:
             if self.problem == "regression":
                 raise ValueError("a regression has no `labels`")
-            if repeated := sorted({name for name in self.labels if self.labels.count(name) > 1}):
-                raise ValueError(f"`labels` names {', '.join(map(repr, repeated))} more than once")
+            if repeated := sorted(name for name, count in Counter(self.labels).items() if count > 1):
+                raise ValueError(f"`labels` names {', '.join(map(repr, repeated[:8]))} more than once")
         return self
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -12,6 +13,8 @@ from ftcore.families.span_extraction.spec import SpanExtractionColumns
 
 Misplaced = Literal["repair", "drop", "error"]
 _SHOWN = 60  # characters of a text in a message
+#: A whole number as text; pandas writes one as `4.0` as soon as a cell of its column is empty.
+_WHOLE = re.compile(r"\s*(\d{1,12})(?:\.0*)?\s*", re.ASCII)
 
 
 def parse_row(row: Mapping[str, Any], names: SpanExtractionColumns, misplaced: Misplaced) -> dict[str, Any]:
@@ -104,9 +107,11 @@ def _answer(text: Any, column: str) -> str:  # noqa: ANN401 (a cell)
 def _start(value: Any, column: str) -> int | None:  # noqa: ANN401 (a cell)
     if value is None:
         return None
+    if isinstance(value, str) and (match := _WHOLE.fullmatch(value)):
+        return int(match[1])
     try:
         start = int(value) if not isinstance(value, bool) and value == value else -1
-        whole = start >= 0 and (isinstance(value, str) or start == value)
+        whole = start >= 0 and start == value
     except (TypeError, ValueError, OverflowError):
         whole = False
     if not whole:
