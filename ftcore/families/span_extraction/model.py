@@ -71,8 +71,8 @@ class SpanExtraction(Family[SpanExtractionSpec]):
         return _answerable(table).astype(np.int64)
 
     def groups(self, table: pa.Table) -> pa.ChunkedArray:
-        """The title; the context where there is none."""
-        return pc.coalesce(table["title"], table["context"])
+        """The title; the context where there is none; without outer space."""
+        return pc.utf8_trim_whitespace(pc.coalesce(table["title"], table["context"]))
 
     def fit(self, train: pa.Table) -> None:
         """Whether some questions have no answer."""

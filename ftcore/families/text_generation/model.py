@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 import transformers
 from torch.nn import functional as F
@@ -82,8 +83,8 @@ class TextGeneration(Family[TextGenerationSpec]):
         return None
 
     def groups(self, table: pa.Table) -> pa.ChunkedArray:
-        """The source."""
-        return table["source"]
+        """The source, without outer space."""
+        return pc.utf8_trim_whitespace(table["source"])
 
     def fit(self, train: pa.Table) -> None:
         """Nothing, but what is needed to measure must be there."""
