@@ -45,14 +45,7 @@ class GraphSession:
         check_graph(data, where)
         self.where = where
         self.outputs = list(outputs)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1  # an encoder is one chain of operators
-        options.log_severity_level = _SILENT
-        options.add_session_config_entry("session.intra_op.allow_spinning", str(int(threads > 1)))
-        # A graph from bytes may name files for its weights, read from the working directory unverified: from
-        # here none is found.
-        options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
+        options = session_options(threads)
         try:
             self._session = ort.InferenceSession(
                 data,
@@ -90,6 +83,21 @@ class GraphSession:
             return dict(zip(names, self._session.run(names, dict(feeds)), strict=True))
         except Exception as error:  # onnxruntime's own classes share no narrower base
             raise BundleError(f"the graph failed: {_brief(error)}", where=self.where) from error
+
+
+def session_options(threads: int) -> ort.SessionOptions:
+    """How a checked graph is loaded: as ONNX, and with nothing outside its bytes."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1  # an encoder is one chain of operators
+    options.log_severity_level = _SILENT
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(threads > 1)))
+    # Bytes may be onnxruntime's own format, which was not looked into.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    # A graph from bytes may name files for its weights, read from the working directory unverified: from
+    # here none is found.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
+    return options
 
 
 def _brief(error: Exception) -> str:
