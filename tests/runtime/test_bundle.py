@@ -252,7 +252,7 @@ def test_a_graph_that_reads_another_file_is_refused(
     tensor.data_location = onnx.TensorProto.EXTERNAL
     tensor.external_data.add(key="location", value=location.format(folder=beside))
     replace_file(folder, "model.fp32.onnx", model.SerializeToString())
-    refused(folder, "no ONNX graph")
+    refused(folder, "its own weights")
 
 
 def test_labels_that_the_graph_does_not_give_are_refused(copy_bundle: CopyBundle) -> None:
