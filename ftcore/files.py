@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside, flushed to the disk, then renamed."""
+"""JSON files, written atomically, and locks between processes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ftcore_runtime.files import write_whole
+from ftcore_runtime.publishing import write_whole
 
 
 def write_atomic(path: Path, data: bytes) -> None:

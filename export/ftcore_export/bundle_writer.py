@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,11 +16,12 @@ from ftcore_runtime.answers import to_json
 from ftcore_runtime.bundle import Bundle
 from ftcore_runtime.encoding import TARGET_TOKENIZER, EncoderConfig
 from ftcore_runtime.errors import BundleError
-from ftcore_runtime.files import sha256, sync
+from ftcore_runtime.files import sha256
 from ftcore_runtime.golden import GOLDEN_CANDIDATES, Golden
 from ftcore_runtime.inputs import Input
 from ftcore_runtime.manifest import MANIFEST, MODEL_CARD, FileEntry, Manifest, Variant
 from ftcore_runtime.pipeline import Pipeline
+from ftcore_runtime.publishing import publishing
 
 TOKENIZER = "tokenizer.json"
 GOLDEN = "golden.json"
@@ -87,10 +87,8 @@ def write_bundle(
     folder = Path(folder)
     if folder.is_symlink() or (folder.exists() and not _replaceable(folder)):
         raise BundleError("is there already and is no bundle", where=str(folder), hint="give another folder")
-    scratch = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir()
-    try:
+    with publishing(folder) as scratch:
+        scratch.mkdir()
         shutil.copyfile(tokenizer_path, scratch / TOKENIZER)
         if target_tokenizer_path is not None:
             shutil.copyfile(target_tokenizer_path, scratch / TARGET_TOKENIZER)
@@ -118,11 +116,6 @@ def write_bundle(
         _write_json(scratch / MANIFEST, dataclasses.replace(manifest, files=files).to_json())
         for key in variants:
             Pipeline.load(scratch, key).selftest()
-        for path in (*scratch.iterdir(), scratch):
-            sync(path)
-        _put(scratch, folder)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return folder
 
 
@@ -160,19 +153,3 @@ def _entry(path: Path) -> FileEntry:
 
 def _write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def _put(scratch: Path, folder: Path) -> None:
-    """Rename `scratch` to `folder`; an earlier bundle steps aside: a full folder cannot be renamed over."""
-    earlier = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    shutil.rmtree(earlier, ignore_errors=True)
-    if folder.exists():
-        folder.rename(earlier)
-    try:
-        scratch.rename(folder)
-    except OSError:
-        if earlier.exists():
-            earlier.rename(folder)
-        raise
-    sync(folder.parent)
-    shutil.rmtree(earlier, ignore_errors=True)

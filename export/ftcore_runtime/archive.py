@@ -18,6 +18,7 @@ from typing import BinaryIO, Protocol
 from ftcore_runtime.bundle import Bundle, file_limit, read_bundle
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.manifest import FILE_NAME, MANIFEST, Manifest
+from ftcore_runtime.publishing import publishing
 
 _MOST_FILES = 100
 _CHUNK = 2**20
@@ -34,15 +35,8 @@ def pack(bundle: str | Path, file: str | Path) -> Path:
     if file.exists() or file.is_symlink():
         raise BundleError("is there already", where=str(file), hint="give another name, or remove it")
     kept = read_bundle(bundle, _everything)
-    scratch = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        with scratch.open("xb") as out:
-            _write(kept, out)
-            out.flush()
-            os.fsync(out.fileno())
-        scratch.rename(file)
-    finally:
-        scratch.unlink(missing_ok=True)
+    with publishing(file, replace=False) as made, made.open("xb") as out:
+        _write(kept, out)
     return file
 
 
@@ -59,22 +53,16 @@ def unpack(file: str | Path, folder: str | Path) -> Path:
     file, folder = Path(file), Path(folder)
     if folder.exists() or folder.is_symlink():
         raise BundleError("is there already", where=str(folder), hint="give a folder that is not")
-    scratch = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(scratch, ignore_errors=True)
-    try:
-        with _open(file) as source:
-            scratch.mkdir()
-            try:
-                _extract(source, scratch, str(file))
-            except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
-                raise BundleError(f"is no archive of a bundle: {error!s:.100}", where=str(file)) from None
-            source.seek(0)
-            _write(read_bundle(scratch, _everything), _Comparison(source, str(file)))
-            if source.read(1):
-                raise _other_form(str(file))
-        scratch.rename(folder)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with _open(file) as source, publishing(folder, replace=False) as made:
+        made.mkdir()
+        try:
+            _extract(source, made, str(file))
+        except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+            raise BundleError(f"is no archive of a bundle: {error!s:.100}", where=str(file)) from None
+        source.seek(0)
+        _write(read_bundle(made, _everything), _Comparison(source, str(file)))
+        if source.read(1):
+            raise _other_form(str(file))
     return folder
 
 
@@ -142,5 +130,3 @@ def _extract(source: BinaryIO, folder: Path, where: str) -> None:
             assert data is not None  # a plain file has contents
             with os.fdopen(os.open(folder / name, _NEW, 0o644), "wb") as out:
                 shutil.copyfileobj(data, out, _CHUNK)
-                out.flush()
-                os.fsync(out.fileno())

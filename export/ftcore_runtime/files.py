@@ -1,4 +1,4 @@
-"""What more than one floor needs of files: that they are whole or not there, that they reach the disk, their digest."""
+"""The digest of a file, and the way of files to the disk."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import hashlib
 import io
 import os
 import stat
-from collections.abc import Iterable
 from pathlib import Path
 
 #: What the kernel makes up while it is read: it may be endless, or block, and its size means nothing.
@@ -46,18 +45,3 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def write_whole(path: Path, pieces: Iterable[bytes]) -> None:
-    """Replace `path` by the pieces; a reader or a crash sees the old file or the new one, never a part."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with beside.open("wb") as file:
-            for piece in pieces:
-                file.write(piece)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    sync(path.parent)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -247,7 +246,7 @@ def _columns(pairs: list[str], pipeline: Pipeline) -> dict[str, str]:
 
 @contextmanager
 def _sink(output: Path | None, source: str) -> Iterator[BinaryIO]:
-    """Standard output, or a file written beside `output` that takes its name once it is whole."""
+    """Standard output, or a file that takes the name `output` once it is whole."""
     if output is None:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
@@ -256,16 +255,12 @@ def _sink(output: Path | None, source: str) -> Iterator[BinaryIO]:
         raise UserError(
             "is a folder, or the input itself", where=str(output), hint="give another file to --output"
         )
-    beside = output.with_name(f".{output.name}.{os.getpid()}.tmp")
-    try:
-        file = beside.open("wb")
-    except OSError as error:
-        raise UserError(f"cannot be written: {error.strerror}", where=str(output)) from None
-    try:
-        with file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(output)
-    finally:
-        beside.unlink(missing_ok=True)
+    from ftcore_runtime.publishing import publishing
+
+    with ExitStack() as stack:
+        try:
+            made = stack.enter_context(publishing(output))
+            file = stack.enter_context(made.open("wb"))
+        except OSError as error:
+            raise UserError(f"cannot be written: {error.strerror}", where=str(output)) from None
+        yield file

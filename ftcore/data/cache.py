@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +14,7 @@ import ftcore
 from ftcore.data.sources import Opened
 from ftcore.families.base import Family
 from ftcore.spec.sections import Spec
+from ftcore_runtime.publishing import discard, publishing
 
 _LAYOUT = 2  # of the folder; raised when its files change meaning
 _MANIFEST = "splits.json"
@@ -67,27 +65,23 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 @contextmanager
 def write_folder(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Give a folder to write beside `folder`, and a dict for the manifest; on success it becomes `folder`.
+    """Give a temporary folder and a dict for the manifest; on success it becomes `folder`.
 
-    Whatever is raised in between, an interrupt too, leaves nothing behind. Of two processes that write the
-    same folder the first one wins: both have read the same rows.
+    Of two processes that write the same folder the first one wins: both have read the same rows.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    if folder.exists() and read_manifest(folder) is None:  # what is there is damaged
+        discard(folder)
+    complete = False
     try:
-        content: dict[str, Any] = {}
-        yield made, content
-        files = {path.name: path.stat().st_size for path in sorted(made.iterdir())}
-        manifest = json.dumps({"files": files, "content": content}, indent=2)
-        (made / _MANIFEST).write_text(manifest, "utf-8")
-        for path in made.iterdir():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-        try:
-            made.rename(folder)
-        except OSError:
-            if read_manifest(folder) is None:  # what is there is damaged
-                shutil.rmtree(folder)
-                made.rename(folder)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+        with publishing(folder, replace=False) as made:
+            made.mkdir()
+            content: dict[str, Any] = {}
+            yield made, content
+            files = {path.name: path.stat().st_size for path in sorted(made.iterdir())}
+            manifest = json.dumps({"files": files, "content": content}, indent=2)
+            (made / _MANIFEST).write_text(manifest, "utf-8")
+            complete = True
+    except FileExistsError:
+        if not complete:
+            raise

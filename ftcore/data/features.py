@@ -18,6 +18,7 @@ import torch
 
 from ftcore.families.base import Batch, Family, Features
 from ftcore_runtime.encoding import TextEncoder, filled
+from ftcore_runtime.publishing import publishing
 
 _CHUNK = 4096  # rows tokenised at a time
 _ASIDE = "aside:"
@@ -143,12 +144,11 @@ class FeatureStore:
 
     @classmethod
     def build(cls, rows: pa.Table, family: Family[Any], encoder: TextEncoder, path: Path) -> FeatureStore:
-        """Tokenise `rows` into `path` (written beside, then renamed) unless it is there already."""
+        """Tokenise `rows` into `path` unless it is there already."""
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=path.parent, prefix=".features-") as folder:
-                made = _write(rows, family, encoder, Path(folder))
-                made.replace(path)
+            with publishing(path) as made, tempfile.TemporaryDirectory(dir=made.parent) as parts:
+                _write(rows, family, encoder, Path(parts), made)
         return cls.open(path, family, encoder)
 
     def has_tokens_of(self, other: FeatureStore) -> bool:
@@ -161,8 +161,8 @@ class FeatureStore:
         return np.bincount(self._ragged["input_ids"][0])
 
 
-def _write(rows: pa.Table, family: Family[Any], encoder: TextEncoder, folder: Path) -> Path:
-    """Append the columns to flat files chunk by chunk, then map those into one Arrow record batch."""
+def _write(rows: pa.Table, family: Family[Any], encoder: TextEncoder, folder: Path, path: Path) -> None:
+    """Append the columns to flat files in `folder` chunk by chunk, then map those into one Arrow record batch."""
     columns: dict[str, BinaryIO] = {}
     types: dict[str, np.dtype] = {}
     widths: dict[str, int] = {}
@@ -212,7 +212,5 @@ def _write(rows: pa.Table, family: Family[Any], encoder: TextEncoder, folder: Pa
             values = pa.array(mapped(name))
             arrays[name] = pa.FixedSizeListArray.from_arrays(values, widths[name]) if widths[name] else values
     batch = pa.record_batch(list(arrays.values()), names=list(arrays))
-    path = folder / "features.arrow"
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
         writer.write_batch(batch)
-    return path

@@ -25,6 +25,7 @@ from ftcore_export.parity import Parity
 from ftcore_export.sensitivity import Graphs
 from ftcore_export.variants import KINDS, LEFT_OUT
 from ftcore_runtime.encoding import TARGET_TOKENIZER, TextEncoder
+from ftcore_runtime.publishing import temporary_folder
 
 _GOLDEN_ROWS = 8
 _AUTO = ("fp32", "int8", "int8_tensor", "weights8")
@@ -59,8 +60,7 @@ class _Export:
         if self.spec.prune_vocab:
             self.encoder, self.pruned = prune_vocabulary(workspace, model, self.spec.prune_vocab)
             workspace.events.emit("vocabulary_pruned", **self.pruned)
-        with tempfile.TemporaryDirectory(dir=workspace.folder.path, prefix=".export-") as name:
-            scratch = Path(name)
+        with temporary_folder(workspace.folder.path, "export") as scratch:
             base = {
                 graph.name: export_graph(graph, scratch / f"{graph.name}.onnx")
                 for graph in workspace.family.graphs(model, self.encoder)

@@ -33,7 +33,8 @@ from ftcore.runs.folder import RunFolder
 from ftcore.runs.teacher import Teacher, ask, open_teacher
 from ftcore.spec.sections import Spec
 from ftcore_runtime.encoding import TextEncoder
-from ftcore_runtime.files import sha256, sync
+from ftcore_runtime.files import sha256
+from ftcore_runtime.publishing import publishing
 
 
 def cache_dir() -> Path:
@@ -216,26 +217,20 @@ class Workspace:
         Args:
             weights: of a sharded model, put together.
         """
-        with self._new_model() as beside:
-            model.save_pretrained(beside, safe_serialization=True, state_dict=weights)
-            save_tokenizer(self.base, beside)
+        with self._new_model() as made:
+            model.save_pretrained(made, safe_serialization=True, state_dict=weights)
+            save_tokenizer(self.base, made)
 
     def adopt_model(self, other: RunFolder) -> None:
         """Keep a copy of another run's fine-tuned model as this run's own."""
-        with self._new_model() as beside:
-            shutil.copytree(other.model, beside)
+        with self._new_model() as made:
+            shutil.copytree(other.model, made)
 
     @contextmanager
     def _new_model(self) -> Iterator[Path]:
         """A path for the model's folder; what the body makes there gets its name at the end."""
-        beside = self.folder.path / ".model.tmp"
-        shutil.rmtree(beside, ignore_errors=True)
-        yield beside
-        for file in beside.iterdir():
-            sync(file)
-        shutil.rmtree(self.folder.model, ignore_errors=True)
-        beside.replace(self.folder.model)
-        sync(self.folder.path)
+        with publishing(self.folder.model) as made:
+            yield made
         self.folder.update(
             weights={file.name: sha256(file) for file in sorted(self.folder.model.glob("*.safetensors"))}
         )

@@ -1,17 +1,16 @@
 """Checkpoints that are whole or not there: safetensors and JSON, a manifest of hashes, an atomic rename.
 
-A checkpoint is a folder `step-<number>`, written beside under a hidden name, every file flushed, then renamed and
-its parent flushed. Reading one verifies each file against the manifest first. Nothing is ever pickled.
-Kept are the newest and the one before it, and of each of these the best one it knows of: whichever of the two a
-run goes on from, its best weights are there as well.
+A checkpoint is a folder `step-<number>`, published whole. Reading one verifies each file against the manifest first.
+Nothing is ever pickled. Kept are the newest and the one before it, and of each of these the best one it knows of:
+whichever of the two a run goes on from, its best weights are there as well.
 """
 
 from __future__ import annotations
 
 import math
 import re
-import shutil
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,10 +24,10 @@ from ftcore.files import read_json, write_json
 from ftcore.training import random_state
 from ftcore.training.precision import Precision
 from ftcore.training.sharding import full, full_state, is_sharded, like, load_full_state
-from ftcore_runtime.files import sha256, sync
+from ftcore_runtime.files import sha256
+from ftcore_runtime.publishing import discard, publishing
 
 _NAME = re.compile(r"step-(\d{8})")
-_HIDDEN = ".step-*"
 _MANIFEST = "manifest.json"
 
 
@@ -142,21 +141,16 @@ class CheckpointStore:
             OSError: the disk is full or read-only; earlier checkpoints are as they were.
         """
         target = self.path(progress.step)
-        beside = self.folder / f".{target.name}.tmp"
-        if processes.is_first():
-            for left in self.folder.glob(_HIDDEN):
-                shutil.rmtree(left)
-            beside.mkdir()
-        processes.wait()
-        try:
-            self._write(beside, training, progress, setting)
+        with publishing(target) if processes.is_first() else nullcontext() as made:
+            if made:
+                made.mkdir()
+            folder = Path(processes.share_text(str(made or "")))
+            self._write(folder, training, progress, setting)
             processes.wait()
-            if processes.is_first():
-                self._seal(beside, target)
-        finally:
-            if processes.is_first():
-                shutil.rmtree(beside, ignore_errors=True)
+            if made:
+                _seal(made)
         if processes.is_first():
+            self._damaged.discard(progress.step)
             self._prune(progress)
         processes.wait()
         return target
@@ -263,21 +257,6 @@ class CheckpointStore:
             },
         )
 
-    def _seal(self, beside: Path, target: Path) -> None:
-        """Flush, write the manifest, and give the folder its name."""
-        names = sorted(entry.name for entry in beside.iterdir())
-        for name in names:
-            sync(beside / name)
-        files = {
-            name: {"bytes": (beside / name).stat().st_size, "sha256": sha256(beside / name)} for name in names
-        }
-        write_json(beside / _MANIFEST, {"files": files})
-        if target.exists():  # the same step again, after a resume
-            target.replace(self.folder / f".{target.name}.old")
-        beside.replace(target)
-        sync(self.folder)
-        self._damaged.discard(int(target.name[-8:]))
-
     def _prune(self, newest: Progress) -> None:
         keep = {newest.step, newest.best_step}
         for step in reversed(self.steps()):
@@ -292,16 +271,21 @@ class CheckpointStore:
             break
         for step in self.steps():
             if step not in keep:
-                # Renamed first, so that a crash while deleting leaves nothing that looks like a checkpoint.
-                shutil.rmtree(self.path(step).replace(self.folder / f".{self.path(step).name}.old"))
-        for left in self.folder.glob(_HIDDEN):
-            shutil.rmtree(left)
+                discard(self.path(step))
 
     def _load_weights(self, model: torch.nn.Module, folder: Path) -> None:
         if is_sharded(model):
             load_full_state(model, load_file(folder / "model.safetensors"))
         else:
             load_model(model, str(folder / "model.safetensors"))
+
+
+def _seal(folder: Path) -> None:
+    """Write the manifest of a checkpoint's files."""
+    files = {
+        path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in sorted(folder.iterdir())
+    }
+    write_json(folder / _MANIFEST, {"files": files})
 
 
 def verify(folder: Path, *, sizes_only: bool = False) -> None:

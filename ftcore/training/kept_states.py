@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
-from uuid import uuid4
 
 import numpy as np
 import torch
 
 from ftcore.data.batching import by_length
 from ftcore.data.features import FeatureStore
+from ftcore_runtime.publishing import publishing
 
 _ROWS = 64  # a batch of the one pass
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -76,15 +76,11 @@ class KeptStates:
             free = shutil.disk_usage(folder).free
             if needed > free / 2:
                 raise OSError(f"they take {needed / 1e9:.1f} GB of the {free / 1e9:.1f} GB that are free")
-            beside = folder / f".{uuid4().hex}.npy"
-            try:
-                kept = np.lib.format.open_memmap(beside, "w+", self._dtype, (int(offsets[-1]), self._size))
+            with publishing(path) as made:
+                kept = np.lib.format.open_memmap(made, "w+", self._dtype, (int(offsets[-1]), self._size))
                 for indices in batches:
                     self._fill(kept, offsets[indices], store.batch(indices), device)
                 kept.flush()
-                beside.replace(path)
-            finally:
-                beside.unlink(missing_ok=True)
         values = np.load(path, mmap_mode="r", allow_pickle=False)
         for key, start, end in zip(keys, offsets.tolist(), offsets[1:].tolist(), strict=False):
             self._kept[key] = (values, start, end)

@@ -7,14 +7,17 @@ off anywhere. Training defers the stop until the step is done and its checkpoint
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from ftcore.errors import ExitCode, Interrupted
 
+_Handler = Callable[[int, FrameType | None], Any] | int | None
+
 #: What Python does with a signal that nobody listens for.
-_DEFAULT = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+_DEFAULT: dict[int, _Handler] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
 
 
 class StopRequest:
@@ -72,7 +75,7 @@ def listen() -> Iterator[StopRequest]:
     request = StopRequest()
     before = {number: signal.getsignal(number) for number in _DEFAULT}
     # None stands for a handler of C code, which Python can neither call nor put back.
-    unheard = {
+    unheard: dict[int, _Handler] = {
         n: _DEFAULT[n] if handler in (signal.SIG_IGN, None) else handler for n, handler in before.items()
     }
 

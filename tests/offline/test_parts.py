@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ftcore_runtime.errors import InputError
-from ftcore_server.offline.parts import Parts, write_whole
+from ftcore_runtime.publishing import write_whole
+from ftcore_server.offline.parts import Parts
 
 
 @pytest.mark.parametrize("count", [0, 1, 255, 256, 257, 16384, 100_000, 1_048_577, 10**8])
@@ -24,7 +25,9 @@ def test_what_is_there_is_not_made_again(tmp_path: Path) -> None:
     write_whole(
         parts.path(1), [b'{"row": 300, "error": "no"}\n', b'{"row": 301, "label": "\\"error\\": "}\n']
     )
-    (parts.folder / ".part-000002.jsonl.1.tmp").write_bytes(b'{"row"')
+    killed = parts.folder / ".part-000002.jsonl.1.ftcore.tmp"
+    killed.mkdir()
+    (killed / "part-000002.jsonl").write_bytes(b'{"row"')
     parts.begin({"variant": "int8"})
     assert parts.missing() == [0, 2]
     assert sorted(path.name for path in parts.folder.iterdir()) == ["part-000001.jsonl", "parts.json"]

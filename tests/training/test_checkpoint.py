@@ -8,7 +8,6 @@ import os
 import random
 import shutil
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ import torch
 from safetensors.torch import load_file
 
 from ftcore.errors import UserError
-from ftcore.training import checkpoint
 from ftcore.training.checkpoint import (
     BadCheckpointError,
     CheckpointStore,
@@ -78,22 +76,26 @@ def test_there_is_nothing_but_safetensors_and_json(tmp_path: Path) -> None:
 #: Places in a save where a process may die or the disk may fail: a function, and which of its calls.
 POINTS = [
     ("pathlib.Path.mkdir", 0),
+    ("pathlib.Path.mkdir", 2),
     ("ftcore.training.checkpoint.save_model", 0),
     ("ftcore.training.checkpoint.save_file", 0),
-    ("ftcore.training.checkpoint.sync", 0),
-    ("ftcore.training.checkpoint.sync", 3),
     ("ftcore.training.checkpoint.sha256", 1),
     ("os.fsync", 0),
-    ("os.fsync", 8),
-    ("pathlib.Path.replace", 0),
+    ("os.fsync", 6),
+    ("pathlib.Path.replace", 0),  # of a JSON file
     ("pathlib.Path.replace", 2),
-    ("pathlib.Path.replace", 3),
-    ("ftcore.training.checkpoint.sync", 4),
+    ("os.fsync", 8),
+    ("pathlib.Path.replace", 3),  # of the folder
+    ("os.fsync", 12),
     ("ftcore.training.checkpoint.verify", 0),
-    ("pathlib.Path.replace", 4),
-    ("shutil.rmtree", 0),
+    ("pathlib.Path.rename", 0),  # of a checkpoint that is not kept
+    ("shutil.rmtree", 4),
     ("os.unlink", 3),
 ]
+
+
+#: A failure here is not the caller's: what cannot be deleted, or read again, is left to the next save.
+QUIET = ("ftcore.training.checkpoint.verify", "os.unlink")
 
 
 def at(name: str, call: int, act: Callable[[], Any], after: bool = False) -> Callable[[], None]:
@@ -150,7 +152,7 @@ def test_a_kill_at_any_point_of_a_save_leaves_the_checkpoints_before_it(tmp_path
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
-@pytest.mark.parametrize(("name", "call"), [point for point in POINTS if "verify" not in point[0]])
+@pytest.mark.parametrize(("name", "call"), [point for point in POINTS if point[0] not in QUIET])
 def test_an_error_at_any_point_of_a_save_leaves_the_checkpoints_before_it(
     tmp_path: Path, name: str, call: int, number: int
 ) -> None:
@@ -181,8 +183,7 @@ def test_best_and_the_last_two_good_survive_thousands_of_steps(tmp_path: Path, m
         (folder / "state.json").write_text(json.dumps({"progress": vars(progress), "setting": vars(setting)}))
 
     monkeypatch.setattr(CheckpointStore, "_write", write)
-    for module in (checkpoint, sys.modules["ftcore_runtime.files"]):
-        monkeypatch.setattr(module, "sync", lambda _: None)
+    monkeypatch.setattr("ftcore_runtime.publishing.sync", lambda _: None)
     monkeypatch.setattr(os, "fsync", lambda _: None)
     draw = random.Random(0)
     store, progress, whole = store_of(tmp_path), Progress(), {}

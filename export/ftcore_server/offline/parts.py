@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ftcore_runtime.errors import InputError
-from ftcore_runtime.files import write_whole
+from ftcore_runtime.publishing import sweep, write_whole
 
 PLAN = "parts.json"
 _PARTS = 64  # of an input of usual size, so that no worker is left with more than another for long
@@ -62,6 +62,7 @@ class Parts:
         file = self.folder / PLAN
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            sweep(self.folder)
             if not file.exists():
                 if any(self.folder.iterdir()):
                     raise InputError("is not empty", where=str(self.folder), hint="give another --output")
@@ -72,8 +73,6 @@ class Parts:
                     where=str(self.folder),
                     hint="give another --output, or the bundle, input and options that it was begun with",
                 )
-            for left in self.folder.glob(".*.tmp"):  # of a run that was killed
-                left.unlink()
         except OSError as error:
             raise InputError(f"cannot be written: {error.strerror}", where=str(self.folder)) from None
 

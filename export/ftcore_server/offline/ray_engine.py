@@ -15,8 +15,8 @@ from typing import Any
 
 import ray
 
-from ftcore_runtime.files import write_whole
 from ftcore_runtime.pipeline import Pipeline
+from ftcore_runtime.publishing import write_whole
 from ftcore_runtime.rows import Row
 from ftcore_server.offline.lines import answer_lines
 from ftcore_server.offline.parts import Parts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 from ftcore_runtime.errors import UserError
 from ftcore_runtime.manifest import MANIFEST
 from ftcore_runtime.pipeline import Pipeline
+from ftcore_runtime.publishing import publishing
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,10 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     if path.exists() or path.is_symlink():
         raise UserError("is there already", where=str(path), hint="give another --output")
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        beside.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with publishing(path, replace=False) as made:
+            made.mkdir()
+            yield made
     except OSError as error:
-        raise UserError(f"cannot be written: {error.strerror}", where=str(path)) from None
-    try:
-        yield beside
-        beside.rename(path)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        raise UserError(f"cannot be written: {error.strerror or error}", where=str(path)) from error

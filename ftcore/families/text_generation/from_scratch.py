@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
@@ -16,6 +15,7 @@ from ftcore.families.text_generation.spec import TextGenerationModel
 from ftcore.locate import locate
 from ftcore.modeling.base_model import BaseModel, read_config
 from ftcore_runtime.encoding import TARGET_TOKENIZER
+from ftcore_runtime.publishing import publishing
 
 _SPECIAL = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
 
@@ -73,8 +73,6 @@ def make_base(
             and targets that are to have a vocabulary each.
     """
     if not (folder / "config.json").is_file():
-        beside = folder.with_name(f".{folder.name}.tmp")
-        shutil.rmtree(beside, ignore_errors=True)
         config, told = _config(model, base_dir), model.vocabulary
         if told.joint:
             reads = writes = train_tokenizer(chain(sources, targets), told.size, told.min_frequency)
@@ -85,13 +83,13 @@ def make_base(
         wrapped = transformers.PreTrainedTokenizerFast(
             tokenizer_object=reads, model_input_names=["input_ids", "attention_mask"], **_SPECIAL
         )
-        wrapped.save_pretrained(beside)
-        if not told.joint:
-            writes.save(str(beside / TARGET_TOKENIZER))
         sizes = {"vocab_size": reads.get_vocab_size(), "decoder_vocab_size": writes.get_vocab_size()}
         config.update({**_special_ids(config, reads), **sizes})
-        config.save_pretrained(beside)
-        beside.replace(folder)
+        with publishing(folder) as made:
+            wrapped.save_pretrained(made)
+            if not told.joint:
+                writes.save(str(made / TARGET_TOKENIZER))
+            config.save_pretrained(made)
     return BaseModel(folder, read_config(folder / "config.json", model.base))
 
 

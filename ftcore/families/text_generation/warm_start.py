@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import transformers
 
 from ftcore.errors import ModelError
 from ftcore.modeling.base_model import BaseModel, load_weights, open_base, open_tokenizer, read_config
+from ftcore_runtime.publishing import publishing
 
 
 def warm_start(base: str, decoder_base: str, base_dir: Path, folder: Path, seed: int) -> BaseModel:
@@ -43,11 +43,9 @@ def warm_start(base: str, decoder_base: str, base_dir: Path, folder: Path, seed:
                 "pad_token_id": tokenizer.pad_token_id,
             }
         )
-        beside = folder.with_name(f".{folder.name}.tmp")
-        shutil.rmtree(beside, ignore_errors=True)
-        model.save_pretrained(beside)
-        tokenizer.save_pretrained(beside)
-        beside.replace(folder)
+        with publishing(folder) as made:
+            model.save_pretrained(made)
+            tokenizer.save_pretrained(made)
     return BaseModel(folder, read_config(folder / "config.json", base))
 
 
