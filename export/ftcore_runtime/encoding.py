@@ -18,6 +18,7 @@ from tokenizers import Encoding, Tokenizer
 
 from ftcore_runtime.errors import BundleError, InputError
 from ftcore_runtime.fields import Fields
+from ftcore_runtime.special_tokens import SpecialTokens
 
 Side = Literal["right", "left"]
 
@@ -36,12 +37,15 @@ class EncoderConfig:
         pad_id: id that fills `input_ids` up to the longest row of a batch.
         pad_side: the side that is filled.
         inputs: the graph's input names in order, out of `TEXT_INPUTS`.
+        encode_special_tokens: whether `</s>` or `[SEP]` within a text is text like any other; where not, as in bundles
+            from before there was this field, it is read as the special token that it spells.
     """
 
     max_length: int
     pad_id: int
     pad_side: Side
     inputs: tuple[str, ...]
+    encode_special_tokens: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """As the bundle's manifest has it."""
@@ -50,6 +54,7 @@ class EncoderConfig:
             "pad_id": self.pad_id,
             "pad_side": self.pad_side,
             "inputs": list(self.inputs),
+            "encode_special_tokens": self.encode_special_tokens,
         }
 
     @classmethod
@@ -68,6 +73,9 @@ class EncoderConfig:
             pad_id=fields.integer("pad_id", minimum=0),
             pad_side="left" if fields.choice("pad_side", ("right", "left")) == "left" else "right",
             inputs=inputs,
+            encode_special_tokens=fields.take("encode_special_tokens", bool)
+            if fields.has("encode_special_tokens")
+            else False,
         )
         fields.end()
         return config
@@ -113,6 +121,7 @@ class TextEncoder:
     ) -> None:
         tokenizer.no_padding()
         tokenizer.enable_truncation(config.max_length, strategy="longest_first")
+        tokenizer.encode_special_tokens = config.encode_special_tokens  # tokenizer.json does not keep it
         self.tokenizer = tokenizer
         self.config = config
         self._target = target
@@ -167,7 +176,13 @@ class TextEncoder:
         """The same tokenizer once more, without truncation."""
         tokenizer = Tokenizer.from_str(self.tokenizer.to_str())
         tokenizer.no_truncation()
+        tokenizer.encode_special_tokens = self.config.encode_special_tokens
         return tokenizer
+
+    @cached_property
+    def _special(self) -> SpecialTokens | None:
+        """Those that the tokenizer may still find in a text; None where it may look for them."""
+        return SpecialTokens.of(self.tokenizer) if self.config.encode_special_tokens else None
 
     def tokens(self, texts: Sequence[str]) -> list[Encoding]:
         """Tokenise texts whole, without special tokens, with character offsets (Unicode code points).
@@ -178,9 +193,12 @@ class TextEncoder:
         rows = list(texts)
         try:
             with _panics_refused():
-                return self.untruncated.encode_batch(rows, add_special_tokens=False)
+                encodings = self.untruncated.encode_batch(rows, add_special_tokens=False)
         except (TypeError, UnicodeError) as error:
             raise _not_unicode(rows, None) from error
+        if self._special is not None:
+            self._special.refuse(rows, [encoding.ids for encoding in encodings])
+        return encodings
 
     def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Encoded:
         """Tokenise texts, or pairs of `texts` and `pairs`, in one call; special tokens are added.
@@ -197,6 +215,10 @@ class TextEncoder:
         except (TypeError, UnicodeError) as error:
             raise _not_unicode(texts, pairs) from error
         ids = [encoding.ids for encoding in encodings]
+        if self._special is not None:
+            for index in self._special.spelt(rows):
+                mask = encodings[index].special_tokens_mask
+                ids[index] = self._special.as_text(ids[index], mask, f"input {index}")
         limit = self.config.max_length
         wants_types = "token_type_ids" in self.config.inputs
         return Encoded(

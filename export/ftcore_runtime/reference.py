@@ -6,7 +6,6 @@ index (PSI) of each measure: the sum over bins of (live - reference) * ln(live /
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from ftcore_runtime.answers import Answer, LabelAnswer, LabelsAnswer, SpanAnswer, ValueAnswer
 from ftcore_runtime.decoders import Prepared
@@ -172,16 +170,6 @@ def observations(
         if unknown is not None:
             row["unknown"] = float(unknown[index])
         yield row
-
-
-def unknown_id(tokenizer: Tokenizer) -> int | None:
-    """The id of what the vocabulary lacks; None for a tokenizer that has a token for every byte."""
-    model = json.loads(tokenizer.to_str())["model"]
-    if isinstance(model.get("unk_id"), int):
-        return int(model["unk_id"])
-    token = model.get("unk_token")
-    found = tokenizer.token_to_id(token) if isinstance(token, str) else None
-    return None if found is None else int(found)
 
 
 def label_of(answer: Answer) -> str | None:

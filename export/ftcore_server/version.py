@@ -22,8 +22,8 @@ from ftcore_runtime.reference import (
     confidence_of,
     label_of,
     observations,
-    unknown_id,
 )
+from ftcore_runtime.special_tokens import unknown_id
 from ftcore_server.batching import Batcher, Work, answer_into, in_loop
 from ftcore_server.contracts import Contract
 from ftcore_server.drift import Drift

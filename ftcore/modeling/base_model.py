@@ -21,6 +21,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from ftcore.errors import ModelError
 from ftcore.locate import PREFIX, locate
 from ftcore_runtime.encoding import TARGET_TOKENIZER, EncoderConfig, TextEncoder
+from ftcore_runtime.special_tokens import without_special_pieces
 
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
@@ -175,7 +176,7 @@ def open_encoder(base: BaseModel, max_length: int) -> TextEncoder:
         raise ModelError("the tokenizer has no padding token", where=str(base.folder))
     accepted = inspect.signature(transformers.AutoModel._model_mapping[type(base.config)].forward).parameters
     return TextEncoder(
-        tokenizer.backend_tokenizer,
+        without_special_pieces(tokenizer.backend_tokenizer),
         EncoderConfig(
             max_length=min(max_length, readable_length(base.config), tokenizer.model_max_length),
             pad_id=tokenizer.pad_token_id,

@@ -21,7 +21,8 @@ from ftcore_runtime.bundle import read_bundle
 from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.encoding import TextEncoder
 from ftcore_runtime.pipeline import Pipeline
-from ftcore_runtime.reference import Reference, unknown_id
+from ftcore_runtime.reference import Reference
+from ftcore_runtime.special_tokens import unknown_id
 
 TIMED = 1024  # validation rows that speed is measured on
 _REFERENCE_ROWS = 2000

@@ -17,7 +17,7 @@ from ftcore.spec.export import PruneSpec
 from ftcore_export.parity import compare
 from ftcore_export.prune_vocab import prune
 from ftcore_runtime.encoding import TextEncoder
-from ftcore_runtime.reference import unknown_id
+from ftcore_runtime.special_tokens import unknown_id
 
 
 def prune_vocabulary(

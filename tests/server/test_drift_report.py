@@ -17,7 +17,8 @@ from ftcore_runtime.answers import LabelAnswer, LabelsAnswer, SpanAnswer, ValueA
 from ftcore_runtime.decoders import Prepared
 from ftcore_runtime.encoding import Encoded
 from ftcore_runtime.errors import BundleError
-from ftcore_runtime.reference import Histogram, Reference, confidence_of, label_of, unknown_id
+from ftcore_runtime.reference import Histogram, Reference, confidence_of, label_of
+from ftcore_runtime.special_tokens import unknown_id
 from ftcore_server.drift import ENOUGH, WINDOW, Drift
 
 TEXTS = sentences(400, seed=3)

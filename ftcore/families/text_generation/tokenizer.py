@@ -11,6 +11,7 @@ from ftcore.families.text_generation.spec import TextGenerationSpec
 from ftcore.modeling.base_model import BaseModel, open_tokenizer, readable_length
 from ftcore_runtime.encoding import TARGET_TOKENIZER, EncoderConfig, TextEncoder
 from ftcore_runtime.generation.settings import TextFrame
+from ftcore_runtime.special_tokens import without_special_pieces
 
 _PROBE = "a"  # any text: what a tokenizer puts around it is the same for all
 
@@ -44,7 +45,7 @@ def open_text(base: BaseModel, spec: TextGenerationSpec) -> tuple[TextEncoder, T
             hint="shorten it, or raise `model.max_length`",
         )
     target = _target(base, config, tokenizer) if both else None
-    return TextEncoder(tokenizer.backend_tokenizer, config, target), frame
+    return TextEncoder(without_special_pieces(tokenizer.backend_tokenizer), config, target), frame
 
 
 def _target(base: BaseModel, config: EncoderConfig, tokenizer: Any) -> TextEncoder | None:  # noqa: ANN401
