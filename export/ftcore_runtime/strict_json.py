@@ -1,27 +1,41 @@
-"""JSON as the standard has it: no NaN, no infinity, no key twice, nesting that ends."""
+"""JSON as the standard has it: no NaN, no infinity, no key twice, no half of a surrogate pair, nesting that ends."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+#: Digits of the largest double. A longer integer is out of range, and converting it would take quadratic time.
+_MOST_DIGITS = 309
 
 
 def loads(text: str) -> Any:  # noqa: ANN401 (whatever the JSON holds)
-    """Parse JSON.
+    """Parse JSON, in time linear in its length.
 
     Raises:
         ValueError: it is not valid, with what is wrong; never anything else.
     """
     try:
-        return json.loads(text, object_pairs_hook=_once, parse_constant=_refuse, parse_float=_finite)
+        value = json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_refuse,
+            parse_float=_finite,
+            parse_int=_integer,
+        )
+        if _SURROGATE.search(text):
+            _require_unicode(value)
     except json.JSONDecodeError as error:
         raise ValueError(f"{error.msg} at line {error.lineno} column {error.colno}") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    return value
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
         raise ValueError("a key appears twice")
@@ -36,3 +50,17 @@ def _finite(digits: str) -> float:
     if not math.isfinite(number := float(digits)):
         raise ValueError("a number is out of range")
     return number
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS + digits.startswith("-"):
+        raise ValueError("a number is out of range")
+    return int(digits)
+
+
+def _require_unicode(value: object) -> None:
+    """Refuse texts that no encoder takes: an escape may spell half of a surrogate pair."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("an escape is half of a surrogate pair") from None

@@ -1,49 +1,57 @@
-"""Receives a request's body within limits: bytes before and after decompression, seconds, JSON depth."""
+"""Receives a request's body within limits: bytes before and after decompression, seconds, depth and size of JSON.
+
+Everything here takes time linear in the bytes that arrive. What may take long runs in a thread (`Service.convert`), in
+steps short enough for the event loop to go on between them.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import re
+import sys
 import zlib
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
 from ftcore_runtime import strict_json
+from ftcore_server.memory import Account
 from ftcore_server.problems import Problem, invalid
 from ftcore_server.settings import Limits
 
 _WINDOW_BITS = {"gzip": 31, "deflate": 15}
-_PARSE_BESIDE = 2**16  # bytes from which JSON is parsed in a thread, so that other clients need not wait
-_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+#: What parts of JSON begin or end with, strings and numbers among them: numbers stand between commas.
+_MARKS = b'"[]{},'
+_MARK = re.compile(rb'["\[\]{},]')
+#: The inside of a string. Possessive: where no quote follows, nothing is tried again.
+_INSIDE = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
+_STEP = 2**18  # bytes of a string that are scanned at a time: a regex keeps the interpreter's lock
 
 
 async def read_body(request: Request, limits: Limits) -> bytes:
-    """The whole body, decompressed.
+    """The whole body, as it was sent. Every byte is charged to the request's account as it arrives.
 
     Raises:
-        Problem: 400, 408, 413 or 415.
+        Problem: 408, 413, 415 or 503.
     """
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("identity", *_WINDOW_BITS):
-        raise Problem(415, "unsupported", "content-encoding must be gzip, deflate or identity", close=True)
+    _encoding(request)
+    account: Account = request.state.account
     declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > limits.body_bytes:
+    if declared.isascii() and declared.isdigit() and int(declared) > limits.body_bytes:
         raise _too_large("the body", limits.body_bytes)
     received = bytearray()
     try:
         async with asyncio.timeout(limits.body_seconds):
             async for chunk in request.stream():
-                received += chunk
-                if len(received) > limits.body_bytes:
+                if len(received) + len(chunk) > limits.body_bytes:
                     raise _too_large("the body", limits.body_bytes)
+                account.add(len(chunk))
+                received += chunk
     except TimeoutError:
         raise Problem(408, "timeout", "the body did not arrive in time", close=True) from None
     except ClientDisconnect:
         raise Problem(499, "client_left", "the client left") from None
-    if encoding == "identity":
-        return bytes(received)
-    return _inflate(bytes(received), _WINDOW_BITS[encoding], limits.decompressed_bytes)
+    return bytes(received)
 
 
 def require_json(request: Request) -> None:
@@ -57,35 +65,81 @@ def require_json(request: Request) -> None:
         raise Problem(415, "unsupported", "content-type must be application/json", close=True)
 
 
-async def parse_json(body: bytes, limits: Limits) -> Any:  # noqa: ANN401 (whatever the JSON holds)
-    """Strict JSON in UTF-8, nested `json_depth` deep at most.
+def decompressed(request: Request, body: bytes, limits: Limits) -> bytes:
+    """What the body holds once `content-encoding` is undone.
 
     Raises:
-        Problem: 400.
+        Problem: 400, 413, 415 or 503.
     """
-    if len(body) > _PARSE_BESIDE:
-        return await asyncio.to_thread(_parse, body, limits.json_depth)
-    return _parse(body, limits.json_depth)
+    encoding = _encoding(request)
+    if encoding == "identity":
+        return body
+    made = _inflate(body, _WINDOW_BITS[encoding], limits.decompressed_bytes)
+    request.state.account.add(len(made))
+    return made
 
 
-def _parse(body: bytes, depth: int) -> Any:  # noqa: ANN401 (whatever the JSON holds)
-    if body.count(b"[") + body.count(b"{") > depth and _depth(body) > depth:
-        raise invalid(f"the JSON is nested more than {depth} deep")
+def parse_json(body: bytes, limits: Limits, account: Account) -> Any:  # noqa: ANN401 (whatever the JSON holds)
+    """Strict JSON in UTF-8, nested `json_depth` deep and of `json_parts` parts at most.
+
+    Args:
+        account: charged with the texts, which may take more memory than the body: up to four bytes a character.
+
+    Raises:
+        Problem: 400, 413 or 503.
+    """
+    _require_shape(body, limits)
     try:
-        return strict_json.loads(body.decode())
+        text = body.decode()
+        account.add(sys.getsizeof(text))
+        return strict_json.loads(text)
     except UnicodeDecodeError:
         raise invalid("the body is not UTF-8") from None
     except ValueError as error:
         raise invalid(f"the body is not valid JSON: {str(error)[:120]}") from None
 
 
-def _depth(body: bytes) -> int:
-    deepest = level = 0
-    for token in _TOKENS.finditer(body):
-        first = token[0][:1]
-        level += (first in (b"[", b"{")) - (first in (b"]", b"}"))
-        deepest = max(deepest, level)
-    return deepest
+def _require_shape(body: bytes, limits: Limits) -> None:
+    """Refuse JSON that is nested too deeply, or has so many parts that parsing and checking it would take long.
+
+    It stops at the first part too many. Of text that is no JSON it finds some shape or other, and the parser the error.
+    """
+    openings = body.count(b"[") + body.count(b"{")
+    if openings <= limits.json_depth and sum(map(body.count, _MARKS)) <= limits.json_parts:
+        return
+    level = parts = place = 0
+    while found := _MARK.search(body, place):
+        place = found.end()
+        parts += 1
+        if parts > limits.json_parts:
+            raise Problem(413, "too_large", f"the JSON has more than {limits.json_parts:,} parts")
+        match found[0]:
+            case b'"':
+                place = _after_string(body, place)
+            case b"[" | b"{":
+                level += 1
+                if level > limits.json_depth:
+                    raise invalid(f"the JSON is nested more than {limits.json_depth} deep")
+            case b"]" | b"}":
+                level -= 1
+
+
+def _after_string(body: bytes, place: int) -> int:
+    """Where a string ends, closing quote included, whose inside begins at `place`."""
+    while place < len(body):
+        found = _INSIDE.match(body, place, place + _STEP)
+        assert found is not None  # the pattern matches nothing, too
+        if found.end() == place or body[found.end() : found.end() + 1] == b'"':
+            return found.end() + 1
+        place = found.end()
+    return place
+
+
+def _encoding(request: Request) -> str:
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", *_WINDOW_BITS):
+        raise Problem(415, "unsupported", "content-encoding must be gzip, deflate or identity", close=True)
+    return encoding
 
 
 def _inflate(data: bytes, window_bits: int, limit: int) -> bytes:

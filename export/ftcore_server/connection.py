@@ -1,20 +1,78 @@
-"""uvicorn's HTTP connection with what it leaves out: a deadline and a size for a request's head, a gentle end."""
+"""uvicorn's HTTP connection with what it leaves out: limits for a head and for taking responses, gentle ends."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ftcore_server.settings import Limits
 
-#: Seconds for which an idle connection is still listened to at the end: its client may be writing just now.
-_LINGER = 0.3
+#: Where a request's scope has its connection, for `Edge`.
+EXTENSION = "ftcore.connection"
+
+#: Seconds for which an idle connection is still served at the server's end: its client may be writing just now.
+_LAST_CHANCE = 0.3
+#: Seconds between saying that nothing more comes and closing, unless the client closes sooner.
+_LINGER = 1.0
 
 _ANSWERS = {
     408: b"HTTP/1.1 408 Request Timeout\r\n",
     431: b"HTTP/1.1 431 Request Header Fields Too Large\r\n",
 }
+
+
+class Lingering:
+    """A TCP transport that closes gently: it says that nothing more comes, and reads on until the client closes, too.
+
+    A socket that is closed while something is unread resets its client, which then may not see the response.
+
+    Args:
+        transport: whose other methods it has.
+        longest: seconds for the client to take what was written before.
+    """
+
+    def __init__(self, transport: asyncio.Transport, longest: float) -> None:
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._longest = longest
+        self._until: float | None = None
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (whatever the transport's is)
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        """Whether `close` was called, or the connection is lost."""
+        return self._until is not None or self._transport.is_closing()
+
+    def write(self, data: bytes) -> None:
+        """Send, unless it is closing."""
+        if self._until is None:
+            self._transport.write(data)
+
+    def pause_reading(self) -> None:
+        """Read no more, unless it is closing."""
+        if self._until is None:
+            self._transport.pause_reading()
+
+    def close(self) -> None:
+        """End once the client has taken everything and has closed, or after a while."""
+        if self.is_closing():
+            return
+        self._until = self._loop.time() + self._longest
+        self._transport.resume_reading()
+        self._transport.write_eof()
+        self._loop.call_later(_LINGER, self._finish)
+
+    def _finish(self) -> None:
+        if self._transport.is_closing():
+            return
+        assert self._until is not None
+        if self._transport.get_write_buffer_size() and self._loop.time() < self._until:
+            self._loop.call_later(_LINGER, self._finish)
+        else:
+            self._transport.abort()
 
 
 def guarded(limits: Limits) -> type[asyncio.Protocol]:
@@ -26,7 +84,7 @@ def guarded(limits: Limits) -> type[asyncio.Protocol]:
         _head = 0
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
+            super().connection_made(Lingering(transport, limits.response_seconds))  # type: ignore[arg-type]
             self._start_clock()
 
         def connection_lost(self, exc: Exception | None) -> None:
@@ -34,6 +92,8 @@ def guarded(limits: Limits) -> type[asyncio.Protocol]:
             super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
+            if self.transport.is_closing():
+                return
             if self._in_head:
                 self._head += len(data)
             super().data_received(data)
@@ -43,6 +103,7 @@ def guarded(limits: Limits) -> type[asyncio.Protocol]:
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
+            self.scope["extensions"] = {EXTENSION: {"taken": self.taken, "abort": self.abort}}
             self._in_head = True
             self._start_clock()
 
@@ -54,9 +115,17 @@ def guarded(limits: Limits) -> type[asyncio.Protocol]:
                 raise ValueError("head too large")  # ends the parser, which has the body still before it
             super().on_headers_complete()
 
+        async def taken(self) -> None:
+            """Return once the client has taken what was sent, but for a little, or has left."""
+            await self.flow.drain()
+
+        def abort(self) -> None:
+            """End at once."""
+            self.transport.abort()
+
         def shutdown(self) -> None:
             if self._idle():
-                self.loop.call_later(_LINGER, self._close_if_idle)
+                self.loop.call_later(_LAST_CHANCE, self._close_if_idle)
             else:
                 self.cycle.keep_alive = False
 

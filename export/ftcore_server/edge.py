@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 import re
 import secrets
 import time
+from collections.abc import Awaitable
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -15,6 +17,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ftcore_server import logs
+from ftcore_server.connection import EXTENSION
+from ftcore_server.memory import Account
 from ftcore_server.problems import Problem, as_problem, response
 from ftcore_server.service import Service
 
@@ -51,12 +55,16 @@ class Edge:
             return
         exchange = _Exchange(scope, receive, send, self._service)
         try:
-            self._require_token(scope, exchange.headers)
-            await self._app(scope, exchange.receive, exchange.send)
-        except Exception as error:  # noqa: BLE001 (nothing may get past: the client is told, the log knows)
-            await exchange.fail(error)
+            try:
+                self._require_token(scope, exchange.headers)
+                await self._app(scope, exchange.receive, exchange.send)
+            except Exception as error:  # noqa: BLE001 (nothing may get past: the client is told, the log knows)
+                await exchange.fail(error)
+            finally:
+                exchange.record()
+            await exchange.taken()
         finally:
-            exchange.record()
+            exchange.account.close()
 
     def _require_token(self, scope: Scope, headers: Headers) -> None:
         if self._expected is None or scope["path"] in OPEN_PATHS:
@@ -89,6 +97,8 @@ class _Exchange:
         self.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         self._state: dict[str, Any] = scope.setdefault("state", {})
         self._state["request_id"] = self.request_id
+        self.account = self._state["account"] = Account(service.memory)
+        self._connection = scope.get("extensions", {}).get(EXTENSION)
         length = self.headers.get("content-length", "0")
         self._unread = length != "0" or "transfer-encoding" in self.headers
 
@@ -110,7 +120,21 @@ class _Exchange:
             # A body that is still under way would be waited for on a kept connection, for as long as it drips.
             if self._unread or self._service.draining:
                 headers["connection"] = "close"
-        await self._send(message)
+        await self._in_time(self._send(message))
+
+    async def taken(self) -> None:
+        """Return once the client has taken the response, or has left: until then it is in memory."""
+        if self._connection is not None:
+            await self._in_time(self._connection["taken"]())
+
+    async def _in_time(self, sending: Awaitable[None]) -> None:
+        """Wait for what is sent to be taken; a connection whose client takes nothing ends."""
+        try:
+            async with asyncio.timeout(self._service.settings.limits.response_seconds):
+                await sending
+        except TimeoutError:
+            if self._connection is not None:
+                self._connection["abort"]()
 
     async def fail(self, error: Exception) -> None:
         """Answer with an error that came out of the whole application."""

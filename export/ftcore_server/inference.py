@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
@@ -14,11 +15,20 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ftcore_runtime.inputs import Input
-from ftcore_server.body import parse_json, read_body
 from ftcore_server.problems import Problem, invalid
+from ftcore_server.rendering import JSON, Rendered, json_bytes
 from ftcore_server.service import Service
 from ftcore_server.tensors import HEADER_LENGTH, Tensor, binary_size, output_tensors, read_texts
 from ftcore_server.version import Version
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a request asks: answers to `inputs`, as `outputs` (name -> whether it is to be binary)."""
+
+    inputs: Sequence[Input]
+    outputs: Mapping[str, bool]
+    identity: str | None
 
 
 class Inference:
@@ -95,18 +105,35 @@ class Inference:
     async def infer(self, request: Request) -> Response:
         """Answers as tensors."""
         version = self._service.version(request)
-        limits = self._service.settings.limits
         with version.held():
-            body = await read_body(request, limits)
-            version.require_room()
+            body = await self._service.body(request, version)
             length = _header_length(request.headers.get(HEADER_LENGTH), len(body))
-            document = await parse_json(body[:length], limits)
-            if not isinstance(document, dict):
-                raise invalid("expected an object")
-            inputs = self._inputs(version, document, memoryview(body)[length:])
-            answers = await self._service.answer(request, version, inputs)
-        tensors = output_tensors(answers, version.pipeline.labels)
-        return _response(version, document, _requested(document, tensors))
+            rest = memoryview(body)[length:]
+
+            def read(document: object) -> _Asked:
+                return self._asked(version, document, rest)
+
+            asked = await self._service.parsed(request, body[:length], read)
+            answers = await self._service.answer(request, version, asked.inputs)
+        labels = version.pipeline.labels
+
+        def render() -> Rendered:
+            return _rendered(version, asked, output_tensors(answers, labels))
+
+        return await self._service.response(request, render, len(answers) * (1 + len(labels)))
+
+    def _asked(self, version: Version, document: object, rest: memoryview) -> _Asked:
+        if not isinstance(document, dict):
+            raise invalid("expected an object")
+        inputs = self._inputs(version, document, rest)
+        # Without inputs there is no answer to tell how the other outputs look.
+        known = [output["name"] for output in version.outputs][: None if inputs else 1]
+        identity = document.get("id")
+        return _Asked(
+            inputs,
+            _outputs(document, known),
+            identity if isinstance(identity, str) else None,
+        )
 
     def _inputs(self, version: Version, document: Mapping[str, Any], rest: memoryview) -> Sequence[Input]:
         given = document.get("inputs")
@@ -145,21 +172,20 @@ def _header_length(header: str | None, body: int) -> int:
     return int(header)
 
 
-def _requested(document: Mapping[str, Any], tensors: list[Tensor]) -> list[tuple[Tensor, bool]]:
-    """The outputs that were asked for, all unless any are, and whether each is to be binary."""
+def _outputs(document: Mapping[str, Any], known: Sequence[str]) -> Mapping[str, bool]:
+    """The outputs that are asked for, all unless any are, and whether each is to be binary."""
     by_default = _flag(document, "binary_data_output")
     wanted = document.get("outputs")
     if wanted is None:
-        return [(tensor, by_default) for tensor in tensors]
-    by_name = {tensor.name: tensor for tensor in tensors}
-    chosen = []
+        return dict.fromkeys(known, by_default)
     if not isinstance(wanted, list):
         raise invalid("outputs: expected a list")
+    chosen: dict[str, bool] = {}
     for item in wanted:
         name = item.get("name") if isinstance(item, Mapping) else None
-        if not isinstance(name, str) or name not in by_name:
-            raise invalid(f"outputs: expected names out of {', '.join(by_name)}")
-        chosen.append((by_name[name], _flag(item, "binary_data", by_default)))
+        if not isinstance(name, str) or name not in known or name in chosen:
+            raise invalid(f"outputs: expected names out of {', '.join(known)}, each once")
+        chosen[name] = _flag(item, "binary_data", by_default)
     return chosen
 
 
@@ -170,24 +196,23 @@ def _flag(value: Mapping[str, Any], name: str, default: bool = False) -> bool:
     return parameters.get(name, default) is True
 
 
-def _response(
-    version: Version, document: Mapping[str, Any], chosen: Sequence[tuple[Tensor, bool]]
-) -> Response:
-    outputs, tail = [], []
-    for tensor, binary in chosen:
+def _rendered(version: Version, asked: _Asked, tensors: Sequence[Tensor]) -> Rendered:
+    """The response: JSON, and after it the data of the tensors that are to be binary."""
+    by_name = {tensor.name: tensor for tensor in tensors}
+    chosen = [(by_name[name], binary) for name, binary in asked.outputs.items()]
+    tail = {tensor.name: tensor.to_bytes() for tensor, binary in chosen if binary}
+    identity = {} if asked.identity is None else {"id": asked.identity}
+    head = {"model_name": version.name, "model_version": version.version, **identity}
+    pieces = [json_bytes(head)[:-1] + b',"outputs":[']
+    for place, (tensor, binary) in enumerate(chosen):
+        about = tensor.head()
         if binary:
-            data = tensor.to_bytes()
-            tail.append(data)
-            outputs.append({**tensor.head(), "parameters": {"binary_data_size": len(data)}})
-        else:
-            outputs.append({**tensor.head(), "data": tensor.to_list()})
-    identity = {"id": document["id"]} if isinstance(document.get("id"), str) else {}
-    head = {"model_name": version.name, "model_version": version.version, **identity, "outputs": outputs}
+            about["parameters"] = {"binary_data_size": len(tail[tensor.name])}
+        pieces.append(b"," * (place > 0) + json_bytes(about)[:-1])
+        pieces += [b"}"] if binary else [b',"data":[', *tensor.to_json(), b"]}"]
+    pieces.append(b"]}")
     if not tail:
-        return JSONResponse(head)
-    text = json.dumps(head, ensure_ascii=False).encode()
-    return Response(
-        text + b"".join(tail),
-        headers={HEADER_LENGTH: str(len(text))},
-        media_type="application/octet-stream",
-    )
+        return pieces, JSON
+    length = sum(map(len, pieces))
+    headers = {"content-type": "application/octet-stream", HEADER_LENGTH: str(length)}
+    return [*pieces, *tail.values()], headers

@@ -62,6 +62,7 @@ class Metrics:
             [*version, "measure"],
             registry=registry,
         )
+        self.held = Gauge("ftcore_held_bytes", "Bytes of bodies and responses in memory", registry=registry)
         self.reloads = Counter("ftcore_reloads", "Reloads, by result", ["result"], registry=registry)
 
     def forget(self, model: str, version: str) -> None:

@@ -22,6 +22,7 @@ from ftcore_server import logs
 from ftcore_server.app import make_app
 from ftcore_server.connection import guarded
 from ftcore_server.deployment import Deployment
+from ftcore_server.listening import close_door
 from ftcore_server.service import Service
 from ftcore_server.settings import Settings
 
@@ -101,11 +102,11 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: Any = None) -> None:  # noqa: ANN401 (uvicorn's own)
         """Answer what was accepted, then close the models."""
-        await asyncio.sleep(0)  # whoever has connected by now is accepted before the door closes
+        await close_door([one for server in self.servers for one in server.sockets])
         await super().shutdown(sockets)
         self.service.cut_short = self.force_exit or bool(self.server_state.tasks)
         await asyncio.gather(*self._reloads)
-        await self.service.registry.close()
+        await self.service.close()
         logs.event("stopped")
 
     def _start(self, work: Any) -> None:  # noqa: ANN401 (a coroutine)

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Receive
 
 from ftcore_runtime.answers import Answer
 from ftcore_runtime.inputs import Input
+from ftcore_server.body import decompressed, parse_json, read_body
 from ftcore_server.events import Written
+from ftcore_server.memory import Memory
 from ftcore_server.metrics import Metrics
 from ftcore_server.problems import Problem, invalid
 from ftcore_server.registry import VERSION_HEADER, Model, Registry
+from ftcore_server.rendering import Rendered
 from ftcore_server.settings import Settings
 from ftcore_server.version import Version
 
 T = TypeVar("T")
 
 TIMEOUT_HEADER = "x-request-timeout"
+
+_SMALL = 2**14  # bytes of a body, or values of a response, that are converted without a change of thread
+_CONVERTERS = 2  # threads that convert what is larger
 
 
 class Service:
@@ -33,6 +41,9 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.metrics = Metrics()
+        self.memory = Memory(settings.limits.memory_bytes)
+        self.metrics.held.set_function(lambda: self.memory.held)
+        self._converters = ThreadPoolExecutor(_CONVERTERS, "converts")
         self.registry = Registry(settings, self.metrics)
         self.draining = False
         self.cut_short = False
@@ -58,6 +69,32 @@ class Service:
         request.state.version = version.version
         return version
 
+    async def body(self, request: Request, version: Version) -> bytes:
+        """The request's body, decompressed, once it is known that `version` has room; starts the deadline.
+
+        Raises:
+            Problem: 400, 408, 413, 415, 429, 503 or 504.
+        """
+        limits = self.settings.limits
+        seconds = _seconds(request.headers.get(TIMEOUT_HEADER), limits.request_seconds)
+        body = await read_body(request, limits)
+        request.state.until = asyncio.get_running_loop().time() + seconds
+        version.require_room()
+        if "content-encoding" not in request.headers:
+            return body
+        return await self._converted(request, lambda: decompressed(request, body, limits), large=True)
+
+    async def parsed(self, request: Request, body: bytes, read: Callable[[Any], T]) -> T:
+        """What `read` makes of the body's JSON.
+
+        Raises:
+            Problem: 400, 413, 503 or 504; or what `read` raises.
+        """
+        limits, account = self.settings.limits, request.state.account
+        return await self._converted(
+            request, lambda: read(parse_json(body, limits, account)), large=len(body) > _SMALL
+        )
+
     async def answer(
         self, request: Request, version: Version, inputs: Sequence[Input], top_k: int = 1
     ) -> list[Answer]:
@@ -69,7 +106,31 @@ class Service:
         """
         if len(inputs) > self.settings.limits.inputs:
             raise Problem(413, "too_large", f"more than {self.settings.limits.inputs} inputs")
-        return await _unless_left(request, version.answer(inputs, top_k, self._seconds(request)))
+        return await _unless_left(request, version.answer(inputs, top_k, _remaining(request)))
+
+    async def response(self, request: Request, render: Callable[[], Rendered], values: int) -> Response:
+        """What `render` gives, in as many bytes as a response may have.
+
+        Args:
+            values: how many there are in it, about.
+
+        Raises:
+            Problem: 413, 503 or 504.
+        """
+
+        def joined() -> tuple[bytes, Mapping[str, str]]:
+            most, made = self.settings.limits.response_bytes, bytearray()
+            pieces, headers = render()
+            for piece in pieces:
+                made += piece
+                if len(made) > most:
+                    what = f"the answer has more than {most:,} bytes: send fewer inputs at a time"
+                    raise Problem(413, "answer_too_large", what)
+            request.state.account.add(len(made))
+            return bytes(made), headers
+
+        body, headers = await self._converted(request, joined, large=values > _SMALL)
+        return Response(body, headers=headers)
 
     async def stream(
         self, request: Request, version: Version, text: Input
@@ -79,11 +140,34 @@ class Service:
         Raises:
             Problem, InputError: as `answer` does; here, or while the others are read.
         """
-        pieces = version.stream(text, self._seconds(request))
+        pieces = version.stream(text, _remaining(request))
         return await _unless_left(request, _next(pieces)), pieces
 
-    def _seconds(self, request: Request) -> float:
-        return _seconds(request.headers.get(TIMEOUT_HEADER), self.settings.limits.request_seconds)
+    async def close(self) -> None:
+        """Close the models, after their last requests."""
+        await self.registry.close()
+        self._converters.shutdown(wait=False, cancel_futures=True)
+
+    async def _converted(self, request: Request, convert: Callable[[], T], *, large: bool) -> T:
+        """What `convert` returns, from a thread if it is `large`."""
+        if not large:
+            return convert()
+        work = asyncio.get_running_loop().run_in_executor(self._converters, convert)
+        return await _unless_left(request, _in_time(work, _remaining(request)))
+
+
+def _remaining(request: Request) -> float:
+    """Seconds until the deadline, of a request whose body has arrived."""
+    until: float = request.state.until
+    return until - asyncio.get_running_loop().time()
+
+
+async def _in_time(work: asyncio.Future[T], seconds: float) -> T:
+    try:
+        async with asyncio.timeout(seconds):
+            return await work
+    except TimeoutError:
+        raise Problem(504, "deadline", "the answer was not ready in time") from None
 
 
 async def _next(pieces: AsyncGenerator[T, None]) -> T:

@@ -14,26 +14,36 @@ class Limits:
     Args:
         body_bytes: of a body as sent; `decompressed_bytes` once decompressed.
         head_bytes: request line and headers together.
+        response_bytes: of a response.
+        memory_bytes: of the bodies and responses of all requests together, from a body's first byte until the client
+            has taken its response; a body counts as sent, as decompressed and as text.
         json_depth: nesting of a JSON body.
+        json_parts: strings, brackets and commas of a JSON body.
         inputs: inputs of one request.
         characters: of one text.
         tokens: of all features (an input, or a window of one) of a request.
         connections: open at a time; further ones are answered 503.
         head_seconds, body_seconds: to receive headers and body, whole.
+        response_seconds: for the client to take what is sent, a response or a piece of a stream.
         idle_seconds: an unused connection is kept open.
-        request_seconds: to answer; a client may ask for less (`X-Request-Timeout`, in seconds), not for more.
+        request_seconds: from the whole body to the answer, parsing and waiting included; a client may ask for less
+            (`X-Request-Timeout`, in seconds), not for more.
     """
 
     body_bytes: int = 2 * 2**20
     decompressed_bytes: int = 4 * 2**20
     head_bytes: int = 16 * 2**10
+    response_bytes: int = 16 * 2**20
+    memory_bytes: int = 256 * 2**20
     json_depth: int = 16
+    json_parts: int = 8192
     inputs: int = 256
     characters: int = 100_000
     tokens: int = 2**17
     connections: int = 2048
     head_seconds: float = 10.0
     body_seconds: float = 20.0
+    response_seconds: float = 60.0
     idle_seconds: float = 30.0
     request_seconds: float = 30.0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +20,11 @@ from ftcore_runtime.answers import (
     to_json,
 )
 from ftcore_server.problems import invalid
+from ftcore_server.rendering import json_bytes
 
 HEADER_LENGTH = "inference-header-content-length"
 
+_AT_ONCE = 256  # values of a piece of JSON
 _NUMBERS = {"FP32": "<f4", "INT64": "<i8", "BOOL": "?"}
 
 
@@ -44,12 +46,11 @@ class Tensor:
         """The fields that do not depend on how the data is sent."""
         return {"name": self.name, "datatype": self.datatype, "shape": list(self.shape)}
 
-    def to_list(self) -> list[Any]:
-        """The data as flat JSON."""
-        if isinstance(self.values, np.ndarray):
-            flat: list[Any] = self.values.ravel().tolist()
-            return flat
-        return list(self.values)
+    def to_json(self) -> Iterator[bytes]:
+        """The data as flat JSON without its brackets, in pieces."""
+        flat = self.values.ravel().tolist() if isinstance(self.values, np.ndarray) else self.values
+        for start in range(0, len(flat), _AT_ONCE):
+            yield b"," * (start > 0) + json_bytes(flat[start : start + _AT_ONCE])[1:-1]
 
     def to_bytes(self) -> bytes:
         """The data as the binary extension has it: texts as UTF-8, each after its length as 4 bytes."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ftcore_runtime.answers import Answer, to_json
-from ftcore_server.body import parse_json, read_body, require_json
+from ftcore_server.body import require_json
 from ftcore_server.events import EventStream
 from ftcore_server.problems import Problem
 from ftcore_server.registry import Model
+from ftcore_server.rendering import JSON, json_bytes
 from ftcore_server.service import Service
+from ftcore_server.version import Version
 
 
 class NameConvertor(Convertor[str]):
@@ -67,22 +71,15 @@ class Typed:
         """An answer for each input, or one that is streamed."""
         version = self._service.version(request)
         with version.held():
-            limits = self._service.settings.limits
             require_json(request)
-            body = await read_body(request, limits)
-            version.require_room()
-            asked = version.contract.read(await parse_json(body, limits))
-
-            def whole(answers: list[Answer]) -> dict[str, object]:
-                predictions = [to_json(answer) for answer in answers]
-                return {"model": version.name, "version": version.version, "predictions": predictions}
-
+            body = await self._service.body(request, version)
+            asked = await self._service.parsed(request, body, version.contract.read)
             if asked.stream:
                 first, rest = await self._service.stream(request, version, asked.inputs[0])
-                return EventStream(request, first, rest, whole)
-            return JSONResponse(
-                whole(await self._service.answer(request, version, asked.inputs, asked.top_k))
-            )
+                return EventStream(request, first, rest, lambda answers: _whole(version, answers))
+            answers = await self._service.answer(request, version, asked.inputs, asked.top_k)
+            values = len(answers) * (asked.top_k + len(version.pipeline.labels))
+            return await self._service.response(request, lambda: (_pieces(version, answers), JSON), values)
 
     async def drift(self, request: Request) -> Response:
         """How far the latest inputs and answers are from those of the evaluation."""
@@ -91,6 +88,20 @@ class Typed:
             raise Problem(404, "no_reference", "the bundle carries no histograms of its evaluation")
         head = {"model": version.name, "version": version.version}
         return JSONResponse({**head, **version.drift.to_json()})
+
+
+def _whole(version: Version, answers: list[Answer]) -> dict[str, object]:
+    predictions = [to_json(answer) for answer in answers]
+    return {"model": version.name, "version": version.version, "predictions": predictions}
+
+
+def _pieces(version: Version, answers: list[Answer]) -> Iterator[bytes]:
+    """What `_whole` says, as JSON in pieces of one answer each."""
+    name, number = json_bytes(version.name), json_bytes(version.version)
+    yield b'{"model":' + name + b',"version":' + number + b',"predictions":['
+    for place, answer in enumerate(answers):
+        yield b"," * (place > 0) + json_bytes(to_json(answer))
+    yield b"]}"
 
 
 def describe(name: str, model: Model) -> dict[str, object]:

@@ -100,6 +100,16 @@ def add(subparsers: Subparsers) -> None:
         "--max-inputs", type=int, default=256, metavar="N", help="inputs of a request (default: 256)"
     )
     parser.add_argument(
+        "--max-response", type=int, default=16 * 2**20, metavar="BYTES", help="of an answer (default: 16 MiB)"
+    )
+    parser.add_argument(
+        "--max-memory",
+        type=int,
+        default=256 * 2**20,
+        metavar="BYTES",
+        help="of the bodies and answers of all requests together, before 503 (default: 256 MiB)",
+    )
+    parser.add_argument(
         "--drain",
         type=float,
         default=1.0,
@@ -143,9 +153,18 @@ def run(args: argparse.Namespace) -> int:
 def _settings(args: argparse.Namespace, environment: Mapping[str, str]) -> Settings:
     from ftcore_server.settings import Batching, Limits, Settings
 
-    for name in ("workers", "batch_tokens", "batch_texts", "queue", "max_body", "max_inputs", "threads"):
+    for name in (
+        "workers", "batch_tokens", "batch_texts", "queue", "threads",
+        "max_body", "max_inputs", "max_response", "max_memory",
+    ):  # fmt: skip
         if (value := getattr(args, name)) is not None and value < 1:
             raise UserError("must be at least 1", where=f"--{name.replace('_', '-')}")
+    if args.max_memory < (least := args.max_body + args.max_response):
+        raise UserError(
+            f"must hold a body and an answer, {least:,} bytes",
+            where="--max-memory",
+            hint="raise it, or lower them",
+        )
     for name in ("batch_delay", "drain", "grace"):
         if not 0 <= getattr(args, name) < float("inf"):
             raise UserError("must be at least 0", where=f"--{name.replace('_', '-')}")
@@ -164,6 +183,9 @@ def _settings(args: argparse.Namespace, environment: Mapping[str, str]) -> Setti
         limits=Limits(
             body_bytes=args.max_body,
             decompressed_bytes=2 * args.max_body,
+            response_bytes=args.max_response,
+            memory_bytes=args.max_memory,
+            json_parts=max(Limits.json_parts, 32 * args.max_inputs),
             inputs=args.max_inputs,
             request_seconds=args.timeout,
         ),

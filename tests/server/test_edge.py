@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import io
 import json
@@ -13,15 +12,11 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from serving import SETTINGS, Running, as_before, serving
 
 from ftcore_server import logs
-from ftcore_server.body import parse_json
-from ftcore_server.problems import Problem
-from ftcore_server.settings import Limits
 
 LIMITS = replace(
     SETTINGS.limits,
@@ -100,16 +95,6 @@ def test_a_chunked_body_has_the_same_limit(server: Running) -> None:
     response = server.client.post(PREDICT, content=iter([b"x" * 1000] * 5))
     assert response.status_code == 413
     assert response.headers["connection"] == "close"
-
-
-def test_nesting_is_counted_outside_of_strings() -> None:
-    def parsed(body: bytes) -> Any:
-        return asyncio.run(parse_json(body, Limits(json_depth=2)))
-
-    assert parsed(b'{"a": ["[[[[[["]}') == {"a": ["[[[[[["]}
-    assert parsed(b'{"a": ["\\"[[[[["]}') == {"a": ['"[[[[[']}
-    with pytest.raises(Problem, match="nested"):
-        parsed(b'{"a": [[]]}')
 
 
 def test_a_slow_head_is_cut_off(server: Running) -> None:

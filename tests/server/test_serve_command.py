@@ -67,6 +67,38 @@ def test_sigterm_drains_and_exits_0(tiny_bundle: Path) -> None:
     assert rest[-1]["event"] == "stopped"
 
 
+def test_sigterm_resets_nobody(tiny_bundle: Path) -> None:
+    """Clients that connect anew for each request are answered, or refused: never reset."""
+    body = b'{"inputs": ["good food"]}'
+    request = b"POST /v1/models/tiny:predict HTTP/1.1\r\nhost: a\r\ncontent-length: 25\r\n\r\n" + body
+    heard: list[bytes] = []
+    with process(tiny_bundle) as (started, url):
+        address = ("127.0.0.1", int(url.rsplit(":", 1)[1]))
+
+        def load() -> None:
+            while True:
+                try:
+                    with socket.create_connection(address, timeout=20) as line:
+                        line.sendall(request)
+                        heard.append(line.recv(2**16)[:12])
+                except ConnectionRefusedError:
+                    return
+                except OSError as error:
+                    heard.append(repr(error).encode())
+
+        clients = [threading.Thread(target=load) for _ in range(8)]
+        for client in clients:
+            client.start()
+        wait_until(lambda: len(heard) > 20)
+        started.send_signal(signal.SIGTERM)
+        rest = events(started)
+        assert started.wait(20) == 0
+        for client in clients:
+            client.join(20)
+    assert set(heard) == {b"HTTP/1.1 200"}
+    assert rest[-1]["event"] == "stopped"
+
+
 def test_sighup_reloads(tiny_bundle: Path, tmp_path: Path) -> None:
     file = tmp_path / "models.json"
     file.write_text(json.dumps({"models": {"tiny": {"versions": {"1": str(tiny_bundle)}}}}))
@@ -109,6 +141,11 @@ def test_the_token_comes_from_the_environment_or_a_file(tiny_bundle: Path, tmp_p
         (["BUNDLE", "--token-file", "EMPTY"], "holds no token"),
         (["BUNDLE", "--workers", "0"], "must be at least 1"),
         (["BUNDLE", "--batch-texts", "0"], "must be at least 1"),
+        (["BUNDLE", "--max-response", "0"], "must be at least 1"),
+        (
+            ["BUNDLE", "--max-memory", "1000"],
+            "--max-memory: must hold a body and an answer, 18,874,368 bytes",
+        ),
         (["BUNDLE", "--timeout", "0"], "must be above 0"),
         (["BUNDLE", "--drain", "nan"], "must be at least 0"),
         (["BUNDLE", "--port", "70000"], "from 0 to 65535"),
@@ -145,9 +182,13 @@ def test_options_of_batches_reach_the_server(tiny_bundle: Path, monkeypatch: pyt
 
     monkeypatch.setattr("ftcore_server.process.serve", started)
     options = {"--batch-tokens": 64, "--batch-texts": 3, "--batch-delay": 0.5, "--queue": 9, "--workers": 2}
+    options |= {"--max-body": 4000, "--max-response": 5000, "--max-memory": 9000, "--max-inputs": 300}
     with as_before():
         assert main(["serve", str(tiny_bundle), *map(str, chain.from_iterable(options.items()))]) == 0
     assert asked[0].batching == Batching(tokens=64, texts=3, delay_seconds=0.5, queue=9, workers=2)
+    limits = asked[0].limits
+    assert (limits.body_bytes, limits.decompressed_bytes, limits.inputs) == (4000, 8000, 300)
+    assert (limits.response_bytes, limits.memory_bytes, limits.json_parts) == (5000, 9000, 9600)
 
 
 BARRED = """
