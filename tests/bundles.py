@@ -173,3 +173,19 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory, bundle_arguments: dict
 def copy_bundle(tiny_bundle: Path, tmp_path: Path) -> Callable[[], Path]:
     """Makes a copy of `tiny_bundle` that a test may spoil."""
     return lambda: shutil.copytree(tiny_bundle, tmp_path / "copy")
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """A private key, its public key, and a stranger's public key."""
+    serialization = pytest.importorskip("cryptography.hazmat.primitives.serialization")
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    folder = tmp_path_factory.mktemp("keys")
+    encoding, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    for name in ("own", "strange"):
+        key = ec.generate_private_key(ec.SECP256R1())
+        (folder / name).write_bytes(key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, plain))
+        public = key.public_key().public_bytes(encoding, serialization.PublicFormat.SubjectPublicKeyInfo)
+        (folder / f"{name}.pub").write_bytes(public)
+    return folder / "own", folder / "own.pub", folder / "strange.pub"

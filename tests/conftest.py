@@ -12,7 +12,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from pathlib import Path
 
 import pytest
-from bundles import bundle_arguments, copy_bundle, tiny, tiny_bundle  # noqa: F401 (fixtures)
+from bundles import bundle_arguments, copy_bundle, keys, tiny, tiny_bundle  # noqa: F401 (fixtures)
 from generation_models import exported_writer  # noqa: F401 (fixture)
 from models import tiny_base  # noqa: F401 (fixture)
 from spec_text import VALID

@@ -11,7 +11,7 @@ import io
 import os
 import stat
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ftcore_runtime.encoding import TextEncoder
@@ -35,11 +35,13 @@ class Bundle:
         folder: where it lies.
         manifest: its `bundle.json`.
         contents: file name -> bytes, of the files that the caller asked to keep.
+        digests: file name -> SHA-256 in hex of the bytes that were read, of every file, `MANIFEST` too.
     """
 
     folder: Path
     manifest: Manifest
     contents: Mapping[str, bytes]
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     def text_encoder(self) -> TextEncoder:
         """What makes graph inputs of texts; the contents of `manifest.tokenizers` were kept.
@@ -79,7 +81,8 @@ def read_bundle(
         data = _read(folder, name, entry, keep=name in wanted)
         if name in wanted:
             contents[name] = data
-    return Bundle(folder, manifest, contents)
+    digests = {name: entry.sha256 for name, entry in manifest.files.items()}
+    return Bundle(folder, manifest, contents, {MANIFEST: hashlib.sha256(written).hexdigest(), **digests})
 
 
 def _listing(folder: Path) -> set[str]:

@@ -21,6 +21,7 @@ from ftcore_runtime.inputs import Input
 from ftcore_runtime.manifest import Manifest, parse_json
 from ftcore_runtime.one_pass import OnePass
 from ftcore_runtime.session import GraphSession
+from ftcore_runtime.signature import PublicKey
 
 #: Batches whose texts are tokenised and sorted by length together when a stream is answered.
 STREAM_BATCHES = 64
@@ -83,13 +84,17 @@ class Pipeline:
         *,
         threads: int | None = None,
         run_threads: int = 1,
+        signed_by: PublicKey | None = None,
     ) -> Self:
         """Verify the bundle folder at `path` and load one of its variants (its default one unless named).
 
         `threads` and `run_threads` are the class's.
 
+        Args:
+            signed_by: whose signature the bundle must have; none is looked for unless given.
+
         Raises:
-            BundleError: not a bundle, a damaged or changed one, or one without this variant.
+            BundleError: not a bundle, a damaged or changed one, one without this variant, or not signed.
         """
 
         def needed(manifest: Manifest) -> list[str]:
@@ -103,6 +108,8 @@ class Pipeline:
             return [*manifest.tokenizers, manifest.golden, *manifest.variants[chosen].graphs.values()]
 
         bundle = read_bundle(path, needed)
+        if signed_by is not None:
+            signed_by.verify(bundle)
         return cls(
             bundle, variant or bundle.manifest.default_variant, threads=threads, run_threads=run_threads
         )

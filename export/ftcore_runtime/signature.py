@@ -6,10 +6,15 @@ the bundle itself holds the files of its manifest and no others.
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
+from copy import copy
+from pathlib import Path, PurePosixPath
+from typing import Any
 
-from ftcore_runtime.bundle import read_bundle
+from ftcore_runtime.bundle import Bundle, read_bundle
 from ftcore_runtime.errors import BundleError, UserError
+
+_MOST_BYTES = 2**20  # of a signature: a hundred files' hashes
 
 
 def signature_path(bundle: str | Path) -> Path:
@@ -41,32 +46,67 @@ def sign(bundle: str | Path, key: str | Path, signature: str | Path | None = Non
     return target
 
 
-def verify_signature(bundle: str | Path, public_key: str | Path, signature: str | Path | None = None) -> None:
-    """Check that every file of `bundle` is what the owner of `public_key` signed.
+class PublicKey:
+    """Tells whether a bundle was signed by the owner of a key, which is read once.
 
     Args:
-        public_key: PEM.
+        path: PEM, of a key on an elliptic curve.
 
     Raises:
-        BundleError: there is no such signature, or the bundle is not what was signed.
         UserError: the key cannot be used.
     """
-    from model_signing import verifying
 
-    source = Path(signature) if signature else signature_path(bundle)
-    if not source.is_file():
-        raise BundleError(
-            "there is no signature", where=str(source), hint="sign it with `ftcore bundle sign`"
-        )
-    try:
-        verifier = verifying.Config().use_elliptic_key_verifier(public_key=Path(public_key))
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"is no public key: {_brief(error)}", where=str(public_key)) from error
-    try:
-        verifier.verify(Path(bundle), source)
-    # Anybody may have written the signature, and its reader has no narrower base.
-    except Exception as error:
-        raise BundleError(f"its signature does not hold: {_brief(error)}", where=str(bundle)) from error
+    def __init__(self, path: str | Path) -> None:
+        from model_signing import verifying
+
+        self._verifier = verifying.Config()
+        try:
+            self._verifier.use_elliptic_key_verifier(public_key=Path(path))
+        except (OSError, ValueError, TypeError) as error:
+            raise UserError(f"is no public key: {_brief(error)}", where=str(path)) from error
+
+    def verify(self, bundle: Bundle, signature: str | Path | None = None) -> None:
+        """Check that every file is what was signed: the very bytes that `read_bundle` read, none are read again.
+
+        Args:
+            signature: `signature_path` unless given.
+
+        Raises:
+            BundleError: there is no such signature, or the bundle is not what was signed.
+        """
+        source = Path(signature) if signature else signature_path(bundle.folder)
+        if not source.is_file():
+            raise BundleError(
+                "there is no signature", where=str(source), hint="sign it with `ftcore bundle sign`"
+            )
+        if (size := source.stat().st_size) > _MOST_BYTES:
+            raise BundleError(f"has {size} bytes; at most {_MOST_BYTES} are read", where=str(source))
+        try:
+            verifier = copy(self._verifier)  # so that several threads may verify at a time
+            verifier.set_hashing_config(_read_already(bundle.digests)).verify(bundle.folder, source)
+        # Anybody may have written the signature, and its reader has no narrower base.
+        except Exception as error:
+            where = str(bundle.folder)
+            raise BundleError(f"its signature does not hold: {_brief(error)}", where=where) from error
+
+
+def _read_already(digests: Mapping[str, str]) -> Any:  # noqa: ANN401 (model_signing has no types)
+    """A configuration of model_signing's hashing that reads no file, since the digests are known."""
+    from model_signing import hashing, manifest
+
+    digest = manifest.hashing.Digest
+    items = [
+        manifest.FileManifestItem(path=PurePosixPath(name), digest=digest("sha256", bytes.fromhex(value)))
+        for name, value in digests.items()
+    ]
+    how = {"method": "files", "hash_type": "sha256", "allow_symlinks": False}
+    found = manifest.Manifest("bundle", items, manifest.SerializationType.from_args(how))
+
+    class Known(hashing.Config):
+        def hash(self, model_path: object, *, files_to_hash: object = None) -> Any:  # noqa: ANN401 (as above)
+            return found
+
+    return Known()
 
 
 def _brief(error: Exception) -> str:

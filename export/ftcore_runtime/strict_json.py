@@ -12,8 +12,11 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _MOST_DIGITS = 309
 
 
-def loads(text: str) -> Any:  # noqa: ANN401 (whatever the JSON holds)
+def loads(text: str, *, lone_surrogates: bool = False) -> Any:  # noqa: ANN401 (whatever the JSON holds)
     """Parse JSON, in time linear in its length.
+
+    Args:
+        lone_surrogates: whether texts may hold halves of surrogate pairs, where the caller looks at what it takes.
 
     Raises:
         ValueError: it is not valid, with what is wrong; never anything else.
@@ -26,7 +29,7 @@ def loads(text: str) -> Any:  # noqa: ANN401 (whatever the JSON holds)
             parse_float=_finite,
             parse_int=_integer,
         )
-        if _SURROGATE.search(text):
+        if not lone_surrogates and _SURROGATE.search(text):
             _require_unicode(value)
     except json.JSONDecodeError as error:
         raise ValueError(f"{error.msg} at line {error.lineno} column {error.colno}") from None

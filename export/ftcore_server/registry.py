@@ -128,7 +128,12 @@ class Registry:
     def _loaded(self, source: Source, before: list[Version]) -> Version | None:
         """The version that this source would load, if it is served already."""
         path = _resolved(source.path)
-        mark = fingerprint(read_bundle(path).manifest)
+        bundle = read_bundle(path)
+        if (
+            self._settings.signed_by is not None
+        ):  # what is served already needs its signature at a reload, too
+            self._settings.signed_by.verify(bundle)
+        mark = fingerprint(bundle.manifest)
         for version in before:
             same_name = source.name in (None, version.name)
             if same_name and version.version == (source.version or mark) and version.fingerprint == mark:

@@ -224,10 +224,13 @@ def load_version(
         name, version: the bundle's own name and fingerprint if None.
 
     Raises:
-        UserError: it is no bundle, or does not answer as it did when it was written, or has a name unfit for a URL.
+        UserError: it is no bundle, is not signed as it must be, does not answer as it did when it was written, or has a
+            name unfit for a URL.
     """
     threads = settings.batching.threads
-    pipeline = Pipeline.load(path, settings.variant, threads=threads, run_threads=threads)
+    pipeline = Pipeline.load(
+        path, settings.variant, threads=threads, run_threads=threads, signed_by=settings.signed_by
+    )
     pipeline.selftest()
     chosen = name or pipeline.manifest.name
     require_name(chosen, str(path))

@@ -83,9 +83,9 @@ def run_verify(args: argparse.Namespace) -> int:
         f"{args.bundle}: {len(bundle.manifest.files)} files are whole, and the graphs hold known operators"
     )
     if args.key:
-        from ftcore_runtime.signature import verify_signature
+        from ftcore_runtime.signature import PublicKey
 
-        verify_signature(args.bundle, args.key, args.signature)
+        PublicKey(args.key).verify(bundle, args.signature)
         print_text(f"{args.bundle}: signed by the owner of {args.key}")
     return ExitCode.OK
 

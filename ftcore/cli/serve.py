@@ -47,6 +47,12 @@ def add(subparsers: Subparsers) -> None:
         "--token-file", metavar="FILE", type=Path, help=f"bearer token; ${TOKEN_VARIABLE} if not given"
     )
     parser.add_argument(
+        "--key",
+        metavar="PUBLIC_KEY",
+        type=Path,
+        help="refuse bundles that the owner of this key (PEM) has not signed, at every reload too",
+    )
+    parser.add_argument(
         "--variant", metavar="NAME", help="graphs that answer; each bundle's default if not given"
     )
     parser.add_argument(
@@ -172,6 +178,11 @@ def _settings(args: argparse.Namespace, environment: Mapping[str, str]) -> Setti
         raise UserError("must be above 0", where="--timeout")
     if not 0 <= args.port < 2**16:
         raise UserError("must be from 0 to 65535", where="--port")
+    signed_by = None
+    if args.key is not None:
+        from ftcore_runtime.signature import PublicKey
+
+        signed_by = PublicKey(args.key)
     return Settings(
         host=args.host,
         port=args.port,
@@ -179,6 +190,7 @@ def _settings(args: argparse.Namespace, environment: Mapping[str, str]) -> Setti
         drain_seconds=args.drain,
         grace_seconds=args.grace,
         variant=args.variant,
+        signed_by=signed_by,
         page=not args.no_page,
         limits=Limits(
             body_bytes=args.max_body,

@@ -77,22 +77,6 @@ def test_pack_and_unpack(tiny_bundle: Path, tmp_path: Path, capsys) -> None:
     assert "already" in capsys.readouterr().err
 
 
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory) -> tuple[Path, Path, Path]:
-    """A private key, its public key, and a stranger's public key."""
-    serialization = pytest.importorskip("cryptography.hazmat.primitives.serialization")
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    folder = tmp_path_factory.mktemp("keys")
-    encoding, plain = serialization.Encoding.PEM, serialization.NoEncryption()
-    for name in ("own", "strange"):
-        key = ec.generate_private_key(ec.SECP256R1())
-        (folder / name).write_bytes(key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, plain))
-        public = key.public_key().public_bytes(encoding, serialization.PublicFormat.SubjectPublicKeyInfo)
-        (folder / f"{name}.pub").write_bytes(public)
-    return folder / "own", folder / "own.pub", folder / "strange.pub"
-
-
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_signature_holds_for_its_key_and_its_bytes(
     copy_bundle: Callable[[], Path], keys: tuple[Path, Path, Path], capsys
@@ -116,5 +100,8 @@ def test_a_signature_holds_for_its_key_and_its_bytes(
     assert main(["bundle", "verify", str(folder)]) == 0
     assert main(["bundle", "verify", str(folder), "--key", public]) == 2
     assert "signature does not hold" in capsys.readouterr().err
+    (folder.parent / "copy.sig").write_bytes(b" " * 2**21)
+    assert main(["bundle", "verify", str(folder), "--key", public]) == 2
+    assert "has 2097152 bytes; at most 1048576 are read" in capsys.readouterr().err
     (folder.parent / "copy.sig").write_bytes(b"{}")
     assert main(["bundle", "verify", str(folder), "--key", public]) == 2

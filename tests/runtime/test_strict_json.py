@@ -48,6 +48,10 @@ def test_what_is_not(text: str, says: str) -> None:
         strict_json.loads(text)
 
 
+def test_halves_are_left_to_a_caller_that_looks() -> None:
+    assert strict_json.loads('{"a": "\\ud800"}', lone_surrogates=True) == {"a": "\ud800"}
+
+
 def test_long_numbers_cost_no_more_than_their_length() -> None:
     began = time.thread_time()
     for digits in ("1" * 2**20, "[" + "1" * 4299 + ("," + "1" * 4299) * 200 + "]"):
