@@ -111,7 +111,7 @@ def _json_lines(lines: Lines, name: str) -> Iterator[Record]:
         value: Any = None
         if not problem:
             try:
-                value = strict_json.loads(line.rstrip("\r\n"))
+                value = strict_json.loads(line.rstrip("\r\n"), lone_surrogates=True)
                 if not isinstance(value, dict):
                     problem = f"expected a JSON object, got {type(value).__name__}"
             except ValueError as error:

@@ -96,7 +96,7 @@ def serving(*bundles: str | Path, canaries: Sequence[str] = (), **changes: Any) 
 def process(*arguments: str | Path, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A server of its own, ready, and its address; killed at the end if it still lives."""
     python = [sys.executable, "-m", "ftcore", "serve"]
-    command = [*python, *map(str, arguments), "--port", "0", "--threads", "1", "--drain", "0.3"]
+    command = [*python, "--port", "0", "--threads", "1", "--drain", "0.3", *map(str, arguments)]
     started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
     assert started.stderr is not None
     try:

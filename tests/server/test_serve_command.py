@@ -30,7 +30,7 @@ def test_sigterm_drains_and_exits_0(tiny_bundle: Path) -> None:
     """Clients that ask on and on get an answer to every request that was accepted."""
     answered: list[int] = []
     broken: list[str] = []
-    with process(tiny_bundle) as (started, url):
+    with process(tiny_bundle, "--drain", "2") as (started, url):
         stop = threading.Event()
 
         def load(number: int) -> None:
