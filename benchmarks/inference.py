@@ -169,7 +169,7 @@ def of_ours(bundle: Path, variant: str, run_threads: int = 1) -> Answer:
     from ftcore_runtime import Pipeline
 
     pipeline = Pipeline.load(bundle, variant, run_threads=run_threads)
-    return lambda texts: [answer.label for answer in pipeline.predict(texts, batch_size=BATCH)]  # type: ignore[union-attr]
+    return lambda texts: [str(answer.category) for answer in pipeline.predict(texts, batch_size=BATCH)]
 
 
 def measure(answer: Answer, texts: Sequence[str], singles: int, stream: int) -> dict[str, float]:

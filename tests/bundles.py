@@ -34,7 +34,7 @@ WORDS = [
 ]
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 DECODER = {
-    "family": "sequence_classification",
+    "name": "sequence_classification",
     "problem": "single_label",
     "labels": ["negative", "neutral", "positive"],
     "threshold": 0.5,

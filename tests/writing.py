@@ -46,7 +46,7 @@ def make_writing_bundle(tmp_path_factory: pytest.TempPathFactory) -> Callable[..
             encoder_config=EncoderConfig(32, 0, "right", ("input_ids", "attention_mask")),
             tokenizer_path=folder / "tokenizer.json",
             decoder={
-                "family": "text_generation",
+                "name": "text_generation",
                 "frame": frame.to_json(),
                 "generation": settings.to_json(),
             },

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ftcore_export import model_card as cards
-from ftcore_runtime.answers import to_json
 from ftcore_runtime.bundle import Bundle
+from ftcore_runtime.decoders import provider_of
 from ftcore_runtime.encoding import TARGET_TOKENIZER, EncoderConfig
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.files import sha256
@@ -73,7 +73,7 @@ def write_bundle(
         folder: the bundle's; its parent exists.
         tokenizer_path: a `tokenizer.json`.
         target_tokenizer_path: that of the answers, where they are written with another one.
-        decoder: what `make_decoder` reads.
+        decoder: what `make_decoder` reads; the bundle names the installed distribution that brings it.
         golden: inputs that every variant answers now and that `Pipeline.selftest` replays later.
         metrics: of the run, laid out like its metrics.json, where the model card finds them.
         reference: JSON of the evaluation's histograms (`Reference`).
@@ -108,6 +108,7 @@ def write_bundle(
             files={},
             reference=reference,
             target_tokenizer=None if target_tokenizer_path is None else TARGET_TOKENIZER,
+            provider=provider_of(decoder["name"]),
         )
         answers = {key: _answers(scratch, manifest, key, golden) for key in variants}
         _write_json(scratch / GOLDEN, Golden(golden, answers).to_json())
@@ -144,7 +145,7 @@ def _answers(folder: Path, manifest: Manifest, variant: str, golden: Sequence[In
     names = (*manifest.tokenizers, *manifest.variants[variant].graphs.values())
     contents = {name: (folder / name).read_bytes() for name in names}
     pipeline = Pipeline(Bundle(folder, manifest, {**contents, manifest.golden: b""}), variant)
-    return [to_json(pipeline.predict([item], top_k=GOLDEN_CANDIDATES)[0]) for item in golden]
+    return [pipeline.predict([item], top_k=GOLDEN_CANDIDATES)[0].to_json() for item in golden]
 
 
 def _entry(path: Path) -> FileEntry:

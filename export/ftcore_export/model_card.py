@@ -110,15 +110,18 @@ def _ladder(rungs: Sequence[Mapping[str, Any]], metric: str) -> Iterator[str]:
 
 def _use(manifest: Manifest) -> Iterator[str]:
     yield "```python"
-    yield "from ftcore_runtime import Pipeline  # pip install ftcore[serve]"
+    extra = (
+        "" if manifest.provider is None or manifest.provider.shipped else f" {manifest.provider.requirement}"
+    )
+    yield f"from ftcore_runtime import Pipeline  # pip install ftcore[serve]{extra}"
     yield ""
     yield 'pipeline = Pipeline.load("path/to/this/folder")'
     decoder = manifest.make_decoder()
     if decoder.required == 1:
         yield 'pipeline.predict(["a text", "another"])'
     else:
-        first, second = decoder.fields
-        yield f'pipeline.predict([{{"{first}": "...", "{second}": "..."}}])'
+        texts = ", ".join(f'"{field}": "..."' for field in decoder.fields[: decoder.required])
+        yield f"pipeline.predict([{{{texts}}}])"
     yield "```"
 
 

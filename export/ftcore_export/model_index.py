@@ -10,17 +10,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ftcore_runtime.answers import Answer
 from ftcore_runtime.manifest import Manifest
 
-#: The Hub's names of what a family does.
-_PIPELINE_TAGS = {
-    "sequence_classification": "text-classification",
-    "token_classification": "token-classification",
-    "span_extraction": "question-answering",
-    "text_generation": "text-generation",
-}
-#: Of those tasks that write, the ones that the Hub has a name for.
-_WRITING = frozenset({"translation", "summarization"})
 _SPDX = re.compile(r"[\w.+-]+")
 
 
@@ -32,15 +24,13 @@ def front_matter(manifest: Manifest) -> Iterator[str]:
     yield "---"
 
 
-def pipeline_tag(family: str, task: str) -> str | None:
-    """What the Hub calls a task; None where it has no name for the family."""
-    if family == "text_generation" and task in _WRITING:
-        return task
-    return _PIPELINE_TAGS.get(family)
+def pipeline_tag(answer: type[Answer], task: str) -> str | None:
+    """What the Hub calls a task with such answers; None where it has no name for them."""
+    return task if task in answer.hub_tasks else next(iter(answer.hub_tasks), None)
 
 
 def _fields(manifest: Manifest) -> dict[str, Any]:
-    provenance, tag = manifest.provenance, pipeline_tag(manifest.family, manifest.task)
+    provenance, tag = manifest.provenance, pipeline_tag(manifest.make_decoder().answer, manifest.task)
     fields: dict[str, Any] = {"library_name": "ftcore", "tags": ["ftcore", "onnx", manifest.task]}
     licence = (provenance.get("licenses") or {}).get("base_model")
     if licence:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ftcore_runtime.answers import to_json
+from ftcore_runtime.answers import Answer
 
 #: A flip between two answers that the reference itself holds this close (in probability) is a tie: rounding
 #: decides it, on any hardware.
@@ -79,8 +79,8 @@ class Parity:
 def compare(
     reference: Mapping[str, np.ndarray],
     candidate: Mapping[str, np.ndarray],
-    reference_answers: Sequence[Any],
-    candidate_answers: Sequence[Any],
+    reference_answers: Sequence[Answer],
+    candidate_answers: Sequence[Answer],
     ids: Sequence[Any],
 ) -> Parity:
     """Compare outputs (name -> [features, ...]) and the answers made from them, one for each of `ids`.
@@ -102,12 +102,12 @@ def compare(
         difference[np.isneginf(expected) & np.isneginf(actual)] = 0  # padding on both sides
         widest = max(widest, float(np.nan_to_num(difference, nan=np.inf).max(initial=0.0)))
     flips, ties = [], 0
-    for row, expected, got in zip(ids, reference_answers, candidate_answers, strict=True):
-        if expected.agrees(got):
+    for row, ours, theirs in zip(ids, reference_answers, candidate_answers, strict=True):
+        if ours.agrees(theirs):
             continue
-        margin = float(expected.margin(got))
+        margin = float(ours.margin(theirs))
         if margin <= TIE:
             ties += 1
         else:
-            flips.append(Flip(row, to_json(expected), to_json(got), margin))
+            flips.append(Flip(row, ours.to_json(), theirs.to_json(), margin))
     return Parity(len(ids), widest, flips, ties)

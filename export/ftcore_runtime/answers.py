@@ -1,15 +1,112 @@
-"""What a bundle answers, by family; every answer is JSON through `to_json`."""
+"""What a bundle answers. An answer knows itself: server, command line, packaging, report and page ask it."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from functools import cache
+from typing import Any, ClassVar, Self
+
+from ftcore_runtime.tensors import Tensor
+
+#: What is counted of an answer: measure -> number, or name.
+Observation = dict[str, float | str]
+
+
+class Answer(ABC):
+    """One answer. A subclass is a frozen dataclass whose annotated fields are its JSON and its JSON Schema.
+
+    A field is JSON (texts, numbers, booleans, lists, mappings of texts), or None where it does not apply.
+    """
+
+    __slots__ = ()
+
+    #: What the page draws it with: `labels` (fields `scores` and `label` or `labels`), `number` (`value`),
+    #: `span` (`text`, `start` and `end` in the input's last text), `text` (`text`), or `fields`, which draws any.
+    widget: ClassVar[str] = "fields"
+    #: The Hub's names for tasks with such answers: a task of one of these names has it, any other the first of them.
+    hub_tasks: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    @abstractmethod
+    def summary(self) -> str:
+        """What a terminal shows of it."""
+
+    @abstractmethod
+    def agrees(self, other: Self) -> bool:
+        """Whether both say the same, rounding aside."""
+
+    @abstractmethod
+    def margin(self, other: Self) -> float:
+        """By how much (in probability, where there is one) this answer prefers what it says over what the other says.
+
+        At most `ftcore_export.parity.TIE` between two that do not agree: rounding decides between them.
+        """
+
+    @property
+    def category(self) -> str | None:
+        """Its name among a few, for metrics and drift; None where there are no few."""
+        return None
+
+    @property
+    def confidence(self) -> float | None:
+        """Its own probability, for drift and policies; None where it has none."""
+        return None
+
+    def observations(self) -> Observation:
+        """What a bundle's reference and a server count of it: `label` and `confidence` unless a subclass says more."""
+        found: Observation = {} if (category := self.category) is None else {"label": category}
+        return found if (confidence := self.confidence) is None else {**found, "confidence": confidence}
+
+    @classmethod
+    def tensors(cls, answers: Sequence[Self], labels: Sequence[str]) -> list[Tensor]:
+        """Outputs in the Open Inference Protocol of one or more answers, of which all or none lack a field.
+
+        Unless a subclass says otherwise: BYTES, FP32, INT64 or BOOL [answers] of each field that is a text or a number,
+        then FP32 [answers, labels] of each that maps the labels to numbers. Others are in the JSON alone.
+
+        Args:
+            labels: of the decoder.
+        """
+        made, wide = [], []
+        for name in _names(cls):
+            values = [getattr(answer, name) for answer in answers]
+            if isinstance(values[0], str):
+                made.append(Tensor.of_texts(name, values))
+            elif isinstance(values[0], bool):
+                made.append(Tensor.of_numbers(name, values, "BOOL"))
+            elif isinstance(values[0], (int, float)):
+                made.append(
+                    Tensor.of_numbers(name, values, "INT64" if isinstance(values[0], int) else "FP32")
+                )
+            elif isinstance(values[0], Mapping) and labels and values[0].keys() == {*labels}:
+                wide.append(Tensor.of_numbers(name, [[value[label] for label in labels] for value in values]))
+        return made + wide
+
+    def to_json(self) -> dict[str, Any]:
+        """The answer as a JSON object, without the fields that do not apply."""
+        return {name: value for name in _names(type(self)) if (value := getattr(self, name)) is not None}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """What `to_json` wrote.
+
+        Raises:
+            TypeError: other keys.
+        """
+        return cls(**value)
+
+
+@cache
+def _names(kind: type[Answer]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
-class LabelAnswer:
+class LabelAnswer(Answer):
     """One label.
 
     Args:
@@ -19,22 +116,40 @@ class LabelAnswer:
         polarity: where the labels are a scale: its expected value under `scores`, -1 to 1.
     """
 
+    widget = "labels"
+    hub_tasks = ("text-classification",)
+
     label: str
     score: float
     scores: dict[str, float]
     polarity: float | None = None
 
-    def agrees(self, other: LabelAnswer) -> bool:
+    @property
+    def summary(self) -> str:
+        """Label and probability."""
+        return f"{self.label} {self.score:.3f}"
+
+    @property
+    def category(self) -> str:
+        """The label."""
+        return self.label
+
+    @property
+    def confidence(self) -> float:
+        """Its probability."""
+        return self.score
+
+    def agrees(self, other: Self) -> bool:
         """Whether both name the same label."""
         return self.label == other.label
 
-    def margin(self, other: LabelAnswer) -> float:
+    def margin(self, other: Self) -> float:
         """Probability by which this answer prefers its own label over the other's."""
         return self.score - self.scores[other.label]
 
 
 @dataclass(frozen=True, slots=True)
-class LabelsAnswer:
+class LabelsAnswer(Answer):
     """Any number of labels.
 
     Args:
@@ -42,14 +157,32 @@ class LabelsAnswer:
         scores: label -> probability, each of its own.
     """
 
+    widget = "labels"
+    hub_tasks = ("text-classification",)
+
     labels: list[str]
     scores: dict[str, float]
 
-    def agrees(self, other: LabelsAnswer) -> bool:
+    @property
+    def summary(self) -> str:
+        """Labels and their probabilities."""
+        return ", ".join(f"{label} {self.scores[label]:.3f}" for label in self.labels) or "(none)"
+
+    @property
+    def category(self) -> str:
+        """The most probable label that holds."""
+        return max(self.labels, key=self.scores.__getitem__, default="(none)")
+
+    @property
+    def confidence(self) -> float:
+        """The largest probability."""
+        return max(self.scores.values())
+
+    def agrees(self, other: Self) -> bool:
         """Whether both hold the same labels."""
         return self.labels == other.labels
 
-    def margin(self, other: LabelsAnswer) -> float:
+    def margin(self, other: Self) -> float:
         """Largest difference in probability of a label that only one of the two holds.
 
         The threshold lies in between, so this bounds from above how far from it the label was.
@@ -57,24 +190,43 @@ class LabelsAnswer:
         changed = set(self.labels) ^ set(other.labels)
         return max((abs(self.scores[name] - other.scores[name]) for name in changed), default=0.0)
 
+    @classmethod
+    def tensors(cls, answers: Sequence[Self], labels: Sequence[str]) -> list[Tensor]:
+        """`held` BOOL and `scores` FP32, both [answers, labels]."""
+        held = [[label in answer.labels for label in labels] for answer in answers]
+        scores = [[answer.scores[label] for label in labels] for answer in answers]
+        return [Tensor.of_numbers("held", held, "BOOL"), Tensor.of_numbers("scores", scores)]
+
 
 @dataclass(frozen=True, slots=True)
-class ValueAnswer:
+class ValueAnswer(Answer):
     """A number, in the unit of the training labels."""
+
+    widget = "number"
+    hub_tasks = ("text-classification",)
 
     value: float
 
-    def agrees(self, other: ValueAnswer) -> bool:
+    @property
+    def summary(self) -> str:
+        """The number."""
+        return f"{self.value:.4g}"
+
+    def observations(self) -> Observation:
+        """The number."""
+        return {"value": self.value}
+
+    def agrees(self, other: Self) -> bool:
         """Always: a number differs by degree, which the difference of the logits says already."""
         return True
 
-    def margin(self, other: ValueAnswer) -> float:
+    def margin(self, other: Self) -> float:
         """The difference of the two numbers."""
         return abs(self.value - other.value)
 
 
 @dataclass(frozen=True, slots=True)
-class SpanAnswer:
+class SpanAnswer(Answer):
     """A span of a context, or no answer.
 
     Args:
@@ -85,6 +237,9 @@ class SpanAnswer:
         candidates: where several were asked for, the best spans, as mappings of text, start, end and score.
     """
 
+    widget = "span"
+    hub_tasks = ("question-answering",)
+
     text: str
     start: int | None = None
     end: int | None = None
@@ -92,11 +247,26 @@ class SpanAnswer:
     no_answer: float | None = None
     candidates: list[dict[str, Any]] | None = None
 
-    def agrees(self, other: SpanAnswer) -> bool:
+    @property
+    def summary(self) -> str:
+        """Text and probability."""
+        return f"{self.text or '(no answer)'} {self.score:.3f}"
+
+    @property
+    def category(self) -> str:
+        """Whether there is an answer."""
+        return "answer" if self.text else "no answer"
+
+    @property
+    def confidence(self) -> float:
+        """Its probability."""
+        return self.score
+
+    def agrees(self, other: Self) -> bool:
         """Whether both have the same text, wherever it stands."""
         return self.text == other.text
 
-    def margin(self, other: SpanAnswer) -> float:
+    def margin(self, other: Self) -> float:
         """Probability by which this answer prefers its own text over the other's, at least 0.
 
         A text that is not among the candidates counts as improbable, so this errs on the large side.
@@ -106,9 +276,23 @@ class SpanAnswer:
             scores[candidate["text"]] = candidate["score"]
         return max(0.0, self.score - scores.get(other.text, 0.0))
 
+    @classmethod
+    def tensors(cls, answers: Sequence[Self], labels: Sequence[str]) -> list[Tensor]:
+        """`text` BYTES, `start` and `end` INT64 (-1 for no answer), `score` and, if there is one, `no_answer` FP32."""
+        made = [Tensor.of_texts("text", [answer.text for answer in answers])]
+        for name in ("start", "end"):
+            places = [getattr(answer, name) for answer in answers]
+            made.append(
+                Tensor.of_numbers(name, [-1 if place is None else place for place in places], "INT64")
+            )
+        made.append(Tensor.of_numbers("score", [answer.score for answer in answers]))
+        if answers[0].no_answer is not None:
+            made.append(Tensor.of_numbers("no_answer", [answer.no_answer for answer in answers]))
+        return made
+
 
 @dataclass(frozen=True, slots=True)
-class TextAnswer:
+class TextAnswer(Answer):
     """A text that was written.
 
     Args:
@@ -117,28 +301,28 @@ class TextAnswer:
         candidates: where several were asked for, the best beams, as mappings of text and score.
     """
 
+    widget = "text"
+    hub_tasks = ("text-generation", "translation", "summarization")
+
     text: str
     score: float | None = None
     candidates: list[dict[str, Any]] | None = None
 
-    def agrees(self, other: TextAnswer) -> bool:
+    @property
+    def summary(self) -> str:
+        """The text."""
+        return self.text
+
+    def agrees(self, other: Self) -> bool:
         """Whether both are the same text."""
         return self.text == other.text
 
-    def margin(self, other: TextAnswer) -> float:
+    def margin(self, other: Self) -> float:
         """By how much the score of this text exceeds the other's among the candidates; 1 where it is none of them."""
         scores = {candidate["text"]: candidate["score"] for candidate in reversed(self.candidates or [])}
         if self.score is None or other.text not in scores:
             return 0.0 if self.text == other.text else 1.0
         return max(0.0, self.score - scores[other.text])
-
-
-Answer: TypeAlias = LabelAnswer | LabelsAnswer | ValueAnswer | SpanAnswer | TextAnswer
-
-
-def to_json(answer: Answer) -> dict[str, Any]:
-    """The answer as a JSON object, without the fields that its task does not have."""
-    return {name: value for name in answer.__slots__ if (value := getattr(answer, name)) is not None}
 
 
 def to_jsonl(rows: Iterable[Mapping[str, Any]]) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ftcore_runtime.answers import Answer, to_json
+from ftcore_runtime.answers import Answer
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.fields import Fields
 from ftcore_runtime.inputs import Input
@@ -65,7 +65,7 @@ class Golden:
         for index, (answer, expected) in enumerate(zip(answers, self.answers[variant], strict=True)):
             if not _same(answer, expected, tolerance):
                 raise BundleError(
-                    f"example {index} is answered {_brief(to_json(answer))}, expected {_brief(expected)}",
+                    f"example {index} is answered {_brief(answer.to_json())}, expected {_brief(expected)}",
                     where=where,
                     hint="the runtime on this machine does not reproduce the bundle; do not serve from it",
                 )
@@ -73,13 +73,13 @@ class Golden:
 
 def _same(answer: Answer, expected: object, tolerance: float) -> bool:
     try:
-        reference: Any = type(answer)(**expected)  # type: ignore[arg-type]
+        reference: Any = type(answer).from_json(expected)  # type: ignore[arg-type]
         ours: Any = answer
         tied = max(reference.margin(ours), ours.margin(reference)) <= 2 * tolerance
         alike = tied or ours.agrees(reference)
     except (TypeError, KeyError):
         return False
-    return alike and _close(_numbers(to_json(answer)), _numbers(to_json(reference)), tolerance)
+    return alike and _close(_numbers(answer.to_json()), _numbers(reference.to_json()), tolerance)
 
 
 def _close(numbers: Mapping[str, float], others: Mapping[str, float], tolerance: float) -> bool:

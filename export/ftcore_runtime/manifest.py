@@ -1,4 +1,4 @@
-"""`bundle.json`, schema version 3: what a bundle says of itself. Documented in docs/reference/bundle.md."""
+"""`bundle.json`, schema version 4: what a bundle says of itself. Documented in docs/reference/bundle.md."""
 
 from __future__ import annotations
 
@@ -9,21 +9,26 @@ from datetime import datetime
 from typing import Any, cast
 
 from ftcore_runtime import strict_json
-from ftcore_runtime.decoders import Decoder, make_decoder
+from ftcore_runtime.decoders import Decoder, Provider, make_decoder
+from ftcore_runtime.decoders.registry import SHIPPED
 from ftcore_runtime.encoding import EncoderConfig
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.fields import Fields
 
 MANIFEST = "bundle.json"
 MODEL_CARD = "README.md"
-#: Every earlier one is read as well: see `_upgrade`. Written is the first that can say what there is to say, so that
-#: older runtimes read all that they can.
-SCHEMA_VERSION = 3
+#: Every earlier one is read as well: see `_upgrade`.
+SCHEMA_VERSION = 4
+#: The last that did not name the decoder's distribution, and what it could not say.
+_WITHOUT_PROVIDER = 3
 _WITHOUT_TARGET_TOKENIZER = 2
 
 #: Names that the files of a bundle may have: no paths, none that is hidden.
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+#: Of a distribution and its version, as pip takes them on a command line.
+_DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
+_VERSION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.!+_-]{0,98}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,8 @@ class Manifest:
         encoder, tokenizer: how texts become graph inputs, and the tokenizer's file name.
         target_tokenizer: file name of the one that answers are written with, where it is another.
         decoder: the JSON that `make_decoder` reads.
+        provider: the distribution that brings that decoder; None in bundles of version 3 and earlier, whose decoders
+            are ftcore's.
         variants, default_variant: the graphs to choose from, and the one that answers unless asked otherwise.
         metrics, provenance: of the run that made it, as JSON.
         golden: file name of the inputs with expected answers that `Pipeline.selftest` replays.
@@ -130,6 +137,7 @@ class Manifest:
     files: Mapping[str, FileEntry]
     reference: Mapping[str, Any] | None = None
     target_tokenizer: str | None = None
+    provider: Provider | None = None
 
     @property
     def tokenizers(self) -> tuple[str, ...]:
@@ -142,7 +150,7 @@ class Manifest:
         Raises:
             BundleError: see `make_decoder`; or it writes nothing with the second tokenizer.
         """
-        decoder = make_decoder(self.decoder, f"{MANIFEST}: decoder")
+        decoder = make_decoder(self.decoder, f"{MANIFEST}: decoder", self.provider or SHIPPED)
         if self.target_tokenizer is not None and "encoder" not in decoder.graphs:
             raise BundleError(
                 "'target_tokenizer': only an encoder-decoder has one", where=f"{MANIFEST}: encoder"
@@ -152,10 +160,17 @@ class Manifest:
     def to_json(self) -> dict[str, Any]:
         """As `from_json` reads it."""
         encoder = {**self.encoder.to_json(), "tokenizer": self.tokenizer}
-        version = _WITHOUT_TARGET_TOKENIZER
         if self.target_tokenizer is not None:
             encoder["target_tokenizer"] = self.target_tokenizer
+        settings = dict(self.decoder)
+        name = settings.pop("name")
+        if self.provider is None:  # as it was read, so that what an older version wrote keeps its fingerprint
+            version = _WITHOUT_TARGET_TOKENIZER if self.target_tokenizer is None else _WITHOUT_PROVIDER
+            decoder = {"family": name, **settings}
+        else:
             version = SCHEMA_VERSION
+            brought = {"distribution": self.provider.distribution, "version": self.provider.version}
+            decoder = {"name": name, **brought, **settings}
         return {
             "schema_version": version,
             "name": self.name,
@@ -163,7 +178,7 @@ class Manifest:
             "family": self.family,
             "created": self.created,
             "encoder": encoder,
-            "decoder": dict(self.decoder),
+            "decoder": decoder,
             "variants": {name: variant.to_json() for name, variant in self.variants.items()},
             "default_variant": self.default_variant,
             "metrics": dict(self.metrics),
@@ -183,12 +198,14 @@ class Manifest:
             BundleError: a key is missing, unknown or of the wrong type, or two parts contradict each other.
         """
         fields = Fields(_upgrade(value), MANIFEST)
-        fields.take("schema_version", int)
+        version = fields.take("schema_version", int)
         encoder = dict(fields.mapping("encoder"))
         tokenizers = Fields(
             {name: encoder.pop(name) for name in ("tokenizer", "target_tokenizer") if name in encoder},
             f"{MANIFEST}: encoder",
         )
+        decoder = dict(fields.mapping("decoder"))
+        provider = _provider(decoder) if version > _WITHOUT_PROVIDER else None
         variants = fields.mapping("variants")
         files = fields.mapping("files")
         manifest = cls(
@@ -198,7 +215,7 @@ class Manifest:
             created=fields.text("created"),
             encoder=EncoderConfig.from_json(encoder, f"{MANIFEST}: encoder"),
             tokenizer=tokenizers.text("tokenizer"),
-            decoder=fields.mapping("decoder"),
+            decoder=decoder,
             variants={
                 name: Variant.from_json(variant, f"{MANIFEST}: variants.{name:.60}")
                 for name, variant in variants.items()
@@ -215,6 +232,7 @@ class Manifest:
             target_tokenizer=tokenizers.text("target_tokenizer")
             if tokenizers.has("target_tokenizer")
             else None,
+            provider=provider,
         )
         fields.end()
         manifest._check()
@@ -241,8 +259,6 @@ class Manifest:
                 )
         if self.default_variant not in self.variants:
             raise BundleError("'default_variant' is not one of the variants", where=MANIFEST)
-        if self.decoder.get("family") != self.family:
-            raise BundleError("the decoder is of another family", where=MANIFEST)
         try:
             aware = datetime.fromisoformat(self.created).tzinfo is not None
         except ValueError:
@@ -251,8 +267,26 @@ class Manifest:
             raise BundleError("'created' is no ISO 8601 time with an offset", where=MANIFEST)
 
 
+def _provider(decoder: dict[str, Any]) -> Provider:
+    """Who brings the decoder; taken out of its section, which keeps name and settings."""
+    where = f"{MANIFEST}: decoder"
+    keys = [key for key in ("name", "distribution", "version") if key in decoder]
+    fields = Fields({key: decoder[key] for key in keys}, where)
+    fields.text("name")
+    provider = Provider(fields.text("distribution"), fields.text("version"))
+    if not _DISTRIBUTION.fullmatch(provider.distribution):
+        raise fields.error("distribution", "is no name of a distribution")
+    if not _VERSION.fullmatch(provider.version or ""):
+        raise fields.error("version", "is no version of a distribution")
+    del decoder["distribution"], decoder["version"]
+    return provider
+
+
 def _upgrade(value: object) -> object:
-    """A manifest with every key that version 1 had not and later ones need; what it did not say stays unsaid."""
+    """A manifest with every key that an earlier version had not and this one needs; what it did not say stays unsaid.
+
+    `schema_version` stays what it was.
+    """
     fields = Fields(value, MANIFEST)
     version = fields.take("schema_version", int)
     if not 1 <= version <= SCHEMA_VERSION:
@@ -261,14 +295,20 @@ def _upgrade(value: object) -> object:
             where=MANIFEST,
             hint="a newer ftcore may read it",
         )
-    if version > 1:
+    if version > _WITHOUT_PROVIDER:
         return value
-    unsaid: dict[str, Any] = {"speed": {}, "batch_invariant": None, "failures": []}
-    variants = {
-        name: {**unsaid, **variant} if isinstance(variant, dict) else variant
-        for name, variant in fields.mapping("variants").items()
-    }
-    return {**cast(Mapping[str, Any], value), "variants": variants}
+    decoder = dict(fields.mapping("decoder"))
+    family = decoder.pop("family", None)  # which named the decoder too
+    if family != fields.text("family"):
+        raise BundleError("the decoder is of another family", where=MANIFEST)
+    made = {**cast(Mapping[str, Any], value), "decoder": {"name": family, **decoder}}
+    if version == 1:
+        unsaid: dict[str, Any] = {"speed": {}, "batch_invariant": None, "failures": []}
+        made["variants"] = {
+            name: {**unsaid, **variant} if isinstance(variant, dict) else variant
+            for name, variant in fields.mapping("variants").items()
+        }
+    return made
 
 
 def parse_json(data: bytes, where: str) -> Any:  # noqa: ANN401 (whatever the JSON holds)

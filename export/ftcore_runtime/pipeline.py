@@ -125,13 +125,13 @@ class Pipeline:
         return self.decoder.labels
 
     @property
-    def fields(self) -> tuple[str, str]:
-        """What the two texts of an input are called."""
+    def fields(self) -> tuple[str, ...]:
+        """What the texts of an input are called."""
         return self.decoder.fields
 
     @property
     def required(self) -> int:
-        """How many of the two texts an input must have."""
+        """How many of them, from the first on, an input must have."""
         return self.decoder.required
 
     @property
@@ -191,7 +191,7 @@ class Pipeline:
             yield rest[len(shown) :]
 
     def predict(self, inputs: Sequence[Input], batch_size: int = 32, top_k: int = 1) -> list[Answer]:
-        """Answer each input: a text, a pair of texts, or a mapping of `fields` to texts.
+        """Answer each input: a text, the texts of `fields` in their order, or a mapping of `fields` to texts.
 
         Texts of similar length share a batch of at most `batch_size`; so do the windows of long contexts, whichever
         input they are of. Batch-mates do not change an answer, beyond rounding.

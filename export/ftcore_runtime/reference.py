@@ -6,6 +6,7 @@ index (PSI) of each measure: the sum over bins of (live - reference) * ln(live /
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,18 +15,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ftcore_runtime.answers import Answer, LabelAnswer, LabelsAnswer, SpanAnswer, ValueAnswer
+from ftcore_runtime.answers import Answer, Observation
 from ftcore_runtime.decoders import Prepared
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.fields import Fields
-
-#: An observation of one input: measure -> number, or name.
-Observation = dict[str, float | str]
 
 _CONFIDENCE_EDGES = tuple(round(0.1 * step, 1) for step in range(1, 10))
 _UNKNOWN_EDGES = (1e-9, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _QUANTILES = 10
 _MAX_BINS = 4096
+_MAX_MEASURES = 64
+_MEASURE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,59}")
 #: Added to every bin before shares are taken, so that an empty one does not make the index infinite.
 _SMOOTHING = 0.5
 
@@ -50,11 +50,13 @@ class Histogram:
         return len(self.edges if self.edges is not None else self.names or ()) + 1
 
     def place(self, value: float | str) -> int:
-        """The bin of a value."""
+        """The bin of a value; -1 for a name among numbers and for a number among names."""
+        if isinstance(value, str) != (self.names is not None):
+            return -1
         if self.edges is not None:
             return int(np.searchsorted(self.edges, value, side="right"))
         names = self.names or ()
-        return names.index(str(value)) if value in names else len(names)
+        return names.index(value) if value in names else len(names)
 
     def counted(self, values: Sequence[float | str]) -> Histogram:
         """The same bins with the counts of `values`."""
@@ -109,8 +111,8 @@ class Reference:
 
     Args:
         rows: inputs that were counted.
-        measures: name -> histogram: `confidence`, `label`, `value`, `length` (tokens), `unknown` (share of tokens
-            that the vocabulary lacks), those that the task has.
+        measures: name -> histogram: what the answers count of themselves (`Answer.observations`), `length` (tokens),
+            and `unknown` (share of tokens that the vocabulary lacks) where it lacks any.
     """
 
     rows: int
@@ -123,8 +125,8 @@ class Reference:
         """Count the answers to some inputs, of which there is at least one."""
         seen = list(observations(prepared, answers, unknown_id))
         measures = {}
-        for name in seen[0]:
-            values = [row[name] for row in seen]
+        for name in dict.fromkeys(name for row in seen for name in row):
+            values = [row[name] for row in seen if name in row]
             measures[name] = _bins(name, values, labels).counted(values)
         return cls(len(seen), measures)
 
@@ -145,15 +147,12 @@ class Reference:
         fields = Fields(value, where)
         rows, measures = fields.integer("rows", minimum=1), fields.mapping("measures")
         fields.end()
-        if not set(measures) <= _MEASURES:
-            raise BundleError("names an unknown measure", where=where, hint="it may need a newer ftcore")
+        if len(measures) > _MAX_MEASURES or not all(map(_MEASURE.fullmatch, measures)):
+            raise BundleError("'measures': expected a few names of letters, digits and '_'", where=where)
         return cls(
             rows,
             {name: Histogram.from_json(item, f"{where}.{name}") for name, item in measures.items()},
         )
-
-
-_MEASURES = {"confidence", "label", "value", "length", "unknown"}
 
 
 def observations(
@@ -166,41 +165,15 @@ def observations(
         found = [ids.count(unknown_id) for ids in prepared.encoded.input_ids]
         unknown = np.bincount(prepared.row, found, len(answers)) / np.maximum(tokens, 1)
     for index, answer in enumerate(answers):
-        row: Observation = {**_of_answer(answer), "length": float(tokens[index])}
+        row: Observation = {**answer.observations(), "length": float(tokens[index])}
         if unknown is not None:
             row["unknown"] = float(unknown[index])
         yield row
 
 
-def label_of(answer: Answer) -> str | None:
-    """The answer's name among a few: the (most probable) label, or whether there is an answer; None for a number."""
-    if isinstance(answer, LabelAnswer):
-        return answer.label
-    if isinstance(answer, LabelsAnswer):
-        return max(answer.labels, key=answer.scores.__getitem__, default="(none)")
-    if isinstance(answer, SpanAnswer):
-        return "answer" if answer.text else "no answer"
-    return None
-
-
-def confidence_of(answer: Answer) -> float | None:
-    """The answer's own probability; None for a number."""
-    if isinstance(answer, LabelsAnswer):
-        return max(answer.scores.values())
-    return answer.score if isinstance(answer, (LabelAnswer, SpanAnswer)) else None
-
-
-def _of_answer(answer: Answer) -> Observation:
-    if isinstance(answer, ValueAnswer):
-        return {"value": answer.value}
-    label, confidence = label_of(answer), confidence_of(answer)
-    found: Observation = {} if label is None else {"label": label}
-    return found if confidence is None else {**found, "confidence": confidence}
-
-
 def _bins(name: str, values: Sequence[float | str], labels: Sequence[str]) -> Histogram:
-    """Empty bins fit for a measure: fixed ones for shares, tenths of the values for what has no scale of its own."""
-    if name == "label":
+    """Empty bins fit for a measure: names; fixed ones for shares; tenths of the values of any other number."""
+    if isinstance(values[0], str):
         names = tuple(dict.fromkeys([*labels, *map(str, values)]))
         return Histogram(None, names, ())
     if name in ("confidence", "unknown"):

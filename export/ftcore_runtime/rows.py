@@ -31,7 +31,7 @@ def rows_of(records: Iterable[Record], columns: Sequence[str]) -> Iterator[Row]:
     """A row for each record.
 
     Args:
-        columns: that of the text and, for pairs, that of the second one.
+        columns: of the texts of an input.
     """
     for record in records:
         values = record.values or {}
@@ -49,4 +49,4 @@ def checked_row(number: int, values: Mapping[str, Any], columns: Sequence[str]) 
         if why := problem(values[column]):
             return Row(number, None, why if len(columns) == 1 else f"{column}: {why}", values)
     texts = [values[column] for column in columns]
-    return Row(number, texts[0] if len(texts) == 1 else (texts[0], texts[1]), None, values)
+    return Row(number, texts[0] if len(texts) == 1 else tuple(texts), None, values)

@@ -63,9 +63,11 @@ class GraphSession:
             raise BundleError(f"its inputs are {found}, not int64 {', '.join(inputs)}", where=where)
         #: The graph's inputs, name -> sizes of their axes; a dynamic one is a name.
         self.shapes = {node.name: list(node.shape) for node in self._session.get_inputs()}
-        made = [node.name for node in self._session.get_outputs()]
-        if missing := [name for name in outputs if name not in made]:
-            raise BundleError(f"has no output {missing[0]!r}, only {', '.join(made)}", where=where)
+        #: The same of its outputs.
+        self.output_shapes = {node.name: list(node.shape) for node in self._session.get_outputs()}
+        if missing := [name for name in outputs if name not in self.output_shapes]:
+            made = ", ".join(self.output_shapes)
+            raise BundleError(f"has no output {missing[0]!r}, only {made}", where=where)
 
     def run(
         self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None

@@ -16,14 +16,7 @@ from pydantic import (
     create_model,
 )
 
-from ftcore_runtime.answers import (
-    Answer,
-    LabelAnswer,
-    LabelsAnswer,
-    SpanAnswer,
-    TextAnswer,
-    ValueAnswer,
-)
+from ftcore_runtime.answers import Answer
 from ftcore_runtime.decoders import Decoder
 from ftcore_runtime.inputs import Input
 from ftcore_server.problems import invalid
@@ -54,7 +47,7 @@ class VersionInfo(BaseModel):
 
 class ModelInfo(BaseModel):
     """A model that is served. `fields` are the texts of an input, of which the first `required` must be there;
-    `streams` says whether an answer can be streamed and is the same then.
+    `streams` says whether an answer can be streamed and is the same then; `widget` is what a page draws it with.
     """
 
     name: str
@@ -64,6 +57,7 @@ class ModelInfo(BaseModel):
     required: int
     labels: list[str]
     streams: bool
+    widget: str
     default: str
     versions: list[VersionInfo]
 
@@ -112,19 +106,18 @@ class Contract:
     def of(cls, decoder: Decoder, limits: Limits) -> Contract:
         """The contract of a family's inputs and answers."""
         text = Annotated[str, StringConstraints(min_length=1, max_length=limits.characters)]
-        first, second = decoder.fields
-        pair: dict[str, Any] = {first: (text, ...), second: (text, ...)}
-        if decoder.required == 1:
-            pair[second] = (text | None, None)
-        mapping = create_model("Input", __base__=_Strict, **pair)
+        texts: dict[str, Any] = {
+            field: (text, ...) if place < decoder.required else (text | None, None)
+            for place, field in enumerate(decoder.fields)
+        }
+        mapping = create_model("Input", __base__=_Strict, **texts)
         item: Any = Union[text, mapping] if decoder.required == 1 else mapping  # noqa: UP007 (made at run time)
         body: dict[str, Any] = {"inputs": (list[item], Field(max_length=limits.inputs))}
         if decoder.by_token:
             body["top_k"] = (Annotated[int, Field(ge=1, le=_MAX_TOP_K)], 1)
-        kind = _answer_kind(decoder)
-        if kind is TextAnswer:
+        if decoder.writes:
             body["stream"] = (bool, False)
-        adapter: TypeAdapter[Answer] = TypeAdapter(kind)
+        adapter: TypeAdapter[Answer] = TypeAdapter(decoder.answer)
         schema = adapter.json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
         return cls(create_model("PredictRequest", __base__=_Strict, **body), schema)
 
@@ -154,14 +147,3 @@ class Contract:
         if stream and len(inputs) != 1:
             raise invalid("stream: an answer is streamed to one input at a time")
         return Asked(inputs, getattr(request, "top_k", 1), stream)
-
-
-def _answer_kind(decoder: Decoder) -> type:
-    kinds: dict[str, type] = {
-        "single_label": LabelAnswer,
-        "multi_label": LabelsAnswer,
-        "regression": ValueAnswer,
-        "span_extraction": SpanAnswer,
-        "text_generation": TextAnswer,
-    }
-    return kinds[getattr(decoder, "problem", decoder.family)]

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ftcore_runtime.reference import Observation, Reference
+from ftcore_runtime.answers import Observation
+from ftcore_runtime.reference import Reference
 
 #: Inputs that are looked back on, and fewer than which say nothing.
 WINDOW = 5000

@@ -1,6 +1,6 @@
 """`/v2`: the Open Inference Protocol, so that clients of KServe and Triton work as they are.
 
-Inputs are BYTES tensors named after the task's fields (`text`, `text_pair`; `question`, `context`).
+Inputs are BYTES tensors named after the decoder's fields (`text`, `text_pair`; `question`, `context`).
 """
 
 from __future__ import annotations
@@ -14,11 +14,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ftcore_runtime.inputs import Input
+from ftcore_runtime.inputs import Input, join_columns
+from ftcore_runtime.tensors import Tensor
 from ftcore_server.problems import Problem, invalid
 from ftcore_server.rendering import JSON, Rendered, json_bytes
 from ftcore_server.service import Service
-from ftcore_server.tensors import HEADER_LENGTH, Tensor, binary_size, output_tensors, read_texts
+from ftcore_server.tensors import (
+    HEADER_LENGTH,
+    binary_size,
+    output_tensors,
+    read_texts,
+    tensor_bytes,
+    tensor_head,
+    tensor_json,
+)
 from ftcore_server.version import Version
 
 
@@ -159,9 +168,10 @@ class Inference:
             raise Problem(413, "too_large", f"a text has more than {longest:,} characters")
         if len({len(column) for column in texts.values()}) != 1:
             raise invalid("inputs: the tensors are of different lengths")
-        if len(texts) == 1:
-            return texts[fields[0]]
-        return list(zip(texts[fields[0]], texts[fields[1]], strict=True))
+        present = [field for field in fields if field in texts]
+        if present != [*fields[: len(present)]]:
+            raise invalid(f"inputs: {present[-1]} is given without {fields[len(present) - 1]}")
+        return join_columns([texts[field] for field in present])
 
 
 def _header_length(header: str | None, body: int) -> int:
@@ -200,16 +210,16 @@ def _rendered(version: Version, asked: _Asked, tensors: Sequence[Tensor]) -> Ren
     """The response: JSON, and after it the data of the tensors that are to be binary."""
     by_name = {tensor.name: tensor for tensor in tensors}
     chosen = [(by_name[name], binary) for name, binary in asked.outputs.items()]
-    tail = {tensor.name: tensor.to_bytes() for tensor, binary in chosen if binary}
+    tail = {tensor.name: tensor_bytes(tensor) for tensor, binary in chosen if binary}
     identity = {} if asked.identity is None else {"id": asked.identity}
     head = {"model_name": version.name, "model_version": version.version, **identity}
     pieces = [json_bytes(head)[:-1] + b',"outputs":[']
     for place, (tensor, binary) in enumerate(chosen):
-        about = tensor.head()
+        about = tensor_head(tensor)
         if binary:
             about["parameters"] = {"binary_data_size": len(tail[tensor.name])}
         pieces.append(b"," * (place > 0) + json_bytes(about)[:-1])
-        pieces += [b"}"] if binary else [b',"data":[', *tensor.to_json(), b"]}"]
+        pieces += [b"}"] if binary else [b',"data":[', *tensor_json(tensor), b"]}"]
     pieces.append(b"]}")
     if not tail:
         return pieces, JSON

@@ -5,59 +5,19 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ftcore_runtime.answers import (
-    Answer,
-    LabelAnswer,
-    LabelsAnswer,
-    SpanAnswer,
-    TextAnswer,
-    ValueAnswer,
-    to_json,
-)
+from ftcore_runtime.answers import Answer
+from ftcore_runtime.pipeline import Pipeline
+from ftcore_runtime.tensors import NUMBERS, Tensor
 from ftcore_server.problems import invalid
 from ftcore_server.rendering import json_bytes
 
 HEADER_LENGTH = "inference-header-content-length"
 
 _AT_ONCE = 256  # values of a piece of JSON
-_NUMBERS = {"FP32": "<f4", "INT64": "<i8", "BOOL": "?"}
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """One output.
-
-    Args:
-        values: texts of a BYTES tensor, or an array.
-        shape: its first axis is that of the inputs.
-    """
-
-    name: str
-    datatype: str
-    values: Sequence[str] | np.ndarray
-    shape: tuple[int, ...]
-
-    def head(self) -> dict[str, Any]:
-        """The fields that do not depend on how the data is sent."""
-        return {"name": self.name, "datatype": self.datatype, "shape": list(self.shape)}
-
-    def to_json(self) -> Iterator[bytes]:
-        """The data as flat JSON without its brackets, in pieces."""
-        flat = self.values.ravel().tolist() if isinstance(self.values, np.ndarray) else self.values
-        for start in range(0, len(flat), _AT_ONCE):
-            yield b"," * (start > 0) + json_bytes(flat[start : start + _AT_ONCE])[1:-1]
-
-    def to_bytes(self) -> bytes:
-        """The data as the binary extension has it: texts as UTF-8, each after its length as 4 bytes."""
-        if isinstance(self.values, np.ndarray):
-            return np.ascontiguousarray(self.values, _NUMBERS[self.datatype]).tobytes()
-        encoded = [text.encode() for text in self.values]
-        return b"".join(struct.pack("<I", len(text)) + text for text in encoded)
 
 
 def read_texts(tensor: object, binary: bytes | None) -> list[str]:
@@ -101,67 +61,38 @@ def binary_size(tensor: object) -> int | None:
 
 def output_tensors(answers: Sequence[Answer], labels: Sequence[str]) -> list[Tensor]:
     """Every output of some answers of one kind; `answer`, the whole as JSON, is there whatever the task."""
-    count = len(answers)
-    whole = [json.dumps(to_json(answer), ensure_ascii=False) for answer in answers]
-    return [Tensor("answer", "BYTES", whole, (count,)), *_of_task(answers, labels)]
+    whole = [json.dumps(answer.to_json(), ensure_ascii=False) for answer in answers]
+    made = [Tensor.of_texts("answer", whole)]
+    return made + type(answers[0]).tensors(answers, labels) if answers else made
 
 
-def describe_outputs(sample: Sequence[Answer], labels: Sequence[str]) -> list[dict[str, Any]]:
-    """The outputs of the metadata, made from an answer or two."""
+def tensor_head(tensor: Tensor) -> dict[str, Any]:
+    """The fields that do not depend on how the data is sent."""
+    return {"name": tensor.name, "datatype": tensor.datatype, "shape": list(tensor.shape)}
+
+
+def tensor_json(tensor: Tensor) -> Iterator[bytes]:
+    """The data as flat JSON without its brackets, in pieces."""
+    flat = tensor.values.ravel().tolist() if isinstance(tensor.values, np.ndarray) else tensor.values
+    for start in range(0, len(flat), _AT_ONCE):
+        yield b"," * (start > 0) + json_bytes(flat[start : start + _AT_ONCE])[1:-1]
+
+
+def tensor_bytes(tensor: Tensor) -> bytes:
+    """The data as the binary extension has it: texts as UTF-8, each after its length as 4 bytes."""
+    if isinstance(tensor.values, np.ndarray):
+        return np.ascontiguousarray(tensor.values, NUMBERS[tensor.datatype]).tobytes()
+    encoded = [text.encode() for text in tensor.values]
+    return b"".join(struct.pack("<I", len(text)) + text for text in encoded)
+
+
+def describe_outputs(pipeline: Pipeline) -> list[dict[str, Any]]:
+    """The outputs of the metadata, made from an answer."""
+    sample = pipeline.predict([dict.fromkeys(pipeline.fields[: pipeline.required], "a")])
     return [
         {"name": tensor.name, "datatype": tensor.datatype, "shape": [-1, *tensor.shape[1:]]}
-        for tensor in output_tensors(sample, labels)
+        for tensor in output_tensors(sample, pipeline.labels)
     ]
-
-
-def _of_task(answers: Sequence[Any], labels: Sequence[str]) -> list[Tensor]:
-    count = len(answers)
-    if not answers:
-        return []
-    kind = type(answers[0])
-
-    def numbers(name: str, values: list[Any], datatype: str = "FP32") -> Tensor:
-        array = np.array(values, _NUMBERS[datatype])
-        return Tensor(name, datatype, array, array.shape)
-
-    def texts(name: str, values: list[str]) -> Tensor:
-        return Tensor(name, "BYTES", values, (count,))
-
-    if kind is ValueAnswer:
-        return [numbers("value", [answer.value for answer in answers])]
-    if kind is TextAnswer:
-        made = [texts("text", [answer.text for answer in answers])]
-        if answers[0].score is not None:
-            made.append(numbers("score", [answer.score for answer in answers]))
-        return made
-    if kind is SpanAnswer:
-        made = [
-            texts("text", [answer.text for answer in answers]),
-            numbers("start", [_place(answer.start) for answer in answers], "INT64"),
-            numbers("end", [_place(answer.end) for answer in answers], "INT64"),
-            numbers("score", [answer.score for answer in answers]),
-        ]
-        if answers[0].no_answer is not None:
-            made.append(numbers("no_answer", [answer.no_answer for answer in answers]))
-        return made
-    made = []
-    if kind is LabelAnswer:
-        made = [
-            texts("label", [answer.label for answer in answers]),
-            numbers("score", [answer.score for answer in answers]),
-        ]
-        if answers[0].polarity is not None:
-            made.append(numbers("polarity", [answer.polarity for answer in answers]))
-    if kind is LabelsAnswer:
-        held = [[label in answer.labels for label in labels] for answer in answers]
-        made = [numbers("held", held, "BOOL")]
-    if kind in (LabelAnswer, LabelsAnswer):
-        made.append(numbers("scores", [[answer.scores[label] for label in labels] for answer in answers]))
-    return made
-
-
-def _place(value: int | None) -> int:
-    return -1 if value is None else value
 
 
 def _flat(data: object) -> list[str]:

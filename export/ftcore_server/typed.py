@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ftcore_runtime.answers import Answer, to_json
+from ftcore_runtime.answers import Answer
 from ftcore_server.body import require_json
 from ftcore_server.events import EventStream
 from ftcore_server.problems import Problem
@@ -91,7 +91,7 @@ class Typed:
 
 
 def _whole(version: Version, answers: list[Answer]) -> dict[str, object]:
-    predictions = [to_json(answer) for answer in answers]
+    predictions = [answer.to_json() for answer in answers]
     return {"model": version.name, "version": version.version, "predictions": predictions}
 
 
@@ -100,7 +100,7 @@ def _pieces(version: Version, answers: list[Answer]) -> Iterator[bytes]:
     name, number = json_bytes(version.name), json_bytes(version.version)
     yield b'{"model":' + name + b',"version":' + number + b',"predictions":['
     for place, answer in enumerate(answers):
-        yield b"," * (place > 0) + json_bytes(to_json(answer))
+        yield b"," * (place > 0) + json_bytes(answer.to_json())
     yield b"]}"
 
 
@@ -115,6 +115,7 @@ def describe(name: str, model: Model) -> dict[str, object]:
         "required": default.required,
         "labels": list(default.labels),
         "streams": default.writes and default.writer.greedy,
+        "widget": default.decoder.answer.widget,
         "default": model.default,
         "versions": [
             {

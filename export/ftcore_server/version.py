@@ -17,12 +17,7 @@ from ftcore_runtime.errors import UserError
 from ftcore_runtime.inputs import Input
 from ftcore_runtime.manifest import Manifest
 from ftcore_runtime.pipeline import Pipeline
-from ftcore_runtime.reference import (
-    Reference,
-    confidence_of,
-    label_of,
-    observations,
-)
+from ftcore_runtime.reference import Reference, observations
 from ftcore_runtime.special_tokens import unknown_id
 from ftcore_server.batching import Batcher, Work, answer_into, in_loop
 from ftcore_server.contracts import Contract
@@ -65,9 +60,7 @@ class Version:
         self.pipeline = pipeline
         self.fingerprint = fingerprint(pipeline.manifest)
         self.contract = Contract.of(pipeline.decoder, settings.limits)
-        self.outputs = describe_outputs(
-            pipeline.predict(["a" if pipeline.required == 1 else ("a", "a")]), pipeline.labels
-        )
+        self.outputs = describe_outputs(pipeline)
         self._settings = settings
         self._metrics = metrics
         self._queued = metrics.queue.labels(name, version)
@@ -203,9 +196,9 @@ class Version:
 
     def _count(self, prepared: Prepared, answers: Sequence[Answer]) -> None:
         for answer in answers:
-            if (label := label_of(answer)) is not None:
-                self._metrics.predictions.labels(self.name, self.version, label).inc()
-            if (confidence := confidence_of(answer)) is not None:
+            if (category := answer.category) is not None:
+                self._metrics.predictions.labels(self.name, self.version, category).inc()
+            if (confidence := answer.confidence) is not None:
                 self._confidence.observe(confidence)
         if self.drift:
             self.drift.add(observations(prepared, answers, self._unknown))

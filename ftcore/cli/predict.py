@@ -148,7 +148,7 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _answer_texts(pipeline: Pipeline, args: argparse.Namespace) -> int:
-    from ftcore_runtime.answers import to_json, to_jsonl
+    from ftcore_runtime.answers import to_jsonl
 
     inputs: list[Any] = args.text
     if args.text_pair:
@@ -158,9 +158,7 @@ def _answer_texts(pipeline: Pipeline, args: argparse.Namespace) -> int:
     if args.stream:
         return _stream_texts(pipeline, args.text)
     for text, answer in zip(args.text, pipeline.predict(inputs, args.batch_size), strict=True):
-        found = to_json(answer)
-        words = found["text"] if pipeline.writes else _in_words(found)
-        line = to_jsonl([found]).decode() if args.json else f"{words}\t{text}\n"
+        line = to_jsonl([answer.to_json()]).decode() if args.json else f"{answer.summary}\t{text}\n"
         sys.stdout.write(line)
     return ExitCode.OK
 
@@ -173,16 +171,6 @@ def _stream_texts(pipeline: Pipeline, texts: list[str]) -> int:
             sys.stdout.flush()
         sys.stdout.write("\n")
     return ExitCode.OK
-
-
-def _in_words(answer: dict[str, Any]) -> str:
-    if "label" in answer:
-        return f"{answer['label']} {answer['score']:.3f}"
-    if "labels" in answer:
-        return ", ".join(f"{label} {answer['scores'][label]:.3f}" for label in answer["labels"]) or "(none)"
-    if "text" in answer:
-        return f"{answer['text'] or '(no answer)'} {answer['score']:.3f}"
-    return f"{answer['value']:.4g}"
 
 
 def _answer_rows(pipeline: Pipeline, source: Source, sink: BinaryIO, args: argparse.Namespace) -> int:
@@ -233,13 +221,14 @@ def _options(args: argparse.Namespace, form: str, columns: dict[str, str]) -> Ta
 
 
 def _columns(pairs: list[str], pipeline: Pipeline) -> dict[str, str]:
-    """The file's names of the texts that are read, one or two, by field."""
+    """The file's names of the texts that are read, by field."""
     fields = pipeline.fields
     names = {field: field for field in fields[: pipeline.required]}
     for pair in pairs:
         field, _, name = pair.partition("=")
         if field not in fields or not name:
-            raise UserError(f"{pair!r} is not {fields[0]}=NAME or {fields[1]}=NAME", where="--column")
+            expected = " or ".join(f"{field}=NAME" for field in fields)
+            raise UserError(f"{pair!r} is not {expected}", where="--column")
         names[field] = name
     return {field: names[field] for field in fields if field in names}
 

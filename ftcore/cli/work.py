@@ -157,9 +157,9 @@ def _summarise_seeds(summary: dict[str, Any]) -> None:
 def _next(folder: RunFolder) -> str:
     if folder.bundle.exists():
         from ftcore.files import read_json
-        from ftcore_runtime.decoders import make_decoder
+        from ftcore_runtime.manifest import MANIFEST, Manifest
 
-        decoder = make_decoder(read_json(folder.bundle / "bundle.json")["decoder"])
+        decoder = Manifest.from_json(read_json(folder.bundle / MANIFEST)).make_decoder()
         second = ' --text-pair "..."' if decoder.required == 2 else ""
         return f'ftcore predict {folder.bundle} --text "..."{second}'
     if folder.metrics_file.exists():

@@ -11,7 +11,6 @@ import pyarrow as pa
 
 from ftcore.evaluation.bootstrap import bootstrap
 from ftcore.families.base import Family, Scorer, Scores
-from ftcore_runtime.answers import to_json
 
 
 @dataclass(frozen=True)
@@ -117,4 +116,4 @@ def prediction_lines(family: Family[Any], rows: pa.Table, evaluation: Evaluation
     """What each row was, what was right and what was answered."""
     inputs = family.inputs(rows)
     for given, reference, answer in zip(inputs, evaluation.references, evaluation.answers, strict=True):
-        yield {"input": given, "reference": reference, "answer": to_json(answer)}
+        yield {"input": given, "reference": reference, "answer": answer.to_json()}

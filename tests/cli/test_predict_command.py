@@ -29,13 +29,12 @@ def test_texts(tiny_bundle: Path, capsys) -> None:
 
 def test_texts_as_json_equal_the_pipeline(tiny_bundle: Path, capsys) -> None:
     from ftcore_runtime import Pipeline
-    from ftcore_runtime.answers import to_json
 
     assert (
         predict(tiny_bundle, "--text", "good food", "--text-pair", "bad", "--variant", "int8", "--json") == 0
     )
     expected = Pipeline.load(tiny_bundle, "int8").predict([("good food", "bad")])
-    assert lines(capsys.readouterr().out) == [to_json(answer) for answer in expected]
+    assert lines(capsys.readouterr().out) == [answer.to_json() for answer in expected]
 
 
 def test_a_file_with_a_bad_row(tiny_bundle: Path, tmp_path: Path, capsys) -> None:

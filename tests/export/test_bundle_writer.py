@@ -41,10 +41,10 @@ def test_nothing_is_left_beside(tmp_path, bundle_arguments: dict[str, Any]) -> N
 @pytest.mark.parametrize(
     "change",
     [
-        {"decoder": {"family": "sequence_classification"}},
-        {"decoder": {"family": "sequence_classification", "problem": "single_label", "labels": ["a", "b"]}},
+        {"decoder": {"name": "sequence_classification"}},
+        {"decoder": {"name": "sequence_classification", "problem": "single_label", "labels": ["a", "b"]}},
         {"default_variant": "int4"},
-        {"family": "span_extraction"},
+        {"decoder": {"name": "telepathy"}},
         {"golden": [""]},
         {"name": ""},
     ],

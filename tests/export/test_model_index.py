@@ -7,6 +7,7 @@ from ruamel.yaml import YAML
 from ftcore.runs.licences import licence_of
 from ftcore_export.bundle_writer import write_bundle
 from ftcore_export.model_index import pipeline_tag
+from ftcore_runtime.answers import Answer, LabelAnswer, SpanAnswer, TextAnswer
 
 
 def head(folder: Path) -> dict[str, Any]:
@@ -59,16 +60,16 @@ def test_where_a_licence_is_found(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("family", "task", "tag"),
+    ("answer", "task", "tag"),
     [
-        ("sequence_classification", "sentiment", "text-classification"),
-        ("span_extraction", "qa", "question-answering"),
-        ("text_generation", "translation", "translation"),
-        ("text_generation", "summarization", "summarization"),
-        ("text_generation", "titles", "text-generation"),
-        ("sequence_classification", "translation", "text-classification"),
-        ("another", "task", None),
+        (LabelAnswer, "sentiment", "text-classification"),
+        (SpanAnswer, "qa", "question-answering"),
+        (TextAnswer, "translation", "translation"),
+        (TextAnswer, "summarization", "summarization"),
+        (TextAnswer, "titles", "text-generation"),
+        (LabelAnswer, "translation", "text-classification"),
+        (Answer, "task", None),
     ],
 )
-def test_the_hub_has_a_name_for_what_it_does(family: str, task: str, tag: str | None) -> None:
-    assert pipeline_tag(family, task) == tag
+def test_the_hub_has_a_name_for_what_it_does(answer: type[Answer], task: str, tag: str | None) -> None:
+    assert pipeline_tag(answer, task) == tag

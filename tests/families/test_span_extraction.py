@@ -18,7 +18,7 @@ from ftcore.families.span_extraction.model import SpanExtraction
 from ftcore.families.span_extraction.spec import SpanExtractionSpec
 from ftcore.modeling.base_model import open_base, open_encoder
 from ftcore_export.onnx_graph import export_graph
-from ftcore_runtime.decoders.span_extraction import SpanExtractionDecoder
+from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.encoding import EncoderConfig, TextEncoder
 from ftcore_runtime.session import GraphSession
 
@@ -85,16 +85,16 @@ def test_every_kind_of_encoder_from_rows_to_the_same_answers_in_torch_and_onnx(
     assert [a.text == "" or CONTEXT[a.start : a.end] == a.text for a in answers[:3]] == [True] * 3
     (graph,) = family.graphs(model, encoder)
     path = export_graph(graph, tmp_path / "model.onnx")
+    decoder = make_decoder(family.decoder)
     session = GraphSession(
-        path.read_bytes(), "model.onnx", inputs=encoder.config.inputs, outputs=SpanExtractionDecoder.outputs
+        path.read_bytes(), "model.onnx", inputs=encoder.config.inputs, outputs=decoder.outputs
     )
-    decoder = SpanExtractionDecoder.from_json(family.decoder, "decoder")
     prepared = decoder.prepare(family.inputs(rows), encoder)
     assert prepared.row.tolist() == features.row.tolist()
     assert (prepared.places.begins == begins).all()
     served = session.run(encoder.collate(prepared.encoded))
     real = np.isfinite(measured["start_logits"])
-    for name in SpanExtractionDecoder.outputs:
+    for name in decoder.outputs:
         np.testing.assert_allclose(served[name][real], measured[name][real], atol=1e-4)
 
 

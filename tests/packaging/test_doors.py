@@ -21,7 +21,6 @@ from ruamel.yaml import YAML
 
 from ftcore.cli import _parser, main
 from ftcore_runtime import Pipeline
-from ftcore_runtime.answers import to_json
 
 TEXTS = sentences(6, seed=9)
 
@@ -32,7 +31,7 @@ def package(door: str, bundle: Path, output: Path, *more: str) -> Path:
 
 
 def expected(bundle: Path) -> list[dict[str, Any]]:
-    return [to_json(answer) for answer in Pipeline.load(bundle).predict(TEXTS)]
+    return [answer.to_json() for answer in Pipeline.load(bundle).predict(TEXTS)]
 
 
 @pytest.fixture
@@ -167,7 +166,7 @@ def test_a_bundle_that_writes_runs_in_the_step_alone(
     fake, model = started_step(repository, "writer", monkeypatch)
     (answered,) = model.execute([[fake.Tensor("text", np.array([b"good food", b"bad"], object))]])
     found = {tensor.label: tensor.array.tolist() for tensor in answered.tensors}
-    expected = [to_json(answer) for answer in Pipeline.load(bundle).predict(["good food", "bad"])]
+    expected = [answer.to_json() for answer in Pipeline.load(bundle).predict(["good food", "bad"])]
     assert [text.decode() for text in found["text"]] == [answer["text"] for answer in expected]
     assert found["score"] == pytest.approx([answer["score"] for answer in expected], abs=1e-4)
 

@@ -13,7 +13,6 @@ from ruamel.yaml import YAML
 
 from ftcore.cli import main
 from ftcore_runtime import Pipeline
-from ftcore_runtime.answers import to_json
 from ftcore_runtime.errors import InputError
 
 DIGITS = dict(zip("abcdefgh", "12345678", strict=True))
@@ -152,7 +151,7 @@ def test_is_served(translator: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from serving import serving
 
     texts = ["a b c", "d e", "f"]
-    expected = [to_json(answer) for answer in Pipeline.load(translator / "bundle").predict(texts)]
+    expected = [answer.to_json() for answer in Pipeline.load(translator / "bundle").predict(texts)]
     with serving(f"letters={translator / 'bundle'}") as server:
         found = server.ask(*texts, model="letters").json()["predictions"]
         schemas = server.client.get("/openapi.json").json()["components"]["schemas"]

@@ -107,13 +107,20 @@ def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     path.write_text(json.dumps(manifest))
 
 
+def before_version_4(manifest: dict[str, Any], version: int) -> None:
+    """Take the decoder's distribution out, which version 4 brought."""
+    del manifest["decoder"]["distribution"], manifest["decoder"]["version"]
+    manifest["decoder"] = {"family": manifest["decoder"].pop("name"), **manifest["decoder"]}
+    manifest["schema_version"] = version
+
+
 def rename_file(manifest: dict[str, Any], name: str) -> None:
     manifest["files"][name] = manifest["files"].pop("tokenizer.json")
     manifest["encoder"]["tokenizer"] = name
 
 
 EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
-    "a later schema": lambda m: m.update(schema_version=4),
+    "a later schema": lambda m: m.update(schema_version=5),
     "schema zero": lambda m: m.update(schema_version=0),
     "schema as text": lambda m: m.update(schema_version="1"),
     "schema as bool": lambda m: m.update(schema_version=True),
@@ -154,7 +161,12 @@ EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
     "surrogate": lambda m: rename_file(m, "\ud800"),
     "the manifest itself": lambda m: rename_file(m, "bundle.json"),
     "differs by case": lambda m: m["files"].update({"readme.md": m["files"]["README.md"]}),
-    "another family": lambda m: m.update(family="span_extraction"),
+    "a decoder of no distribution": lambda m: m["decoder"].pop("distribution"),
+    "a distribution as an option": lambda m: m["decoder"].update(distribution="--index-url"),
+    "a distribution as a path": lambda m: m["decoder"].update(distribution="../x"),
+    "a version as an option": lambda m: m["decoder"].update(version="1 --pre"),
+    "a decoder as a module": lambda m: m["decoder"].update(name="os:system"),
+    "a decoder that ftcore has not": lambda m: m["decoder"].update(name="telepathy"),
     "no time": lambda m: m.update(created="yesterday"),
     "time without offset": lambda m: m.update(created="2026-01-02T00:00:00"),
     "metrics as list": lambda m: m.update(metrics=[]),
@@ -274,7 +286,7 @@ def test_a_bundle_of_schema_version_1_is_read(copy_bundle: CopyBundle) -> None:
     folder = copy_bundle()
 
     def back(manifest: dict[str, Any]) -> None:
-        manifest["schema_version"] = 1
+        before_version_4(manifest, 1)
         for variant in manifest["variants"].values():
             for key in ("speed", "batch_invariant", "failures"):
                 del variant[key]
@@ -283,6 +295,25 @@ def test_a_bundle_of_schema_version_1_is_read(copy_bundle: CopyBundle) -> None:
     pipeline = Pipeline.load(folder)
     assert pipeline.selftest() == 4
     assert pipeline.manifest.variants["fp32"].batch_invariant is None
+
+
+def test_a_bundle_that_names_no_distribution_answers_as_it_did(
+    copy_bundle: CopyBundle, tiny_bundle: Path
+) -> None:
+    folder = copy_bundle()
+    edit(folder, lambda manifest: before_version_4(manifest, 2))
+    pipeline = Pipeline.load(folder)
+    assert pipeline.selftest() == 4
+    texts = ["good food", "a slow place"]
+    assert pipeline.predict(texts) == Pipeline.load(tiny_bundle).predict(texts)
+    assert len(pipeline.predict([("good food", "a slow place")])) == 1, (
+        "it does not say that it reads no pairs"
+    )
+    assert pipeline.manifest.to_json() == json.loads((folder / "bundle.json").read_text()), (
+        "and so its fingerprint"
+    )
+    edit(folder, lambda manifest: manifest.update(family="span_extraction"))
+    refused(folder, "the decoder is of another family")
 
 
 def test_a_tokenizer_that_panics_is_refused(copy_bundle: CopyBundle) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from bundles import DECODER
 
-from ftcore_runtime.answers import LabelAnswer, LabelsAnswer, ValueAnswer, to_json, to_jsonl
+from ftcore_runtime.answers import LabelAnswer, LabelsAnswer, ValueAnswer, to_jsonl
 from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.errors import BundleError
 
@@ -25,13 +25,13 @@ def test_one_label() -> None:
     assert list(answer.scores) == DECODER["labels"]
     assert list(answer.scores.values()) == pytest.approx([0.125, 0.375, 0.5])
     assert answer.polarity == pytest.approx(0.375)
-    assert to_json(answer).keys() == {"label", "score", "scores", "polarity"}
+    assert answer.to_json().keys() == {"label", "score", "scores", "polarity"}
 
 
 def test_without_a_scale_there_is_no_polarity() -> None:
     (answer,) = decode({**DECODER, "polarity": None}, [[0, 1, 2]])
     assert answer.polarity is None
-    assert "polarity" not in to_json(answer)
+    assert "polarity" not in answer.to_json()
 
 
 def test_several_labels() -> None:
@@ -66,8 +66,8 @@ def test_another_number_of_logits_than_labels_is_refused() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"family": "telepathy"},
-        {"family": None},
+        {"name": "telepathy"},
+        {"name": None},
         {"problem": "hunch"},
         {"labels": ["one"]},
         {"labels": ["a", "a", "b"]},

@@ -69,7 +69,7 @@ def test_no_inputs(pipeline: Pipeline) -> None:
         (["good", "  \n"], "input 1: the text is empty"),
         ([("good", "")], "input 0: the text is empty"),
         ([("good", 3)], "input 0: expected a text, got int"),
-        ([("a", "b", "c")], "input 0: expected a text, got tuple"),
+        ([("a", "b", "c")], "input 0: expected a text, got 3 texts"),
         (["good", ("good", "bad")], "input 1: texts and pairs are mixed"),
         ([{"txt": "good"}], "input 0: expected the keys"),
         ([{"text": "good", "label": "x"}], "input 0: expected the keys"),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftcore_runtime.answers import SpanAnswer, to_json
+from ftcore_runtime.answers import SpanAnswer
 from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.decoders.span_extraction import Places, SpanExtractionDecoder
 from ftcore_runtime.errors import BundleError
@@ -105,7 +105,7 @@ def test_the_threshold_decides_and_the_candidates_stay() -> None:
     assert some.text in ("a", "ab")
     assert none.candidates == some.candidates
     assert none.score == none.no_answer == some.no_answer
-    assert "start" not in to_json(none)
+    assert "start" not in none.to_json()
 
 
 def test_logits_of_another_shape_are_refused() -> None:
@@ -116,7 +116,7 @@ def test_logits_of_another_shape_are_refused() -> None:
 
 def test_reads_its_section_strictly() -> None:
     section = {
-        "family": "span_extraction",
+        "name": "span_extraction",
         "windows": {"stride": 2, "max_question_length": 2},
         "max_answer_length": 4,
         "null_threshold": None,
@@ -140,4 +140,4 @@ def test_agreement_is_about_the_text_and_the_margin_about_its_probability() -> N
     assert answer.margin(SpanAnswer("b", 5, 6, 0.4)) == pytest.approx(0.2)
     assert answer.margin(SpanAnswer("", score=0.4)) == pytest.approx(0.45)
     assert answer.margin(SpanAnswer("other", 1, 2, 0.4)) == 0.5
-    assert SpanAnswer(**to_json(answer)) == answer
+    assert SpanAnswer.from_json(answer.to_json()) == answer

@@ -17,7 +17,7 @@ from ftcore_runtime.answers import LabelAnswer, LabelsAnswer, SpanAnswer, ValueA
 from ftcore_runtime.decoders import Prepared
 from ftcore_runtime.encoding import Encoded
 from ftcore_runtime.errors import BundleError
-from ftcore_runtime.reference import Histogram, Reference, confidence_of, label_of
+from ftcore_runtime.reference import Histogram, Reference
 from ftcore_runtime.special_tokens import unknown_id
 from ftcore_server.drift import ENOUGH, WINDOW, Drift
 
@@ -90,11 +90,11 @@ def test_only_the_latest_inputs_count() -> None:
 
 def test_every_kind_of_answer_is_counted() -> None:
     several = LabelsAnswer(["b", "a"], {"a": 0.6, "b": 0.9})
-    assert (label_of(several), confidence_of(several)) == ("b", 0.9)
-    assert label_of(LabelsAnswer([], {"a": 0.1})) == "(none)"
-    assert label_of(LabelAnswer("a", 0.7, {"a": 0.7})) == "a"
-    assert (label_of(SpanAnswer("x", 0, 1, 0.5)), label_of(SpanAnswer(""))) == ("answer", "no answer")
-    assert (label_of(ValueAnswer(2.0)), confidence_of(ValueAnswer(2.0))) == (None, None)
+    assert (several.category, several.confidence) == ("b", 0.9)
+    assert LabelsAnswer([], {"a": 0.1}).category == "(none)"
+    assert LabelAnswer("a", 0.7, {"a": 0.7}).category == "a"
+    assert (SpanAnswer("x", 0, 1, 0.5).category, SpanAnswer("").category) == ("answer", "no answer")
+    assert (ValueAnswer(2.0).category, ValueAnswer(2.0).confidence) == (None, None)
     encoded = Encoded([[1, 2], [1], [1, 1, 1]], None, np.array([2, 1, 3]), np.zeros(3, bool))
     prepared = Prepared(encoded, np.array([0, 0, 1]))
     made = Reference.of(prepared, [ValueAnswer(1.0), ValueAnswer(9.0)], (), None)
@@ -118,5 +118,5 @@ def test_every_kind_of_answer_is_counted() -> None:
 def test_a_spoiled_reference_is_refused(histogram: object) -> None:
     with pytest.raises(BundleError):
         Reference.from_json({"rows": 1, "measures": {"confidence": histogram}}, "here")
-    with pytest.raises(BundleError, match="unknown measure"):
-        Reference.from_json({"rows": 1, "measures": {"other": {"edges": [], "counts": [1]}}}, "here")
+    with pytest.raises(BundleError, match="a few names of letters"):
+        Reference.from_json({"rows": 1, "measures": {"a b": {"edges": [], "counts": [1]}}}, "here")

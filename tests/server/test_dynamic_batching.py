@@ -14,7 +14,6 @@ from bundles import sentences
 from serving import SETTINGS, Running, serving, wait_until
 
 from ftcore_runtime import Pipeline
-from ftcore_runtime.answers import to_json
 from ftcore_runtime.decoders import Prepared
 from ftcore_runtime.errors import InputError
 from ftcore_server.batching import Feature, choose
@@ -61,7 +60,7 @@ def test_budget_and_padding_hold_whatever_waits(seed: int) -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_requests_side_by_side_get_the_answers_they_get_alone(tiny_bundle: Path, workers: int) -> None:
     texts = sentences(120, longest=30, seed=5)
-    expected = [to_json(answer) for answer in Pipeline.load(tiny_bundle, threads=1).predict(texts)]
+    expected = [answer.to_json() for answer in Pipeline.load(tiny_bundle, threads=1).predict(texts)]
     batching = replace(SETTINGS.batching, workers=workers, delay_seconds=0.02)
     with serving(tiny_bundle, batching=batching) as server, ThreadPoolExecutor(12) as pool:
         found = list(pool.map(lambda text: server.ask(text).json()["predictions"][0], texts))
@@ -75,7 +74,7 @@ def test_requests_side_by_side_get_the_answers_they_get_alone(tiny_bundle: Path,
 
 def test_texts_written_side_by_side_are_those_written_alone(writing_bundle: Path) -> None:
     texts = sentences(30, longest=12, seed=6)
-    expected = [to_json(answer) for answer in Pipeline.load(writing_bundle, threads=1).predict(texts)]
+    expected = [answer.to_json() for answer in Pipeline.load(writing_bundle, threads=1).predict(texts)]
     batching = replace(SETTINGS.batching, workers=2, delay_seconds=0.02, texts=4)
     with serving(writing_bundle, batching=batching) as server, ThreadPoolExecutor(12) as pool:
         version = server.client.get("/v1/models/writer").json()["default"]

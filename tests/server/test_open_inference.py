@@ -13,7 +13,6 @@ import pytest
 from serving import Running, serving
 
 from ftcore_runtime import Pipeline
-from ftcore_runtime.answers import to_json
 
 TEXTS = ["good food", "bad", "very nice place"]
 
@@ -26,7 +25,7 @@ def server(tiny_bundle: Path) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def expected(tiny_bundle: Path) -> list[dict]:
-    return [to_json(answer) for answer in Pipeline.load(tiny_bundle).predict(TEXTS)]
+    return [answer.to_json() for answer in Pipeline.load(tiny_bundle).predict(TEXTS)]
 
 
 def infer(texts: list[str], **more: object) -> dict:
@@ -86,7 +85,7 @@ def test_pairs_are_two_tensors(server: Running, tiny_bundle: Path) -> None:
     body["inputs"].append({"name": "text_pair", "datatype": "BYTES", "shape": [1, 1], "data": ["bad food"]})
     found = by_name(server.post("/v2/models/tiny/infer", body).json())
     expected = Pipeline.load(tiny_bundle).predict([("good", "bad food")])[0]
-    assert found["score"]["data"] == pytest.approx([to_json(expected)["score"]], abs=1e-5)
+    assert found["score"]["data"] == pytest.approx([expected.to_json()["score"]], abs=1e-5)
 
 
 def test_the_binary_form_by_hand(server: Running) -> None:
@@ -117,7 +116,7 @@ def test_a_bundle_that_writes_gives_its_text(writing_bundle: Path) -> None:
         found = by_name(server.post("/v2/models/writer/infer", infer(["good food"])).json())
     assert [tensor["name"] for tensor in metadata["outputs"]] == ["answer", "text"]
     whole = Pipeline.load(writing_bundle).predict(["good food"])[0]
-    assert found["text"]["data"] == [to_json(whole)["text"]]
+    assert found["text"]["data"] == [whole.to_json()["text"]]
 
 
 BINARY = {"name": "text", "datatype": "BYTES", "shape": [1], "parameters": {"binary_data_size": 7}}

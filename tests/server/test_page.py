@@ -112,7 +112,7 @@ def test_the_span_is_marked_in_its_context(browser: Any, server: Running) -> Non
     """Answered by the test itself: what is shown is the page's own doing."""
     model = {
         "name": "asks", "task": "qa", "family": "span_extraction", "fields": ["question", "context"],
-        "required": 2, "labels": [], "default": "1", "versions": [],
+        "required": 2, "labels": [], "widget": "span", "default": "1", "versions": [],
     }  # fmt: skip
     answer = {"text": "Lise", "start": 2, "end": 6, "score": 0.9, "no_answer": 0.05}
     opened = Opened(browser, server.url)

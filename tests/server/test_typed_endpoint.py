@@ -11,7 +11,6 @@ from jsonschema import Draft202012Validator
 from serving import SETTINGS, Running, serving
 
 from ftcore_runtime import Pipeline
-from ftcore_runtime.answers import to_json
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +23,7 @@ def test_the_answers_are_those_of_the_pipeline(server: Running, tiny_bundle: Pat
     texts = ["good food", "the place was not very nice", "bad"]
     response = server.ask(*texts)
     assert response.status_code == 200
-    expected = [to_json(answer) for answer in Pipeline.load(tiny_bundle).predict(texts)]
+    expected = [answer.to_json() for answer in Pipeline.load(tiny_bundle).predict(texts)]
     for ours, theirs in zip(response.json()["predictions"], expected, strict=True):
         assert ours["label"] == theirs["label"]
         assert ours["scores"] == pytest.approx(theirs["scores"], abs=1e-5)
@@ -33,7 +32,7 @@ def test_the_answers_are_those_of_the_pipeline(server: Running, tiny_bundle: Pat
 def test_pairs_and_no_inputs(server: Running, tiny_bundle: Path) -> None:
     response = server.ask({"text": "good", "text_pair": "bad food"})
     expected = Pipeline.load(tiny_bundle).predict([("good", "bad food")])[0]
-    assert response.json()["predictions"][0]["score"] == pytest.approx(to_json(expected)["score"], abs=1e-5)
+    assert response.json()["predictions"][0]["score"] == pytest.approx(expected.to_json()["score"], abs=1e-5)
     assert server.ask().json()["predictions"] == []
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ftcore_runtime.answers import Answer
 from ftcore_runtime.encoding import Encoded, TextEncoder
-from ftcore_runtime.inputs import Input, split_inputs
+from ftcore_runtime.inputs import Input, read_columns
 
 if TYPE_CHECKING:
     from ftcore_runtime.session import GraphSession
@@ -57,23 +57,36 @@ class Runner(Protocol):
 class Decoder(ABC):
     """Turns inputs into features, and a graph's outputs into answers. Stateless, vectorised, numpy only."""
 
-    family: ClassVar[str]
     #: Names of the graph outputs that it reads.
     outputs: ClassVar[tuple[str, ...]]
     #: Whether the second axis of the outputs is that of the tokens; padding is then -inf, at the right.
     by_token: ClassVar[bool] = False
-    #: What the two texts of an input are called, and how many of them there must be.
-    fields: ClassVar[tuple[str, str]] = ("text", "text_pair")
-    required: ClassVar[int] = 1
+    #: Whether its answers are texts that are written token by token, and so can be streamed.
+    writes: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod
-    def from_json(cls, config: Mapping[str, Any], where: str) -> Self:
-        """Read the `decoder` section of a bundle.
+    def from_json(cls, settings: Mapping[str, Any], where: str) -> Self:
+        """Read the settings of a bundle's `decoder` section; `Fields` reads JSON strictly.
 
         Raises:
-            BundleError: the section is not what this family's decoder writes.
+            BundleError: the section is not what this decoder's family writes.
         """
+
+    @property
+    @abstractmethod
+    def answer(self) -> type[Answer]:
+        """The kind of its answers."""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What the texts of an input are called."""
+        return ("text",)
+
+    @property
+    def required(self) -> int:
+        """How many of them, from the first on, an input must have: all, unless a decoder says otherwise."""
+        return len(self.fields)
 
     @property
     @abstractmethod
@@ -86,8 +99,9 @@ class Decoder(ABC):
         Raises:
             InputError: an input that is no text, or an empty one; the message names its index.
         """
-        texts, pairs = split_inputs(inputs, self.fields, self.required)
-        return Prepared(encoder.encode(texts, pairs), np.arange(len(texts)))
+        texts, *pairs = read_columns(inputs, self.fields, self.required)
+        assert len(pairs) <= 1, "a decoder of more than two fields has a `prepare` of its own"
+        return Prepared(encoder.encode(texts, *pairs), np.arange(len(texts)))
 
     @property
     def graphs(self) -> tuple[str, ...]:

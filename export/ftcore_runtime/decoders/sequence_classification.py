@@ -25,21 +25,22 @@ class SequenceClassificationDecoder(Decoder):
         names: label names in the order of the logits; empty for a regression.
         threshold: multi-label: the probability from which a label holds.
         polarity: value of each label on a scale from -1 to 1, where the labels are one.
+        pair: whether it was trained on pairs of texts, or on texts; None in older bundles, which do not say it and
+            answer both.
     """
 
-    family: ClassVar[str] = "sequence_classification"
     outputs: ClassVar[tuple[str, ...]] = ("logits",)
 
     problem: str
     names: tuple[str, ...]
     threshold: float
     polarity: tuple[float, ...] | None
+    pair: bool | None = None
 
     @classmethod
-    def from_json(cls, config: Mapping[str, Any], where: str) -> Self:
-        """Read `{family, problem, labels, threshold, polarity}`; see the base class."""
-        fields = Fields(config, where)
-        fields.choice("family", (cls.family,))
+    def from_json(cls, settings: Mapping[str, Any], where: str) -> Self:
+        """Read `{problem, labels, threshold, polarity, pair}`; see the base class."""
+        fields = Fields(settings, where)
         problem = fields.choice("problem", ("single_label", "multi_label", "regression"))
         names = fields.strings("labels")
         if (len(names) < 2) != (problem == "regression") or (problem == "regression" and names):
@@ -57,8 +58,26 @@ class SequenceClassificationDecoder(Decoder):
             if not all(type(value) in (int, float) and -1 <= value <= 1 for value in values):
                 raise fields.error("polarity", "expected numbers from -1 to 1")
             polarity = tuple(float(value) for value in values)
+        pair = fields.take("pair", bool) if fields.has("pair") else None
         fields.end()
-        return cls(problem, names, threshold, polarity)
+        return cls(problem, names, threshold, polarity, pair)
+
+    @property
+    def answer(self) -> type[Answer]:
+        """As the problem says."""
+        if self.problem == "regression":
+            return ValueAnswer
+        return LabelsAnswer if self.problem == "multi_label" else LabelAnswer
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """A text; of pairs the second one too."""
+        return ("text",) if self.pair is False else ("text", "text_pair")
+
+    @property
+    def required(self) -> int:
+        """Both of a pair."""
+        return 2 if self.pair else 1
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from ftcore_runtime.decoders.base import Decoder, Prepared
 from ftcore_runtime.encoding import TextEncoder, filled
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.fields import Fields
-from ftcore_runtime.inputs import Input, split_inputs
+from ftcore_runtime.inputs import Input, read_columns
 from ftcore_runtime.windows import WindowConfig, WindowEncoder
 
 _CELLS = 2**22  # candidate spans scored at a time
@@ -75,21 +75,17 @@ class SpanExtractionDecoder(Decoder):
             question has an answer.
     """
 
-    family: ClassVar[str] = "span_extraction"
     outputs: ClassVar[tuple[str, ...]] = ("start_logits", "end_logits")
     by_token: ClassVar[bool] = True
-    fields: ClassVar[tuple[str, str]] = ("question", "context")
-    required: ClassVar[int] = 2
 
     windows: WindowConfig
     max_answer_length: int
     null_threshold: float | None
 
     @classmethod
-    def from_json(cls, config: Mapping[str, Any], where: str) -> Self:
-        """Read `{family, windows, max_answer_length, null_threshold}`; see the base class."""
-        fields = Fields(config, where)
-        fields.choice("family", (cls.family,))
+    def from_json(cls, settings: Mapping[str, Any], where: str) -> Self:
+        """Read `{windows, max_answer_length, null_threshold}`; see the base class."""
+        fields = Fields(settings, where)
         decoder = cls(
             windows=WindowConfig.from_json(fields.mapping("windows"), f"{where}.windows"),
             max_answer_length=fields.integer("max_answer_length", minimum=1),
@@ -99,14 +95,23 @@ class SpanExtractionDecoder(Decoder):
         return decoder
 
     @property
+    def answer(self) -> type[SpanAnswer]:
+        """Spans."""
+        return SpanAnswer
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """A question and the context that answers it."""
+        return ("question", "context")
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """None."""
         return ()
 
     def prepare(self, inputs: Sequence[Input], encoder: TextEncoder) -> PreparedWindows:
         """Cut pairs of question and context into windows."""
-        questions, contexts = split_inputs(inputs, self.fields, self.required)
-        assert contexts is not None  # since two texts are required
+        questions, contexts = read_columns(inputs, self.fields, self.required)
         windows = WindowEncoder(encoder, self.windows).encode(questions, contexts)
         begins, ends = windows.edges()
         places = Places(windows.row, pad_edges(begins), pad_edges(ends), contexts)

@@ -13,13 +13,13 @@ from tokenizers import Tokenizer
 from ftcore_runtime.answers import Answer, TextAnswer
 from ftcore_runtime.decoders.base import Decoder, OpenGraph, Prepared, Runner
 from ftcore_runtime.encoding import TextEncoder
-from ftcore_runtime.errors import BundleError, InputError
+from ftcore_runtime.errors import BundleError
 from ftcore_runtime.fields import Fields
 from ftcore_runtime.generation.packing import OUTPUTS, unpack
 from ftcore_runtime.generation.search import Written
 from ftcore_runtime.generation.settings import GenerationSettings, TextFrame
 from ftcore_runtime.generation.texts import decode_text, encode_sources
-from ftcore_runtime.inputs import Input, split_inputs
+from ftcore_runtime.inputs import Input, read_columns
 
 
 @dataclass(frozen=True)
@@ -38,17 +38,16 @@ class TextGenerationDecoder(Decoder):
         settings: how texts are written.
     """
 
-    family: ClassVar[str] = "text_generation"
     outputs: ClassVar[tuple[str, ...]] = OUTPUTS
+    writes: ClassVar[bool] = True
 
     frame: TextFrame
     settings: GenerationSettings
 
     @classmethod
-    def from_json(cls, config: Mapping[str, Any], where: str) -> Self:
-        """Read `{family, frame, generation}`; see the base class."""
-        fields = Fields(config, where)
-        fields.choice("family", (cls.family,))
+    def from_json(cls, settings: Mapping[str, Any], where: str) -> Self:
+        """Read `{frame, generation}`; see the base class."""
+        fields = Fields(settings, where)
         decoder = cls(
             TextFrame.from_json(fields.mapping("frame"), f"{where}.frame"),
             GenerationSettings.from_json(fields.mapping("generation"), f"{where}.generation"),
@@ -60,7 +59,12 @@ class TextGenerationDecoder(Decoder):
 
     def to_json(self) -> dict[str, Any]:
         """As `from_json` reads it."""
-        return {"family": self.family, "frame": self.frame.to_json(), "generation": self.settings.to_json()}
+        return {"frame": self.frame.to_json(), "generation": self.settings.to_json()}
+
+    @property
+    def answer(self) -> type[TextAnswer]:
+        """Texts."""
+        return TextAnswer
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -74,9 +78,7 @@ class TextGenerationDecoder(Decoder):
 
     def prepare(self, inputs: Sequence[Input], encoder: TextEncoder) -> PreparedSources:
         """Tokenise texts and put their frame around them."""
-        texts, pairs = split_inputs(inputs, self.fields, self.required)
-        if pairs is not None:
-            raise InputError("expected texts, got pairs", hint="this task reads one text an input")
+        (texts,) = read_columns(inputs, self.fields, self.required)
         return PreparedSources(
             encode_sources(texts, encoder, self.frame), np.arange(len(texts)), encoder.target.tokenizer
         )

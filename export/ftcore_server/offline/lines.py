@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ftcore_runtime.answers import to_json, to_jsonl
+from ftcore_runtime.answers import to_jsonl
 from ftcore_runtime.errors import UserError
 from ftcore_runtime.inputs import Input
 from ftcore_runtime.pipeline import Pipeline
@@ -66,7 +66,7 @@ def _results(pipeline: Pipeline, chunk: list[Row], batch_size: int) -> list[dict
     """What the output says of each row: its answer or its error."""
     good = [row.input for row in chunk if row.input is not None]
     try:
-        answers = iter([to_json(answer) for answer in pipeline.predict(good, batch_size)])
+        answers = iter([answer.to_json() for answer in pipeline.predict(good, batch_size)])
     except UserError:  # a row that only the model finds bad: answer one by one, so that it stands alone
         answers = iter([_alone(pipeline, item) for item in good])
     return [{"error": row.error} if row.input is None else next(answers) for row in chunk]
@@ -74,6 +74,6 @@ def _results(pipeline: Pipeline, chunk: list[Row], batch_size: int) -> list[dict
 
 def _alone(pipeline: Pipeline, item: Input) -> dict[str, Any]:
     try:
-        return to_json(pipeline.predict([item])[0])
+        return pipeline.predict([item])[0].to_json()
     except UserError as error:
         return {"error": error.what}

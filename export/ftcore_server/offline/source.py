@@ -22,7 +22,7 @@ class Source:
     Args:
         path: of a file, of a folder of `.parquet` files, or `-`.
         form: csv, tsv, jsonl, txt or parquet.
-        columns: the file's names of the one or two texts.
+        columns: the file's names of an input's texts.
         options: how the file is written.
     """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ftcore_runtime.answers import to_json
+from ftcore_runtime.inputs import join_columns
 from ftcore_runtime.pipeline import Pipeline
 
 
@@ -22,8 +22,7 @@ class Scorer:
         """One answer, as JSON, for each row of a data frame whose columns are the task's fields."""
         names = [field for field in self._pipeline.fields if field in model_input.columns]
         columns = [model_input[name].tolist() for name in names]
-        inputs = columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
-        return [to_json(answer) for answer in self._pipeline.predict(inputs)]
+        return [answer.to_json() for answer in self._pipeline.predict(join_columns(columns))]
 
 
 def _load_pyfunc(data_path: str) -> Scorer:

@@ -45,14 +45,13 @@ def write_triton(packed: Packed, output: Path, threads: int = 1) -> Path:
 
 def _front(packed: Packed, threads: int) -> str:
     pipeline = packed.pipeline
-    sample = pipeline.predict(["a" if pipeline.required == 1 else ("a", "a")])
     inputs = [
         _tensor(field, "TYPE_STRING", [-1], optional=place >= pipeline.required)
         for place, field in enumerate(pipeline.fields)
     ]
     outputs = [
         _tensor(tensor["name"], _TYPES[tensor["datatype"]], tensor["shape"])
-        for tensor in describe_outputs(sample, pipeline.labels)
+        for tensor in describe_outputs(pipeline)
     ]
     lines = [
         f'name: "{packed.name}"',
@@ -69,9 +68,12 @@ def _front(packed: Packed, threads: int) -> str:
 
 def _graph(packed: Packed, threads: int) -> str:
     decoder = packed.pipeline.decoder
-    width = -1 if decoder.by_token else len(decoder.labels) or 1
+    shapes = packed.pipeline.session.output_shapes
     inputs = [_tensor(name, "TYPE_INT64", [-1]) for name in packed.pipeline.manifest.encoder.inputs]
-    outputs = [_tensor(name, "TYPE_FP32", [width]) for name in decoder.outputs]
+    outputs = [
+        _tensor(name, "TYPE_FP32", [size if isinstance(size, int) else -1 for size in shapes[name][1:]])
+        for name in decoder.outputs
+    ]
     lines = [
         f'name: "{packed.name}_graph"',
         'backend: "onnxruntime"',

@@ -17,7 +17,7 @@ import triton_python_backend_utils as triton
 from ftcore_runtime.answers import Answer
 from ftcore_runtime.bundle import read_bundle
 from ftcore_runtime.errors import UserError
-from ftcore_runtime.inputs import Input
+from ftcore_runtime.inputs import Input, join_columns
 from ftcore_runtime.outputs import join_batches
 from ftcore_runtime.pipeline import Pipeline
 from ftcore_server.tensors import output_tensors
@@ -67,7 +67,7 @@ class TritonPythonModel:
             tensor = triton.get_input_tensor_by_name(request, field)
             if tensor is not None:
                 columns.append([text.decode() for text in tensor.as_numpy().ravel().tolist()])
-        return columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
+        return join_columns(columns)
 
     def _answers(self, inputs: list[Input]) -> list[Answer]:
         if self.pipeline is not None:

@@ -305,11 +305,12 @@ class SequenceClassification(Family[SequenceClassificationSpec]):
         if self.spec.ordered:
             scale = np.linspace(-1.0, 1.0, len(self.labels)).tolist()
         return {
-            "family": self.name,
+            "name": self.name,
             "problem": self.problem,
             "labels": self.labels,
             "threshold": self.spec.evaluation.threshold,
             "polarity": scale,
+            "pair": self.spec.data.columns.text_pair is not None,
         }
 
     def answers(self, outputs: Mapping[str, np.ndarray], features: Stored, rows: pa.Table) -> list[Answer]:

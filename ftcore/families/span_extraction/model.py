@@ -21,6 +21,7 @@ from ftcore.families.span_extraction.spec import SpanExtractionSpec
 from ftcore.modeling.base_model import BaseModel, load_weights, with_dropout
 from ftcore_export.graph import Graph
 from ftcore_runtime.answers import SpanAnswer
+from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.decoders.span_extraction import Places, SpanExtractionDecoder
 from ftcore_runtime.encoding import TextEncoder
 from ftcore_runtime.windows import WindowConfig, WindowEncoder, Windows
@@ -178,7 +179,7 @@ class SpanExtraction(Family[SpanExtractionSpec]):
     def decoder(self) -> dict[str, Any]:
         """How contexts are cut and answers found."""
         return {
-            "family": self.name,
+            "name": self.name,
             "windows": self.windows.to_json(),
             "max_answer_length": self.spec.evaluation.max_answer_length,
             "null_threshold": self.null_threshold,
@@ -197,7 +198,9 @@ class SpanExtraction(Family[SpanExtractionSpec]):
         places = Places(
             features.row, features.column("begins"), features.column("ends"), rows["context"].to_pylist()
         )
-        return SpanExtractionDecoder.from_json(self.decoder, "decoder").answers(outputs, places, self.top_k)
+        decoder = make_decoder(self.decoder)
+        assert isinstance(decoder, SpanExtractionDecoder)
+        return decoder.answers(outputs, places, self.top_k)
 
     def inputs(self, rows: pa.Table) -> list[Any]:
         """Mappings of question and context."""

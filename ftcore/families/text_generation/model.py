@@ -307,7 +307,7 @@ class TextGeneration(Family[TextGenerationSpec]):
     @property
     def decoder(self) -> dict[str, Any]:
         """The frame of texts, and how they are written."""
-        return TextGenerationDecoder(self._frame, self.settings).to_json()
+        return {"name": self.name, **TextGenerationDecoder(self._frame, self.settings).to_json()}
 
     @property
     def default_metric(self) -> str:

@@ -10,7 +10,6 @@ import torch
 
 from ftcore.families.base import Comparison, Responses, Stored
 from ftcore_export.parity import TIE, Flip, Parity
-from ftcore_runtime.answers import to_json
 from ftcore_runtime.generation.packing import unpack
 from ftcore_runtime.generation.processing import log_softmax
 from ftcore_runtime.generation.search import Written
@@ -43,7 +42,7 @@ def token_by_token(
             if margin <= TIE:
                 ties += 1
             else:
-                flips.append(Flip(ids[row], to_json(reference[1][row]), to_json(candidate[1][row]), margin))
+                flips.append(Flip(ids[row], reference[1][row].to_json(), candidate[1][row].to_json(), margin))
         return Parity(len(ids), widest, flips, ties)
 
     return compare
