@@ -201,10 +201,11 @@ class Bench:
     def score(self, model: torch.nn.Module) -> np.ndarray:
         """Exact match and F1 of each test question, decoded as ftcore does, [questions, 2]."""
         family, rows = self.workspace.family, self.rows["test"]
-        features = FeatureStore.build(rows, family, self.workspace.encoder, self.folder / "test.arrow")
-        answers = family.answers(predict(model, family, features, 64), features, rows)
-        normalisation = family.spec.evaluation.normalisation
-        pairs = zip(answers, family.references(rows), strict=True)
+        features = FeatureStore.build(rows, family.model, self.workspace.encoder, self.folder / "test.arrow")
+        answers = family.scoring.answers(predict(model, family, features, 64), features, rows)
+        evaluation: Any = family.spec.evaluation
+        normalisation = evaluation.normalisation
+        pairs = zip(answers, family.reader.references(rows), strict=True)
         return np.array([exact_and_f1(answer.text, reference, normalisation) for answer, reference in pairs])
 
 
@@ -217,7 +218,7 @@ def decoding(workspace: Workspace) -> dict[str, float]:
     """Seconds that windowing, forward pass and decoding take for 1,000 questions, through the int8 bundle."""
     take_steps(workspace, ["evaluate", "export"], StopRequest())
     pipeline = Pipeline.load(workspace.folder.bundle, "int8")
-    inputs = workspace.family.inputs(workspace.splits.test.table.slice(0, DECODED))
+    inputs = workspace.family.reader.inputs(workspace.splits.test.table.slice(0, DECODED))
     pipeline.outputs(inputs[:64])  # warm
     start = time.perf_counter()
     prepared = pipeline.decoder.prepare(inputs, pipeline.encoder)

@@ -1,7 +1,8 @@
-"""What a plugin says of its task, where the plugin came from, and the two together."""
+"""What a plugin says of its task, where a plugin came from, and what is made of it once it is loaded."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,7 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import pluggy
 
+    from ftcore.families.contract import Family
     from ftcore.spec.sections import Spec
+
+
+#: What plugins bring.
+Kind = Literal["task", "family", "observer", "source"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +46,11 @@ class PluginInfo:
     """A plugin as it was found, before anything of it is imported.
 
     Args:
-        id: the task's id.
+        id: its name among those of its kind; a task's id, a family's name.
+        kind: what it brings.
         origin: with ftcore itself, with another distribution, or a file of the project.
         module: the module's dotted name; of a drop-in, the name it gets.
+        attribute: what of the module is the plugin; None where the module is.
         path: the module's file; None when it cannot be found.
         dist: the distribution's name, and `version` its version; None for a drop-in.
         api_version: the version of the contract that the module says it is written for; 1 if it does not say.
@@ -55,6 +63,8 @@ class PluginInfo:
     origin: Literal["shipped", "installed", "drop-in"]
     module: str
     path: Path | None
+    kind: Kind = "task"
+    attribute: str | None = None
     dist: str | None = None
     version: str | None = None
     api_version: int = 1
@@ -71,6 +81,7 @@ class PluginInfo:
         """The plugin for tools."""
         return {
             "id": self.id,
+            "kind": self.kind,
             "origin": self.origin,
             "dist": self.dist,
             "version": self.version,
@@ -89,11 +100,26 @@ class LoadedTask:
     Args:
         info: the plugin.
         task: what it says of its task.
+        family: the task's family.
         hooks: calls the plugin's hooks (`ftcore.hookspecs`), by keyword: `hooks.ftcore_event(event=...)`.
         implemented: the names of the hooks it implements, sorted.
     """
 
     info: PluginInfo
     task: Task
+    family: Family
     hooks: pluggy.HookRelay
     implemented: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observer:
+    """A plugin that sees the events of every run.
+
+    Args:
+        info: the plugin.
+        see: called with every event.
+    """
+
+    info: PluginInfo
+    see: Callable[[Mapping[str, Any]], object]

@@ -7,17 +7,21 @@ resumed run, and any number of processes, read the same. References are never to
 from __future__ import annotations
 
 import random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import torch
 
 from ftcore.data.features import FeatureStore
 from ftcore.errors import PluginError, UserError
-from ftcore.families.base import Batch, Family
+from ftcore.families.bound import BoundFamily
+from ftcore.families.model import Batch
+from ftcore.families.reader import SupportsAugmentation
 from ftcore.spec.sections import Spec
 from ftcore_runtime.encoding import TextEncoder
+
+if TYPE_CHECKING:
+    import torch
 
 
 class AugmentedFeatures:
@@ -36,18 +40,19 @@ class AugmentedFeatures:
         self,
         store: FeatureStore,
         rows: pa.Table,
-        family: Family[Any],
+        family: BoundFamily,
         encoder: TextEncoder,
         spec: Spec,
         hooks: Any,  # noqa: ANN401 (pluggy's hook relay has no useful type)
     ) -> None:
         assert spec.training.augment is not None
         self.row, self.lengths = store.row, store.lengths
-        self._store, self._rows, self._family, self._encoder = store, rows, family, encoder
+        self._store, self._rows, self._model, self._encoder = store, rows, family.model, encoder
         self._spec, self._augment, self._seed = spec, spec.training.augment, spec.training.seed
         self._hook = hooks.ftcore_augment
         self._changes_words = bool(self._augment.swap or self._augment.delete or self._augment.hook)
-        if self._changes_words and not family.texts:
+        self._texts = family.reader.texts if isinstance(family.reader, SupportsAugmentation) else ()
+        if self._changes_words and not self._texts:
             raise UserError(
                 f"the texts of the family {family.name} must stay as they are: its references point into them",
                 where="training.augment",
@@ -88,14 +93,14 @@ class AugmentedFeatures:
         """Features of the rows with other words; a family with `texts` has one feature a row."""
         rows = self._rows.take(self.row[indices])
         draws = [random.Random(f"{self._seed} {epoch} {row}") for row in self.row[indices]]
-        for name in self._family.texts:
+        for name in self._texts:
             texts = [self._text(text, draw) for text, draw in zip(rows[name].to_pylist(), draws, strict=True)]
             place = rows.schema.get_field_index(name)
             rows = rows.set_column(
                 place, rows.schema.field(name), pa.array(texts, rows.schema.field(name).type)
             )
-        features = self._family.encode(rows, self._encoder)
-        return FeatureStore.of(features, self._family, self._encoder).batch(np.arange(len(indices)))
+        features = self._model.encode(rows, self._encoder)
+        return FeatureStore.of(features, self._model, self._encoder).batch(np.arange(len(indices)))
 
     def _text(self, text: str, draw: random.Random) -> str:
         augment = self._augment
@@ -118,6 +123,8 @@ class AugmentedFeatures:
 
     def _noisy(self, ids: np.ndarray, indices: np.ndarray, epoch: int) -> torch.Tensor:
         """Blank and unigram noise (Xie et al. 2017) on every token that is not special, int64 [features, width]."""
+        import torch
+
         ids = ids.copy()
         for place, feature in enumerate(indices):
             rng = np.random.default_rng([self._seed, epoch, int(feature)])

@@ -12,23 +12,21 @@ from typing import Any
 
 import ftcore
 from ftcore.data.sources import Opened
-from ftcore.families.base import Family
-from ftcore.spec.sections import Spec
+from ftcore.families.reader import Reader
 from ftcore_runtime.publishing import discard, publishing
 
-_LAYOUT = 2  # of the folder; raised when its files change meaning
+_LAYOUT = 3  # of the folder; raised when its files change meaning
 _MANIFEST = "splits.json"
 
 
-def cache_key(
-    spec: Spec, family: Family[Any], sources: Mapping[str, Opened], plugins: Iterable[Any]
-) -> str | None:
+def cache_key(reader: Reader[Any, Any], sources: Mapping[str, Opened], plugins: Iterable[Any]) -> str | None:
     """Key of the prepared splits, or None where a plugin's code cannot be told from another version of it.
 
     Args:
         plugins: those that prepare rows. They see the whole spec, so all of it counts when there is one.
     """
-    code = [_code_of(sys.modules[type(family).__module__])]
+    spec = reader.spec
+    code = [_code_of(sys.modules[type(reader).__module__])]
     seen = spec.data.model_dump(mode="json")
     for plugin in plugins:
         if (digest := _code_of(plugin)) is None:
@@ -39,8 +37,8 @@ def cache_key(
         "layout": _LAYOUT,
         "ftcore": ftcore.__version__,
         "code": code,
-        "family": family.name,
-        "schema": str(family.schema),
+        "family": spec.family,
+        "schema": str(reader.schema),
         "spec": seen,
         "sources": {role: [source.kind, source.sha256] for role, source in sources.items()},
     }
@@ -48,9 +46,15 @@ def cache_key(
 
 
 def _code_of(module: Any) -> str | None:  # noqa: ANN401 (a plugin may be any object)
-    """SHA-256 of a module's file."""
+    """SHA-256 of a module's file; of one in a package, of every Python file of that package."""
     file = getattr(module, "__file__", None)
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file and Path(file).is_file() else None
+    if not file or not Path(file).is_file():
+        return None
+    path, digest = Path(file), hashlib.sha256()
+    for part in sorted(path.parent.rglob("*.py")) if getattr(module, "__package__", None) else [path]:
+        digest.update(f"{part.relative_to(path.parent).as_posix()}\0".encode())
+        digest.update(hashlib.sha256(part.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:

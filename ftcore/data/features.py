@@ -14,14 +14,13 @@ from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import pyarrow as pa
-import torch
 
-from ftcore.families.base import Batch, Family, Features
+from ftcore.families.model import Batch, Features, Tokenizes
 from ftcore_runtime.encoding import TextEncoder, filled
 from ftcore_runtime.publishing import publishing
 
 _CHUNK = 4096  # rows tokenised at a time
-_ASIDE = "aside:"
+_EXTRA = "extra:"
 
 
 class TrainingFeatures(Protocol):
@@ -43,9 +42,9 @@ class FeatureStore:
         ragged: name -> values of all features one after another, and int64 [features + 1] where each begins.
         fixed: name -> array [features, ...].
         row: int64 [features]: index of the row of the split that each feature comes from.
-        family: says what ragged features but the token ids are filled up with.
+        model: says what ragged features but the token ids are filled up with.
         encoder: says how token ids are, and which side is filled.
-        aside: what the model does not read, each like an entry of `fixed` or of `ragged`.
+        extras: what the model does not read, each like an entry of `fixed` or of `ragged`.
     """
 
     def __init__(
@@ -53,25 +52,25 @@ class FeatureStore:
         ragged: Mapping[str, tuple[np.ndarray, np.ndarray]],
         fixed: Mapping[str, np.ndarray],
         row: np.ndarray,
-        family: Family[Any],
+        model: Tokenizes,
         encoder: TextEncoder,
-        aside: Mapping[str, Any] | None = None,
+        extras: Mapping[str, Any] | None = None,
     ) -> None:
         self._ragged = ragged
-        self._aside = aside or {}
+        self._extras = extras or {}
         self._fixed = fixed
-        self._padding = {"input_ids": encoder.config.pad_id, **family.pad_values}
+        self._padding = {"input_ids": encoder.config.pad_id, **model.pad_values}
         self._side = encoder.config.pad_side
         self._wants_mask = "attention_mask" in encoder.config.inputs
         self.row = row
         #: int64 [features]: tokens of each feature.
         self.lengths: np.ndarray = sum(
-            (np.diff(ragged[name][1]) for name in family.measured), np.zeros(len(row), np.int64)
+            (np.diff(ragged[name][1]) for name in model.measured), np.zeros(len(row), np.int64)
         )
         self.encoder = encoder
 
     @classmethod
-    def open(cls, path: Path, family: Family[Any], encoder: TextEncoder) -> FeatureStore:
+    def open(cls, path: Path, model: Tokenizes, encoder: TextEncoder) -> FeatureStore:
         """What `build` wrote, memory-mapped."""
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
         ragged: dict[str, tuple[np.ndarray, np.ndarray]] = {}
@@ -84,17 +83,17 @@ class FeatureStore:
                 fixed[name] = column.values.to_numpy().reshape(-1, column.type.list_size)
             else:
                 fixed[name] = column.to_numpy()
-        aside = {
-            name.removeprefix(_ASIDE): columns.pop(name)
+        extras = {
+            name.removeprefix(_EXTRA): columns.pop(name)
             for columns in (ragged, fixed)
             for name in list(columns)
-            if name.startswith(_ASIDE)
+            if name.startswith(_EXTRA)
         }
-        return cls(ragged, fixed, fixed.pop("row"), family, encoder, aside)
+        return cls(ragged, fixed, fixed.pop("row"), model, encoder, extras)
 
     @classmethod
-    def of(cls, features: Features, family: Family[Any], encoder: TextEncoder) -> FeatureStore:
-        """Features that are in memory, without what is kept aside."""
+    def of(cls, features: Features, model: Tokenizes, encoder: TextEncoder) -> FeatureStore:
+        """Features that are in memory, without extras."""
         ragged = {}
         for name, lists in features.ragged.items():
             offsets = np.cumsum([0, *map(len, lists)], dtype=np.int64)
@@ -102,7 +101,7 @@ class FeatureStore:
                 np.fromiter((i for one in lists for i in one), np.int32, int(offsets[-1])),
                 offsets,
             )
-        return cls(ragged, features.fixed, features.row, family, encoder)
+        return cls(ragged, features.fixed, features.row, model, encoder)
 
     def __len__(self) -> int:
         return len(self.row)
@@ -112,6 +111,8 @@ class FeatureStore:
 
         They are the same in every epoch; `AugmentedFeatures` has others.
         """
+        import torch
+
         made: dict[str, np.ndarray] = {}
         for name, (values, offsets) in self._ragged.items():
             starts, lengths = offsets[indices], offsets[indices + 1] - offsets[indices]
@@ -130,8 +131,8 @@ class FeatureStore:
         return {name: torch.from_numpy(array) for name, array in made.items()}
 
     def column(self, name: str) -> np.ndarray:
-        """A fixed feature, or one kept aside: [features, ...]; ragged ones are filled up with -1."""
-        found = self._aside.get(name)
+        """A fixed feature, or one of the extras: [features, ...]; ragged ones are filled up with -1."""
+        found = self._extras.get(name)
         if found is None:
             return self._fixed[name]
         if not isinstance(found, tuple):
@@ -143,13 +144,13 @@ class FeatureStore:
         return padded
 
     @classmethod
-    def build(cls, rows: pa.Table, family: Family[Any], encoder: TextEncoder, path: Path) -> FeatureStore:
+    def build(cls, rows: pa.Table, model: Tokenizes, encoder: TextEncoder, path: Path) -> FeatureStore:
         """Tokenise `rows` into `path` unless it is there already."""
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             with publishing(path) as made, tempfile.TemporaryDirectory(dir=made.parent) as parts:
-                _write(rows, family, encoder, Path(parts), made)
-        return cls.open(path, family, encoder)
+                _write(rows, model, encoder, Path(parts), made)
+        return cls.open(path, model, encoder)
 
     def has_tokens_of(self, other: FeatureStore) -> bool:
         """Whether each feature has the very token ids of the other store's."""
@@ -161,7 +162,7 @@ class FeatureStore:
         return np.bincount(self._ragged["input_ids"][0])
 
 
-def _write(rows: pa.Table, family: Family[Any], encoder: TextEncoder, folder: Path, path: Path) -> None:
+def _write(rows: pa.Table, model: Tokenizes, encoder: TextEncoder, folder: Path, path: Path) -> None:
     """Append the columns to flat files in `folder` chunk by chunk, then map those into one Arrow record batch."""
     columns: dict[str, BinaryIO] = {}
     types: dict[str, np.dtype] = {}
@@ -185,17 +186,17 @@ def _write(rows: pa.Table, family: Family[Any], encoder: TextEncoder, folder: Pa
         columns[name].write(np.ascontiguousarray(array).data)
 
     for start in range(0, max(rows.num_rows, 1), _CHUNK):
-        made = family.encode(rows.slice(start, _CHUNK), encoder)
+        made = model.encode(rows.slice(start, _CHUNK), encoder)
         append("row", (made.row + start).astype(np.int64))
         for name, fixed in made.fixed.items():
             append(name, fixed)
         for name, lists in made.ragged.items():
             append_lists(name, lists)
-        for name, values in made.aside.items():
+        for name, values in made.extras.items():
             if isinstance(values, np.ndarray):
-                append(_ASIDE + name, values)
+                append(_EXTRA + name, values)
             else:
-                append_lists(_ASIDE + name, values)
+                append_lists(_EXTRA + name, values)
 
     def mapped(name: str) -> np.ndarray:
         file = columns[name]

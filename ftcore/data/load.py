@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from ftcore.data.sources import Opened, open_source
 from ftcore.data.splitting import hold_out, rows_asked, sample
 from ftcore.data.tables import Split, copy_rows, open_split
 from ftcore.errors import DataError, RowError
-from ftcore.families.base import Family
+from ftcore.families.reader import Fitted, Reader
 from ftcore.spec.sections import Spec
 
 NAMES = ("train", "validation", "test")
@@ -81,6 +81,7 @@ class Splits:
 
     Args:
         key: the same for the same rows, split alike; names what is derived from them.
+        fitted: what the training rows teach.
     """
 
     key: str
@@ -90,6 +91,7 @@ class Splits:
     test: Split
     fingerprints: tuple[Fingerprint, ...]
     report: Report
+    fitted: Fitted
 
     def __getitem__(self, name: str) -> Split:
         return {split.name: split for split in self}[name]
@@ -99,14 +101,13 @@ class Splits:
 
 
 def load_splits(
-    spec: Spec,
-    family: Family[Any],
+    reader: Reader[Any, Any],
     *,
     base_dir: Path,
     cache_dir: Path,
     hooks: Any = None,  # noqa: ANN401 (pluggy's hook relay has no useful type)
 ) -> Splits:
-    """Read, check and split the rows of a spec, then let the family fit on them.
+    """Read, check and split the rows of the reader's spec, then let it learn from them.
 
     Rows stream from the source to Arrow files in a folder of `cache_dir`, where a second call with the same
     inputs finds them. What is kept in memory is a few numbers a row.
@@ -119,6 +120,7 @@ def load_splits(
         DataError: a source that cannot be read, bad rows, too few rows, or rows that contradict each other.
         PluginError: the plugin's hook failed.
     """
+    spec = reader.spec
     sources = {
         name: open_source(source, name, base_dir)
         for name in NAMES
@@ -127,44 +129,43 @@ def load_splits(
     plugins = (
         [found.plugin for found in hooks.ftcore_prepare_row.get_hookimpls()] if hooks is not None else []
     )
-    key = cache_key(spec, family, sources, plugins)
+    key = cache_key(reader, sources, plugins)
     folder = cache_dir / (key or f"uncached-{uuid4().hex[:12]}")
     content = read_manifest(folder) if key else None
     if content is None:
         prepare = hooks.ftcore_prepare_row if plugins else None
         with write_folder(folder) as (made, content):
-            content |= _prepare(spec, family, sources, prepare, made)
+            content |= _prepare(reader, sources, prepare, made)
     train, validation, test = (open_split(folder / f"{name}.arrow", name) for name in NAMES)
-    splits = Splits(
+    return Splits(
         folder.name,
         train,
         validation,
         test,
         fingerprints=tuple(Fingerprint(**item) for item in content["fingerprints"]),
         report=Report(**content["report"]),
+        fitted=_fit(reader, (train, validation, test), sources["train"].name),
     )
-    _fit(family, splits, sources["train"].name)
-    return splits
 
 
 def _prepare(
-    spec: Spec,
-    family: Family[Any],
+    reader: Reader[Any, Any],
     sources: Mapping[str, Opened],
     prepare: PrepareRow | None,
     folder: Path,
 ) -> dict[str, Any]:
     """Write `<split>.arrow` of each split into `folder`; return fingerprints and report as JSON."""
+    spec = reader.spec
     counts: dict[str, Counts] = {}
     staged: dict[str, Path] = {}
     keys: dict[str, np.ndarray] = {}
     strata: dict[str, np.ndarray | None] = {}
     for name, source in sources.items():
         staged[name] = folder / f"{name}.staged"
-        counts[name] = stage(source, spec, family, prepare, staged[name])
+        counts[name] = stage(source, reader, prepare, staged[name])
         table = open_split(staged[name], name).table
-        keys[name] = _keys(family, table)
-        strata[name] = family.strata(table) if spec.data.split.stratify else None
+        keys[name] = _keys(reader, table)
+        strata[name] = reader.strata(table) if spec.data.split.stratify else None
     report = Report(
         filtered={name: count.read - count.kept - count.dropped for name, count in counts.items()},
         mended={name: count.mended for name, count in counts.items()},
@@ -219,29 +220,30 @@ def _choose(
     return chosen
 
 
-def _keys(family: Family[Any], table: pa.Table) -> np.ndarray:
+def _keys(reader: Reader[Any, Any], table: pa.Table) -> np.ndarray:
     """Hash of each row's group key, uint64 [rows], a chunk at a time: the texts themselves never pile up."""
     parts = [np.empty(0, np.uint64)]
     for batch in table.to_batches():
-        keys = family.groups(pa.Table.from_batches([batch])).to_pylist()
+        keys = reader.groups(pa.Table.from_batches([batch])).to_pylist()
         hashes = (hashlib.blake2b((key or "").encode(), digest_size=8).digest() for key in keys)
         parts.append(np.frombuffer(b"".join(hashes), "<u8"))
     return np.concatenate(parts)
 
 
-def _fit(family: Family[Any], splits: Splits, train: str) -> None:
+def _fit(reader: Reader[Any, Any], splits: Sequence[Split], train: str) -> Fitted:
     try:
-        family.fit(splits.train.table)
+        fitted: Fitted = reader.fit(splits[0].table)
     except RowError as error:
         raise DataError(_what(error), where=train, hint="see the `data` section of the spec") from None
     for split in splits:
-        if found := family.check(split.table):
+        if found := reader.check(split.table, fitted):
             index, contradiction = found
             raise DataError(
                 f"{_what(contradiction)} (in the {split.name} split)",
                 where=split.origin[index].as_py(),
                 hint="mend the row, or what the `data` section says of it",
             )
+    return fitted
 
 
 def _what(error: RowError) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from ftcore.data.sources import Opened
 from ftcore.data.tables import RowWriter
 from ftcore.errors import REMARK, DataError, PluginError, RowDropped, RowError
-from ftcore.families.base import Family
+from ftcore.families.reader import Reader
 from ftcore.spec.sections import Condition, Spec
 from ftcore_runtime.records import require_columns
 
@@ -70,19 +70,20 @@ class _Problems:
         return DataError(f"{self.total:,} bad rows\n" + "\n".join(lines), where=name, hint=hint)
 
 
-def stage(source: Opened, spec: Spec, family: Family[Any], prepare: PrepareRow | None, path: Path) -> Counts:
+def stage(source: Opened, reader: Reader[Any, Any], prepare: PrepareRow | None, path: Path) -> Counts:
     """Read a source to its end and write its parsed rows to `path`.
 
     Raises:
         DataError: bad rows (all are counted, the first ones named), a column that is not there, no row left.
         PluginError: the plugin's hook failed.
     """
+    spec = reader.spec
     problems = _Problems()
     seen: dict[str, None] = {}
-    needed = [column for field, column in family.columns.items() if field not in family.optional]
+    needed = [column for field, column in reader.columns.items() if field not in reader.optional]
     read = kept = mended = dropped = 0
     remarks: list[tuple[str, str]] = []
-    with RowWriter(path, family.schema, problems.add) as writer:
+    with RowWriter(path, reader.schema, problems.add) as writer:
         for record in source.records():
             read += 1
             if record.problem or record.values is None:
@@ -96,7 +97,7 @@ def stage(source: Opened, spec: Spec, family: Family[Any], prepare: PrepareRow |
                     continue
                 if lacking := [column for column in needed if column not in row]:
                     raise RowError(f"the row has no column {lacking[0]!r}")
-                parsed = family.parse(row)
+                parsed = reader.parse(row)
                 if remark := parsed.pop(REMARK, None):
                     mended += 1
                     remarks += [(record.place, remark)][: _SHOWN - len(remarks)]
@@ -109,7 +110,7 @@ def stage(source: Opened, spec: Spec, family: Family[Any], prepare: PrepareRow |
                 problems.add(
                     record.place, f"column {error.column!r}: {error.what}" if error.column else error.what
                 )
-    _require_columns(seen, spec, family, source.name)
+    _require_columns(seen, reader, source.name)
     if problems.total:
         raise problems.error(source.name)
     if not kept:
@@ -177,18 +178,19 @@ def _short(value: Any) -> str:  # noqa: ANN401 (a cell)
     return shown if len(shown) <= 60 else shown[:57] + "..."
 
 
-def _require_columns(seen: Iterable[str], spec: Spec, family: Family[Any], name: str) -> None:
+def _require_columns(seen: Iterable[str], reader: Reader[Any, Any], name: str) -> None:
     """Refuse a source in which a column that the spec names never occurs."""
     there = list(seen)
     if not there:
         return
     named = {
         f"data.columns.{field}": column
-        for field, column in family.columns.items()
-        if field not in family.optional
+        for field, column in reader.columns.items()
+        if field not in reader.optional
     }
     named |= {
-        f"data.where[{index}].column": condition.column for index, condition in enumerate(spec.data.where)
+        f"data.where[{index}].column": condition.column
+        for index, condition in enumerate(reader.spec.data.where)
     }
     for field, column in named.items():
         require_columns(there, name, {column: f"set {field} to the column's name"})

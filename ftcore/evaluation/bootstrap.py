@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ftcore.families.base import Scorer
+from ftcore.families.scoring import Scorer
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from ftcore.evaluation.bootstrap import bootstrap
-from ftcore.families.base import Family, Scorer, Scores
+from ftcore.families.bound import BoundFamily
+from ftcore.families.reader import Reader
+from ftcore.families.scoring import Scorer, Scores
 
 
 @dataclass(frozen=True)
@@ -45,19 +47,22 @@ class Evaluator:
         hooks: the plugin's hooks (a pluggy hook relay).
     """
 
-    def __init__(self, family: Family[Any], hooks: Any) -> None:  # noqa: ANN401 (pluggy's relay has no type)
+    def __init__(self, family: BoundFamily, hooks: Any) -> None:  # noqa: ANN401 (pluggy's relay has no type)
         self.family = family
         self.hooks = hooks
 
     def values(self, references: Sequence[Any], answers: Sequence[Any]) -> dict[str, float]:
         """Every metric, without intervals."""
-        return {**self.family.score(references, answers).values, **self._from_hook(references, answers)}
+        return {
+            **self.family.scoring.score(references, answers).values,
+            **self._from_hook(references, answers),
+        }
 
     def measure(
         self, references: Sequence[Any], answers: Sequence[Any], *, resamples: int, confidence: float
     ) -> Evaluation:
         """Every metric with its bootstrap interval."""
-        scores = self.family.score(references, answers)
+        scores = self.family.scoring.score(references, answers)
         extra = self._from_hook(references, answers)
         scorer = self._scorer(references, answers)
         intervals = self._intervals(scorer, references, resamples, confidence)
@@ -87,7 +92,7 @@ class Evaluator:
         return {name: {"value": value, **intervals.get(name, {})} for name, value in whole.items()}
 
     def _scorer(self, references: Sequence[Any], answers: Sequence[Any]) -> Scorer:
-        own = self.family.scorer(references, answers)
+        own = self.family.scoring.scorer(references, answers)
         if not self._from_hook(references, answers):
             return own
 
@@ -112,8 +117,10 @@ class Evaluator:
         return found
 
 
-def prediction_lines(family: Family[Any], rows: pa.Table, evaluation: Evaluation) -> Iterator[dict[str, Any]]:
+def prediction_lines(
+    reader: Reader[Any, Any], rows: pa.Table, evaluation: Evaluation
+) -> Iterator[dict[str, Any]]:
     """What each row was, what was right and what was answered."""
-    inputs = family.inputs(rows)
+    inputs = reader.inputs(rows)
     for given, reference, answer in zip(inputs, evaluation.references, evaluation.answers, strict=True):
         yield {"input": given, "reference": reference, "answer": answer.to_json()}

@@ -13,14 +13,15 @@ import torch
 from ftcore import processes
 from ftcore.data.batching import by_length
 from ftcore.data.features import FeatureStore
-from ftcore.families.base import Family
+from ftcore.families.bound import BoundFamily
+from ftcore.families.model import SupportsSearch
 from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.encoding import filled
 
 
 def predict(
     model: torch.nn.Module,
-    family: Family[Any],
+    family: BoundFamily,
     features: FeatureStore,
     batch_size: int,
     autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
@@ -43,17 +44,18 @@ def predict(
     own = batches[rank::world]
     # All take as many turns: one that has no batch left runs the last again, since a sharded model needs all.
     turns = own + batches[-1:] * (math.ceil(len(batches) / world) - len(own))
+    respond = family.model.respond if isinstance(family.model, SupportsSearch) else family.model.outputs
     made: list[dict[str, np.ndarray]] = []
     with torch.inference_mode(), autocast():
         for indices in turns:
             batch = {name: value.to(device) for name, value in features.batch(indices).items()}
-            made.append({name: value.cpu().numpy() for name, value in family.respond(model, batch).items()})
+            made.append({name: value.cpu().numpy() for name, value in respond(model, batch).items()})
     if not made:
         return {}
     whole = {
         name: _in_order([outputs[name] for outputs in made], own, len(features), together) for name in made[0]
     }
-    if make_decoder(family.decoder).by_token:
+    if make_decoder(family.scoring.decoder).by_token:
         for values in whole.values():
             values[~filled(features.lengths, values.shape[1])] = -np.inf
     return whole

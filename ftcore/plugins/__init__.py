@@ -1,8 +1,8 @@
-"""Task plugins: found without importing them; one is loaded when its task is asked for.
+"""Plugins: tasks, families, observers and sources, found without importing them and loaded when they are needed.
 
-Three ways in, one contract (`ftcore.hookspecs`): with ftcore, with another distribution (both by entry points
-of the group `ftcore.tasks`), or as a file `plugins/<task_id>.py` of the project. Plugins are trusted code:
-loading one runs it. The allowlist says which may be loaded at all.
+Three ways in, one contract (`ftcore.hookspecs`, `ftcore.families.contract`): with ftcore, with another distribution
+(both by entry points), or as a file `plugins/<id>.py` of the project. Plugins are trusted code: loading one runs it.
+One allowlist says which may be loaded at all, whatever their kind.
 """
 
 from __future__ import annotations
@@ -10,14 +10,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from types import ModuleType
 
 from ftcore.errors import PluginError, UserError
+from ftcore.families.contract import Family
 from ftcore.plugins.discovery import find_plugins
-from ftcore.plugins.loading import load_plugin
-from ftcore.task import LoadedTask, PluginInfo
+from ftcore.plugins.importing import import_plugin
+from ftcore.plugins.loading import load_observer, load_task, load_value
+from ftcore.task import Kind, LoadedTask, Observer, PluginInfo
 from ftcore_runtime.installed import allowlist
 
-__all__ = ["LoadedTask", "PluginInfo", "PluginRegistry"]
+__all__ = ["KINDS", "LoadedTask", "Observer", "PluginInfo", "PluginRegistry"]
+
+_PLURALS: dict[Kind, str] = {
+    "task": "tasks",
+    "family": "families",
+    "observer": "observers",
+    "source": "sources",
+}
+KINDS = tuple(_PLURALS)
 
 
 class PluginRegistry:
@@ -25,7 +36,8 @@ class PluginRegistry:
 
     def __init__(self, found: Sequence[PluginInfo]) -> None:
         self._found = list(found)
-        self._loaded: dict[str, LoadedTask] = {}
+        self._tasks: dict[str, LoadedTask] = {}
+        self._modules: dict[str, ModuleType] = {}
 
     @classmethod
     def discover(
@@ -36,7 +48,7 @@ class PluginRegistry:
         Args:
             plugins_dir: the folder of drop-ins; `plugins/` of the project if not given.
             cwd: the project's folder; the working directory if not given.
-            allow: task ids and distribution names that may be loaded. If not given, the environment
+            allow: ids and distribution names that may be loaded. If not given, the environment
                 variable FTCORE_PLUGINS says them (separated by commas), else `plugins` in `[tool.ftcore]` of
                 the project's pyproject.toml. Without any of these, all may.
 
@@ -49,33 +61,74 @@ class PluginRegistry:
         allowed = allowlist(project) if allow is None else frozenset(allow)
         return cls(find_plugins(plugins_dir or project / "plugins", allowed))
 
-    def infos(self) -> list[PluginInfo]:
-        """Every plugin found, by id; both of two with one id are there."""
-        return sorted(self._found, key=lambda info: (info.id, info.origin))
+    def infos(self, kind: Kind | None = "task") -> list[PluginInfo]:
+        """The plugins of a kind (of every kind if None) by kind and id; both of two with one id are there."""
+        found = [info for info in self._found if kind is None or info.kind == kind]
+        return sorted(found, key=lambda info: (KINDS.index(info.kind), info.id, info.origin))
 
     def load(self, task_id: str) -> LoadedTask:
-        """Import the plugin of a task, and nothing of any other.
+        """Import the plugin of a task and name its family, and import nothing of any other.
 
         Raises:
-            PluginError: there is none, it may not or cannot be loaded, or it breaks the contract.
+            PluginError: there is none, it may not or cannot be loaded, it breaks the contract, or its family does.
         """
-        if task_id not in self._loaded:
-            self._loaded[task_id] = load_plugin(self._find(task_id))
-        return self._loaded[task_id]
+        if task_id not in self._tasks:
+            info = self._find("task", task_id)
+            self._tasks[task_id] = load_task(info, self._module(info), self.family)
+        return self._tasks[task_id]
 
-    def _find(self, task_id: str) -> PluginInfo:
+    def family(self, name: str) -> Family:
+        """The family of a name; none of its parts are imported.
+
+        Raises:
+            PluginError: as for `load`.
+        """
+        info = self._find("family", name)
+        return load_value(info, self._module(info), Family)
+
+    def observers(self) -> tuple[list[Observer], list[PluginError]]:
+        """The observers that may be loaded, and what is wrong with those that cannot be."""
+        loaded, problems = [], []
+        for info in self.infos("observer"):
+            if info.status == "not allowed":
+                continue
+            try:
+                loaded.append(self.observer(info))
+            except PluginError as error:
+                problems.append(error)
+        return loaded, problems
+
+    def observer(self, info: PluginInfo) -> Observer:
+        """One observer.
+
+        Raises:
+            PluginError: it cannot be loaded, or breaks the contract.
+        """
+        _require_available(info)
+        return load_observer(info, self._module(info))
+
+    def _module(self, info: PluginInfo) -> ModuleType:
+        """The module of a plugin, imported once: a drop-in may bring a task and its family."""
+        if info.module not in self._modules:
+            self._modules[info.module] = import_plugin(info)
+        return self._modules[info.module]
+
+    def _find(self, kind: Kind, name: str) -> PluginInfo:
         # Of one in the allowlist and one outside it, the former is meant.
         candidates = sorted(
-            (info for info in self._found if info.id == task_id),
+            (info for info in self.infos(kind) if info.id == name),
             key=lambda info: info.status == "not allowed",
         )
         if not candidates:
-            ids = sorted({info.id for info in self._found})
-            near = get_close_matches(task_id, ids, n=1)
-            hint = (
-                f"did you mean `{near[0]}`?" if near else f"the tasks are {', '.join(ids)}" if ids else None
-            )
-            raise PluginError(f"unknown task `{task_id}`", hint=hint)
-        if candidates[0].status != "available":
-            raise PluginError(f"plugin `{task_id}` ({candidates[0].status}): {candidates[0].problem}")
+            names = sorted({info.id for info in self.infos(kind)})
+            near = get_close_matches(name, names, n=1)
+            hint = f"the {_PLURALS[kind]} are {', '.join(names)}" if names else None
+            raise PluginError(f"unknown {kind} `{name}`", hint=f"did you mean `{near[0]}`?" if near else hint)
+        _require_available(candidates[0])
         return candidates[0]
+
+
+def _require_available(info: PluginInfo) -> None:
+    if info.status != "available":
+        what = "plugin" if info.kind == "task" else info.kind
+        raise PluginError(f"{what} `{info.id}` ({info.status}): {info.problem}")

@@ -1,33 +1,96 @@
-"""Imports one plugin, checks it against the contract, and says what is wrong with it if anything is."""
+"""Checks what a plugin's module brings against the contract, and says what is wrong with it if anything is."""
 
 from __future__ import annotations
 
-import sys
-import traceback
+from collections.abc import Callable
 from difflib import get_close_matches
-from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
 from types import ModuleType
+from typing import TypeVar
 
 import pluggy
 
-from ftcore import __version__, hookspecs
+from ftcore import hookspecs
 from ftcore.errors import PluginError
+from ftcore.families.contract import Family
+from ftcore.plugins.importing import failure
 from ftcore.spec.sections import Spec
-from ftcore.task import LoadedTask, PluginInfo, Task
+from ftcore.task import LoadedTask, Observer, PluginInfo, Task
 
+T = TypeVar("T")
+_EVENT = "ftcore_event"
 _HOOKS = tuple(sorted(name for name in vars(hookspecs) if name.startswith("ftcore_")))
 
 
-def load_plugin(info: PluginInfo) -> LoadedTask:
-    """Import a plugin and check it.
+def load_task(info: PluginInfo, module: ModuleType, find_family: Callable[[str], Family]) -> LoadedTask:
+    """The task of a plugin, checked.
+
+    Args:
+        module: the plugin's.
+        find_family: the family of a name; raises PluginError where there is none.
 
     Raises:
-        PluginError: it cannot be imported, is written for another API version, or breaks the contract.
+        PluginError: it breaks the contract, or its family is not there.
     """
-    _check_api_version(info, info.api_version)
-    module = _import(info)
-    _check_api_version(info, getattr(module, "ftcore_api_version", info.api_version))
+    manager = _hooks(info, module)
+    try:
+        task = manager.hook.ftcore_task()
+    except Exception as error:
+        raise failure(info, "fails in `ftcore_task`", error) from error
+    _check_task(info, task, observes=_EVENT in _implemented(manager, module))
+    return LoadedTask(
+        info=info,
+        task=task,
+        family=_family_of(info, task, find_family),
+        hooks=manager.hook,
+        implemented=_implemented(manager, module),
+    )
+
+
+def load_observer(info: PluginInfo, module: ModuleType) -> Observer:
+    """A plugin that sees the events of every run, checked.
+
+    Raises:
+        PluginError: it breaks the contract.
+    """
+    manager = _hooks(info, module)
+    implemented = _implemented(manager, module)
+    if implemented != (_EVENT,):
+        others = ", ".join(f"`{name}`" for name in implemented if name != _EVENT)
+        problem = f"its {others} is for the plugin of a task" if others else f"it has no hook `{_EVENT}`"
+        raise PluginError(
+            f"observer `{info.id}`: {problem}",
+            where=str(info.path),
+            hint=f"an observer implements `{_EVENT}` alone",
+        )
+    return Observer(info=info, see=lambda event: manager.hook.ftcore_event(event=event))
+
+
+def load_value(info: PluginInfo, module: ModuleType, of: type[T]) -> T:
+    """The family or source that a plugin is, checked.
+
+    Raises:
+        PluginError: the module has no such attribute, or it is something else, or of another name.
+    """
+    what, attribute = f"{info.kind} `{info.id}`", info.attribute or ""
+    value = getattr(module, attribute, None)
+    if not isinstance(value, of):
+        found = (
+            f"`{attribute}` is {type(value).__name__}"
+            if hasattr(module, attribute)
+            else f"there is no `{attribute}`"
+        )
+        raise PluginError(
+            f"{what}: {found}, not a {of.__name__}",
+            where=str(info.path),
+            hint=f"the entry point is `module:NAME`, where NAME is a {of.__name__}",
+        )
+    if (name := getattr(value, "name", info.id)) != info.id:
+        raise PluginError(f"{what}: it calls itself `{name}`; give both one name", where=str(info.path))
+    return value
+
+
+def _hooks(info: PluginInfo, module: ModuleType) -> pluggy.PluginManager:
+    """The hooks that a module implements, ready to be called."""
     manager = pluggy.PluginManager("ftcore")
     manager.add_hookspecs(hookspecs)
     _check_hook_names(info, module, manager)
@@ -36,58 +99,21 @@ def load_plugin(info: PluginInfo) -> LoadedTask:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise PluginError(f"plugin `{info.id}`: {error}", where=str(info.path), hint=_signatures()) from error
-    try:
-        task = manager.hook.ftcore_task()
-    except Exception as error:
-        raise _failure(info, "fails in `ftcore_task`", error) from error
-    _check_task(info, task)
-    implemented = sorted(caller.name for caller in manager.get_hookcallers(module) or ())
-    return LoadedTask(info=info, task=task, hooks=manager.hook, implemented=tuple(implemented))
+    return manager
 
 
-def _import(info: PluginInfo) -> ModuleType:
-    try:
-        if info.origin != "drop-in":
-            return import_module(info.module)
-        spec = spec_from_file_location(info.module, info.path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = module_from_spec(spec)
-        # Dataclasses and annotations of the module look it up here while it runs.
-        sys.modules[info.module] = module
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[info.module]
-            raise
-        return module
-    except (Exception, SystemExit) as error:
-        raise _failure(info, "cannot be imported", error) from error
+def _implemented(manager: pluggy.PluginManager, module: ModuleType) -> tuple[str, ...]:
+    return tuple(sorted(caller.name for caller in manager.get_hookcallers(module) or ()))
 
 
-def _failure(info: PluginInfo, what: str, error: BaseException) -> PluginError:
-    """The error of a plugin's code, at the last line of the plugin itself that led to it."""
-    line: int | None = None
-    for frame, number in traceback.walk_tb(error.__traceback__):
-        if info.path and frame.f_code.co_filename == str(info.path):
-            line = number
-    if isinstance(error, SyntaxError) and error.filename == str(info.path):
-        line = error.lineno
-    hint = None
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        hint = f"install what it needs: `{error.name}`"
-    text = f"plugin `{info.id}` {what}: {type(error).__name__}: {error}"
-    return PluginError(text, where=f"{info.path}:{line}" if line else str(info.path), hint=hint)
-
-
-def _check_api_version(info: PluginInfo, wanted: object) -> None:
-    ours = hookspecs.API_VERSION
-    if wanted != ours:
+def _family_of(info: PluginInfo, task: Task, find_family: Callable[[str], Family]) -> Family:
+    family = find_family(task.family)
+    if not issubclass(task.spec, family.part("spec")):
         raise PluginError(
-            f"plugin `{info.id}` is written for plugin API {wanted}; ftcore {__version__} has API {ours}",
+            f"plugin `{info.id}`: its spec says the family `{family.name}`, and is no subclass of `{family.spec}`",
             where=str(info.path),
-            hint=f"install a version of the plugin for API {ours}, or an ftcore that has API {wanted}",
         )
+    return family
 
 
 def _check_hook_names(info: PluginInfo, module: ModuleType, manager: pluggy.PluginManager) -> None:
@@ -106,10 +132,11 @@ def _check_hook_names(info: PluginInfo, module: ModuleType, manager: pluggy.Plug
             raise PluginError(f"plugin `{info.id}`: `{name}` is not marked `@hookimpl`", where=str(info.path))
 
 
-def _check_task(info: PluginInfo, task: object) -> None:
-    problem = None
+def _check_task(info: PluginInfo, task: object, *, observes: bool) -> None:
+    problem = hint = None
     if task is None:
         problem = "no hook `ftcore_task`, which says what the task is"
+        hint = "a module that only observes belongs in the group `ftcore.observers`" if observes else None
     elif not isinstance(task, Task):
         problem = f"`ftcore_task` returns {type(task).__name__}, not a Task"
     elif not (isinstance(task.spec, type) and issubclass(task.spec, Spec) and hasattr(task.spec, "family")):
@@ -117,7 +144,7 @@ def _check_task(info: PluginInfo, task: object) -> None:
     elif task.id != info.id:
         problem = f"its task says it is `{task.id}`; a task's id is its plugin's name"
     if problem:
-        raise PluginError(f"plugin `{info.id}`: {problem}", where=str(info.path))
+        raise PluginError(f"plugin `{info.id}`: {problem}", where=str(info.path), hint=hint)
 
 
 def _signatures() -> str:

@@ -12,9 +12,12 @@ import torch
 
 from ftcore.data.features import FeatureStore
 from ftcore.evaluation.predict import predict
+from ftcore.families.bound import BoundFamily
+from ftcore.families.export import Comparison, Responses, SupportsComparison
 from ftcore.runs.gates import Measured
 from ftcore.runs.workspace import Workspace
 from ftcore_export.invariance import measure_invariance
+from ftcore_export.parity import compare
 from ftcore_export.sensitivity import Graphs, Operator, fewest, mix, rank
 from ftcore_export.speed import measure_speed
 from ftcore_runtime.bundle import read_bundle
@@ -54,21 +57,21 @@ class Bench:
         self.scratch = scratch
         self.draft = draft
         family, split = workspace.family, workspace.splits.validation
-        self._inputs = family.inputs(split.table)
+        self._inputs = family.reader.inputs(split.table)
         rows = split.table.slice(0, workspace.spec.export.parity_rows)
-        features = FeatureStore.build(rows, family, encoder, scratch / "features.arrow")
+        features = FeatureStore.build(rows, family.model, encoder, scratch / "features.arrow")
         outputs = predict(model, family, features, workspace.spec.evaluation.batch_size)
-        reference = outputs, family.answers(outputs, features, rows)
+        reference = outputs, family.scoring.answers(outputs, features, rows)
         ids = split.origin.slice(0, rows.num_rows).to_pylist()
         self._compared = rows.num_rows
-        self._compare = family.comparison(model, features, reference, ids)
+        self._compare = _comparison(family, model, features, reference, ids)
         self._tested: dict[str, list[Any]] = {}  # each measured variant's answers to the test rows
 
     def measure(self, name: str, graphs: Graphs, note: Mapping[str, Any]) -> Measured:
         """Everything that is said of a variant."""
         folder = self.draft(self._folder(name), name, graphs)
         pipeline = Pipeline.load(folder)
-        compared = pipeline.respond(self._inputs[: self._compared], top_k=self.workspace.family.top_k)
+        compared = pipeline.respond(self._inputs[: self._compared], top_k=self.workspace.family.scoring.top_k)
         answers = [*compared[1], *self._predict(pipeline, self._inputs[self._compared :])]
         return Measured(
             bytes=sum(path.stat().st_size for path in graphs.values()),
@@ -96,7 +99,7 @@ class Bench:
 
         some = self._inputs[:_RANKED]
         ranked = rank(graphs, lambda candidate: load(candidate).outputs(some), self.scratch)
-        references = self.workspace.family.references(self.workspace.splits.validation.table)
+        references = self.workspace.family.reader.references(self.workspace.splits.validation.table)
 
         def enough(keep: Sequence[Operator]) -> bool:
             answers = self._predict(load(mix(graphs, keep, self.scratch)), self._inputs)
@@ -108,10 +111,10 @@ class Bench:
     def drift_reference(self, name: str) -> dict[str, Any] | None:
         """Histograms of the first test rows by a measured variant, which a server holds what it sees against."""
         workspace = self.workspace
-        inputs = workspace.family.inputs(workspace.splits.test.table.slice(0, _REFERENCE_ROWS))
+        inputs = workspace.family.reader.inputs(workspace.splits.test.table.slice(0, _REFERENCE_ROWS))
         if not inputs:
             return None
-        decoder = make_decoder(workspace.family.decoder)
+        decoder = make_decoder(workspace.family.scoring.decoder)
         prepared = decoder.prepare(inputs, self.encoder)
         answers = self._tested[name][: len(inputs)]
         return Reference.of(prepared, answers, decoder.labels, unknown_id(self.encoder.tokenizer)).to_json()
@@ -120,19 +123,32 @@ class Bench:
         return self.scratch / f"draft-{name}"
 
     def _predict(self, pipeline: Pipeline, inputs: list[Any]) -> list[Any]:
-        return pipeline.predict(inputs, top_k=self.workspace.family.top_k)
+        return pipeline.predict(inputs, top_k=self.workspace.family.scoring.top_k)
 
     def _test(self, name: str, pipeline: Pipeline) -> list[Any]:
         rows = self.workspace.splits.test.table
-        self._tested[name] = self._predict(pipeline, self.workspace.family.inputs(rows))
+        self._tested[name] = self._predict(pipeline, self.workspace.family.reader.inputs(rows))
         return self._tested[name]
+
+
+def _comparison(
+    family: BoundFamily,
+    model: torch.nn.Module,
+    features: FeatureStore,
+    reference: Responses,
+    ids: Sequence[Any],
+) -> Comparison:
+    """What compares a pipeline with torch: the family's own way, or outputs and answers."""
+    if isinstance(family.export, SupportsComparison):
+        return family.export.comparison(model, features, reference, ids)
+    return lambda _, candidate: compare(reference[0], candidate[0], reference[1], candidate[1], ids)
 
 
 def measure_answers(workspace: Workspace, split: str, answers: Sequence[Any]) -> dict[str, Any]:
     """Metrics of somebody's answers to the rows of a split; with intervals for the test rows."""
     rows, spec = workspace.splits[split].table, workspace.spec.evaluation
     evaluation = workspace.evaluator.measure(
-        workspace.family.references(rows),
+        workspace.family.reader.references(rows),
         answers,
         resamples=spec.bootstrap if split == "test" else 0,  # gates read values alone
         confidence=spec.confidence,

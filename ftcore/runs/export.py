@@ -63,7 +63,7 @@ class _Export:
         with temporary_folder(workspace.folder.path, "export") as scratch:
             base = {
                 graph.name: export_graph(graph, scratch / f"{graph.name}.onnx")
-                for graph in workspace.family.graphs(model, self.encoder)
+                for graph in workspace.family.export.graphs(model, self.encoder)
             }
             bench = Bench(workspace, model, self.encoder, scratch, self._draft)
             del model  # what is measured from here on has the memory to itself
@@ -118,13 +118,13 @@ class _Export:
         found = bench.measure(kind, graphs, note or {})
         failures = over_tolerance(self.workspace, kind, found.parity)
         if self.gates:
-            family, metric = self.workspace.family, self.workspace.metric
+            scoring, metric = self.workspace.family.scoring, self.workspace.metric
             failures += check(
                 self.gates,
                 found,
                 metric=metric,
                 dropped=self._dropped(_value(found, metric)) if kind != "fp32" else 0.0,
-                higher_is_better=family.higher_is_better,
+                higher_is_better=scoring.higher_is_better,
             )
         self.graphs[kind] = graphs
         self.found[kind] = dataclasses.replace(found, failures=tuple(failures))
@@ -132,13 +132,13 @@ class _Export:
 
     def _dropped(self, value: float) -> float:
         """Points of the task's metric on validation that `value` lies below fp32's."""
-        family, metric = self.workspace.family, self.workspace.metric
+        scoring, metric = self.workspace.family.scoring, self.workspace.metric
         return drop(
             metric,
             _value(self.found["fp32"], metric),
             value,
-            higher_is_better=family.higher_is_better(metric),
-            point=family.point(metric),
+            higher_is_better=scoring.higher_is_better(metric),
+            point=scoring.point(metric),
         )
 
     @property
@@ -254,7 +254,7 @@ def _write(
             encoder_config=encoder.config,
             tokenizer_path=tokenizer,
             target_tokenizer_path=target,
-            decoder=family.decoder,
+            decoder=family.scoring.decoder,
             variants=variants,
             default_variant=default,
             metrics=read_json(measured) if measured.exists() else {},
@@ -271,7 +271,7 @@ def _write(
                 "metric": workspace.metric,
                 "export": export,
             },
-            golden=family.inputs(workspace.splits.validation.table.slice(0, _GOLDEN_ROWS)),
+            golden=family.reader.inputs(workspace.splits.validation.table.slice(0, _GOLDEN_ROWS)),
             reference=reference,
         )
 

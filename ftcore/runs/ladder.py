@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from ftcore.evaluation.predict import predict
-from ftcore.families import make_family
-from ftcore.families.base import Family
+from ftcore.families.bound import BoundFamily
+from ftcore.families.tuning import tuned
 from ftcore.runs.bench import TIMED, measure_answers
 from ftcore.runs.gates import Measured
 from ftcore.runs.teacher import Teacher
@@ -34,8 +34,7 @@ def climb(
     The teacher answers the test rows in torch. It is timed as fp32 graphs in the runtime that the students are timed
     in; one that is too large for them has no speed.
     """
-    family = make_family(workspace.spec)
-    family.restore(workspace.family.state)
+    family = workspace.family
     model = teacher.build(family)
     quality = _quality(workspace, teacher, family, model)
     size = sum(weight.nbytes for weight in model.parameters())
@@ -54,7 +53,7 @@ def _row(model: str, variant: str, size: int, test: Mapping[str, Any], speed: Sp
 
 
 def _quality(
-    workspace: Workspace, teacher: Teacher, family: Family[Any], model: torch.nn.Module
+    workspace: Workspace, teacher: Teacher, family: BoundFamily, model: torch.nn.Module
 ) -> dict[str, Any]:
     """Metrics of the test rows, with thresholds that were tuned on the validation rows as the student's are."""
     answers: list[Any] = []
@@ -62,23 +61,23 @@ def _quality(
         rows, features = workspace.splits[split].table, workspace.tokenised(split, teacher.encoder)
         outputs = predict(model, family, features, workspace.spec.evaluation.batch_size)
         if split == "validation":
-            family.tune(outputs, features, rows)
-        answers = family.answers(outputs, features, rows)
+            family = tuned(family, outputs, features, rows)
+        answers = family.scoring.answers(outputs, features, rows)
     return measure_answers(workspace, "test", answers)
 
 
 def _speed(
     workspace: Workspace,
     teacher: Teacher,
-    family: Family[Any],
+    family: BoundFamily,
     model: torch.nn.Module,
     scratch: Path,
     draft: Draft,
 ) -> Speed:
     graphs = {
         graph.name: export_graph(graph, scratch / f"teacher.{graph.name}.onnx")
-        for graph in family.graphs(model, teacher.encoder)
+        for graph in family.export.graphs(model, teacher.encoder)
     }
     folder = draft(teacher.encoder, scratch / "draft-teacher", graphs)
-    inputs = family.inputs(workspace.splits.validation.table.slice(0, TIMED))
+    inputs = family.reader.inputs(workspace.splits.validation.table.slice(0, TIMED))
     return measure_speed(partial(Pipeline.load, folder), inputs)

@@ -77,9 +77,9 @@ class _Answers:
         family, rows = workspace.family, workspace.splits.validation.table
         rows = rows.slice(0, workspace.spec.export.parity_rows)
         with tempfile.TemporaryDirectory() as scratch:
-            features = FeatureStore.build(rows, family, encoder, Path(scratch) / "features.arrow")
+            features = FeatureStore.build(rows, family.model, encoder, Path(scratch) / "features.arrow")
             self.outputs = predict(model, family, features, workspace.spec.evaluation.batch_size)
-            self.answers = family.answers(self.outputs, features, rows)
+            self.answers = family.scoring.answers(self.outputs, features, rows)
             self.ids = [_filled(features, index, encoder) for index in range(len(features))]
 
 

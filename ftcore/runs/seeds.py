@@ -65,7 +65,7 @@ def summarise(workspace: Workspace, runs: dict[int, RunFolder]) -> dict[str, Any
                 "values": {str(seed): value for seed, value in values.items()},
             }
     values = splits["validation"][workspace.metric]["values"]
-    best = max if workspace.family.higher_is_better(workspace.metric) else min
+    best = max if workspace.family.scoring.higher_is_better(workspace.metric) else min
     chosen = best(runs, key=lambda seed: values[str(seed)])
     return {"metric": workspace.metric, "chosen": chosen, "splits": splits}
 

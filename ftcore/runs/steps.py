@@ -17,6 +17,8 @@ from ftcore.data.features import FeatureStore
 from ftcore.errors import CheckFailed, UserError
 from ftcore.evaluation.evaluate import prediction_lines
 from ftcore.evaluation.predict import predict
+from ftcore.families.scoring import SupportsSamples
+from ftcore.families.tuning import tuned
 from ftcore.files import write_atomic, write_json
 from ftcore.runs.export import export_bundle
 from ftcore.runs.folder import Step, versions
@@ -99,7 +101,7 @@ def _train_once(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
     features = workspace.features("train")
     for split in ("train", "validation"):
         rows = workspace.splits[split].table
-        events.emit("planned", split=split, plan=workspace.family.plan(rows, workspace.features(split)))
+        events.emit("planned", split=split, plan=workspace.family.model.plan(rows, workspace.features(split)))
     model = model_to_train(workspace)
     events.emit(
         "model_built",
@@ -108,15 +110,15 @@ def _train_once(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
         tokens=int(features.lengths.sum()),
     )
     validation = workspace.splits["validation"].table
-    references = workspace.family.references(validation)
+    references = workspace.family.reader.references(validation)
     validation_features = workspace.features("validation")
 
     def validate(current: torch.nn.Module) -> dict[str, float]:
         outputs = predict(
             current, workspace.family, validation_features, spec.evaluation.batch_size, together=True
         )
-        workspace.family.tune(outputs, validation_features, validation)
-        answers = workspace.family.answers(outputs, validation_features, validation)
+        family = tuned(workspace.family, outputs, validation_features, validation)
+        answers = family.scoring.answers(outputs, validation_features, validation)
         return workspace.evaluator.values(references, answers)
 
     origin = workspace.splits["train"].origin
@@ -128,13 +130,13 @@ def _train_once(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
     metric = _rehearse(workspace, model)
     job = Job(
         training=spec.training,
-        family=workspace.family,
+        family=workspace.family.model,
         model=model,
         train=features_to_train_on(workspace),
         places=places,
         validate=validate,
         metric=metric,
-        higher_is_better=workspace.family.higher_is_better(metric),
+        higher_is_better=workspace.family.scoring.higher_is_better(metric),
         checkpoints=CheckpointStore(
             workspace.folder.checkpoints, lambda text: events.emit("warning", message=text)
         ),
@@ -161,9 +163,9 @@ def _rehearse(workspace: Workspace, model: torch.nn.Module) -> str:
     family = workspace.family
     rows = workspace.splits["validation"].table.slice(0, _REHEARSED)
     with tempfile.TemporaryDirectory() as scratch:
-        features = FeatureStore.build(rows, family, workspace.encoder, Path(scratch) / "features.arrow")
-        answers = family.answers(predict(model, family, features, len(rows)), features, rows)
-    known = workspace.evaluator.values(family.references(rows), answers)
+        features = FeatureStore.build(rows, family.model, workspace.encoder, Path(scratch) / "features.arrow")
+        answers = family.scoring.answers(predict(model, family, features, len(rows)), features, rows)
+    known = workspace.evaluator.values(family.reader.references(rows), answers)
     gates = workspace.spec.export.chosen_by
     wanted = {
         "evaluation.metric": [workspace.metric],
@@ -185,17 +187,20 @@ def evaluate(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
         rows, features = workspace.splits[split].table, workspace.features(split)
         outputs = predict(model, workspace.family, features, spec.batch_size)
         if split == "validation":
-            workspace.family.tune(outputs, features, rows)
-            write_json(folder.family_file, workspace.family.state)
-        answers = workspace.family.answers(outputs, features, rows)
+            workspace.keep_family(tuned(workspace.family, outputs, features, rows))
+        scoring = workspace.family.scoring
+        answers = scoring.answers(outputs, features, rows)
         evaluation = workspace.evaluator.measure(
-            workspace.family.references(rows), answers, resamples=spec.bootstrap, confidence=spec.confidence
+            workspace.family.reader.references(rows),
+            answers,
+            resamples=spec.bootstrap,
+            confidence=spec.confidence,
         )
         measured[split] = evaluation.to_json()
-        if samples := workspace.family.samples(rows, answers):
-            measured[split]["samples"] = samples
+        if isinstance(scoring, SupportsSamples):
+            measured[split]["samples"] = scoring.samples(rows, answers)
         write_atomic(
-            folder.predictions(split), to_jsonl(prediction_lines(workspace.family, rows, evaluation))
+            folder.predictions(split), to_jsonl(prediction_lines(workspace.family.reader, rows, evaluation))
         )
         workspace.events.emit("measured", split=split, metrics=measured[split]["metrics"])
     if spec.zero_shot:
@@ -208,8 +213,8 @@ def _zero_shot(workspace: Workspace, fine_tuned: Sequence[Any]) -> dict[str, Any
     """What the base model is worth on the test rows as it is, and what the `fine_tuned` answers have gained."""
     spec, family = workspace.spec.evaluation, workspace.family
     rows, features = workspace.splits["test"].table, workspace.features("test")
-    outputs = predict(family.build(workspace.base).eval(), family, features, spec.batch_size)
-    answers, references = family.answers(outputs, features, rows), family.references(rows)
+    outputs = predict(family.model.build(workspace.base).eval(), family, features, spec.batch_size)
+    answers, references = family.scoring.answers(outputs, features, rows), family.reader.references(rows)
     evaluator, resamples, confidence = workspace.evaluator, spec.bootstrap, spec.confidence
     found = evaluator.measure(references, answers, resamples=resamples, confidence=confidence)
     gain = evaluator.gain(references, answers, fine_tuned, resamples=resamples, confidence=confidence)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 
 from ftcore.data.cache import read_manifest, write_folder
 from ftcore.data.features import FeatureStore
 from ftcore.errors import ModelError, UserError
 from ftcore.evaluation.predict import predict
-from ftcore.families.base import Family
+from ftcore.families.bound import BoundFamily
+from ftcore.families.model import SupportsDistillation
+from ftcore.families.opening import open_encoder
 from ftcore.locate import locate
 from ftcore.modeling.base_model import BaseModel, names_a_path, open_base
 from ftcore.runs.folder import RunFolder
@@ -41,25 +41,28 @@ class Teacher:
     encoder: TextEncoder
     files: Mapping[str, str]
 
-    def build(self, family: Family[Any]) -> torch.nn.Module:
+    def build(self, family: BoundFamily) -> torch.nn.Module:
         """It in torch, float32, on the CPU, in eval mode, with its outputs in the family's order.
 
         Raises:
             ModelError: it was fine-tuned for something else.
         """
         config = copy.deepcopy(self.base.config)  # to build a model changes it
-        return family.build_teacher(replace(self.base, config=config))
+        assert isinstance(family.model, SupportsDistillation)  # or it would not have opened
+        return family.model.build_teacher(replace(self.base, config=config))
 
 
-def open_teacher(ref: str, base_dir: Path, family: Family[Any], train: Callable[[], pa.Table]) -> Teacher:
+def open_teacher(ref: str, base_dir: Path, family: BoundFamily) -> Teacher:
     """The teacher that `ref` names: a run, or a model as `model.base` names it.
 
-    Args:
-        train: gives the training rows.
-
     Raises:
-        UserError: there is none; its run is one of another family, or has no model yet.
+        UserError: there is none; its run is one of another family, or has no model yet; the family cannot learn from
+            one.
     """
+    if not isinstance(family.model, SupportsDistillation):
+        raise UserError(
+            f"the family {family.name} cannot learn from a teacher", where=_WHERE, hint="leave it out"
+        )
     try:
         if names_a_path(ref, base_dir):
             run = RunFolder(locate(ref, base_dir))
@@ -68,11 +71,11 @@ def open_teacher(ref: str, base_dir: Path, family: Family[Any], train: Callable[
     except UserError as error:
         raise ModelError(f"the teacher does not open: {error.what}", where=_WHERE, hint=error.hint) from error
     files = [base.folder / "config.json", *sorted(base.folder.glob(base.gguf or "*.safetensors"))]
-    encoder = family.open_encoder(base, train)
+    encoder = open_encoder(family.model, base)
     return Teacher(base, encoder, {file.name: sha256(file) for file in files if file.is_file()})
 
 
-def _model_of(run: RunFolder, family: Family[Any]) -> Path:
+def _model_of(run: RunFolder, family: BoundFamily) -> Path:
     """The fine-tuned model of a run."""
     record = run.record()
     if record["family"] != family.name:
@@ -84,7 +87,7 @@ def _model_of(run: RunFolder, family: Family[Any]) -> Path:
 
 def ask(
     teacher: Teacher,
-    family: Family[Any],
+    family: BoundFamily,
     own: FeatureStore,
     theirs: FeatureStore,
     batch_size: int,
@@ -100,7 +103,7 @@ def ask(
     Raises:
         UserError: it was fine-tuned for something else, or answers by token and reads other tokens.
     """
-    if make_decoder(family.decoder).by_token and not own.has_tokens_of(theirs):
+    if make_decoder(family.scoring.decoder).by_token and not own.has_tokens_of(theirs):
         raise UserError(
             "the teacher answers by token, and its tokens are not the student's",
             where=_WHERE,

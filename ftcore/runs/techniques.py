@@ -44,7 +44,7 @@ def model_to_train(workspace: Workspace) -> torch.nn.Module:
 
 def _built(workspace: Workspace) -> torch.nn.Module:
     """The base model with the family's head, and as many of its layers as the spec keeps."""
-    model, count = workspace.family.build(workspace.base), workspace.spec.model.keep_layers
+    model, count = workspace.family.model.build(workspace.base), workspace.spec.model.keep_layers
     return keep_layers(model, count) if count else model
 
 
@@ -66,7 +66,7 @@ def features_to_train_on(workspace: Workspace) -> TrainingFeatures:
     """The training features, with a teacher's outputs, or changed from epoch to epoch by `training.augment`."""
     features = workspace.features("train")
     if workspace.teacher is not None:
-        by_token = make_decoder(workspace.family.decoder).by_token
+        by_token = make_decoder(workspace.family.scoring.decoder).by_token
         return TaughtFeatures(features, workspace.taught(), by_token=by_token)
     if workspace.spec.training.augment is None:
         return features
@@ -95,7 +95,7 @@ def frozen_parts_run_once(workspace: Workspace, model: torch.nn.Module) -> Abstr
     run_once = trunk_runs_once if freeze.trunk else partial(layers_run_once, count=freeze.layers)
     return run_once(
         model,
-        workspace.family,
+        workspace.family.model,
         [workspace.features("train"), workspace.features("validation")],
         cache_dir() / "trunk",
         half=dtype is not torch.float32,

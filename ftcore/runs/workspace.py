@@ -24,8 +24,9 @@ from ftcore.data.features import FeatureStore
 from ftcore.errors import UserError
 from ftcore.evaluation.evaluate import Evaluator
 from ftcore.events import EventLog, Listener
-from ftcore.families import make_family
-from ftcore.families.base import Family
+from ftcore.families import opening
+from ftcore.families.bound import BoundFamily
+from ftcore.families.model import SupportsOwnTokenizer
 from ftcore.files import locked, read_json, write_json
 from ftcore.modeling.base_model import BaseModel, open_base, save_tokenizer
 from ftcore.plugins import LoadedTask
@@ -67,12 +68,30 @@ class Workspace:
         self.base_dir = Path(folder.record()["base_dir"])
 
     @cached_property
-    def family(self) -> Family[Any]:
-        """The family, with what it learnt from the training rows of this run."""
-        family = make_family(self.spec)
-        if self.folder.family_file.exists():
-            family.restore(read_json(self.folder.family_file))
-        return family
+    def _unfitted(self) -> BoundFamily:
+        """The family before anything was learnt: its reader is all that may be used."""
+        return BoundFamily(self.task.family, self.spec)
+
+    @cached_property
+    def _fitted_on_rows(self) -> BoundFamily:
+        """The family with what it learnt from the training rows of this run, and by tuning."""
+        file = self.folder.family_file
+        fitted = self._unfitted.reader.restore(read_json(file)) if file.exists() else self.splits.fitted
+        return self._unfitted.with_fitted(fitted)
+
+    @cached_property
+    def family(self) -> BoundFamily:
+        """The family with all that it learnt from the training rows, with the tokenizer too."""
+        family = self._fitted_on_rows
+        if not isinstance(family.model, SupportsOwnTokenizer):
+            return family
+        return family.with_fitted(family.model.fit_tokenizer(self.encoder, self._training_rows))
+
+    def keep_family(self, family: BoundFamily) -> None:
+        """Work with this one from now on, in later commands too: its thresholds were tuned."""
+        assert family.fitted is not None
+        write_json(self.folder.family_file, family.fitted.to_json())
+        self.family = family
 
     @cached_property
     def splits(self) -> Splits:
@@ -83,8 +102,7 @@ class Workspace:
         """
         with _one_at_a_time(["rows", self.spec.data.model_dump(mode="json"), str(self.base_dir)]):
             splits = load_splits(
-                self.spec,
-                self.family,
+                self._unfitted.reader,
                 base_dir=self.base_dir,
                 cache_dir=cache_dir() / "rows",
                 hooks=self.task.hooks,
@@ -94,7 +112,7 @@ class Workspace:
         if before is None and not processes.is_first():
             return splits
         if before is None:
-            write_json(self.folder.family_file, self.family.state)
+            write_json(self.folder.family_file, splits.fitted.to_json())
             self.folder.update(data=fingerprints, data_report=asdict(splits.report))
             self.events.emit("data_loaded", report=asdict(splits.report))
         elif before != fingerprints:
@@ -116,7 +134,8 @@ class Workspace:
     @cached_property
     def base(self) -> BaseModel:
         """The base model that training starts from."""
-        return self.family.open_base(self.base_dir, self._training_rows, self.folder.path / "base")
+        folder = self.folder.path / "base"
+        return opening.open_base(self._fitted_on_rows.model, self.base_dir, self._training_rows, folder)
 
     def _training_rows(self) -> pa.Table:
         return self.splits["train"].table
@@ -125,7 +144,7 @@ class Workspace:
     def encoder(self) -> TextEncoder:
         """The tokenizer; from the fine-tuned model's own folder once there is one."""
         source = open_base(str(self.folder.model.resolve()), self.base_dir) if self.trained else self.base
-        return self.family.open_encoder(source, self._training_rows)
+        return opening.open_encoder(self._fitted_on_rows.model, source)
 
     @cached_property
     def teacher(self) -> Teacher | None:
@@ -136,7 +155,7 @@ class Workspace:
         """
         if (ref := self.spec.model.distill_from) is None:
             return None
-        teacher = open_teacher(ref, self.base_dir, self.family, self._training_rows)
+        teacher = open_teacher(ref, self.base_dir, self.family)
         before = self.folder.record().get("teacher")
         if before is None and processes.is_first():
             self.folder.update(teacher=teacher.files)
@@ -155,7 +174,7 @@ class Workspace:
         assert teacher is not None
         own, theirs = self.features("train"), self.tokenised("train", teacher.encoder)
         self.events.emit("teacher_asked", rows=self.splits["train"].table.num_rows)
-        told = [self.splits.key, family.name, family.state, teacher.files]
+        told = [self.splits.key, family.name, family.model.encoding_key, teacher.files]
         told.append(teacher.encoder.fingerprint)
         folder = cache_dir() / "teacher" / _key(told)
         with _one_at_a_time(["teacher", folder.name]):
@@ -173,12 +192,12 @@ class Workspace:
             self.splits.key,
             split,
             family.name,
-            family.reading,
+            family.model.encoding_key,
             encoder.fingerprint,
         ]
         path = cache_dir() / "features" / f"{_key(told)}.arrow"
         with _one_at_a_time(["features", path.stem]):
-            return FeatureStore.build(rows, family, encoder, path)
+            return FeatureStore.build(rows, family.model, encoder, path)
 
     @cached_property
     def evaluator(self) -> Evaluator:
@@ -188,7 +207,7 @@ class Workspace:
     @property
     def metric(self) -> str:
         """Name of the metric that picks the best checkpoint: the spec's, the task's or the family's."""
-        return self.spec.evaluation.metric or self.task.task.metric or self.family.default_metric
+        return self.spec.evaluation.metric or self.task.task.metric or self.family.scoring.default_metric
 
     @property
     def trained(self) -> bool:
@@ -207,7 +226,7 @@ class Workspace:
                 where=str(self.folder.path),
                 hint=f"finish it with `ftcore run --resume {self.folder.path}`",
             )
-        return self.family.build(open_base(str(self.folder.model.resolve()), self.base_dir)).eval()
+        return self.family.model.build(open_base(str(self.folder.model.resolve()), self.base_dir)).eval()
 
     def keep_model(
         self, model: transformers.PreTrainedModel, weights: Mapping[str, torch.Tensor] | None = None

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ftcore.data.features import FeatureStore
-from ftcore.families.base import Batch
+from ftcore.families.model import Batch
 
 _TEACHER = "teacher:"
 

@@ -21,7 +21,7 @@ from ftcore import processes
 from ftcore.data.batching import BatchPlan
 from ftcore.data.features import TrainingFeatures
 from ftcore.errors import ExitCode, Interrupted, RunFailed
-from ftcore.families.base import Batch, Family
+from ftcore.families.model import Batch, Model
 from ftcore.modeling.cpu_training import prepare_for_cpu
 from ftcore.spec.training import TrainingSpec
 from ftcore.training.allocation import FreedMemory
@@ -61,7 +61,7 @@ class Job:
     """
 
     training: TrainingSpec
-    family: Family[Any]
+    family: Model[Any, Any]
     model: torch.nn.Module
     train: TrainingFeatures
     places: Callable[[np.ndarray], list[str]]

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from ftcore.data.features import FeatureStore
-from ftcore.families.base import Batch, Family
+from ftcore.families.model import Batch, Model
 from ftcore.modeling.layers import layers_of, trunk_of
 from ftcore.training.frozen_trunk import device_of, probe, same_outputs, without_dropout
 from ftcore.training.kept_states import Autocast, KeptStates, padded_right
@@ -24,7 +24,7 @@ from ftcore.training.kept_states import Autocast, KeptStates, padded_right
 @contextmanager
 def layers_run_once(
     model: nn.Module,
-    family: Family[Any],
+    family: Model[Any, Any],
     stores: Sequence[FeatureStore],
     folder: Path,
     count: int,
@@ -140,7 +140,7 @@ class _FrozenLayers:
         return self._said
 
     @torch.no_grad()
-    def can_be_skipped(self, model: nn.Module, family: Family[Any], batch: Batch) -> bool:
+    def can_be_skipped(self, model: nn.Module, family: Model[Any, Any], batch: Batch) -> bool:
         """Whether outputs stay the same when the layers do not run but what they say is given."""
         # A row is known by its tokens alone: with padding on the left its positions depend on its batch-mates.
         if not self._single_stack or not padded_right(batch):

@@ -16,7 +16,7 @@ from torch import nn
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from ftcore.data.features import FeatureStore
-from ftcore.families.base import Batch, Family
+from ftcore.families.model import Batch, Model
 from ftcore.modeling.layers import trunk_of
 from ftcore.training.kept_states import Autocast, KeptStates, Read, padded_right
 
@@ -26,7 +26,7 @@ _CLOSE = 1e-3  # largest difference, relative to the largest output, between the
 @contextmanager
 def trunk_runs_once(
     model: nn.Module,
-    family: Family[Any],
+    family: Model[Any, Any],
     stores: Sequence[FeatureStore],
     folder: Path,
     *,
@@ -108,7 +108,7 @@ class _FrozenTrunk:
             return self._forward(**inputs)
 
     @torch.no_grad()
-    def what_is_read(self, model: nn.Module, family: Family[Any], batch: Batch) -> Read | None:
+    def what_is_read(self, model: nn.Module, family: Model[Any, Any], batch: Batch) -> Read | None:
         """The least that gives the same outputs as the real trunk, kept from now on; None where nothing does."""
         with without_dropout(model):
             real = family.outputs(model, batch)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ftcore.errors import UserError
-from ftcore.families.base import Batch
+from ftcore.families.model import Batch
 from ftcore.spec.training import TrainingSpec
 
 #: Rows a step has with `batch_size: auto`, before accumulation.

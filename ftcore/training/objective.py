@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from ftcore.errors import UserError
-from ftcore.families.base import Batch, Family
+from ftcore.families.model import Batch, Model, SupportsDistillation, SupportsRDrop
 from ftcore.modeling.layers import trunk_of
 from ftcore.spec.training import DistillationSpec, TrainingSpec
 from ftcore.training.distillation import teacher_outputs, without_teacher
@@ -26,16 +26,23 @@ class Objective:
         training: says which techniques are on.
         autocast: makes the context of the forward pass.
         backward: takes a loss and adds its gradients (`Accelerator.backward`).
+
+    Raises:
+        UserError: a technique is on that the family has nothing for.
     """
 
     def __init__(
         self,
-        family: Family[Any],
+        family: Model[Any, Any],
         training: TrainingSpec,
         autocast: Callable[[], AbstractContextManager[Any]],
         backward: Callable[[torch.Tensor], None],
     ) -> None:
         self.family = family
+        if training.rdrop is not None and not isinstance(family, SupportsRDrop):
+            raise UserError(
+                f"the family {family.spec.family} has no R-Drop", where="training.rdrop", hint="leave it out"
+            )
         self.rdrop = training.rdrop
         self.mixup: float | None = getattr(training, "mixup", None)
         self.fgm = training.fgm
@@ -71,6 +78,7 @@ class Objective:
         loss, taught = self.family.loss(outputs, batch), teacher_outputs(batch)
         if not taught:
             return loss
+        assert isinstance(self.family, SupportsDistillation)  # or the teacher would not have opened
         share = self.distillation.weight
         divergence = self.family.distillation(outputs, taught, batch, self.distillation.temperature)
         return (1 - share) * loss + share * divergence
@@ -85,6 +93,7 @@ class Objective:
         both = self._outputs(model, twice)
         one, other = ({name: value.chunk(2)[i] for name, value in both.items()} for i in (0, 1))
         plain = 0.5 * self._plain(both, twice)
+        assert isinstance(self.family, SupportsRDrop)
         return plain + 0.5 * alpha * self.family.divergence(one, other, batch)
 
     def _mixup(self, model: nn.Module, batch: Batch, alpha: float) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 
 from ftcore.data import Splits, load_splits
 from ftcore.errors import RowError
+from ftcore.families.reader import Reader
 from ftcore.spec.sections import DataSpec, Section, Spec
 
 
@@ -29,13 +31,15 @@ class FakeSpec(Spec):
     data: FakeData
 
 
-class FakeFamily:
-    name: ClassVar[str] = "fake"
+@dataclass(frozen=True)
+class FakeFitted:
+    labels: tuple[str, ...]
 
-    def __init__(self, spec: FakeSpec) -> None:
-        self.spec = spec
-        self.labels: list[str] = []
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
 
+
+class FakeReader(Reader[FakeSpec, FakeFitted]):
     @property
     def schema(self) -> pa.Schema:
         return pa.schema([("text", pa.string()), ("label", pa.string()), ("note", pa.string())])
@@ -63,14 +67,24 @@ class FakeFamily:
     def groups(self, table: pa.Table) -> pa.ChunkedArray:
         return table["text"]
 
-    def fit(self, train: pa.Table) -> None:
-        self.labels = sorted(pc.unique(train["label"]).to_pylist())
-        if len(self.labels) < 2:
+    def fit(self, train: pa.Table) -> FakeFitted:
+        labels = sorted(pc.unique(train["label"]).to_pylist())
+        if len(labels) < 2:
             raise RowError("one label only", self.spec.data.columns.label)
+        return FakeFitted(tuple(labels))
 
-    def check(self, table: pa.Table) -> tuple[int, RowError] | None:
+    def restore(self, value: Mapping[str, Any]) -> FakeFitted:
+        return FakeFitted(tuple(value["labels"]))
+
+    def inputs(self, rows: pa.Table) -> list[Any]:
+        return rows["text"].to_pylist()
+
+    def references(self, rows: pa.Table) -> list[Any]:
+        return rows["label"].to_pylist()
+
+    def check(self, table: pa.Table, fitted: FakeFitted) -> tuple[int, RowError] | None:
         for index, label in enumerate(table["label"].to_pylist()):
-            if label not in self.labels:
+            if label not in fitted.labels:
                 return index, RowError(f"unknown label {label!r}", self.spec.data.columns.label)
         return None
 
@@ -81,8 +95,7 @@ def spec_of(data: Any) -> FakeSpec:
 
 def load(folder: Any, data: Any, hooks: Any = None) -> Splits:
     """Load from `folder`, with the cache in its `cache`."""
-    spec = spec_of(data)
-    return load_splits(spec, FakeFamily(spec), base_dir=folder, cache_dir=folder / "cache", hooks=hooks)
+    return load_splits(FakeReader(spec_of(data)), base_dir=folder, cache_dir=folder / "cache", hooks=hooks)
 
 
 def rows_of(count: int, start: int = 0) -> list[dict[str, Any]]:

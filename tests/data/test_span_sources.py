@@ -11,7 +11,7 @@ import pytest
 from ftcore.data import load_splits
 from ftcore.data.sources import open_source
 from ftcore.errors import DataError
-from ftcore.families.span_extraction.model import SpanExtraction
+from ftcore.families.span_extraction.reader import SpanReader
 from ftcore.families.span_extraction.spec import SpanExtractionSpec
 from ftcore.spec.sections import Source
 
@@ -41,7 +41,7 @@ def load(folder: Path, articles: list[Any], **data: Any):
             "model": {"base": "x"},
         }
     )
-    return load_splits(spec, SpanExtraction(spec), base_dir=folder, cache_dir=folder / "cache")
+    return load_splits(SpanReader(spec), base_dir=folder, cache_dir=folder / "cache")
 
 
 def test_a_question_a_record_with_its_number(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import torch
 from torch.nn import functional as F
 
 from ftcore.families import losses
-from ftcore.families.sequence_classification.model import SequenceClassification
+from ftcore.families.sequence_classification.model import LabelModel
+from ftcore.families.sequence_classification.reader import LabelReader
 from ftcore.families.sequence_classification.spec import SequenceClassificationSpec
 
 LOGITS = torch.tensor([[2.0, -1.0, 0.5], [0.1, 0.2, 0.3], [-3.0, 4.0, 0.0], [1.0, 1.0, 1.0]])
@@ -26,15 +27,12 @@ def family_of(problem: str = "single_label", counts: tuple[int, ...] = (6, 3, 1)
             "training": training,
         }
     )
-    family = SequenceClassification(spec)
     labels = [label for label, count in zip("abc", counts, strict=True) for _ in range(count)]
-    family.fit(pa.table({"label": [[x] for x in labels] if problem == "multi_label" else labels}))
-    return family
+    rows = pa.table({"label": [[x] for x in labels] if problem == "multi_label" else labels})
+    return LabelModel(spec, LabelReader(spec).fit(rows))
 
 
-def loss_of(
-    family: SequenceClassification, logits: torch.Tensor = LOGITS, target: torch.Tensor = TARGET
-) -> float:
+def loss_of(family: LabelModel, logits: torch.Tensor = LOGITS, target: torch.Tensor = TARGET) -> float:
     batch = {"labels": target, "weight": torch.ones(len(target))}
     return float(family.loss({"logits": logits}, batch) / family.weight(batch))
 

@@ -14,7 +14,9 @@ from span_tokenizers import KINDS, TEXTS, make_model_folder
 from ftcore.data.features import FeatureStore
 from ftcore.errors import ModelError
 from ftcore.evaluation.predict import predict
-from ftcore.families.span_extraction.model import SpanExtraction
+from ftcore.families.bound import BoundFamily
+from ftcore.families.span_extraction import FAMILY
+from ftcore.families.span_extraction.reader import FittedSpans
 from ftcore.families.span_extraction.spec import SpanExtractionSpec
 from ftcore.modeling.base_model import open_base, open_encoder
 from ftcore_export.onnx_graph import export_graph
@@ -26,22 +28,22 @@ CONTEXT = " ".join(TEXTS[1:])
 ANSWERS = ["1951", "😀", "光荣"]
 
 
-def family_of(**model: Any) -> SpanExtraction:
+def family_of(**model: Any) -> BoundFamily:
     spec = {
         "task": "qa",
         "data": {"train": [{"question": "q"}]},
         "model": {"base": "./x", "max_length": 64, "stride": 12, **model},
     }
-    return SpanExtraction(SpanExtractionSpec.model_validate(spec))
+    return BoundFamily(FAMILY, SpanExtractionSpec.model_validate(spec), FittedSpans())
 
 
-def rows_of(family: SpanExtraction) -> pa.Table:
+def rows_of(family: BoundFamily) -> pa.Table:
     rows = [
         {"question": TEXTS[0], "context": CONTEXT, "answers": answer, "id": str(i)}
         for i, answer in enumerate(ANSWERS)
     ]
     rows.append({"question": "Who?", "context": "Nobody knows.", "answers": None})
-    return pa.Table.from_pylist([family.parse(row) for row in rows], schema=family.schema)
+    return pa.Table.from_pylist([family.reader.parse(row) for row in rows], schema=family.reader.schema)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -51,10 +53,10 @@ def test_every_kind_of_encoder_from_rows_to_the_same_answers_in_torch_and_onnx(
     base = open_base(str(make_model_folder(kind, tmp_path / "base")), tmp_path)
     family = family_of()
     rows = rows_of(family)
-    family.fit(rows)
+    family = family.with_fitted(family.reader.fit(rows))
     encoder = open_encoder(base, 64)
-    features = FeatureStore.build(rows, family, encoder, tmp_path / "features.arrow")
-    model = family.build(base).eval()
+    features = FeatureStore.build(rows, family.model, encoder, tmp_path / "features.arrow")
+    model = family.model.build(base).eval()
 
     start, end = features.column("start"), features.column("end")
     begins, ends = features.column("begins"), features.column("ends")
@@ -70,9 +72,9 @@ def test_every_kind_of_encoder_from_rows_to_the_same_answers_in_torch_and_onnx(
     assert (start[features.row == len(ANSWERS)] == 0).all()
 
     batch = features.batch(np.arange(len(features)))
-    outputs = family.outputs(model, batch)
+    outputs = family.model.outputs(model, batch)
     assert outputs["start_logits"].shape == batch["input_ids"].shape
-    loss = family.loss(outputs, batch) / family.weight(batch)
+    loss = family.model.loss(outputs, batch) / family.model.weight(batch)
     assert torch.isfinite(loss)
     expected = [
         torch.nn.functional.cross_entropy(outputs[name][:, : features.lengths.max()], batch[target])
@@ -81,15 +83,15 @@ def test_every_kind_of_encoder_from_rows_to_the_same_answers_in_torch_and_onnx(
     assert loss.item() == pytest.approx(sum(x.item() for x in expected) / 2, rel=1e-5)
 
     measured = predict(model, family, features, batch_size=3)
-    answers = family.answers(measured, features, rows)
+    answers = family.scoring.answers(measured, features, rows)
     assert [a.text == "" or CONTEXT[a.start : a.end] == a.text for a in answers[:3]] == [True] * 3
-    (graph,) = family.graphs(model, encoder)
+    (graph,) = family.export.graphs(model, encoder)
     path = export_graph(graph, tmp_path / "model.onnx")
-    decoder = make_decoder(family.decoder)
+    decoder = make_decoder(family.scoring.decoder)
     session = GraphSession(
         path.read_bytes(), "model.onnx", inputs=encoder.config.inputs, outputs=decoder.outputs
     )
-    prepared = decoder.prepare(family.inputs(rows), encoder)
+    prepared = decoder.prepare(family.reader.inputs(rows), encoder)
     assert prepared.row.tolist() == features.row.tolist()
     assert (prepared.places.begins == begins).all()
     served = session.run(encoder.collate(prepared.encoded))
@@ -102,8 +104,8 @@ def test_padding_never_answers(tmp_path: Path) -> None:
     base = open_base(str(make_model_folder("bert", tmp_path / "base")), tmp_path)
     family = family_of()
     rows = rows_of(family)
-    features = FeatureStore.build(rows, family, open_encoder(base, 64), tmp_path / "features.arrow")
-    outputs = predict(family.build(base), family, features, batch_size=100)
+    features = FeatureStore.build(rows, family.model, open_encoder(base, 64), tmp_path / "features.arrow")
+    outputs = predict(family.model.build(base), family, features, batch_size=100)
     for window, length in enumerate(features.lengths):
         for values in outputs.values():
             assert np.isfinite(values[window, :length]).all()
@@ -115,9 +117,9 @@ def test_the_plan_counts_what_windows_lose(tmp_path: Path) -> None:
     family = family_of(max_length=24, stride=2)
     long = CONTEXT[5:150]
     rows = [{"question": "Who?", "context": CONTEXT, "answers": answer} for answer in (long, "1951", None)]
-    table = pa.Table.from_pylist([family.parse(row) for row in rows], schema=family.schema)
-    features = FeatureStore.build(table, family, open_encoder(base, 24), tmp_path / "features.arrow")
-    plan = family.plan(table, features)
+    table = pa.Table.from_pylist([family.reader.parse(row) for row in rows], schema=family.reader.schema)
+    features = FeatureStore.build(table, family.model, open_encoder(base, 24), tmp_path / "features.arrow")
+    plan = family.model.plan(table, features)
     assert plan["rows"] == 3
     assert plan["answerable"] == 2
     assert plan["whole in a window"] == 1
@@ -130,13 +132,13 @@ def test_splits_keep_a_title_and_without_one_a_context_together() -> None:
     family = family_of()
     table = pa.Table.from_pylist(
         [
-            family.parse({"question": "q", "context": f"c{i} x", "answers": "x", "title": title})
+            family.reader.parse({"question": "q", "context": f"c{i} x", "answers": "x", "title": title})
             for i, title in enumerate(["t", "t", None])
         ],
-        schema=family.schema,
+        schema=family.reader.schema,
     )
-    assert family.groups(table).to_pylist() == ["t", "t", "c2 x"]
-    assert family.strata(table).tolist() == [1, 1, 1]
+    assert family.reader.groups(table).to_pylist() == ["t", "t", "c2 x"]
+    assert family.reader.strata(table).tolist() == [1, 1, 1]
 
 
 def test_a_tokenizer_that_fills_up_at_the_left_is_refused() -> None:
@@ -147,13 +149,15 @@ def test_a_tokenizer_that_fills_up_at_the_left_is_refused() -> None:
         make_tokenizer("bert"), EncoderConfig(64, 0, "left", ("input_ids", "attention_mask"))
     )
     with pytest.raises(ModelError, match="at the left"):
-        family.encode(rows_of(family), encoder)
+        family.model.encode(rows_of(family), encoder)
 
 
 def test_state_and_decoder_keep_the_threshold() -> None:
     family = family_of()
-    assert family.decoder["null_threshold"] is None
-    family.restore({"null_threshold": 1.25})
-    assert family.state == {"null_threshold": 1.25}
-    assert family.decoder["null_threshold"] == 1.25
-    assert "null_threshold" not in family.reading
+    assert family.scoring.decoder["null_threshold"] is None
+    fitted = family.reader.restore({"null_threshold": 1.25})
+    assert fitted.to_json() == {"null_threshold": 1.25}
+    tuned = family.with_fitted(fitted)
+    assert tuned.scoring.decoder["null_threshold"] == 1.25
+    assert family.scoring.decoder["null_threshold"] is None, "nothing changes a family"
+    assert tuned.model.encoding_key == family.model.encoding_key

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ftcore.families.base import REMARK, RowDropped, RowError
+from ftcore.errors import REMARK, RowDropped, RowError
 from ftcore.families.span_extraction.answers import parse_row
 from ftcore.families.span_extraction.spec import SpanExtractionColumns
 

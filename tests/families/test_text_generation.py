@@ -12,7 +12,8 @@ import torch
 from generation_models import tiny_writer
 
 from ftcore.data.features import FeatureStore
-from ftcore.families.text_generation.model import TextGeneration
+from ftcore.families.text_generation.model import TextModel
+from ftcore.families.text_generation.reader import FittedTexts
 from ftcore.families.text_generation.spec import TextGenerationSpec
 from ftcore.families.text_generation.torch_sequences import positions
 from ftcore.training.objective import Objective
@@ -21,7 +22,7 @@ from ftcore_runtime.generation.settings import TextFrame
 WORDS = ["red", "green", "blue", "house", "tree", "water", "stone", "bird"]
 
 
-def make_family(**sections: Any) -> TextGeneration:
+def make_family(**sections: Any) -> TextModel:
     model = {"base": "transformer-tiny", "init": "config", "vocabulary": {"size": 300}, "max_length": 12}
     spec = {
         "task": "translation",
@@ -29,7 +30,7 @@ def make_family(**sections: Any) -> TextGeneration:
         "model": {**model, "max_target_length": 10, **sections.pop("model", {})},
         **sections,
     }
-    return TextGeneration(TextGenerationSpec.model_validate(spec))
+    return TextModel(TextGenerationSpec.model_validate(spec), FittedTexts())
 
 
 def table(count: int) -> pa.Table:
@@ -38,17 +39,18 @@ def table(count: int) -> pa.Table:
     return pa.table({"source": texts, "target": [" ".join(reversed(text.split())) for text in texts]})
 
 
-def opened(family: TextGeneration, rows: pa.Table, folder: Path) -> FeatureStore:
+def opened(family: TextModel, rows: pa.Table, folder: Path) -> tuple[TextModel, FeatureStore]:
     base = family.open_base(folder, lambda: rows, folder / "base")
-    encoder = family.open_encoder(base, lambda: rows)
-    return FeatureStore.build(rows, family, encoder, folder / "features.arrow")
+    encoder = family.open_encoder(base)
+    fitted = TextModel(family.spec, family.fit_tokenizer(encoder, lambda: rows))
+    return fitted, FeatureStore.build(rows, fitted, encoder, folder / "features.arrow")
 
 
 def test_one_step_of_32_rows_and_four_of_8_have_the_same_gradient(tmp_path: Path) -> None:
     """Rows of different lengths: a mean of means would weigh their tokens differently."""
     family = make_family(training={"label_smoothing": 0.1}, model={"dropout": 0.0})
     rows = table(32)
-    features = opened(family, rows, tmp_path)
+    family, features = opened(family, rows, tmp_path)
     torch.manual_seed(0)
     model = family.build(family.open_base(tmp_path, lambda: rows, tmp_path / "base")).train()
     order = np.argsort(features.lengths)
@@ -71,7 +73,7 @@ def test_one_step_of_32_rows_and_four_of_8_have_the_same_gradient(tmp_path: Path
 def test_long_texts_are_cut_and_counted(tmp_path: Path) -> None:
     family = make_family()
     rows = table(64)
-    features = opened(family, rows, tmp_path)
+    family, features = opened(family, rows, tmp_path)
     plan = family.plan(rows, features)
     batch = features.batch(np.arange(64))
     eos = family.frame.eos_ids[0]
@@ -90,7 +92,7 @@ def test_long_texts_are_cut_and_counted(tmp_path: Path) -> None:
 def test_the_loss_is_the_mean_over_real_tokens_of_cross_entropy(tmp_path: Path) -> None:
     family = make_family()
     rows = table(6)
-    features = opened(family, rows, tmp_path)
+    family, features = opened(family, rows, tmp_path)
     model = family.build(family.open_base(tmp_path, lambda: rows, tmp_path / "base")).eval()
     batch = features.batch(np.arange(6))
     with torch.no_grad():
@@ -127,8 +129,8 @@ def test_what_contradicts_itself_is_refused() -> None:
 
 def test_a_decoder_needs_logits_of_its_answers_alone() -> None:
     model = tiny_writer("llama")
-    family = make_family()
-    family.frame = TextFrame((), (), (), (2,), 1, None)
+    frame = TextFrame((), (), (), (2,), 1, None)
+    family = TextModel(make_family().spec, FittedTexts(frame=frame))
     ids = torch.tensor([[1, 1, 5, 6, 7, 2], [5, 6, 7, 8, 9, 2], [1, 5, 6, 7, 8, 9]])
     labels = torch.tensor([[-100] * 4 + [7, 2], [-100] * 3 + [8, 9, 2], [-100] * 3 + [7, 8, 9]])
     mask = (ids != 1).long()

@@ -72,7 +72,7 @@ def test_target_modules_are_the_layers_that_are_named(project: Path, tiny_base: 
 
 def test_a_run_keeps_the_merged_model(project: Path, tiny_base: Path) -> None:
     workspace = trained(project, tiny_base, model={"lora": {"rank": 4}}, training={"learning_rate": 0.02})
-    before = workspace.family.build(workspace.base).state_dict()
+    before = workspace.family.model.build(workspace.base).state_dict()
     after = kept(workspace)
     assert set(after) == set(before)
     query = "bert.encoder.layer.0.attention.self.query.weight"

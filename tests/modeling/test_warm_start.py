@@ -11,18 +11,19 @@ import torch
 from models import save_tiny_bert
 
 from ftcore.errors import ModelError
-from ftcore.families.text_generation.model import TextGeneration
+from ftcore.families.text_generation.model import TextModel
+from ftcore.families.text_generation.reader import FittedTexts
 from ftcore.families.text_generation.spec import TextGenerationSpec
 from ftcore.modeling.base_model import read_config
 
 
-def family(base: str, decoder: str, **model: object) -> TextGeneration:
+def family(base: str, decoder: str, **model: object) -> TextModel:
     spec = {
         "task": "translation",
         "data": {"train": {"rows": [{"source": "a", "target": "b"}]}},
         "model": {"base": base, "decoder_base": decoder, "max_length": 16, "max_target_length": 16, **model},
     }
-    return TextGeneration(TextGenerationSpec.model_validate(spec))
+    return TextModel(TextGenerationSpec.model_validate(spec), FittedTexts())
 
 
 def test_weights_are_both_encoders_and_the_same_each_time(tmp_path: Path) -> None:
@@ -44,8 +45,7 @@ def test_weights_are_both_encoders_and_the_same_each_time(tmp_path: Path) -> Non
         assert all(torch.equal(own[name], found[name]) for name in shared)
     assert any("crossattention" in name for name in weights[0])
     assert {m.p for m in models[0].modules() if isinstance(m, torch.nn.Dropout)} == {0.25}
-    made.open_encoder(bases[0], lambda: pa.table({"target": ["good"]}))
-    frame = made.frame
+    frame = made.fit_tokenizer(made.open_encoder(bases[0]), lambda: pa.table({"target": ["good"]})).frame
     assert frame is not None
     assert frame.prompt == (frame.start_id,)
     assert frame.eos_ids[0] != frame.start_id

@@ -128,7 +128,7 @@ BROKEN = {
     "not_marked": (GOOD.format(id="not_marked").replace("@hookimpl", ""), None, "is not marked `@hookimpl`"),
     "unknown_hook": (HOOK.format("ftcore_metric(spec)"), None, "did you mean `ftcore_metrics`?"),
     "unknown_specname": (HOOK.replace("@hookimpl", "@hookimpl(specname='ftcore_rows')").format("f()"), None, "no hook"),
-    "unknown_argument": (HOOK.format("ftcore_event(evnt)"), None, "ftcore_event(event)"),
+    "unknown_argument": (HOOK.format("ftcore_metrics(refs)"), None, "ftcore_metrics(spec, references, answers)"),
     "returns_text": (GOOD.format(id="x").replace("Task(id", "dict(id"), None, "returns dict, not a Task"),
     "no_family": (GOOD.format(id="no_family").replace("SequenceClassificationSpec", "Spec"), None, "a family's spec"),
     "task_fails": (HOOK.format("ftcore_task()").replace("...", "\n    1 / 0"), 4, "ZeroDivisionError"),

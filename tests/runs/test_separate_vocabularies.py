@@ -16,7 +16,8 @@ from tokenizers import Tokenizer
 
 from ftcore.cli import main
 from ftcore.errors import ModelError
-from ftcore.families.text_generation.model import TextGeneration
+from ftcore.families.text_generation.model import TextModel
+from ftcore.families.text_generation.reader import FittedTexts
 from ftcore.families.text_generation.spec import TextGenerationSpec
 from ftcore.modeling.base_model import save_tokenizer
 from ftcore_runtime import Pipeline
@@ -125,7 +126,7 @@ def test_what_it_learnt_can_be_learnt_on(finished: Path, tmp_path: Path) -> None
     made = family(str(finished / "model"))
     rows = pa.table({"source": ["a"], "target": ["b"]})
     base = made.open_base(tmp_path, lambda: rows, tmp_path / "base")
-    assert made.open_encoder(base, lambda: rows).target.tokenizer.get_vocab_size() > 300
+    assert made.open_encoder(base).target.tokenizer.get_vocab_size() > 300
     save_tokenizer(base, tmp_path / "kept")
     name = "target_tokenizer.json"
     assert (tmp_path / "kept" / name).read_bytes() == (finished / "model" / name).read_bytes()
@@ -136,7 +137,7 @@ def test_what_it_learnt_can_be_learnt_on(finished: Path, tmp_path: Path) -> None
         token["id"] = moved["model"]["vocab"][token["content"]]
     (tmp_path / "kept" / name).write_text(json.dumps(moved))
     with pytest.raises(ModelError, match="has not the id"):
-        made.open_encoder(replace(base, folder=tmp_path / "kept"), lambda: rows)
+        made.open_encoder(replace(base, folder=tmp_path / "kept"))
 
 
 def test_it_learns(finished: Path) -> None:
@@ -145,13 +146,13 @@ def test_it_learns(finished: Path) -> None:
     assert losses[-1] < 0.75 * losses[0]
 
 
-def family(base: str, **model: Any) -> TextGeneration:
+def family(base: str, **model: Any) -> TextModel:
     spec = {
         "task": "translation",
         "data": {"train": [{"source": "a", "target": "b"}]},
         "model": {"base": base, "max_length": 32, "max_target_length": 32, **model},
     }
-    return TextGeneration(TextGenerationSpec.model_validate(spec))
+    return TextModel(TextGenerationSpec.model_validate(spec), FittedTexts())
 
 
 @pytest.mark.parametrize("base", ["transformer-tiny", "t5"])

@@ -45,7 +45,7 @@ def built(workspace: Workspace) -> tuple[torch.nn.Module, dict[str, torch.Tensor
     """The untrained model, the same for the same seed, and a batch of 8 training rows."""
     assert workspace.splits
     torch.manual_seed(0)
-    return workspace.family.build(workspace.base), workspace.features("train").batch(np.arange(8))
+    return workspace.family.model.build(workspace.base), workspace.features("train").batch(np.arange(8))
 
 
 def kept(workspace: Workspace) -> dict[str, torch.Tensor]:

@@ -42,7 +42,7 @@ def taught(teacher: Path | str, weight: float = 0.9, **sections: Any) -> dict[st
 
 def distance(workspace: Any, teacher: Path) -> float:
     """Mean squared difference of student's and teacher's log-probabilities on the test rows."""
-    opened = teachers.open_teacher(str(teacher), Path(), workspace.family, lambda: None)
+    opened = teachers.open_teacher(str(teacher), Path(), workspace.family)
     store = workspace.features("test")
     student, theirs = (
         torch.from_numpy(predict(model, workspace.family, store, 32)["logits"]).log_softmax(-1)

@@ -19,7 +19,7 @@ def moved(project: Path, base: Path, freeze: dict[str, Any], **training: Any) ->
     """Depths with a weight that training changed: 0 embeddings, 1 and 2 the layers, 3 the head."""
     workspace = trained(project, base, training={"freeze": freeze, "weight_decay": 0.1, **training})
     after = kept(workspace)
-    model = workspace.family.build(workspace.base)
+    model = workspace.family.model.build(workspace.base)
     before, depths = dict(model.named_parameters()), parameter_depths(model)
     return {depths[name] for name in before if name in after and not torch.equal(before[name], after[name])}
 
@@ -55,7 +55,7 @@ def moved_to_the_end(project: Path, base: Path, training: dict[str, Any]) -> set
     workspace = trained(project, base, training={"freeze": {"gradual": True}, "batch_size": 48, **training})
     last = max(workspace.folder.checkpoints.glob("step-*"))
     after = load_file(last / "model.safetensors")
-    model = workspace.family.build(workspace.base)
+    model = workspace.family.model.build(workspace.base)
     depths = parameter_depths(model)
     body = {
         name: p for name, p in model.named_parameters() if name.startswith("bert.") and "pooler" not in name

@@ -44,12 +44,14 @@ def test_the_layers_above_answer_alike(project: Path, tiny_base: Path, half: boo
     def gradients(rows: slice) -> dict[str, torch.Tensor]:
         model.train()
         model.zero_grad()
-        workspace.family.outputs(model, store.batch(np.arange(96)[rows]))["logits"].square().sum().backward()
+        workspace.family.model.outputs(model, store.batch(np.arange(96)[rows]))[
+            "logits"
+        ].square().sum().backward()
         return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
     real = gradients(slice(0, 24))
     with layers_run_once(
-        model, workspace.family, [store], cache_dir() / "trunk", 1, half=half, warn=pytest.fail
+        model, workspace.family.model, [store], cache_dir() / "trunk", 1, half=half, warn=pytest.fail
     ):
         looked_up = gradients(slice(0, 24))
     assert looked_up.keys() == real.keys()

@@ -36,14 +36,14 @@ class _Passes:
 def once(workspace: Workspace, model: torch.nn.Module, **options: Any) -> Any:
     stores = [workspace.features("train")]
     return trunk_runs_once(
-        model, workspace.family, stores, cache_dir() / "trunk", warn=pytest.fail, **options
+        model, workspace.family.model, stores, cache_dir() / "trunk", warn=pytest.fail, **options
     )
 
 
 def logits(workspace: Workspace, model: torch.nn.Module, rows: slice = slice(0, 48)) -> torch.Tensor:
     batch = workspace.features("train").batch(np.arange(96)[rows])
     with torch.no_grad():
-        return workspace.family.outputs(model, batch)["logits"]
+        return workspace.family.model.outputs(model, batch)["logits"]
 
 
 @pytest.mark.parametrize(("half", "close"), [(False, 1e-6), (True, 2e-3)])
@@ -173,7 +173,7 @@ def test_a_full_disk_is_a_warning(project: Path, tiny_base: Path, monkeypatch: p
     real, said = logits(workspace, model), []
     monkeypatch.setattr(kept_states.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     with trunk_runs_once(
-        model, workspace.family, [workspace.features("train")], project / "kept", warn=said.append
+        model, workspace.family.model, [workspace.features("train")], project / "kept", warn=said.append
     ):
         torch.testing.assert_close(logits(workspace, model), real)
     assert "cannot be kept" in said[0]

@@ -25,7 +25,7 @@ def passed(workspace: Workspace, *, dropout: bool = False) -> tuple[torch.nn.Mod
     """The model after one backward pass of a batch, the batch, and the loss."""
     model, batch = built(workspace)
     model.train(dropout)
-    objective = Objective(workspace.family, workspace.spec.training, nullcontext, torch.Tensor.backward)
+    objective = Objective(workspace.family.model, workspace.spec.training, nullcontext, torch.Tensor.backward)
     torch.manual_seed(1)
     loss = objective.backward(model, batch, 1 / 8)
     return model, batch, float(loss)
@@ -51,7 +51,7 @@ def test_rdrop_adds_the_divergence_of_two_passes(project: Path, tiny_base: Path)
     torch.manual_seed(1)
     model.train()
     with torch.no_grad():
-        both = workspace.family.outputs(model, {name: torch.cat([x, x]) for name, x in batch.items()})[
+        both = workspace.family.model.outputs(model, {name: torch.cat([x, x]) for name, x in batch.items()})[
             "logits"
         ]
     plain = torch.nn.functional.cross_entropy(both, batch["labels"].repeat(2))
@@ -64,7 +64,9 @@ def test_rdrop_draws_the_passes_together(project: Path, tiny_base: Path) -> None
     def apart(alpha: float | None) -> float:
         workspace = workspace_of(project, tiny_base, training={"rdrop": alpha}, model={"dropout": 0.3})
         model, batch = built(workspace)
-        objective = Objective(workspace.family, workspace.spec.training, nullcontext, torch.Tensor.backward)
+        objective = Objective(
+            workspace.family.model, workspace.spec.training, nullcontext, torch.Tensor.backward
+        )
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
         model.train()
         for _ in range(40):
@@ -72,7 +74,7 @@ def test_rdrop_draws_the_passes_together(project: Path, tiny_base: Path) -> None
             optimizer.step()
             optimizer.zero_grad()
         with torch.no_grad():
-            many = [workspace.family.outputs(model, batch)["logits"] for _ in range(20)]
+            many = [workspace.family.model.outputs(model, batch)["logits"] for _ in range(20)]
         return sum(float(symmetric_kl(a, b).mean()) for a, b in pairwise(many)) / 19
 
     assert apart(100.0) < 0.5 * apart(None)
@@ -87,10 +89,10 @@ def test_mixup_with_a_share_of_1_is_plain_and_of_0_the_partner(
     model.eval()
     partner = torch.tensor([1, 0, 3, 2, 5, 4, 7, 6])
     with torch.no_grad():
-        plain = workspace.family.outputs(model, batch)["logits"]
+        plain = workspace.family.model.outputs(model, batch)["logits"]
         with mixed_representations(model, share, partner):
-            mixed = workspace.family.outputs(model, batch)["logits"]
-        after = workspace.family.outputs(model, batch)["logits"]
+            mixed = workspace.family.model.outputs(model, batch)["logits"]
+        after = workspace.family.model.outputs(model, batch)["logits"]
     torch.testing.assert_close(mixed, plain if own else plain[partner])
     assert torch.equal(after, plain), "the model is as before"
 
@@ -101,9 +103,9 @@ def test_mixup_mixes_what_a_linear_head_reads(project: Path, tiny_base: Path) ->
     model.eval()
     partner = torch.tensor([4, 5, 6, 7, 0, 1, 2, 3])
     with torch.no_grad():
-        plain = workspace.family.outputs(model, batch)["logits"]
+        plain = workspace.family.model.outputs(model, batch)["logits"]
         with mixed_representations(model, 0.3, partner):
-            mixed = workspace.family.outputs(model, batch)["logits"]
+            mixed = workspace.family.model.outputs(model, batch)["logits"]
     torch.testing.assert_close(mixed, 0.3 * plain + 0.7 * plain[partner])
 
 
@@ -116,7 +118,7 @@ def test_mixup_weighs_both_targets_by_their_share(
     workspace = workspace_of(project, tiny_base, training={"mixup": 0.4})
     model, batch, loss = passed(workspace)
     with torch.no_grad():
-        plain = workspace.family.outputs(model, batch)["logits"]
+        plain = workspace.family.model.outputs(model, batch)["logits"]
     mixed = 0.25 * plain + 0.75 * plain[partner]
     cross_entropy = torch.nn.functional.cross_entropy
     expected = 0.25 * cross_entropy(mixed, batch["labels"]) + 0.75 * cross_entropy(
@@ -176,7 +178,7 @@ def test_fgm_works_on_frozen_embeddings(project: Path, tiny_base: Path) -> None:
     model, batch = built(workspace)
     model.bert.embeddings.requires_grad_(False)
     model.eval()
-    objective = Objective(workspace.family, workspace.spec.training, nullcontext, torch.Tensor.backward)
+    objective = Objective(workspace.family.model, workspace.spec.training, nullcontext, torch.Tensor.backward)
     objective.backward(model, batch, 1 / 8)
     both = gradients(model)["classifier.weight"]
     plain, _, _ = passed(workspace_of(project, tiny_base))

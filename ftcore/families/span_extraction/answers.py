@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ftcore.families.base import REMARK, RowDropped, RowError
+from ftcore.errors import REMARK, RowDropped, RowError
 from ftcore.families.span_extraction.spec import SpanExtractionColumns
 
 Misplaced = Literal["repair", "drop", "error"]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ftcore.errors import UserError
-from ftcore.families.base import Scores
+from ftcore.families.scoring import Scores
 from ftcore.families.text_generation.spec import Measure
 from ftcore_runtime.answers import TextAnswer
 

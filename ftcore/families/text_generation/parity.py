@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
-from ftcore.families.base import Comparison, Responses, Stored
+from ftcore.families.export import Comparison, Responses
+from ftcore.families.model import Stored
+from ftcore.families.text_generation.model import TextModel
 from ftcore_export.parity import TIE, Flip, Parity
 from ftcore_runtime.generation.packing import unpack
 from ftcore_runtime.generation.processing import log_softmax
@@ -16,14 +18,11 @@ from ftcore_runtime.generation.search import Written
 from ftcore_runtime.generation.writer import Writer
 from ftcore_runtime.pipeline import Pipeline
 
-if TYPE_CHECKING:
-    from ftcore.families.text_generation.model import TextGeneration
-
 _ROWS = 8  # of which logits over the whole vocabulary are held at a time
 
 
 def token_by_token(
-    family: TextGeneration,
+    family: TextModel,
     model: Any,  # noqa: ANN401 (a PreTrainedModel)
     features: Stored,
     reference: Responses,
@@ -48,7 +47,7 @@ def token_by_token(
     return compare
 
 
-def _largest_difference(family: TextGeneration, model: Any, writer: Writer, features: Stored) -> float:  # noqa: ANN401
+def _largest_difference(family: TextModel, model: Any, writer: Writer, features: Stored) -> float:  # noqa: ANN401
     """Largest absolute difference of any logit where a target's token is predicted (teacher forcing)."""
     widest = 0.0
     for start in range(0, len(features), _ROWS):
@@ -67,7 +66,7 @@ def _largest_difference(family: TextGeneration, model: Any, writer: Writer, feat
 
 
 def _margin(
-    family: TextGeneration,
+    family: TextModel,
     model: Any,  # noqa: ANN401
     features: Stored,
     row: int,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import transformers
+from tokenizers import Tokenizer
 
 from ftcore.errors import ModelError
 from ftcore.families.text_generation.spec import TextGenerationSpec
@@ -16,8 +17,18 @@ from ftcore_runtime.special_tokens import without_special_pieces
 _PROBE = "a"  # any text: what a tokenizer puts around it is the same for all
 
 
-def open_text(base: BaseModel, spec: TextGenerationSpec) -> tuple[TextEncoder, TextFrame]:
-    """The tokenizer as the ground floor runs it, and what stands around texts.
+class FramedEncoder(TextEncoder):
+    """A tokenizer that knows what stands around texts."""
+
+    def __init__(
+        self, tokenizer: Tokenizer, config: EncoderConfig, target: TextEncoder | None, frame: TextFrame
+    ) -> None:
+        super().__init__(tokenizer, config, target)
+        self.frame = frame
+
+
+def open_text(base: BaseModel, spec: TextGenerationSpec) -> FramedEncoder:
+    """The tokenizer as the runtime runs it, with what stands around texts.
 
     Raises:
         ModelError: no tokenizer, no end token, or languages that it does not know.
@@ -45,7 +56,7 @@ def open_text(base: BaseModel, spec: TextGenerationSpec) -> tuple[TextEncoder, T
             hint="shorten it, or raise `model.max_length`",
         )
     target = _target(base, config, tokenizer) if both else None
-    return TextEncoder(without_special_pieces(tokenizer.backend_tokenizer), config, target), frame
+    return FramedEncoder(without_special_pieces(tokenizer.backend_tokenizer), config, target, frame)
 
 
 def _target(base: BaseModel, config: EncoderConfig, tokenizer: Any) -> TextEncoder | None:  # noqa: ANN401

@@ -1,0 +1,104 @@
+"""The part of a family that reads rows: from a source's row to a checked one, and what all of them teach."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
+
+from ftcore.errors import RowError
+from ftcore.spec.sections import Spec
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+SpecT = TypeVar("SpecT", bound=Spec)
+
+
+class Fitted(Protocol):
+    """What was learnt from the training rows: a frozen value. Nothing changes it; `tune` returns another one."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As `Reader.restore` reads it; kept with the run."""
+
+
+FittedT = TypeVar("FittedT", bound=Fitted)
+
+
+class Reader(ABC, Generic[SpecT, FittedT]):
+    """Reads rows. Stateless, and free of torch.
+
+    Called in this order: `schema`, `columns` and `parse` while a source is read; `strata` and `groups` when it is
+    split; `fit` once on the training split and `check` on every split; `inputs` and `references` in evaluation.
+    """
+
+    def __init__(self, spec: SpecT) -> None:
+        self.spec = spec
+
+    @property
+    @abstractmethod
+    def schema(self) -> pa.Schema:
+        """Arrow schema of a parsed row."""
+
+    @property
+    @abstractmethod
+    def columns(self) -> Mapping[str, str]:
+        """Columns read: field of the schema -> the source's name. Those in `optional` may be missing."""
+
+    @property
+    def optional(self) -> frozenset[str]:
+        """Fields whose column a source may lack."""
+        return frozenset()
+
+    @abstractmethod
+    def parse(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """One source row (the source's column names) -> one row of `schema`.
+
+        A row that had to be fixed says so under the key `REMARK`, which is reported and not kept.
+
+        Raises:
+            RowError: an empty text, a value of the wrong type...
+            RowDropped: the row is to be left out and reported.
+        """
+
+    @abstractmethod
+    def strata(self, table: pa.Table) -> np.ndarray | None:
+        """Class of each row (int64 [rows]) for stratified splits, or None where there is none."""
+
+    @abstractmethod
+    def groups(self, table: pa.Table) -> pa.ChunkedArray:
+        """Key of each row (string [rows]); rows with equal keys never straddle two splits."""
+
+    @abstractmethod
+    def fit(self, train: pa.Table) -> FittedT:
+        """What the training rows teach: label names, weights...
+
+        Raises:
+            RowError: the training rows cannot be learnt from (one label only, ...).
+        """
+
+    @abstractmethod
+    def restore(self, value: Mapping[str, Any]) -> FittedT:
+        """What `to_json` of a fitted value wrote."""
+
+    @abstractmethod
+    def check(self, table: pa.Table, fitted: FittedT) -> tuple[int, RowError] | None:
+        """First row (index into `table`) that contradicts what `fit` learnt, with why; else None."""
+
+    @abstractmethod
+    def inputs(self, rows: pa.Table) -> list[Any]:
+        """What a user of the bundle would pass to `Pipeline.predict` for these rows."""
+
+    @abstractmethod
+    def references(self, rows: pa.Table) -> list[Any]:
+        """The right answer of each row, for `Scoring`."""
+
+
+@runtime_checkable
+class SupportsAugmentation(Protocol):
+    """A reader some of whose texts may be changed while the reference stays right (`training.augment`)."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Fields of `schema` whose words may be swapped or left out."""

@@ -1,0 +1,90 @@
+"""The part of a family that measures: outputs to answers, answers to metrics. In numpy, free of torch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, runtime_checkable
+
+from ftcore.families.model import Stored
+from ftcore.families.reader import FittedT, SpecT
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+#: Metrics of the rows at these indices (int64, with repetition): name -> value.
+Scorer: TypeAlias = "Callable[[np.ndarray], Mapping[str, float]]"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Metrics of one split, and what does not fit in a number (confusion matrix, per-class table)."""
+
+    values: Mapping[str, float]
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Scoring(ABC, Generic[SpecT, FittedT]):
+    """Decodes with the runtime's decoder, and measures. Stateless.
+
+    Args:
+        spec: the run's.
+        fitted: what was learnt from the training rows, and by `tune`.
+    """
+
+    def __init__(self, spec: SpecT, fitted: FittedT) -> None:
+        self.spec = spec
+        self.fitted = fitted
+
+    @property
+    @abstractmethod
+    def decoder(self) -> dict[str, Any]:
+        """The bundle's decoder section (JSON): what the runtime needs to turn outputs into answers."""
+
+    @property
+    def top_k(self) -> int:
+        """Candidates that an answer carries where families rank them; metrics may read them."""
+        return 1
+
+    @abstractmethod
+    def answers(self, outputs: Mapping[str, np.ndarray], features: Stored, rows: pa.Table) -> list[Any]:
+        """Decode, with the runtime's decoder, what the model gave into one answer a row of `rows`."""
+
+    @abstractmethod
+    def score(self, references: Sequence[Any], answers: Sequence[Any]) -> Scores:
+        """Every metric of one split."""
+
+    @abstractmethod
+    def scorer(self, references: Sequence[Any], answers: Sequence[Any]) -> Scorer:
+        """The metrics of `score` for any resample of the rows; fast, since the bootstrap calls it often."""
+
+    @property
+    @abstractmethod
+    def default_metric(self) -> str:
+        """What picks the best checkpoint unless task or spec say otherwise."""
+
+    def higher_is_better(self, metric: str) -> bool:
+        """Whether more of this metric is better."""
+        return True
+
+    def point(self, metric: str) -> float:
+        """What one point of this metric is: 0.01 of one from 0 to 1, 1 of one on a scale of its own."""
+        return 0.01
+
+
+@runtime_checkable
+class SupportsTuning(Protocol):
+    """Scoring with a threshold (or the like) that validation rows choose."""
+
+    def tune(self, outputs: Mapping[str, np.ndarray], features: Stored, rows: pa.Table) -> Any:  # noqa: ANN401
+        """What was learnt so far, with the threshold that is best on these rows: another `Fitted`."""
+
+
+@runtime_checkable
+class SupportsSamples(Protocol):
+    """Scoring of answers that people should read."""
+
+    def samples(self, rows: pa.Table, answers: Sequence[Any]) -> list[dict[str, str]]:
+        """A few rows with their answers, for the report."""

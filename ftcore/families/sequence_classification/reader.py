@@ -1,0 +1,200 @@
+"""Rows of the family `sequence_classification`: texts, labels and weights; label names and class weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ftcore.errors import RowError
+from ftcore.families.reader import Reader
+from ftcore.families.sequence_classification.labels import check_names, label_name, label_set, natural
+from ftcore.families.sequence_classification.spec import SequenceClassificationSpec
+
+
+@dataclass(frozen=True)
+class FittedLabels:
+    """What the training rows teach; empty for a regression.
+
+    Args:
+        labels: names, in the order of the logits.
+        counts: training rows of each label.
+        class_weights: of each label in the loss; None weighs rows alike.
+    """
+
+    labels: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
+    class_weights: tuple[float, ...] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As `LabelReader.restore` reads it."""
+        return asdict(self)
+
+
+class LabelReader(Reader[SequenceClassificationSpec, FittedLabels]):
+    """Reads texts (or pairs) with a label, several labels or a number."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """text, text_pair (null without pairs), label (string, list of strings or double), weight."""
+        label = {
+            "single_label": pa.string(),
+            "multi_label": pa.list_(pa.string()),
+            "regression": pa.float64(),
+        }
+        return pa.schema(
+            [
+                ("text", pa.string()),
+                ("text_pair", pa.string()),
+                ("label", label[self.spec.data.problem]),
+                ("weight", pa.float32()),
+            ]
+        )
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """The source's name of each field that is read."""
+        return self.spec.data.columns.model_dump(exclude_none=True)
+
+    def parse(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """One source row -> text, text_pair, label, weight."""
+        names = self.spec.data.columns
+        return {
+            "text": _text(row, names.text),
+            "text_pair": _text(row, names.text_pair) if names.text_pair else None,
+            "label": self._label(row[names.label], names.label),
+            "weight": _weight(row[names.weight], names.weight) if names.weight else 1.0,
+        }
+
+    def _label(self, value: Any, column: str) -> Any:  # noqa: ANN401 (as the problem says)
+        if self.spec.data.problem == "regression":
+            return _number(value, column)
+        if self.spec.data.problem == "single_label":
+            label = label_name(value, column)
+            if not label:
+                raise RowError("the label is empty", column)
+            return label
+        return label_set(value, column, self.spec.data.label_separator, self.spec.data.labels)
+
+    def strata(self, table: pa.Table) -> np.ndarray | None:
+        """The label; for several labels, their combination; none for a regression."""
+        if self.spec.data.problem == "regression":
+            return None
+        label = table["label"].combine_chunks()
+        if self.spec.data.problem == "multi_label":
+            label = pc.binary_join(label, "\x1f")
+        return label.dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The text, and its pair."""
+        return ("text", "text_pair") if self.spec.data.columns.text_pair else ("text",)
+
+    def groups(self, table: pa.Table) -> pa.ChunkedArray:
+        """The text (and its pair), without case and outer space."""
+        text = pc.utf8_lower(pc.utf8_trim_whitespace(table["text"]))
+        if self.spec.data.columns.text_pair:
+            pair = pc.utf8_lower(pc.utf8_trim_whitespace(table["text_pair"]))
+            text = pc.binary_join_element_wise(text, pair, "\x1f")
+        return text
+
+    def fit(self, train: pa.Table) -> FittedLabels:
+        """Label names (as given, or sorted; numbers by value), rows of each, and class weights."""
+        if self.spec.data.problem == "regression":
+            return FittedLabels()
+        column = (
+            pc.list_flatten(train["label"]) if self.spec.data.problem == "multi_label" else train["label"]
+        )
+        counted = {item["values"]: item["counts"] for item in pc.value_counts(column).to_pylist()}
+        labels = tuple(self.spec.data.labels or sorted(counted, key=natural))
+        if self.spec.data.problem == "multi_label" and not self.spec.data.labels:
+            check_names(labels, self.spec.data.columns.label, self.spec.data.label_separator)
+        if len(counted) < 2:
+            raise RowError(
+                f"the training rows have {len(counted)} different label(s); at least 2 are needed",
+                self.spec.data.columns.label,
+            )
+        counts = tuple(counted.get(label, 0) for label in labels)
+        return FittedLabels(labels, counts, self._class_weights(labels, counts))
+
+    def _class_weights(self, labels: Sequence[str], rows: Sequence[int]) -> tuple[float, ...] | None:
+        """Weight of each label in the loss; the mean over the labels that have rows weighs rows alike."""
+        training = self.spec.training
+        weights = training.class_weights
+        if weights == "none":
+            return None
+        if isinstance(weights, dict):
+            if strangers := sorted(set(weights) - set(labels)):
+                what = f"training.class_weights names {strangers[0]!r}, which is no label"
+                raise RowError(what, self.spec.data.columns.label)
+            return tuple(weights.get(label, 1.0) for label in labels)
+        counts = [float(count) for count in rows]
+        if weights == "effective_number":  # Cui et al. 2019: the n-th row of a label adds beta^(n-1) to it
+            beta = training.effective_number_beta
+            counts = [(1.0 - beta**count) / (1.0 - beta) for count in counts]
+        share = sum(counts) / max(1, sum(count > 0 for count in counts))
+        return tuple(share / count if count else 1.0 for count in counts)
+
+    def check(self, table: pa.Table, fitted: FittedLabels) -> tuple[int, RowError] | None:
+        """The first row with a label that is not one of `labels`."""
+        if self.spec.data.problem == "regression":
+            return None
+        known = set(fitted.labels)
+        for index, value in enumerate(table["label"].to_pylist()):
+            for label in value if isinstance(value, list) else (value,):
+                if label not in known:
+                    shown = ", ".join(fitted.labels[:8]) + (", ..." if len(fitted.labels) > 8 else "")
+                    what = f"unknown label {label!r}; the labels are {shown}"
+                    return index, RowError(what, self.spec.data.columns.label)
+        return None
+
+    def restore(self, value: Mapping[str, Any]) -> FittedLabels:
+        """Label names, rows of each, and class weights."""
+        weights = value["class_weights"]
+        return FittedLabels(
+            tuple(value["labels"]), tuple(value["counts"]), None if weights is None else tuple(weights)
+        )
+
+    def inputs(self, rows: pa.Table) -> list[Any]:
+        """The texts, or pairs of texts."""
+        texts = rows["text"].to_pylist()
+        if not self.spec.data.columns.text_pair:
+            return texts
+        return list(zip(texts, rows["text_pair"].to_pylist(), strict=True))
+
+    def references(self, rows: pa.Table) -> list[Any]:
+        """Label name, list of label names, or number."""
+        return rows["label"].to_pylist()
+
+
+def _text(row: Mapping[str, Any], column: str) -> str:
+    value = row[column]
+    if not isinstance(value, str):
+        raise RowError(f"expected text, got {value!r}", column)
+    if not value.strip():
+        raise RowError("the text is empty", column)
+    return value
+
+
+def _number(value: Any, column: str) -> float:  # noqa: ANN401
+    try:
+        number = float(value) if not isinstance(value, bool) else math.nan
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise RowError(f"expected a finite number, got {value!r}", column)
+    return number
+
+
+def _weight(value: Any, column: str | None) -> float:  # noqa: ANN401
+    if value is None or value == "":
+        return 1.0
+    weight = _number(value, column or "weight")
+    if weight < 0:
+        raise RowError(f"a weight cannot be negative: {value!r}", column)
+    return weight

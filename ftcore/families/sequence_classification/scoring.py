@@ -1,0 +1,83 @@
+"""Answers and metrics of the family `sequence_classification`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ftcore.families.model import Stored
+from ftcore.families.scoring import Scorer, Scores, Scoring
+from ftcore.families.sequence_classification.metrics import (
+    MultiLabelMeasures,
+    RegressionMeasures,
+    SingleLabelMeasures,
+)
+from ftcore.families.sequence_classification.reader import FittedLabels
+from ftcore.families.sequence_classification.spec import SequenceClassificationSpec
+from ftcore_runtime.decoders import make_decoder
+
+Answer = Any  # LabelAnswer, LabelsAnswer or ValueAnswer, as the spec's `problem` says
+
+
+class LabelScoring(Scoring[SequenceClassificationSpec, FittedLabels]):
+    """Decodes and measures labels and numbers."""
+
+    def __init__(self, spec: SequenceClassificationSpec, fitted: FittedLabels) -> None:
+        super().__init__(spec, fitted)
+        self.problem = spec.data.problem
+        self.labels = list(fitted.labels)
+
+    @property
+    def default_metric(self) -> str:
+        """What picks the best checkpoint: accuracy, micro F1 or mean squared error."""
+        return {"single_label": "accuracy", "multi_label": "f1_micro", "regression": "mse"}[self.problem]
+
+    def higher_is_better(self, metric: str) -> bool:
+        """Errors are better small, everything else large."""
+        return metric not in {"mse", "mae", "hamming_loss"}
+
+    def point(self, metric: str) -> float:
+        """Errors of a number, or in steps of a scale, are on that scale."""
+        return 1.0 if metric in {"mse", "mae"} else 0.01
+
+    @property
+    def decoder(self) -> dict[str, Any]:
+        """Labels in the order of the logits, threshold, and the scale of ordered labels."""
+        scale = None
+        if self.spec.ordered:
+            scale = np.linspace(-1.0, 1.0, len(self.labels)).tolist()
+        return {
+            "name": "sequence_classification",
+            "problem": self.problem,
+            "labels": self.labels,
+            "threshold": self.spec.evaluation.threshold,
+            "polarity": scale,
+            "pair": self.spec.data.columns.text_pair is not None,
+        }
+
+    def answers(self, outputs: Mapping[str, np.ndarray], features: Stored, rows: pa.Table) -> list[Answer]:
+        """One answer a row; features and rows are the same here."""
+        return make_decoder(self.decoder).decode(dict(outputs))
+
+    def _measures(
+        self, references: Sequence[Any], answers: Sequence[Answer]
+    ) -> SingleLabelMeasures | MultiLabelMeasures | RegressionMeasures:
+        if self.problem == "single_label":
+            return SingleLabelMeasures(
+                references, [a.label for a in answers], self.labels, ordered=self.spec.ordered
+            )
+        if self.problem == "multi_label":
+            return MultiLabelMeasures(references, [a.labels for a in answers], self.labels)
+        return RegressionMeasures(references, [a.value for a in answers])
+
+    def score(self, references: Sequence[Any], answers: Sequence[Answer]) -> Scores:
+        """Every metric, with the confusion matrix and the table of classes."""
+        measures = self._measures(references, answers)
+        return Scores(measures.values(np.arange(len(references))), measures.details())
+
+    def scorer(self, references: Sequence[Any], answers: Sequence[Answer]) -> Scorer:
+        """The metrics of any resample."""
+        return self._measures(references, answers).values

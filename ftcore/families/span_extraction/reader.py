@@ -1,0 +1,94 @@
+"""Rows of the family `span_extraction`: questions, contexts and answers; whether some have none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ftcore.errors import RowError
+from ftcore.families.reader import Reader
+from ftcore.families.span_extraction.answers import parse_row
+from ftcore.families.span_extraction.spec import SpanExtractionSpec
+
+
+@dataclass(frozen=True)
+class FittedSpans:
+    """What the training rows teach.
+
+    Args:
+        null_threshold: of no answer; None where every training question has an answer.
+    """
+
+    null_threshold: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As `SpanReader.restore` reads it."""
+        return asdict(self)
+
+
+class SpanReader(Reader[SpanExtractionSpec, FittedSpans]):
+    """Reads questions, contexts, and answers that stand in them."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """id, title (null where the source has none), question, context; texts and starts of the answers."""
+        text = ("id", "title", "question", "context")
+        return pa.schema(
+            [
+                *((name, pa.string()) for name in text),
+                ("answers", pa.list_(pa.string())),
+                ("starts", pa.list_(pa.int32())),
+            ]
+        )
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """The source's name of each field that is read."""
+        return self.spec.data.columns.model_dump(exclude_none=True)
+
+    @property
+    def optional(self) -> frozenset[str]:
+        """id and title."""
+        return frozenset({"id", "title"})
+
+    def parse(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """One source row -> a row of `schema`, whose answers stand where they say."""
+        return parse_row(row, self.spec.data.columns, self.spec.data.misplaced_answers)
+
+    def strata(self, table: pa.Table) -> np.ndarray | None:
+        """Whether a question has an answer."""
+        return answerable(table).astype(np.int64)
+
+    def groups(self, table: pa.Table) -> pa.ChunkedArray:
+        """The title; the context where there is none; without outer space."""
+        return pc.utf8_trim_whitespace(pc.coalesce(table["title"], table["context"]))
+
+    def fit(self, train: pa.Table) -> FittedSpans:
+        """Whether some questions have no answer."""
+        return FittedSpans(None if answerable(train).all() else 0.0)
+
+    def restore(self, value: Mapping[str, Any]) -> FittedSpans:
+        """The threshold of no answer."""
+        return FittedSpans(value["null_threshold"])
+
+    def check(self, table: pa.Table, fitted: FittedSpans) -> tuple[int, RowError] | None:
+        """Nothing: a question without an answer is a fair test of a model that always gives one."""
+        return None
+
+    def inputs(self, rows: pa.Table) -> list[Any]:
+        """Mappings of question and context."""
+        return rows.select(["question", "context"]).to_pylist()
+
+    def references(self, rows: pa.Table) -> list[list[str]]:
+        """The right texts of each question; none where it has no answer."""
+        return rows["answers"].to_pylist()
+
+
+def answerable(table: pa.Table) -> np.ndarray:
+    """Which rows have an answer, bool [rows]."""
+    return pc.greater(pc.list_value_length(table["answers"]), 0).to_numpy(zero_copy_only=False).astype(bool)
