@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import pluggy
 
-    from ftcore.families.contract import Family
+    from ftcore.family import Family
     from ftcore.spec.sections import Spec
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ftcore.families.base import Scorer
+from ftcore.families.scoring import Scorer
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

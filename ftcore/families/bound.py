@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from ftcore.families.contract import Family
 from ftcore.families.export import Exporter
 from ftcore.families.model import Model
 from ftcore.families.reader import Fitted, Reader
 from ftcore.families.scoring import Scoring
+from ftcore.family import Family
 from ftcore.spec.sections import Spec
 
 

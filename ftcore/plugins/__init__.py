@@ -1,6 +1,6 @@
 """Plugins: tasks, families, observers and sources, found without importing them and loaded when they are needed.
 
-Three ways in, one contract (`ftcore.hookspecs`, `ftcore.families.contract`): with ftcore, with another distribution
+Three ways in, one contract (`ftcore.hookspecs`, `ftcore.family`): with ftcore, with another distribution
 (both by entry points), or as a file `plugins/<id>.py` of the project. Plugins are trusted code: loading one runs it.
 One allowlist says which may be loaded at all, whatever their kind.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from ftcore.errors import PluginError, UserError
-from ftcore.families.contract import Family
+from ftcore.family import Family
 from ftcore.plugins.discovery import find_plugins
 from ftcore.plugins.importing import import_plugin
 from ftcore.plugins.loading import load_observer, load_task, load_value

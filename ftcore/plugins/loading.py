@@ -11,7 +11,7 @@ import pluggy
 
 from ftcore import hookspecs
 from ftcore.errors import PluginError
-from ftcore.families.contract import Family
+from ftcore.family import Family
 from ftcore.plugins.importing import failure
 from ftcore.spec.sections import Spec
 from ftcore.task import LoadedTask, Observer, PluginInfo, Task

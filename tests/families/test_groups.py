@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from ftcore.families import make_family
+from ftcore.families.bound import BoundFamily
 
 
 def make(task: str, **data: Any) -> Any:
@@ -17,7 +17,7 @@ def make(task: str, **data: Any) -> Any:
     spec = loaded.task.spec.model_validate(
         {"task": task, "data": {"train": "x.csv", **data}, "model": {"base": "x"}}
     )
-    return make_family(spec)
+    return BoundFamily(loaded.family, spec).reader
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ftcore.families.contract import Family
+from ftcore.family import Family
 
 FAMILY = Family(
     name="sequence_classification",
