@@ -56,7 +56,7 @@ class AugmentedFeatures:
             raise UserError(
                 f"the texts of the family {family.name} must stay as they are: its references point into them",
                 where="training.augment",
-                hint="`mask` and `unigram` change tokens and can be used",
+                hint="`mask` changes tokens and can be used",
             )
         if self._augment.hook and not self._hook.get_hookimpls():
             raise UserError("the task's plugin has no `ftcore_augment`", where="training.augment.hook")
@@ -66,17 +66,14 @@ class AugmentedFeatures:
         added = self._encoder.tokenizer.get_added_tokens_decoder()
         special = {id_ for id_, token in added.items() if token.special}
         special |= {self._encoder.config.pad_id}
-        counts = self._store.token_counts().astype(np.float64)
-        counts[[id_ for id_ in special if id_ < len(counts)]] = 0
         self._special = np.array(sorted(special))
-        self._cumulative = np.cumsum(counts) / max(counts.sum(), 1.0)
         masks = {token.content: id_ for id_, token in added.items()}
         self._mask_id = next((masks[name] for name in ("[MASK]", "<mask>") if name in masks), None)
         if self._augment.mask and self._mask_id is None:
             raise UserError(
                 "the base model's tokenizer has no mask token",
                 where="training.augment.mask",
-                hint="use `unigram`: tokens drawn by their frequency",
+                hint="use `swap` or `delete`, which change words",
             )
 
     def __len__(self) -> int:
@@ -85,8 +82,8 @@ class AugmentedFeatures:
     def batch(self, indices: np.ndarray, epoch: int = 0) -> Batch:
         """The features at `indices` as epoch `epoch` has them."""
         batch = self._changed(indices, epoch) if self._changes_words else self._store.batch(indices)
-        if self._augment.mask or self._augment.unigram:
-            batch["input_ids"] = self._noisy(batch["input_ids"].numpy(), indices, epoch)
+        if self._augment.mask:
+            batch["input_ids"] = self._masked(batch["input_ids"].numpy(), indices, epoch)
         return batch
 
     def _changed(self, indices: np.ndarray, epoch: int) -> Batch:
@@ -121,21 +118,16 @@ class AugmentedFeatures:
             )
         return made
 
-    def _noisy(self, ids: np.ndarray, indices: np.ndarray, epoch: int) -> torch.Tensor:
-        """Blank and unigram noise (Xie et al. 2017) on every token that is not special, int64 [features, width]."""
+    def _masked(self, ids: np.ndarray, indices: np.ndarray, epoch: int) -> torch.Tensor:
+        """Blank noise (Xie et al. 2017) on every token that is not special, int64 [features, width]."""
         import torch
 
         ids = ids.copy()
         for place, feature in enumerate(indices):
             rng = np.random.default_rng([self._seed, epoch, int(feature)])
-            open_ = ~np.isin(ids[place], self._special)
-            chance, drawn = rng.random((2, int(open_.sum())))
-            tokens = ids[place][open_]
-            if self._mask_id is not None:
-                tokens[chance < self._augment.mask] = self._mask_id
-            other = (chance >= self._augment.mask) & (chance < self._augment.mask + self._augment.unigram)
-            tokens[other] = np.searchsorted(self._cumulative, drawn[other], side="right")
-            ids[place][open_] = tokens
+            ordinary = np.flatnonzero(~np.isin(ids[place], self._special))
+            chance = rng.random(len(ordinary))
+            ids[place][ordinary[chance < self._augment.mask]] = self._mask_id
         return torch.from_numpy(ids)
 
 

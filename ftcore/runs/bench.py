@@ -14,6 +14,7 @@ from ftcore.data.features import FeatureStore
 from ftcore.evaluation.predict import predict
 from ftcore.families.bound import BoundFamily
 from ftcore.families.export import Comparison, Responses, SupportsComparison
+from ftcore.modeling.device import torch_device
 from ftcore.runs.gates import Measured
 from ftcore.runs.workspace import Workspace
 from ftcore_export.invariance import measure_invariance
@@ -60,7 +61,7 @@ class Bench:
         self._inputs = family.reader.inputs(split.table)
         rows = split.table.slice(0, workspace.spec.export.parity_rows)
         features = FeatureStore.build(rows, family.model, encoder, scratch / "features.arrow")
-        outputs = predict(model, family, features, workspace.spec.evaluation.batch_size)
+        outputs = predict(model.to(torch_device()), family, features, workspace.spec.evaluation.batch_size)
         reference = outputs, family.scoring.answers(outputs, features, rows)
         ids = split.origin.slice(0, rows.num_rows).to_pylist()
         self._compared = rows.num_rows

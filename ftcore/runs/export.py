@@ -61,6 +61,7 @@ class _Export:
             self.encoder, self.pruned = prune_vocabulary(workspace, model, self.spec.prune_vocab)
             workspace.events.emit("vocabulary_pruned", **self.pruned)
         with temporary_folder(workspace.folder.path, "export") as scratch:
+            model.to("cpu")  # graphs are traced there
             base = {
                 graph.name: export_graph(graph, scratch / f"{graph.name}.onnx")
                 for graph in workspace.family.export.graphs(model, self.encoder)

@@ -74,6 +74,7 @@ def _speed(
     scratch: Path,
     draft: Draft,
 ) -> Speed:
+    model.to("cpu")
     graphs = {
         graph.name: export_graph(graph, scratch / f"teacher.{graph.name}.onnx")
         for graph in family.export.graphs(model, teacher.encoder)

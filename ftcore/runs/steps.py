@@ -20,12 +20,13 @@ from ftcore.evaluation.predict import predict
 from ftcore.families.scoring import SupportsSamples
 from ftcore.families.tuning import tuned
 from ftcore.files import write_atomic, write_json
+from ftcore.modeling.device import torch_device
 from ftcore.runs.export import export_bundle
 from ftcore.runs.folder import Step, versions
 from ftcore.runs.seeds import train_seeds
 from ftcore.runs.techniques import (
     features_to_train_on,
-    frozen_parts_run_once,
+    frozen_trunk_runs_once,
     model_to_keep,
     model_to_train,
 )
@@ -102,7 +103,7 @@ def _train_once(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
     for split in ("train", "validation"):
         rows = workspace.splits[split].table
         events.emit("planned", split=split, plan=workspace.family.model.plan(rows, workspace.features(split)))
-    model = model_to_train(workspace)
+    model = model_to_train(workspace).to(torch_device())
     events.emit(
         "model_built",
         parameters=sum(p.numel() for p in model.parameters()),
@@ -144,7 +145,7 @@ def _train_once(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
         stop=stop,
         resume=resume,
     )
-    with frozen_parts_run_once(workspace, model):
+    with frozen_trunk_runs_once(workspace, model):
         fine_tune(job)
     weights = full_state(model) if is_sharded(model) else None
     if processes.is_first():
@@ -213,7 +214,8 @@ def _zero_shot(workspace: Workspace, fine_tuned: Sequence[Any]) -> dict[str, Any
     """What the base model is worth on the test rows as it is, and what the `fine_tuned` answers have gained."""
     spec, family = workspace.spec.evaluation, workspace.family
     rows, features = workspace.splits["test"].table, workspace.features("test")
-    outputs = predict(family.model.build(workspace.base).eval(), family, features, spec.batch_size)
+    model = family.model.build(workspace.base).to(torch_device())
+    outputs = predict(model, family, features, spec.batch_size)
     answers, references = family.scoring.answers(outputs, features, rows), family.reader.references(rows)
     evaluator, resamples, confidence = workspace.evaluator, spec.bootstrap, spec.confidence
     found = evaluator.measure(references, answers, resamples=resamples, confidence=confidence)

@@ -19,6 +19,7 @@ from ftcore.families.model import SupportsDistillation
 from ftcore.families.opening import open_encoder
 from ftcore.locate import locate
 from ftcore.modeling.base_model import BaseModel, names_a_path, open_base
+from ftcore.modeling.device import torch_device
 from ftcore.runs.folder import RunFolder
 from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.encoding import TextEncoder
@@ -42,14 +43,14 @@ class Teacher:
     files: Mapping[str, str]
 
     def build(self, family: BoundFamily) -> torch.nn.Module:
-        """It in torch, float32, on the CPU, in eval mode, with its outputs in the family's order.
+        """It in torch, float32, on the device, in eval mode, with its outputs in the family's order.
 
         Raises:
             ModelError: it was fine-tuned for something else.
         """
         config = copy.deepcopy(self.base.config)  # to build a model changes it
         assert isinstance(family.model, SupportsDistillation)  # or it would not have opened
-        return family.model.build_teacher(replace(self.base, config=config))
+        return family.model.build_teacher(replace(self.base, config=config)).to(torch_device())
 
 
 def open_teacher(ref: str, base_dir: Path, family: BoundFamily) -> Teacher:
@@ -111,8 +112,7 @@ def ask(
         )
     manifest = read_manifest(folder)
     if manifest is None:
-        model = teacher.build(family).to("cuda" if torch.cuda.is_available() else "cpu")
-        outputs = predict(model, family, theirs, batch_size)
+        outputs = predict(teacher.build(family), family, theirs, batch_size)
         with write_folder(folder) as (made, content):
             for name, values in outputs.items():
                 np.save(made / f"{name}.npy", values, allow_pickle=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from typing import Any
 
 import torch
@@ -11,13 +10,12 @@ import torch
 from ftcore.data.augmentation import AugmentedFeatures
 from ftcore.data.features import TrainingFeatures
 from ftcore.errors import UserError
+from ftcore.modeling.device import torch_device
 from ftcore.modeling.lora import add_lora, merge_lora, trained_weights
 from ftcore.modeling.shrinking import keep_layers
 from ftcore.runs.workspace import Workspace, cache_dir
-from ftcore.spec.training import TrainingSpec
 from ftcore.training.distillation import TaughtFeatures
 from ftcore.training.freezing import Freezing
-from ftcore.training.frozen_layers import layers_run_once
 from ftcore.training.frozen_trunk import trunk_runs_once
 from ftcore.training.precision import choose_precision
 from ftcore_runtime.decoders import make_decoder
@@ -80,33 +78,22 @@ def features_to_train_on(workspace: Workspace) -> TrainingFeatures:
     )
 
 
-def frozen_parts_run_once(workspace: Workspace, model: torch.nn.Module) -> AbstractContextManager[None]:
-    """Within: what is frozen from the embeddings up answers from what is kept of it."""
+def frozen_trunk_runs_once(workspace: Workspace, model: torch.nn.Module) -> AbstractContextManager[None]:
+    """Within: a frozen trunk answers from what is kept of it."""
     training = workspace.spec.training
-    freeze = training.freeze
-    if freeze is None or not (freeze.trunk or _lower_part_stays(training)):
+    if training.freeze is None or not training.freeze.trunk:
         return nullcontext()
-    Freezing(model, freeze)  # or it is refused
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model.to(device)
+    Freezing(model, training.freeze)  # or it is refused
+    device = torch_device()
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[
         choose_precision(training.precision)[0]
     ]
-    run_once = trunk_runs_once if freeze.trunk else partial(layers_run_once, count=freeze.layers)
-    return run_once(
+    return trunk_runs_once(
         model,
         workspace.family.model,
         [workspace.features("train"), workspace.features("validation")],
         cache_dir() / "trunk",
         half=dtype is not torch.float32,
-        autocast=lambda: torch.autocast(device, dtype, enabled=dtype is not torch.float32),
+        autocast=lambda: torch.autocast(device.type, dtype, enabled=dtype is not torch.float32),
         warn=lambda text: workspace.events.emit("warning", message=text),
     )
-
-
-def _lower_part_stays(training: TrainingSpec) -> bool:
-    """Whether embeddings and first layers say the same of a row in every epoch."""
-    freeze = training.freeze
-    frozen = freeze is not None and freeze.embeddings and freeze.layers > 0 and not freeze.gradual
-    # FGM moves the embeddings, and a compiled model does not look anything up.
-    return frozen and training.fgm is None and not training.compile

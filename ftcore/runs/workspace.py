@@ -29,6 +29,7 @@ from ftcore.families.bound import BoundFamily
 from ftcore.families.model import SupportsOwnTokenizer
 from ftcore.files import locked, read_json, write_json
 from ftcore.modeling.base_model import BaseModel, open_base, save_tokenizer
+from ftcore.modeling.device import torch_device
 from ftcore.plugins import LoadedTask
 from ftcore.runs.folder import RunFolder
 from ftcore.runs.teacher import Teacher, ask, open_teacher
@@ -215,7 +216,7 @@ class Workspace:
         return self.folder.model.is_dir()
 
     def fine_tuned(self) -> torch.nn.Module:
-        """The fine-tuned model, float32, on the CPU, in eval mode.
+        """The fine-tuned model, float32, on the device, in eval mode.
 
         Raises:
             UserError: the run was not trained to its end.
@@ -226,7 +227,8 @@ class Workspace:
                 where=str(self.folder.path),
                 hint=f"finish it with `ftcore run --resume {self.folder.path}`",
             )
-        return self.family.model.build(open_base(str(self.folder.model.resolve()), self.base_dir)).eval()
+        model = self.family.model.build(open_base(str(self.folder.model.resolve()), self.base_dir))
+        return model.to(torch_device()).eval()
 
     def keep_model(
         self, model: transformers.PreTrainedModel, weights: Mapping[str, torch.Tensor] | None = None

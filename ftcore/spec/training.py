@@ -28,11 +28,7 @@ class FreezeSpec(Section):
     """Which of the base model's weights stay as they are."""
 
     embeddings: bool = Field(False, description="The embeddings.")
-    layers: int = Field(
-        0,
-        ge=0,
-        description="The first so many layers; with `embeddings` they run once, and their outputs are kept on disk.",
-    )
+    layers: int = Field(0, ge=0, description="The first so many layers.")
     trunk: bool = Field(
         False, description="Everything below the head: it runs once, and its outputs are kept on disk."
     )
@@ -66,14 +62,11 @@ class AugmentSpec(Section):
         0.0, ge=0, le=1, description="Share of the texts that go through the plugin's `ftcore_augment`."
     )
     mask: Fraction = Field(0.0, description="Chance of each token to become the tokenizer's mask token.")
-    unigram: Fraction = Field(
-        0.0, description="Chance of each token to become one drawn by its frequency in the training rows."
-    )
 
     @model_validator(mode="after")
     def _means_something(self) -> AugmentSpec:
-        if not any((self.swap, self.delete, self.hook, self.mask, self.unigram)):
-            raise ValueError("give at least one of `swap`, `delete`, `hook`, `mask` and `unigram`")
+        if not any((self.swap, self.delete, self.hook, self.mask)):
+            raise ValueError("give at least one of `swap`, `delete`, `hook` and `mask`")
         return self
 
 
@@ -108,6 +101,10 @@ class TrainingSpec(Section):
     gradient_accumulation: int = Field(1, ge=1, description="Micro-batches an optimizer step.")
     optimizer: Optimizer = Field(
         "adamw", description="adamw_8bit keeps its state in 8 bits; it needs bitsandbytes and a GPU."
+    )
+    lazy_embeddings: Literal["auto", False] = Field(
+        "auto",
+        description="auto: adamw on a CPU leaves embedding rows alone that a step did not read; false: plain AdamW.",
     )
     learning_rate: float = Field(
         1e-4, gt=0, lt=10, description="Peak learning rate; base and large models want 2e-5 to 5e-5."

@@ -8,7 +8,7 @@ import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.state import AcceleratorState
 
-from ftcore import processes
+from ftcore.modeling.device import torch_device
 from ftcore.spec.training import TrainingSpec
 from ftcore.training.checkpoint import Setting
 from ftcore.training.precision import choose_precision
@@ -28,7 +28,7 @@ def make_accelerator(
         precision, why = before.precision, "as before the stop"
     AcceleratorState._reset_state()  # of an earlier training in this process, perhaps in another precision
     accelerator = Accelerator(
-        cpu=processes.world() > 1 and not torch.cuda.is_available(),
+        cpu=torch_device().type == "cpu",
         mixed_precision="no" if precision == "fp32" else precision,
         # Not every weight of a base model has a part in every head.
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],

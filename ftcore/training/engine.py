@@ -52,7 +52,7 @@ class Job:
     """All that one fine-tuning needs.
 
     Args:
-        model: on the CPU, float32; it is changed in place.
+        model: float32; it is moved to the device, and changed in place.
         train: the training features.
         places: of the rows behind some features (int64 indices), `file:row` each.
         validate: called every so often, by every process; None trains without.
@@ -149,7 +149,8 @@ class _Loop:
             compile_model(model)
         if accelerator.device.type == "cpu" and not self.training.compile:  # the compiler does as much itself
             prepare_for_cpu(model)
-            if processes.world() == 1 and self.training.optimizer == "adamw":
+            plain = processes.world() > 1 or self.training.optimizer != "adamw"
+            if self.training.lazy_embeddings and not plain:
                 name_rows(model)
         if not self._sharded:
             return tuple(accelerator.prepare(model, make_optimizer(model, self.training)))

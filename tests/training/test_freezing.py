@@ -2,26 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from small import built, kept, trained, workspace_of
 
 from ftcore.errors import UserError
 from ftcore.modeling.layers import parameter_depths
+from ftcore.runs import steps
+from ftcore.runs.workspace import Workspace
 from ftcore.spec.training import FreezeSpec
+from ftcore.training.checkpoint import Progress
+from ftcore.training.engine import Job
 from ftcore.training.freezing import Freezing
 
 
-def moved(project: Path, base: Path, freeze: dict[str, Any], **training: Any) -> set[int]:
-    """Depths with a weight that training changed: 0 embeddings, 1 and 2 the layers, 3 the head."""
-    workspace = trained(project, base, training={"freeze": freeze, "weight_decay": 0.1, **training})
-    after = kept(workspace)
-    model = workspace.family.model.build(workspace.base)
-    before, depths = dict(model.named_parameters()), parameter_depths(model)
-    return {depths[name] for name in before if name in after and not torch.equal(before[name], after[name])}
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
+    """The weights that training begins with, those of the new head among them; filled when it does."""
+    found: dict[str, torch.Tensor] = {}
+    whole = steps.fine_tune
+
+    def fine_tune(job: Job) -> Progress:
+        found.update({name: p.detach().clone() for name, p in job.model.named_parameters()})
+        return whole(job)
+
+    monkeypatch.setattr(steps, "fine_tune", fine_tune)
+    return found
+
+
+def moved(
+    workspace: Workspace, before: Mapping[str, torch.Tensor], after: Mapping[str, torch.Tensor]
+) -> set[int]:
+    """Depths with a weight that changed: 0 embeddings, 1 and 2 the layers, 3 the head."""
+    depths = parameter_depths(workspace.family.model.build(workspace.base))
+    return {
+        depths[name]
+        for name, value in before.items()
+        if not torch.allclose(value, after[name], rtol=0, atol=1e-12)
+    }
 
 
 @pytest.mark.parametrize(
@@ -35,32 +58,35 @@ def moved(project: Path, base: Path, freeze: dict[str, Any], **training: Any) ->
     ids=str,
 )
 def test_frozen_weights_do_not_move(
-    project: Path, tiny_base: Path, freeze: dict[str, Any], expected: set[int]
+    project: Path,
+    tiny_base: Path,
+    begun: dict[str, torch.Tensor],
+    freeze: dict[str, Any],
+    expected: set[int],
 ) -> None:
-    assert moved(project, tiny_base, freeze, max_steps=2) == expected
+    training = {"freeze": freeze, "weight_decay": 0.1, "max_steps": 2}
+    workspace = trained(project, tiny_base, training=training)
+    assert moved(workspace, begun, kept(workspace)) == expected
+
+
+def test_a_rate_of_nothing_moves_no_head(
+    project: Path, tiny_base: Path, begun: dict[str, torch.Tensor]
+) -> None:
+    """The head is drawn anew for each model: only what training began with can be compared."""
+    training = {"freeze": {"trunk": True}, "head_learning_rate": 1e-30, "max_steps": 2}
+    workspace = trained(project, tiny_base, training=training)
+    assert moved(workspace, begun, kept(workspace)) == set()
 
 
 @pytest.mark.parametrize(("epochs", "expected"), [(1, {3}), (2, {2, 3}), (3, {1, 2, 3}), (4, {0, 1, 2, 3})])
 def test_one_layer_more_thaws_each_epoch(
-    project: Path, tiny_base: Path, epochs: int, expected: set[int]
+    project: Path, tiny_base: Path, begun: dict[str, torch.Tensor], epochs: int, expected: set[int]
 ) -> None:
-    # The last weights are kept, not the best ones, so that the last epoch shows.
-    training = {"epochs": epochs, "scheduler": "constant", "average_last": None}
-    assert moved_to_the_end(project, tiny_base, training) == expected
-
-
-def moved_to_the_end(project: Path, base: Path, training: dict[str, Any]) -> set[int]:
-    from safetensors.torch import load_file
-
-    workspace = trained(project, base, training={"freeze": {"gradual": True}, "batch_size": 48, **training})
+    training = {"epochs": epochs, "scheduler": "constant", "freeze": {"gradual": True}, "batch_size": 48}
+    workspace = trained(project, tiny_base, training=training)
+    # The last weights, not the best ones, so that the last epoch shows.
     last = max(workspace.folder.checkpoints.glob("step-*"))
-    after = load_file(last / "model.safetensors")
-    model = workspace.family.model.build(workspace.base)
-    depths = parameter_depths(model)
-    body = {
-        name: p for name, p in model.named_parameters() if name.startswith("bert.") and "pooler" not in name
-    }
-    return {3} | {depths[name] for name, p in body.items() if not torch.equal(p, after[name])}
+    assert moved(workspace, begun, load_file(last / "model.safetensors")) == expected
 
 
 def test_gradual_unfreezing_stops_at_what_is_frozen_for_good(project: Path, tiny_base: Path) -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
+import numpy as np
+import pytest
 import torch
 import transformers
+from small import workspace_of
 from torch import nn
 
+from ftcore.runs.steps import train
 from ftcore.training.row_adamw import RowAdamW, clip_gradients, name_rows
+from ftcore.training.stopping import StopRequest
 
 SETTINGS = {"lr": 0.05, "weight_decay": 0.1}
 
@@ -93,3 +99,18 @@ def test_its_state_survives_a_round_trip() -> None:
     step(embedding, optimizer)
     step(other, restored)
     assert torch.equal(other.weight, embedding.weight)
+
+
+@pytest.mark.parametrize(("lazy", "decays"), [("auto", False), (False, True)])
+def test_rows_that_training_never_reads_decay_in_plain_adamw_alone(
+    project: Path, tiny_base: Path, lazy: str | bool, decays: bool
+) -> None:
+    training = {"lazy_embeddings": lazy, "max_steps": 2, "weight_decay": 0.5, "learning_rate": 0.01}
+    workspace = workspace_of(project, tiny_base, training=training)
+    before = workspace.family.model.build(workspace.base).get_input_embeddings().weight.detach().clone()
+    train(workspace, StopRequest(), False)
+    after = workspace.fine_tuned().get_input_embeddings().weight
+    unread = workspace.features("train").token_counts() == 0
+    unread = torch.from_numpy(np.flatnonzero(unread))
+    assert len(unread) > 0
+    assert torch.equal(after[unread], before[unread]) == (not decays)

@@ -20,7 +20,7 @@ from ftcore.training import engine
 
 #: Everything with a state or random numbers of its own, in two groups that may be used together.
 TOGETHER: list[dict[str, Any]] = [
-    {"ema": {"decay": 0.9}, "rdrop": 1.0, "fgm": 0.5, "augment": {"swap": 0.2, "unigram": 0.1}},
+    {"ema": {"decay": 0.9}, "rdrop": 1.0, "fgm": 0.5, "augment": {"swap": 0.2, "delete": 0.1}},
     {
         "average_last": 2,
         "mixup": 0.4,

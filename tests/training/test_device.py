@@ -1,0 +1,110 @@
+"""One device for all of a run: whatever predicts does so on it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from small import trained, workspace_of
+
+import ftcore
+from ftcore.evaluation.predict import predict
+from ftcore.families.sequence_classification.model import SequenceClassification
+from ftcore.modeling import device
+from ftcore.training.stopping import StopRequest
+
+#: May ask torch for a GPU: what is not about where models run, but what the machine can do.
+ASK = {
+    "modeling/device.py",
+    "modeling/low_bits.py",
+    "training/precision.py",
+    "training/random_state.py",
+    "processes.py",
+}
+
+
+def test_a_batch_goes_where_the_model_is(project: Path, tiny_base: Path) -> None:
+    workspace = workspace_of(project, tiny_base)
+    assert workspace.splits  # the family learns its labels from them
+    seen: set[str] = set()
+
+    def respond(model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        seen.update(value.device.type for value in batch.values())
+        return {"logits": torch.zeros(len(batch["input_ids"]), 2)}
+
+    family: Any = SimpleNamespace(respond=respond, decoder=workspace.family.decoder)
+    found = predict(torch.nn.Linear(1, 1, device="meta"), family, workspace.features("test"), 8)
+    assert seen == {"meta"}
+    assert found["logits"].shape == (len(workspace.features("test")), 2)
+
+
+def test_every_step_of_a_run_predicts_on_the_device(
+    project: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A device that only takes down what is moved to it; all who predict must have moved their model there."""
+    fake = torch.device("meta")
+    there: dict[int, torch.nn.Module] = {}
+    predicted: list[str] = []
+    to, respond = torch.nn.Module.to, SequenceClassification.respond
+
+    def moved(self: torch.nn.Module, *where: Any, **named: Any) -> torch.nn.Module:
+        if where == (fake,):
+            there[id(self)] = self
+            return self
+        if where == ("cpu",):
+            there.pop(id(self), None)
+        return to(self, *where, **named)
+
+    def responded(self: Any, model: torch.nn.Module, batch: Any) -> Any:
+        assert id(model) in there, "a model that predicts is not on the device"
+        predicted.append(step[0])
+        return respond(self, model, batch)
+
+    teacher = trained(project, tiny_base, training={"max_steps": 1}).folder.path
+    for name in list(_consumers()):
+        monkeypatch.setattr(f"{name}.torch_device", lambda: fake)
+    monkeypatch.setattr("ftcore.training.device.torch_device", lambda: torch.device("cpu"))
+    monkeypatch.setattr(torch.nn.Module, "to", moved)
+    monkeypatch.setattr(SequenceClassification, "respond", responded)
+    step = [""]
+    workspace = workspace_of(
+        project,
+        tiny_base,
+        model={"distill_from": str(teacher)},
+        training={"max_steps": 1, "freeze": {"layers": 1}},
+        evaluation={"zero_shot": True},
+        export={"variants": ["fp32"], "prune_vocab": {}},
+    )
+    from ftcore.runs import steps
+
+    for step[0], act in (("train", steps.train), ("evaluate", steps.evaluate), ("export", steps.export)):
+        act(workspace, StopRequest(), False)
+    assert set(predicted) == {"train", "evaluate", "export"}
+
+
+def test_nobody_else_asks_for_a_gpu() -> None:
+    root = Path(ftcore.__file__).parent
+    asking = {
+        str(file.relative_to(root))
+        for file in root.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr == "is_available"
+    }
+    assert asking <= ASK, "use torch_device()"
+
+
+def test_the_device_is_the_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for there, kind in ((True, "cuda"), (False, "cpu")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        assert device.torch_device().type == kind
+
+
+def _consumers() -> set[str]:
+    """The modules that name the function."""
+    root = Path(ftcore.__file__).parent
+    files = (file for file in root.rglob("*.py") if "import torch_device" in file.read_text())
+    return {"ftcore." + ".".join(file.relative_to(root).with_suffix("").parts) for file in files}
