@@ -32,7 +32,7 @@ def spec_of(
         ({"freeze": {"trunk": True, "layers": 2}}, ("`trunk`",)),
         ({"freeze": {"trunk": True}, "fgm": 1.0}, ("`fgm`", "`freeze.trunk`")),
         ({"freeze": {"trunk": True}, "layer_decay": 0.9}, ("`layer_decay`", "`freeze.trunk`")),
-        ({"augment": {}}, ("`swap`", "`delete`", "`hook`", "`mask`", "`unigram`")),
+        ({"augment": {}}, ("`swap`", "`delete`", "`hook`", "`mask`")),
         ({"mixup": 0.2, "rdrop": 1.0}, ("`mixup`", "`rdrop`")),
         ({"mixup": 0.2, "fgm": 1.0}, ("`mixup`", "`fgm`")),
         ({"seeds": [1, 1]}, ("`seeds`",)),
