@@ -13,7 +13,7 @@ from small import trained, workspace_of
 
 import ftcore
 from ftcore.evaluation.predict import predict
-from ftcore.families.sequence_classification.model import SequenceClassification
+from ftcore.families.sequence_classification.model import LabelModel
 from ftcore.modeling import device
 from ftcore.training.stopping import StopRequest
 
@@ -32,11 +32,11 @@ def test_a_batch_goes_where_the_model_is(project: Path, tiny_base: Path) -> None
     assert workspace.splits  # the family learns its labels from them
     seen: set[str] = set()
 
-    def respond(model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def outputs(model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         seen.update(value.device.type for value in batch.values())
         return {"logits": torch.zeros(len(batch["input_ids"]), 2)}
 
-    family: Any = SimpleNamespace(respond=respond, decoder=workspace.family.decoder)
+    family: Any = SimpleNamespace(model=SimpleNamespace(outputs=outputs), scoring=workspace.family.scoring)
     found = predict(torch.nn.Linear(1, 1, device="meta"), family, workspace.features("test"), 8)
     assert seen == {"meta"}
     assert found["logits"].shape == (len(workspace.features("test")), 2)
@@ -49,7 +49,7 @@ def test_every_step_of_a_run_predicts_on_the_device(
     fake = torch.device("meta")
     there: dict[int, torch.nn.Module] = {}
     predicted: list[str] = []
-    to, respond = torch.nn.Module.to, SequenceClassification.respond
+    to, outputs = torch.nn.Module.to, LabelModel.outputs
 
     def moved(self: torch.nn.Module, *where: Any, **named: Any) -> torch.nn.Module:
         if where == (fake,):
@@ -62,14 +62,14 @@ def test_every_step_of_a_run_predicts_on_the_device(
     def responded(self: Any, model: torch.nn.Module, batch: Any) -> Any:
         assert id(model) in there, "a model that predicts is not on the device"
         predicted.append(step[0])
-        return respond(self, model, batch)
+        return outputs(self, model, batch)
 
     teacher = trained(project, tiny_base, training={"max_steps": 1}).folder.path
     for name in list(_consumers()):
         monkeypatch.setattr(f"{name}.torch_device", lambda: fake)
     monkeypatch.setattr("ftcore.training.device.torch_device", lambda: torch.device("cpu"))
     monkeypatch.setattr(torch.nn.Module, "to", moved)
-    monkeypatch.setattr(SequenceClassification, "respond", responded)
+    monkeypatch.setattr(LabelModel, "outputs", responded)
     step = [""]
     workspace = workspace_of(
         project,
