@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -143,6 +145,12 @@ class Manifest:
     def tokenizers(self) -> tuple[str, ...]:
         """File names of the tokenizer that reads, and of the one that writes where it is another."""
         return (self.tokenizer,) if self.target_tokenizer is None else (self.tokenizer, self.target_tokenizer)
+
+    @property
+    def fingerprint(self) -> str:
+        """12 hexadecimal digits of its hash: what a bundle's version is called unless somebody names it."""
+        text = json.dumps(self.to_json(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def make_decoder(self) -> Decoder:
         """The decoder that the bundle describes.

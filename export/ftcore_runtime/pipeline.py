@@ -62,16 +62,20 @@ class Pipeline:
             )
         self.encoder = bundle.text_encoder()
 
+        self._sessions: list[GraphSession] = []
+
         def open_graph(
             role: str, *, inputs: Sequence[str] | None = None, outputs: Sequence[str]
         ) -> GraphSession:
-            return GraphSession(
+            session = GraphSession(
                 bundle.contents[graphs[role]],
                 graphs[role],
                 inputs=inputs,
                 outputs=outputs,
                 threads=run_threads,
             )
+            self._sessions.append(session)
+            return session
 
         self._runner = self.decoder.runner(open_graph, self.encoder, threads // run_threads)
         self._golden = bundle.contents[self.manifest.golden]
@@ -245,6 +249,11 @@ class Pipeline:
         source = iter(inputs)
         while chunk := list(islice(source, batch_size * STREAM_BATCHES)):
             yield from self.predict(chunk, batch_size)
+
+    def stop(self) -> None:
+        """Answer no more: whatever runs in other threads fails at its next operator, with BundleError."""
+        for session in self._sessions:
+            session.stop()
 
     def selftest(self) -> int:
         """Replay the golden examples; returns how many there are.

@@ -43,6 +43,7 @@ class GraphSession:
         threads: int = 1,
     ) -> None:
         check_graph(data, where)
+        self._run_options = ort.RunOptions()
         self.where = where
         self.outputs = list(outputs)
         options = session_options(threads)
@@ -82,9 +83,13 @@ class GraphSession:
         """
         names = self.outputs if outputs is None else list(outputs)
         try:
-            return dict(zip(names, self._session.run(names, dict(feeds)), strict=True))
+            return dict(zip(names, self._session.run(names, dict(feeds), self._run_options), strict=True))
         except Exception as error:  # onnxruntime's own classes share no narrower base
             raise BundleError(f"the graph failed: {_brief(error)}", where=self.where) from error
+
+    def stop(self) -> None:
+        """Let all runs fail, those that have begun at their next operator."""
+        self._run_options.terminate = True
 
 
 def session_options(threads: int) -> ort.SessionOptions:
@@ -103,4 +108,7 @@ def session_options(threads: int) -> ort.SessionOptions:
 
 
 def _brief(error: Exception) -> str:
-    return str(error).splitlines()[0][:200]
+    text = str(error)
+    if "bad_alloc" in text or "Failed to allocate memory" in text:
+        return "there is not enough memory for it"
+    return text.splitlines()[0][:200]

@@ -172,13 +172,23 @@ class Batcher:
             self._arrived.append(work)
             self._changed.notify()
 
-    def close(self) -> None:
-        """Finish what is queued, then end the threads."""
+    def close(self, seconds: float) -> bool:
+        """Finish what is queued, then end the threads; returns whether they ended within so many seconds.
+
+        After half of them whatever runs is told to stop, which it does between two operators of a graph.
+        """
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+        if not self._ended(seconds / 2):
+            self._pipeline.stop()
+        return self._ended(seconds / 2)
+
+    def _ended(self, seconds: float) -> bool:
+        until = time.monotonic() + seconds
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, until - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
 
     def _work(self) -> None:
         while batch := self._take():

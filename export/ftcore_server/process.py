@@ -12,6 +12,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -105,7 +106,9 @@ class Server(uvicorn.Server):
         await close_door([one for server in self.servers for one in server.sockets])
         await super().shutdown(sockets)
         self.service.cut_short = self.force_exit or bool(self.server_state.tasks)
-        await asyncio.gather(*self._reloads)
+        for reload in self._reloads:  # a trial may take minutes
+            reload.cancel()
+        await asyncio.gather(*self._reloads, return_exceptions=True)
         await self.service.close()
         logs.event("stopped")
 
@@ -141,11 +144,21 @@ class Server(uvicorn.Server):
         return {name: list(model.versions) for name, model in self.service.registry.models.items()}
 
 
-def serve(settings: Settings, read: Callable[[], Deployment]) -> bool:
-    """Serve until told to stop.
+@dataclass(frozen=True)
+class Ended:
+    """How a server ended.
 
-    Returns:
-        whether every accepted request was answered.
+    Args:
+        answered: whether every accepted request was answered.
+        abandoned: whether a graph still runs: only the end of the process ends it.
+    """
+
+    answered: bool
+    abandoned: bool
+
+
+def serve(settings: Settings, read: Callable[[], Deployment]) -> Ended:
+    """Serve until told to stop.
 
     Raises:
         UserError: the address cannot be listened at, or the first deployment cannot be served.
@@ -161,4 +174,4 @@ def serve(settings: Settings, read: Callable[[], Deployment]) -> bool:
         ) from None
     if server.failure is not None:
         raise server.failure
-    return not server.service.cut_short
+    return Ended(not server.service.cut_short, server.service.registry.abandoned)

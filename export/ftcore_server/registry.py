@@ -8,6 +8,7 @@ the same step with an earlier deployment.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,10 +17,14 @@ from pathlib import Path
 from ftcore_runtime.bundle import read_bundle
 from ftcore_runtime.errors import UserError
 from ftcore_server.deployment import Deployment, Source
+from ftcore_server.logs import event
 from ftcore_server.metrics import Metrics
 from ftcore_server.problems import Problem
 from ftcore_server.settings import Settings
-from ftcore_server.version import Version, fingerprint, load_version
+from ftcore_server.trial import try_bundle
+from ftcore_server.version import Version, load_version
+
+_CLOSE_SECONDS = 5.0  # for the batches of a version to end that nobody waits for any more
 
 #: A request header that names the version to answer it.
 VERSION_HEADER = "x-model-version"
@@ -69,6 +74,8 @@ class Registry:
     ) -> None:
         self.models: Mapping[str, Model] = {}
         self.ready = False
+        #: Whether a graph that did not end was left to itself: then the process must be ended, not left.
+        self.abandoned = False
         self._settings = settings
         self._metrics = metrics
         self._retired = retired
@@ -104,20 +111,22 @@ class Registry:
             except BaseException:
                 for version in now:
                     if version not in before:
-                        await asyncio.to_thread(version.close)
+                        await asyncio.to_thread(version.close, _CLOSE_SECONDS)
                 raise
             self.models, self.ready = models, True
             for version in before:
                 if version not in now:
-                    task = asyncio.create_task(self._retire(version))
+                    task = asyncio.create_task(self._retire(version, self._settings.loading.retire_seconds))
                     self._closing.add(task)
                     task.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
-        """Close every version, after its last request."""
+        """Close every version, whether its requests have been answered or not: they had the time of grace."""
         last = [version for model in self.models.values() for version in model.versions.values()]
         self.models, self.ready = {}, False
-        await asyncio.gather(*self._closing, *map(self._retire, last))
+        for task in self._closing:
+            task.cancel()
+        await asyncio.gather(*(self._retire(version, 0) for version in last))
 
     def refresh(self) -> None:
         """Bring the gauges of all versions up to date."""
@@ -129,11 +138,10 @@ class Registry:
         """The version that this source would load, if it is served already."""
         path = _resolved(source.path)
         bundle = read_bundle(path)
-        if (
-            self._settings.signed_by is not None
-        ):  # what is served already needs its signature at a reload, too
+        # What is served already needs its signature at a reload, too; and nothing is tried without one.
+        if self._settings.signed_by is not None:
             self._settings.signed_by.verify(bundle)
-        mark = fingerprint(bundle.manifest)
+        mark = bundle.manifest.fingerprint
         for version in before:
             same_name = source.name in (None, version.name)
             if same_name and version.version == (source.version or mark) and version.fingerprint == mark:
@@ -141,19 +149,23 @@ class Registry:
         return None
 
     async def _load(self, source: Source) -> Version:
-        """Load in a thread, finish in the loop, to which a version belongs."""
+        """Try it in a process of its own, then load it in a thread."""
+        settings, path = self._settings, _resolved(source.path)
+        tried = await try_bundle(path, settings.variant, settings.batching.threads, settings.loading)
         return await asyncio.to_thread(
-            load_version,
-            _resolved(source.path),
-            source.name,
-            source.version,
-            self._settings,
-            self._metrics,
+            load_version, path, source.name, source.version, settings, self._metrics, tried
         )
 
-    async def _retire(self, version: Version) -> None:
-        await version.drained()
-        await asyncio.to_thread(version.close)
+    async def _retire(self, version: Version, seconds: float) -> None:
+        """Close a version once its last request is answered, or after so many seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                await version.drained()
+        except TimeoutError:
+            event("not_drained", logging.WARNING, model=version.name, version=version.version)
+        if not await asyncio.to_thread(version.close, _CLOSE_SECONDS):
+            self.abandoned = True
+            event("abandoned", logging.ERROR, model=version.name, version=version.version)
         self._retired(version)
 
 

@@ -74,6 +74,21 @@ class Batching:
 
 
 @dataclass(frozen=True)
+class Loading:
+    """What a new version may take before it is served, and an old one after it was.
+
+    Args:
+        seconds: to load and self-test a bundle.
+        memory_bytes: to do so; 1 GiB and 8 times the size of its files if None.
+        retire_seconds: for the last requests of a version that was replaced.
+    """
+
+    seconds: float = 120.0
+    memory_bytes: int | None = None
+    retire_seconds: float = 120.0
+
+
+@dataclass(frozen=True)
 class Settings:
     """All of it.
 
@@ -97,3 +112,4 @@ class Settings:
     page: bool = True
     limits: Limits = field(default_factory=Limits)
     batching: Batching = field(default_factory=Batching)
+    loading: Loading = field(default_factory=Loading)

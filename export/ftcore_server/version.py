@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import math
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -15,7 +13,6 @@ from ftcore_runtime.answers import Answer
 from ftcore_runtime.decoders import Prepared
 from ftcore_runtime.errors import UserError
 from ftcore_runtime.inputs import Input
-from ftcore_runtime.manifest import Manifest
 from ftcore_runtime.pipeline import Pipeline
 from ftcore_runtime.reference import Reference, observations
 from ftcore_runtime.special_tokens import unknown_id
@@ -29,12 +26,6 @@ from ftcore_server.settings import Settings
 from ftcore_server.tensors import describe_outputs
 
 _MEMORY = 0.9  # share of the past in the moving average of the seconds to an answer
-
-
-def fingerprint(manifest: Manifest) -> str:
-    """What a bundle's version is called unless somebody names it: 12 hexadecimal digits of its manifest's hash."""
-    text = json.dumps(manifest.to_json(), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 class Version:
@@ -58,7 +49,7 @@ class Version:
         self.name = name
         self.version = version
         self.pipeline = pipeline
-        self.fingerprint = fingerprint(pipeline.manifest)
+        self.fingerprint = pipeline.manifest.fingerprint
         self.contract = Contract.of(pipeline.decoder, settings.limits)
         self.outputs = describe_outputs(pipeline)
         self._settings = settings
@@ -166,10 +157,15 @@ class Version:
         """Return once no request holds this version."""
         await self._idle.wait()
 
-    def close(self) -> None:
-        """End the threads of the batches and drop the metrics; nothing is to be answered any more."""
-        self._batcher.close()
+    def close(self, seconds: float) -> bool:
+        """End the threads of the batches and drop the metrics; nothing is to be answered any more.
+
+        Returns:
+            whether all threads ended within so many seconds; a graph may never end.
+        """
+        ended = self._batcher.close(seconds)
         self._metrics.forget(self.name, self.version)
+        return ended
 
     def refresh(self) -> None:
         """Bring the gauges up to date that change with every request."""
@@ -210,27 +206,30 @@ def load_version(
     version: str | None,
     settings: Settings,
     metrics: Metrics,
+    tried: str,
 ) -> Version:
-    """Load a bundle and replay its golden examples. Blocks for as long as that takes.
+    """Load a bundle that `try_bundle` has tried. Blocks for as long as that takes.
 
     Args:
         name, version: the bundle's own name and fingerprint if None.
+        tried: the fingerprint of what was tried.
 
     Raises:
-        UserError: it is no bundle, is not signed as it must be, does not answer as it did when it was written, or has a
-            name unfit for a URL.
+        UserError: it is no bundle, is not signed as it must be, is another one than was tried, or has a name unfit for a
+            URL.
     """
     threads = settings.batching.threads
     pipeline = Pipeline.load(
         path, settings.variant, threads=threads, run_threads=threads, signed_by=settings.signed_by
     )
-    pipeline.selftest()
+    if pipeline.manifest.fingerprint != tried:
+        raise UserError("was exchanged while it was loaded", where=str(path), hint="load it again")
     chosen = name or pipeline.manifest.name
     require_name(chosen, str(path))
     return Version(
         path,
         chosen,
-        version or fingerprint(pipeline.manifest),
+        version or pipeline.manifest.fingerprint,
         pipeline,
         settings,
         metrics,

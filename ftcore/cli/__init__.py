@@ -62,7 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Interrupted as stop:
         return _fail(str(stop), stop.exit_code)
     except KeyboardInterrupt:
-        return _fail("interrupted", ExitCode.INTERRUPTED)
+        from ftcore.cli.interruption import leave
+
+        return leave(_fail("interrupted", ExitCode.INTERRUPTED))
     except BrokenPipeError:
         # Whoever read our output has closed it: nobody is left to tell. Keep Python's own flush quiet.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -143,12 +143,14 @@ def run_diff(args: argparse.Namespace) -> int:
 def run_selftest(args: argparse.Namespace) -> int:
     """Answer the golden examples again."""
     from ftcore.cli.console import print_text
+    from ftcore.cli.interruption import ended_by_ctrl_c
     from ftcore_runtime import Pipeline
     from ftcore_runtime.bundle import read_bundle
 
     names = [args.variant] if args.variant else list(read_bundle(args.bundle).manifest.variants)
     for name in names:
-        count = Pipeline.load(args.bundle, name).selftest()
+        with ended_by_ctrl_c():
+            count = Pipeline.load(args.bundle, name).selftest()
         print_text(f"{name}: {count} golden examples are answered as they were when the bundle was written")
     return ExitCode.OK
 

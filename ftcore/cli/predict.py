@@ -103,13 +103,15 @@ def add(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Answer; returns the exit code."""
+    from ftcore.cli.interruption import ended_by_ctrl_c, interruptible
     from ftcore_runtime import Pipeline
 
     _check(args)
     ray = args.engine == "ray"
-    pipeline = Pipeline.load(args.bundle, args.variant, threads=1 if ray else args.threads)
+    with ended_by_ctrl_c():
+        pipeline = Pipeline.load(args.bundle, args.variant, threads=1 if ray else args.threads)
     if args.text:
-        return _answer_texts(pipeline, args)
+        return interruptible(lambda: _answer_texts(pipeline, args))
     from ftcore_server.offline.source import Source, form_of
 
     columns = _columns(args.column, pipeline)
@@ -120,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
 
         return answer_with_ray(pipeline, source, args)
     with _sink(args.output, args.input) as sink:
-        return _answer_rows(pipeline, source, sink, args)
+        return interruptible(lambda: _answer_rows(pipeline, source, sink, args))
 
 
 def _check(args: argparse.Namespace) -> None:

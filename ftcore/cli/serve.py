@@ -129,6 +129,19 @@ def add(subparsers: Subparsers) -> None:
         metavar="SECONDS",
         help="for accepted requests, after that (default: 30)",
     )
+    parser.add_argument(
+        "--load-timeout",
+        type=float,
+        default=120.0,
+        metavar="SECONDS",
+        help="to load and self-test a bundle, in a process of its own, before it is served (default: 120)",
+    )
+    parser.add_argument(
+        "--load-memory",
+        type=int,
+        metavar="BYTES",
+        help="for that; 1 GiB and 8 times the size of its files if not given",
+    )
     parser.add_argument("--no-page", action="store_true", help="no page at /")
     parser.add_argument(
         "--log-level", choices=("debug", "info", "warning", "error"), default="info", help="(default: info)"
@@ -145,6 +158,7 @@ def _bundle(argument: str) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """Serve; returns the exit code."""
+    from ftcore.cli.interruption import leave
     from ftcore_server import logs
     from ftcore_server.deployment import reader
     from ftcore_server.process import serve
@@ -153,14 +167,15 @@ def run(args: argparse.Namespace) -> int:
     settings = _settings(args, os.environ)
     read()  # what cannot be read is told before anything listens
     logs.configure(args.log_level)
-    return ExitCode.OK if serve(settings, read) else ExitCode.FAILED
+    ended = serve(settings, read)
+    return leave(ExitCode.OK if ended.answered else ExitCode.FAILED, at_once=ended.abandoned)
 
 
 def _settings(args: argparse.Namespace, environment: Mapping[str, str]) -> Settings:
-    from ftcore_server.settings import Batching, Limits, Settings
+    from ftcore_server.settings import Batching, Limits, Loading, Settings
 
     for name in (
-        "workers", "batch_tokens", "batch_texts", "queue", "threads",
+        "workers", "batch_tokens", "batch_texts", "queue", "threads", "load_memory",
         "max_body", "max_inputs", "max_response", "max_memory",
     ):  # fmt: skip
         if (value := getattr(args, name)) is not None and value < 1:
@@ -174,8 +189,9 @@ def _settings(args: argparse.Namespace, environment: Mapping[str, str]) -> Setti
     for name in ("batch_delay", "drain", "grace"):
         if not 0 <= getattr(args, name) < float("inf"):
             raise UserError("must be at least 0", where=f"--{name.replace('_', '-')}")
-    if not 0 < args.timeout < float("inf"):
-        raise UserError("must be above 0", where="--timeout")
+    for name in ("timeout", "load_timeout"):
+        if not 0 < getattr(args, name) < float("inf"):
+            raise UserError("must be above 0", where=f"--{name.replace('_', '-')}")
     if not 0 <= args.port < 2**16:
         raise UserError("must be from 0 to 65535", where="--port")
     signed_by = None
@@ -192,6 +208,7 @@ def _settings(args: argparse.Namespace, environment: Mapping[str, str]) -> Setti
         variant=args.variant,
         signed_by=signed_by,
         page=not args.no_page,
+        loading=Loading(seconds=args.load_timeout, memory_bytes=args.load_memory),
         limits=Limits(
             body_bytes=args.max_body,
             decompressed_bytes=2 * args.max_body,

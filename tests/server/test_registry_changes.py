@@ -14,7 +14,6 @@ from serving import serving
 from ftcore_export.bundle_writer import write_bundle
 from ftcore_runtime.errors import UserError
 from ftcore_server.deployment import Deployment, Source, from_arguments, from_file
-from ftcore_server.version import fingerprint
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +119,7 @@ def test_the_fingerprint_is_of_the_manifest(tiny_bundle: Path, second_bundle: Pa
     from ftcore_runtime import Pipeline
 
     first, again, other = (
-        fingerprint(Pipeline.load(path).manifest) for path in (tiny_bundle, tiny_bundle, second_bundle)
+        Pipeline.load(path).manifest.fingerprint for path in (tiny_bundle, tiny_bundle, second_bundle)
     )
     assert first == again != other
 

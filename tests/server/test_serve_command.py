@@ -18,7 +18,8 @@ import pytest
 from serving import as_before, process, wait_until
 
 from ftcore.cli import main
-from ftcore_server.settings import Batching, Settings
+from ftcore_server.process import Ended
+from ftcore_server.settings import Batching, Loading, Settings
 
 
 def events(started: subprocess.Popen[str]) -> list[dict[str, Any]]:
@@ -176,19 +177,21 @@ def test_what_cannot_be_served_is_exit_2(
 def test_options_of_batches_reach_the_server(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Settings] = []
 
-    def started(settings: Settings, read: Any) -> bool:
+    def started(settings: Settings, read: Any) -> Ended:
         asked.append(settings)
-        return True
+        return Ended(answered=True, abandoned=False)
 
     monkeypatch.setattr("ftcore_server.process.serve", started)
     options = {"--batch-tokens": 64, "--batch-texts": 3, "--batch-delay": 0.5, "--queue": 9, "--workers": 2}
     options |= {"--max-body": 4000, "--max-response": 5000, "--max-memory": 9000, "--max-inputs": 300}
+    options |= {"--load-timeout": 7, "--load-memory": 99}
     with as_before():
         assert main(["serve", str(tiny_bundle), *map(str, chain.from_iterable(options.items()))]) == 0
     assert asked[0].batching == Batching(tokens=64, texts=3, delay_seconds=0.5, queue=9, workers=2)
     limits = asked[0].limits
     assert (limits.body_bytes, limits.decompressed_bytes, limits.inputs) == (4000, 8000, 300)
     assert (limits.response_bytes, limits.memory_bytes, limits.json_parts) == (5000, 9000, 9600)
+    assert asked[0].loading == Loading(seconds=7, memory_bytes=99)
 
 
 BARRED = """
