@@ -215,8 +215,8 @@ def load_version(
         tried: the fingerprint of what was tried.
 
     Raises:
-        UserError: it is no bundle, is not signed as it must be, is another one than was tried, or has a name unfit for a
-            URL.
+        UserError: it is no bundle, is not signed as it must be, is another one than was tried, or has a name that is
+            unfit for a URL.
     """
     threads = settings.batching.threads
     pipeline = Pipeline.load(
