@@ -49,18 +49,26 @@ class Installed:
 
 def installed(group: str) -> tuple[Installed, ...]:
     """The entry points of a group. The first of two copies of one distribution counts."""
-    return tuple(entry for found, entry in _scan(tuple(sys.path)) if found == group)
+    return tuple(entry for found, entry in _scan(tuple(map(_stamped, sys.path))) if found == group)
+
+
+def _stamped(folder: str) -> tuple[str, int]:
+    """A folder of sys.path, and when something was last put into it: what is installed later is found too."""
+    try:
+        return folder, Path(folder).stat().st_mtime_ns
+    except OSError:
+        return folder, 0
 
 
 @lru_cache(maxsize=4)
-def _scan(path: tuple[str, ...]) -> tuple[tuple[str, Installed], ...]:
-    """Group and entry point of everything in ftcore's groups; `path` is sys.path, where distributions are found."""
-    return tuple(_entries(path))
+def _scan(path: tuple[tuple[str, int], ...]) -> tuple[tuple[str, Installed], ...]:
+    """Group and entry point of everything in ftcore's groups."""
+    return tuple(_entries([folder for folder, _ in path]))
 
 
-def _entries(path: tuple[str, ...]) -> Iterator[tuple[str, Installed]]:
+def _entries(path: list[str]) -> Iterator[tuple[str, Installed]]:
     seen = set()
-    for dist in metadata.distributions(path=list(path)):
+    for dist in metadata.distributions(path=path):
         try:
             name, version, entries = dist.metadata["Name"], dist.version, dist.entry_points
         except (KeyError, ValueError, OSError):

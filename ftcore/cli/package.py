@@ -36,7 +36,14 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--storage", metavar="URI", help="kserve: where the cluster finds the bundle's folder"
     )
-    parser.add_argument("--wheel", metavar="FILE", type=Path, help="docker: install this wheel of ftcore")
+    parser.add_argument(
+        "--wheel",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        default=[],
+        help="docker: install this wheel of ftcore, or of the decoder's distribution; may be repeated",
+    )
     parser.add_argument("--threads", type=int, default=1, help="triton: of one run of the graph (default: 1)")
 
 

@@ -208,6 +208,17 @@ def test_docker(tiny_bundle: Path, tmp_path: Path) -> None:
     assert service["ports"] == ["127.0.0.1:8000:8000"]
 
 
+def test_docker_refuses_the_wheel_of_another_distribution(
+    tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wheel = tmp_path / "numpy-2-py3-none-any.whl"
+    wheel.write_bytes(b"")
+    image = tmp_path / "image"
+    assert main(["package", "docker", str(tiny_bundle), "--output", str(image), "--wheel", str(wheel)]) == 2
+    assert f"{wheel}: is no wheel of ftcore" in capsys.readouterr().err
+    assert not image.exists()
+
+
 def test_hadolint_has_nothing_to_say(tiny_bundle: Path, tmp_path: Path) -> None:
     hadolint = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which("hadolint")
     if hadolint is None:

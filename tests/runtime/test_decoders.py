@@ -3,11 +3,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bundles import DECODER
+from bundles import DECODER, INPUTS, tiny_tokenizer
 
 from ftcore_runtime.answers import LabelAnswer, LabelsAnswer, ValueAnswer, to_jsonl
 from ftcore_runtime.decoders import make_decoder
-from ftcore_runtime.errors import BundleError
+from ftcore_runtime.encoding import EncoderConfig, TextEncoder
+from ftcore_runtime.errors import BundleError, InputError
 
 MULTI = {**DECODER, "problem": "multi_label", "polarity": None}
 REGRESSION = {**DECODER, "problem": "regression", "labels": [], "polarity": None}
@@ -84,6 +85,8 @@ def test_another_number_of_logits_than_labels_is_refused() -> None:
         {"problem": "multi_label"},  # with a polarity
         {"problem": "regression", "polarity": None},  # with labels
         {"extra": 1},
+        {"pair": "yes"},
+        {"pair": None},
     ],
 )
 def test_a_bad_config_is_refused(change: dict[str, Any]) -> None:
@@ -95,6 +98,39 @@ def test_a_bad_config_is_refused(change: dict[str, Any]) -> None:
 def test_a_missing_key_is_refused(key: str) -> None:
     with pytest.raises(BundleError):
         make_decoder({name: value for name, value in DECODER.items() if name != key})
+
+
+@pytest.mark.parametrize(
+    ("pair", "fields", "good", "bad", "message"),
+    [
+        (False, ("text",), "good", ("good", "bad"), "input 0: expected a text, got 2 texts"),
+        (
+            True,
+            ("text", "text_pair"),
+            ("good", "bad"),
+            "good",
+            "expected text and text_pair, got a lone text",
+        ),
+        (
+            True,
+            ("text", "text_pair"),
+            {"text": "a", "text_pair": "b"},
+            {"text": "a"},
+            "expected the keys 'text' and 'text_pair'",
+        ),
+    ],
+)
+def test_a_decoder_refuses_what_it_was_not_trained_on(
+    pair: bool, fields: tuple[str, ...], good: Any, bad: Any, message: str
+) -> None:
+    decoder = make_decoder({**DECODER, "pair": pair})
+    assert (decoder.fields, decoder.required) == (fields, len(fields))
+    encoder = TextEncoder(tiny_tokenizer(), EncoderConfig(16, 0, "right", INPUTS))
+    assert len(decoder.prepare([good], encoder).encoded) == 1
+    with pytest.raises(InputError) as caught:
+        decoder.prepare([bad], encoder)
+    assert message in str(caught.value)
+    assert "help: give" in str(caught.value)
 
 
 def test_jsonl_is_valid_even_with_a_lone_surrogate() -> None:

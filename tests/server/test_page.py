@@ -56,7 +56,7 @@ class Opened:
 def test_labels_and_the_words_that_matter(browser: Any, server: Running) -> None:
     opened = Opened(browser, server.url)
     page = opened.page
-    page.get_by_label("Text").fill("the food was <b>very</b> good")
+    page.get_by_label("Text", exact=True).fill("the food was <b>very</b> good")
     page.get_by_role("button", name="Ask").click()
     page.wait_for_selector("#answer .bars")
     assert page.locator(".bars .name").count() == 3
@@ -88,8 +88,8 @@ def test_an_error_is_shown_and_the_page_goes_on(browser: Any, server: Running) -
     opened.page.get_by_role("button", name="Ask").click()
     opened.page.wait_for_selector("#problem:visible")
     assert "at least 1 character" in opened.page.locator("#problem").inner_text()
-    opened.page.get_by_label("Text").fill("good")
-    opened.page.get_by_label("Text").press("Control+Enter")
+    opened.page.get_by_label("Text", exact=True).fill("good")
+    opened.page.get_by_label("Text", exact=True).press("Control+Enter")
     opened.page.wait_for_selector("#answer .bars")
     assert opened.page.locator("#problem").is_hidden()
     opened.context.close()
@@ -98,7 +98,7 @@ def test_an_error_is_shown_and_the_page_goes_on(browser: Any, server: Running) -
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_phone_width_light_and_dark(browser: Any, server: Running, scheme: str) -> None:
     opened = Opened(browser, server.url, viewport=PHONE, color_scheme=scheme)
-    opened.page.get_by_label("Text").fill("good " * 60 + "x" * 80)
+    opened.page.get_by_label("Text", exact=True).fill("good " * 60 + "x" * 80)
     opened.page.get_by_role("button", name="Ask").click()
     opened.page.wait_for_selector("#answer .bars")
     assert not opened.overflows()
@@ -132,6 +132,43 @@ def test_the_span_is_marked_in_its_context(browser: Any, server: Running) -> Non
     opened.context.close()
 
 
+def test_any_answer_is_drawn_and_every_field_has_a_box(browser: Any, server: Running) -> None:
+    """A decoder that the page does not know: three fields, one of them optional, and an answer of its own shape."""
+    model = {
+        "name": "rates", "task": "rates", "family": "two_headed", "fields": ["title", "body", "reply"],
+        "required": 2, "labels": ["a", "b"], "widget": "fields", "default": "1", "versions": [],
+    }  # fmt: skip
+    answer = {"label": "<b>a</b>", "scores": {"a": 0.75, "b": 0.25}, "stars": 4.25, "notes": [{"x": 1}]}
+    asked = []
+
+    def respond(route: Any) -> None:
+        asked.append(route.request.post_data_json)
+        route.fulfill(json={"model": "rates", "version": "1", "predictions": [answer]})
+
+    opened = Opened(browser, server.url)
+    page = opened.page
+    page.route("**/v1/models", lambda route: route.fulfill(json={"models": [model]}))
+    page.route("**/v1/models/rates:predict", respond)
+    page.reload()
+    page.get_by_label("Title").fill("one")
+    page.get_by_label("Body").fill("two")
+    page.get_by_role("button", name="Ask").click()
+    page.wait_for_selector("#answer .bars")
+    assert page.locator("#answer h2").all_inner_texts() == ["Label", "Scores", "Stars", "Notes"]
+    assert page.locator("#answer .bars .name.top").all_inner_texts() == ["a"]
+    assert page.locator("#answer .big").inner_text() == "4.25"
+    assert page.locator("#answer .text").first.inner_text() == "<b>a</b>", "no markup of an answer is run"
+    page.get_by_label("Reply (optional)").fill("three")
+    with page.expect_response("**/v1/models/rates:predict"):
+        page.get_by_role("button", name="Ask").click()
+    assert [found["inputs"] for found in asked] == [
+        [{"title": "one", "body": "two"}],
+        [{"title": "one", "body": "two", "reply": "three"}],
+    ]
+    assert opened.problems == []
+    opened.context.close()
+
+
 def test_a_text_is_shown_while_it_is_written(
     browser: Any, writing_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,7 +186,7 @@ def test_a_text_is_shown_while_it_is_written(
         whole = writing.ask("good food", model="writer").json()["predictions"][0]["text"]
         opened = Opened(browser, writing.url)
         page = opened.page
-        page.get_by_label("Text").fill("good food")
+        page.get_by_label("Text", exact=True).fill("good food")
         page.get_by_role("button", name="Ask").click()
         page.locator("#answer .text", has_text=whole[:3]).wait_for()
         result = page.locator("#answer .text").nth(1)
@@ -167,7 +204,7 @@ def test_the_token_is_asked_for(browser: Any, tiny_bundle: Path) -> None:
         opened = Opened(browser, locked.url)
         opened.page.get_by_label("Bearer token").fill("abc")
         opened.page.get_by_role("button", name="Unlock").click()
-        opened.page.get_by_label("Text").fill("good")
+        opened.page.get_by_label("Text", exact=True).fill("good")
         opened.page.get_by_role("button", name="Ask").click()
         opened.page.wait_for_selector("#answer .bars")
         assert opened.page.locator("#locked").is_hidden()

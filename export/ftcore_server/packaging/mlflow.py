@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ftcore_server.packaging.target import Packed, new_folder, requirement
+from ftcore_server.packaging.target import Packed, new_folder
 
 
 def write_mlflow(packed: Packed, output: Path) -> Path:
@@ -45,7 +45,8 @@ def write_mlflow(packed: Packed, output: Path) -> Path:
         packed.copy_to(folder / "bundle")
         _write(folder / "MLmodel", model)
         _write(folder / "python_env.yaml", environment)
-        (folder / "requirements.txt").write_text(f"mlflow\n{requirement()}\n", encoding="utf-8")
+        listed = "".join(f"{requirement}\n" for requirement in ("mlflow", *packed.requirements.values()))
+        (folder / "requirements.txt").write_text(listed, encoding="utf-8")
     return output
 
 

@@ -49,16 +49,20 @@ class Packed:
             )  # fmt: skip
         return cls(path, pipeline, plain)
 
+    @property
+    def requirements(self) -> dict[str, str]:
+        """What pip is to install where the bundle is served, by distribution: this release, and that of its decoder."""
+        found = {"ftcore": f"ftcore[serve]=={metadata.version('ftcore')}"}
+        provider = self.pipeline.manifest.provider
+        if provider is not None and not provider.shipped:
+            found[provider.distribution] = provider.requirement
+        return found
+
     def copy_to(self, folder: Path) -> None:
         """Copy the bundle's files, and no others."""
         folder.mkdir(parents=True)
         for name in (MANIFEST, *self.pipeline.manifest.files):
             shutil.copyfile(self.path / name, folder / name)
-
-
-def requirement() -> str:
-    """What pip is to install where the bundle is served: this release."""
-    return f"ftcore[serve]=={metadata.version('ftcore')}"
 
 
 @contextmanager
