@@ -25,6 +25,7 @@ from ftcore.families.text_generation.spec import (
     TextGenerationSpec,
     TextGenerationTraining,
 )
+from ftcore.family import Family
 from ftcore.hookspecs import API_VERSION, hookimpl
 from ftcore.spec.sections import DataSpec, EvaluationSpec, ExportSpec, ModelSpec, Section, Spec, TrainingSpec
 from ftcore.task import Task
@@ -34,6 +35,7 @@ __all__ = [
     "DataSpec",
     "EvaluationSpec",
     "ExportSpec",
+    "Family",
     "Field",
     "GenerationSpec",
     "Measure",

@@ -1,10 +1,11 @@
 """The run's one stream of events: appended to events.jsonl, and shown to whoever listens.
 
-Progress bars, trackers (the hook `ftcore_event`) and the report all read these; nobody prints on the side.
+Progress bars, observers (the hook `ftcore_event`) and the report all read these; nobody prints on the side.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-Listener = Callable[[Mapping[str, Any]], None]
+Listener = Callable[[Mapping[str, Any]], object]
 
 
 class EventLog:
@@ -21,9 +22,16 @@ class EventLog:
     Args:
         path: events.jsonl, made if absent; None keeps the events to the listeners (other ranks than the first).
         listeners: called with every event, in order.
+        observers: likewise, after them, by name; one that raises is left out from then on, with an event `warning`.
     """
 
-    def __init__(self, path: Path | None, listeners: tuple[Listener, ...] = ()) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        listeners: tuple[Listener, ...] = (),
+        observers: Mapping[str, Listener] | None = None,
+    ) -> None:
+        self._observers = dict(observers or {})
         self._file = None if path is None else os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         self._listeners = listeners
 
@@ -35,6 +43,20 @@ class EventLog:
             os.write(self._file, (json.dumps(event, ensure_ascii=False) + "\n").encode())
         for listener in self._listeners:
             listener(event)
+        for name in list(self._observers):
+            self._show(name, event)
+
+    def _show(self, name: str, event: Mapping[str, Any]) -> None:
+        """Show an event to one observer, whose fault must not end a run."""
+        observer = self._observers.get(name)
+        if observer is None:  # it failed while an earlier observer's failure was shown to it
+            return
+        try:
+            observer(copy.deepcopy(event))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever a plugin raises)
+            del self._observers[name]
+            what = f"{name} raised {type(error).__name__}: {error}"
+            self.emit("warning", message=f"{what}; it sees no more of this run")
 
     def close(self) -> None:
         """Close the file; `emit` may not be called again."""

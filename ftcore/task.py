@@ -119,7 +119,9 @@ class Observer:
     Args:
         info: the plugin.
         see: called with every event.
+        implemented: the names of the hooks it implements.
     """
 
     info: PluginInfo
+    implemented: tuple[str, ...]
     see: Callable[[Mapping[str, Any]], object]

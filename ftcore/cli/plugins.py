@@ -1,4 +1,4 @@
-"""`ftcore plugins`: where each task's plugin comes from, and whether it loads; each is tried on its own."""
+"""`ftcore plugins`: where each plugin comes from, and whether it loads; each is tried on its own."""
 
 from __future__ import annotations
 
@@ -33,12 +33,13 @@ def run(args: argparse.Namespace) -> int:
     from ftcore.cli.console import print_json, print_table, print_text
 
     plugins = registry(args)
-    records = [_record(info, plugins) for info in plugins.infos()]
+    records = [_record(info, plugins) for info in plugins.infos(None)]
     if args.json:
         print_json(records)
     else:
         rows = [
             (
+                record["kind"],
                 record["id"],
                 record["status"],
                 record["origin"],
@@ -48,10 +49,10 @@ def run(args: argparse.Namespace) -> int:
             )
             for record in records
         ]
-        print_table(("id", "status", "origin", "distribution", "hooks", "path"), rows)
+        print_table(("kind", "id", "status", "origin", "distribution", "hooks", "path"), rows)
         for record in records:
             if record["problem"]:
-                print_text(f"\n{record['id']}: {record['problem']}")
+                print_text(f"\n{record['kind']} {record['id']}: {record['problem']}")
     return (
         ExitCode.BAD_INPUT
         if args.strict and any(record["status"] in _BAD for record in records)
@@ -65,7 +66,7 @@ def _record(info: PluginInfo, plugins: PluginRegistry) -> dict[str, Any]:
         return record
     try:
         with redirect_stdout(sys.stderr):  # what a plugin prints must not get into the list
-            loaded = plugins.load(info.id)
+            hooks = plugins.try_to_load(info)
     except PluginError as error:
         return {**record, "status": "broken", "problem": str(error)}
-    return {**record, "status": "ok", "hooks": list(loaded.implemented)}
+    return {**record, "status": "ok", "hooks": list(hooks)}

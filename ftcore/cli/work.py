@@ -88,13 +88,20 @@ def open_workspace(args: argparse.Namespace, folder: RunFolder) -> Iterator[Work
     from ftcore.cli.console import console
     from ftcore.cli.options import registry
     from ftcore.cli.progress import RunProgress
-    from ftcore.runs.folder import reload_spec
+    from ftcore.runs.folder import plugin_record, reload_spec
     from ftcore.runs.workspace import Workspace
 
-    spec, task = reload_spec(folder, registry(args))
+    plugins = registry(args)
+    spec, task = reload_spec(folder, plugins)
+    observers, problems = plugins.observers() if processes.is_first() else ([], [])
     progress = RunProgress(console())
     try:
-        yield Workspace(folder, spec, task, (progress,))
+        workspace = Workspace(folder, spec, task, (progress,), observers)
+        for problem in problems:
+            workspace.events.emit("warning", message=f"{problem} (the run goes on without it)")
+        if observers:
+            folder.update(observers=[plugin_record(observer) for observer in observers])
+        yield workspace
     finally:
         progress.close()
 

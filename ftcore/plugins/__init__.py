@@ -16,7 +16,7 @@ from ftcore.errors import PluginError, UserError
 from ftcore.family import Family
 from ftcore.plugins.discovery import find_plugins
 from ftcore.plugins.importing import import_plugin
-from ftcore.plugins.loading import load_observer, load_task, load_value
+from ftcore.plugins.loading import check_references, load_observer, load_task, load_value
 from ftcore.task import Kind, LoadedTask, Observer, PluginInfo
 from ftcore_runtime.installed import allowlist
 
@@ -78,13 +78,15 @@ class PluginRegistry:
         return self._tasks[task_id]
 
     def family(self, name: str) -> Family:
-        """The family of a name; none of its parts are imported.
+        """The family of a name; of its parts only the spec is imported, the others are found.
 
         Raises:
             PluginError: as for `load`.
         """
         info = self._find("family", name)
-        return load_value(info, self._module(info), Family)
+        family = load_value(info, self._module(info), Family)
+        check_references(family, info)
+        return family
 
     def observers(self) -> tuple[list[Observer], list[PluginError]]:
         """The observers that may be loaded, and what is wrong with those that cannot be."""
@@ -106,6 +108,24 @@ class PluginRegistry:
         """
         _require_available(info)
         return load_observer(info, self._module(info))
+
+    def try_to_load(self, info: PluginInfo) -> tuple[str, ...]:
+        """Load a plugin of any kind, to see whether it works; of a family no part that needs torch is imported.
+
+        Returns:
+            the hooks that it implements.
+
+        Raises:
+            PluginError: it does not work.
+        """
+        if info.kind == "task":
+            return self.load(info.id).implemented
+        if info.kind == "observer":
+            return self.observer(info).implemented
+        _require_available(info)
+        if info.kind == "family":
+            self.family(info.id)
+        return ()
 
     def _module(self, info: PluginInfo) -> ModuleType:
         """The module of a plugin, imported once: a drop-in may bring a task and its family."""

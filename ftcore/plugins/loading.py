@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from difflib import get_close_matches
 from types import ModuleType
@@ -12,12 +13,15 @@ import pluggy
 from ftcore import hookspecs
 from ftcore.errors import PluginError
 from ftcore.family import Family
+from ftcore.locate import find_module
 from ftcore.plugins.importing import failure
 from ftcore.spec.sections import Spec
 from ftcore.task import LoadedTask, Observer, PluginInfo, Task
+from ftcore_runtime.installed import installed
 
 T = TypeVar("T")
 _EVENT = "ftcore_event"
+DECODERS = "ftcore.decoders"
 _HOOKS = tuple(sorted(name for name in vars(hookspecs) if name.startswith("ftcore_")))
 
 
@@ -62,7 +66,9 @@ def load_observer(info: PluginInfo, module: ModuleType) -> Observer:
             where=str(info.path),
             hint=f"an observer implements `{_EVENT}` alone",
         )
-    return Observer(info=info, see=lambda event: manager.hook.ftcore_event(event=event))
+    return Observer(
+        info=info, implemented=implemented, see=lambda event: manager.hook.ftcore_event(event=event)
+    )
 
 
 def load_value(info: PluginInfo, module: ModuleType, of: type[T]) -> T:
@@ -87,6 +93,29 @@ def load_value(info: PluginInfo, module: ModuleType, of: type[T]) -> T:
     if (name := getattr(value, "name", info.id)) != info.id:
         raise PluginError(f"{what}: it calls itself `{name}`; give both one name", where=str(info.path))
     return value
+
+
+def check_references(family: Family, info: PluginInfo) -> None:
+    """Whether the modules of a family's parts, and its decoder, are there; only the spec is imported.
+
+    Raises:
+        PluginError: one is not.
+    """
+    family.part("spec")
+    for part, reference in family.references.items():
+        module, _, attribute = reference.partition(":")
+        if not attribute or (module not in sys.modules and find_module(module) is None):
+            raise PluginError(
+                f"family `{info.id}`: its {part} is not there: `{reference}`",
+                where=str(info.path),
+                hint="a part of a family is written `module:Class`",
+            )
+    if family.decoder not in {entry.name for entry in installed(DECODERS)}:
+        raise PluginError(
+            f"family `{info.id}`: no installed distribution has its decoder `{family.decoder}`",
+            where=str(info.path),
+            hint=f"name an entry point of the group `{DECODERS}`",
+        )
 
 
 def _hooks(info: PluginInfo, module: ModuleType) -> pluggy.PluginManager:

@@ -17,6 +17,7 @@ from ftcore.files import read_json, write_atomic, write_json
 from ftcore.plugins import LoadedTask, PluginRegistry
 from ftcore.spec import ResolvedSpec
 from ftcore.spec.sections import Spec
+from ftcore.task import Observer
 from ftcore_runtime.files import sha256
 
 Status = Literal["waiting", "running", "stopped", "interrupted", "failed", "finished"]
@@ -201,9 +202,9 @@ def find_runs(runs_dir: Path) -> list[RunFolder]:
     return sorted(found, key=lambda run: run.path.name, reverse=True)
 
 
-def plugin_record(task: LoadedTask) -> dict[str, Any]:
-    """Which plugin made the task: where it is from, its version, and its file's hash."""
-    info = task.info
+def plugin_record(plugin: LoadedTask | Observer) -> dict[str, Any]:
+    """Which plugin it is: where it is from, its version, and its file's hash."""
+    info = plugin.info
     return {
         "id": info.id,
         "origin": info.origin,

@@ -84,4 +84,4 @@ def _child(workspace: Workspace, seed: int) -> Workspace:
             record.pop(of_the_parent, None)
         write_json(folder.record_file, record)
     processes.wait()
-    return Workspace(folder, spec, workspace.task, workspace.listeners)
+    return Workspace(folder, spec, workspace.task, workspace.listeners, workspace.observers)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from functools import cache, cached_property
@@ -34,6 +34,7 @@ from ftcore.plugins import LoadedTask
 from ftcore.runs.folder import RunFolder
 from ftcore.runs.teacher import Teacher, ask, open_teacher
 from ftcore.spec.sections import Spec
+from ftcore.task import Observer
 from ftcore_runtime.encoding import TextEncoder
 from ftcore_runtime.files import sha256
 from ftcore_runtime.publishing import publishing
@@ -51,20 +52,28 @@ class Workspace:
         folder: the run's.
         spec: resolved.
         task: with the hooks of its plugin.
-        listeners: see every event, after the plugin's `ftcore_event`.
+        listeners: see every event.
+        observers: likewise, after them and before the `ftcore_event` of the task's plugin.
     """
 
     def __init__(
-        self, folder: RunFolder, spec: Spec, task: LoadedTask, listeners: tuple[Listener, ...]
+        self,
+        folder: RunFolder,
+        spec: Spec,
+        task: LoadedTask,
+        listeners: tuple[Listener, ...],
+        observers: Sequence[Observer] = (),
     ) -> None:
         self.folder = folder
         self.spec = spec
         self.task = task
         self.listeners = listeners
+        self.observers = observers
         first = processes.is_first()
         self.events = EventLog(
             folder.events_file if first else None,
-            (lambda event: task.hooks.ftcore_event(event=event), *listeners) if first else (),
+            listeners if first else (),
+            _watching(task, observers) if first else None,
         )
         self.base_dir = Path(folder.record()["base_dir"])
 
@@ -255,6 +264,15 @@ class Workspace:
         self.folder.update(
             weights={file.name: sha256(file) for file in sorted(self.folder.model.glob("*.safetensors"))}
         )
+
+
+def _watching(task: LoadedTask, observers: Sequence[Observer]) -> dict[str, Listener]:
+    """Who sees the events, by the name that a warning gives them."""
+    watching: dict[str, Listener] = {f"the observer `{one.info.id}`": one.see for one in observers}
+    if "ftcore_event" in task.implemented:
+        own = f"`ftcore_event` of the plugin `{task.info.id}`"
+        watching[own] = lambda event: task.hooks.ftcore_event(event=event)
+    return watching
 
 
 def _key(parts: list[Any]) -> str:
