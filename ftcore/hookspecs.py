@@ -54,10 +54,18 @@ def ftcore_augment(spec: Spec, text: str, rng: Random) -> str | None:
 
 
 @hookspec
-def ftcore_metrics(spec: Spec, references: Sequence[Any], answers: Sequence[Any]) -> Mapping[str, float]:  # type: ignore[empty-body]
-    """Return further metrics, by name, of decoded answers against their references.
+def ftcore_metrics(  # type: ignore[empty-body]
+    spec: Spec, references: Sequence[Any], answers: Sequence[Any], decoded: Sequence[Any]
+) -> Mapping[str, float]:
+    """Return further metrics, by name, of answers against their references.
 
-    Called once on the whole split and once for each bootstrap resample.
+    References and answers are plain values, a row each: label names, sorted lists of label names, numbers or texts,
+    which `==` compares; of extracted spans a reference is the list of the right texts (of a question without an answer
+    the empty one), and `in` compares them. `decoded` has the answers as the bundle gives them, with their scores.
+
+    Called once for each evaluation of a split (while training goes on, at its end, and for each exported variant) and,
+    where that has intervals, once more for each bootstrap resample, with the rows that were drawn. So keep it fast, and
+    return the same names for any rows.
     """
 
 

@@ -93,7 +93,7 @@ class Evaluator:
 
     def _scorer(self, references: Sequence[Any], answers: Sequence[Any]) -> Scorer:
         own = self.family.scoring.scorer(references, answers)
-        if not self._from_hook(references, answers):
+        if not self.hooks.ftcore_metrics.get_hookimpls():
             return own
 
         def scorer(rows: np.ndarray) -> Mapping[str, float]:
@@ -110,8 +110,11 @@ class Evaluator:
 
     def _from_hook(self, references: Sequence[Any], answers: Sequence[Any]) -> dict[str, float]:
         found: dict[str, float] = {}
+        if not self.hooks.ftcore_metrics.get_hookimpls():
+            return found
+        plain, compared = self.family.scoring.comparable(references, answers)
         for values in self.hooks.ftcore_metrics(
-            spec=self.family.spec, references=references, answers=answers
+            spec=self.family.spec, references=plain, answers=compared, decoded=answers
         ):
             found.update({name: float(value) for name, value in values.items()})
         return found

@@ -53,6 +53,13 @@ class Scoring(ABC, Generic[SpecT, FittedT]):
         """Decode, with the runtime's decoder, what the model gave into one answer a row of `rows`."""
 
     @abstractmethod
+    def comparable(self, references: Sequence[Any], answers: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """References and answers as plain values of one kind each, for the hook `ftcore_metrics` to compare.
+
+        With `==`, or where a row has several right answers, which the reference then lists, with `in`.
+        """
+
+    @abstractmethod
     def score(self, references: Sequence[Any], answers: Sequence[Any]) -> Scores:
         """Every metric of one split."""
 

@@ -69,7 +69,10 @@ BROKEN = {
         "its reader is not there: `ftcore.families.sequence_classification.raeder",
     ),
     "no attribute": (DROP_IN.replace(":OwnSpec", ":OnwSpec"), "has no attribute 'OnwSpec'"),
-    "no colon": (DROP_IN.replace("model:LabelModel", "model"), "a part of a family is written `module:Class`"),
+    "no colon": (
+        DROP_IN.replace("model:LabelModel", "model"),
+        "a part of a family is written `module:Class`",
+    ),
     "another name": (DROP_IN.replace('name="own"', 'name="other"'), "it calls itself `other`"),
     "not a family": (DROP_IN.replace("FAMILY = Family(", "FAMILY = dict("), "is dict, not a Family"),
     "no decoder": (

@@ -74,9 +74,9 @@ def test_drop_in_works_with_its_own_field_and_metric(plugins: Path, project: Pat
     resolved = load_spec(project / "spec.yaml", registry, ["data.min_characters=5"])
     hooks = resolved.task.hooks
     assert resolved.task.implemented == ("ftcore_metrics", "ftcore_prepare_row", "ftcore_task")
-    assert hooks.ftcore_metrics(spec=resolved.spec, references=["a", "b"], answers=["a", "a"]) == [
-        {"distinct_references": 2.0}
-    ]
+    assert hooks.ftcore_metrics(
+        spec=resolved.spec, references=["a", "b"], answers=["a", "a"], decoded=[]
+    ) == [{"distinct_references": 2.0}]
     with pytest.raises(ValueError, match="fewer than 5"):
         hooks.ftcore_prepare_row(spec=resolved.spec, row={"text": "abc"})
     with pytest.raises(SpecError, match="did you mean `min_characters`"):
@@ -128,7 +128,7 @@ BROKEN = {
     "not_marked": (GOOD.format(id="not_marked").replace("@hookimpl", ""), None, "is not marked `@hookimpl`"),
     "unknown_hook": (HOOK.format("ftcore_metric(spec)"), None, "did you mean `ftcore_metrics`?"),
     "unknown_specname": (HOOK.replace("@hookimpl", "@hookimpl(specname='ftcore_rows')").format("f()"), None, "no hook"),
-    "unknown_argument": (HOOK.format("ftcore_metrics(refs)"), None, "ftcore_metrics(spec, references, answers)"),
+    "unknown_argument": (HOOK.format("ftcore_metrics(refs)"), None, "ftcore_metrics(spec, references, answers, d"),
     "returns_text": (GOOD.format(id="x").replace("Task(id", "dict(id"), None, "returns dict, not a Task"),
     "no_family": (GOOD.format(id="no_family").replace("SequenceClassificationSpec", "Spec"), None, "a family's spec"),
     "task_fails": (HOOK.format("ftcore_task()").replace("...", "\n    1 / 0"), 4, "ZeroDivisionError"),

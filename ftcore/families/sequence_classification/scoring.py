@@ -62,6 +62,13 @@ class LabelScoring(Scoring[SequenceClassificationSpec, FittedLabels]):
         """One answer a row; features and rows are the same here."""
         return make_decoder(self.decoder).decode(dict(outputs))
 
+    def comparable(self, references: Sequence[Any], answers: Sequence[Answer]) -> tuple[list[Any], list[Any]]:
+        """Label names, sorted lists of them, or numbers."""
+        if self.problem == "multi_label":
+            return [sorted(one) for one in references], [sorted(answer.labels) for answer in answers]
+        field = "label" if self.problem == "single_label" else "value"
+        return list(references), [getattr(answer, field) for answer in answers]
+
     def _measures(
         self, references: Sequence[Any], answers: Sequence[Answer]
     ) -> SingleLabelMeasures | MultiLabelMeasures | RegressionMeasures:

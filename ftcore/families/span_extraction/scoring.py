@@ -61,6 +61,12 @@ class SpanScoring(Scoring[SpanExtractionSpec, FittedSpans]):
         assert isinstance(decoder, SpanExtractionDecoder)
         return decoder.answers(outputs, places, self.top_k)
 
+    def comparable(
+        self, references: Sequence[Sequence[str]], answers: Sequence[SpanAnswer]
+    ) -> tuple[list[Any], list[Any]]:
+        """Lists of the right texts, and texts; no answer is the empty text."""
+        return [list(one) or [""] for one in references], [answer.text for answer in answers]
+
     def _measures(self, references: Sequence[Sequence[str]], answers: Sequence[SpanAnswer]) -> SpanMeasures:
         return SpanMeasures(references, answers, self.spec.evaluation.normalisation)
 

@@ -47,6 +47,12 @@ class TextScoring(Scoring[TextGenerationSpec, FittedTexts]):
         """Source, reference and prediction of rows from all over the split; long texts are cut."""
         return samples_of(rows, answers)
 
+    def comparable(
+        self, references: Sequence[str], answers: Sequence[TextAnswer]
+    ) -> tuple[list[Any], list[Any]]:
+        """Texts."""
+        return [str(one) for one in references], [answer.text for answer in answers]
+
     def _measures(self, references: Sequence[str], answers: Sequence[TextAnswer]) -> TextMeasures:
         return TextMeasures(references, answers, self.spec.measures, self.spec.evaluation.tokenization)
 
