@@ -36,7 +36,7 @@ import transformers
 from targets import print_target
 
 from ftcore.data.features import FeatureStore
-from ftcore.evaluation.bootstrap import bootstrap
+from ftcore.evaluation.intervals import Interval, bootstrap
 from ftcore.evaluation.predict import predict
 from ftcore.families.span_extraction.metrics import exact_and_f1
 from ftcore.locate import locate
@@ -249,7 +249,11 @@ def compare(ours: np.ndarray, theirs: np.ndarray) -> dict[str, tuple[float, floa
 
     bounds = bootstrap(scorer, len(ours), 1000, 0.95)
     whole = scorer(np.arange(len(ours)))
-    return {name: (value, bounds[name].low, bounds[name].high) for name, value in whole.items()}
+    found = {}
+    for name, value in whole.items():
+        one = bounds[name] or Interval(value, value)  # none where every resample gives the same
+        found[name] = (value, one.low, one.high)
+    return found
 
 
 def speeds(bench: Bench, rounds: int, steps: int) -> dict[str, list[float]]:

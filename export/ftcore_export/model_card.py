@@ -45,7 +45,7 @@ def _metrics(manifest: Manifest, metrics: Mapping[str, Any]) -> Iterator[str]:
     yield f"| metric | value | {confidence:.0%} interval |" if confidence else "| metric | value | interval |"
     yield "| --- | --- | --- |"
     for name, metric in metrics.items():
-        interval = f"{metric['low']:.4f} to {metric['high']:.4f}" if "low" in metric else ""
+        interval = f"{metric['low']:.4f} to {metric['high']:.4f}" if metric.get("low") is not None else ""
         yield f"| {_cell(name)} | {metric['value']:.4f} | {interval} |"
 
 

@@ -51,7 +51,9 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def metric_text(metric: dict[str, Any]) -> str:
     """A metric's value, with its interval where it has one."""
     value = f"{metric['value']:.4f}"
-    return f"{value} [{metric['low']:.4f}, {metric['high']:.4f}]" if "low" in metric else value
+    if metric.get("low") is not None:
+        return f"{value} [{metric['low']:.4f}, {metric['high']:.4f}]"
+    return f"{value} [none]" if "low" in metric else value
 
 
 def print_error(error: Exception | str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ftcore.cli.options import Subparsers, add_command
-from ftcore.cli.work import add_run, work
+from ftcore.cli.work import add_run, add_verbose, work
 from ftcore.errors import ExitCode
 
 
@@ -15,6 +15,7 @@ def add(subparsers: Subparsers) -> None:
         subparsers, "export", run, "write a run's bundle, each variant held against torch on real rows"
     )
     add_run(parser)
+    add_verbose(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 
 from ftcore.cli.options import Subparsers, add_command
-from ftcore.cli.work import add_run, resume_run
+from ftcore.cli.work import add_run, add_verbose, resume_run
 from ftcore.errors import ExitCode
 
 
 def add(subparsers: Subparsers) -> None:
     """Add the command."""
-    add_run(add_command(subparsers, "resume", run, "go on with a stopped run from its newest checkpoint"))
+    parser = add_command(subparsers, "resume", run, "go on with a stopped run from its newest checkpoint")
+    add_run(parser)
+    add_verbose(parser)
 
 
 def run(args: argparse.Namespace) -> int:

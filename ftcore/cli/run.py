@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ftcore.cli.options import Subparsers, add_command, add_spec, run_path
-from ftcore.cli.work import add_runs_dir, new_run, resume_run, work
+from ftcore.cli.work import add_runs_dir, add_verbose, new_run, resume_run, work
 from ftcore.errors import ExitCode, UserError
 
 
@@ -14,6 +14,7 @@ def add(subparsers: Subparsers) -> None:
     parser = add_command(subparsers, "run", run, "fine-tune, evaluate and export one spec or several")
     add_spec(parser, many=True, optional=True)
     add_runs_dir(parser)
+    add_verbose(parser)
     parser.add_argument(
         "--resume", metavar="RUN", type=run_path, help="go on with this run in place of a new one"
     )

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ftcore import processes
 from ftcore.cli.options import RUNS_DIR, run_path
@@ -25,6 +25,13 @@ def add_runs_dir(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=RUNS_DIR,
         help="where runs are kept (default: runs/)",
+    )
+
+
+def add_verbose(parser: argparse.ArgumentParser) -> None:
+    """`--verbose`."""
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="every metric of every split and every label at the end"
     )
 
 
@@ -76,10 +83,21 @@ def work(args: argparse.Namespace, folder: RunFolder, steps: Sequence[Step], *, 
             stop.exit_code, f"interrupted; resume it with: ftcore resume {folder.path}"
         ) from None
     except CheckFailed:
-        _summarise(folder)
+        _finish(args, folder)
         raise
     if processes.is_first():
-        _summarise(folder)
+        _finish(args, folder)
+
+
+def _finish(args: argparse.Namespace, folder: RunFolder) -> None:
+    """Write the report of what was measured, and print the summary."""
+    from ftcore.cli.summary import print_summary
+
+    if folder.metrics_file.exists():
+        from ftcore.report.render import write_report
+
+        write_report(folder)
+    print_summary(folder, verbose=args.verbose)
 
 
 @contextmanager
@@ -104,71 +122,3 @@ def open_workspace(args: argparse.Namespace, folder: RunFolder) -> Iterator[Work
         yield workspace
     finally:
         progress.close()
-
-
-def _summarise(folder: RunFolder) -> None:
-    from ftcore.cli.console import metric_text, print_table, print_text
-    from ftcore.files import read_json
-
-    print_text(f"\nrun {folder.path}")
-    if folder.metrics_file.exists():
-        measured = read_json(folder.metrics_file)
-        splits = measured["splits"]
-        print_text(f"metrics of the model, with {measured['confidence']:.0%} bootstrap intervals")
-        names = list(next(iter(splits.values()))["metrics"])
-        columns = {f"{split} ({found['rows']:,} rows)": found["metrics"] for split, found in splits.items()}
-        if zero_shot := splits["test"].get("zero_shot"):
-            columns |= {"test, zero-shot": zero_shot["metrics"], "gained": zero_shot["gain"]}
-        rows = [[name, *(metric_text(found[name]) for found in columns.values())] for name in names]
-        print_table(["", *columns], rows)
-        _show_samples(splits["test"].get("samples", []))
-    if folder.seeds_file.exists():
-        _summarise_seeds(read_json(folder.seeds_file))
-    if folder.export_file.exists():
-        from ftcore.cli.export_table import print_export
-
-        print_export(read_json(folder.export_file))
-    print_text(f"\nnext: {_next(folder)}")
-
-
-def _show_samples(samples: Sequence[dict[str, str]]) -> None:
-    """What the model writes, beside what was right."""
-    from ftcore.cli.console import print_text
-    from ftcore.spec.diagnostics import printable
-
-    if samples:
-        print_text("\nsamples of test")
-    for number, sample in enumerate(samples, 1):
-        for name, text in sample.items():
-            print_text(f"{number if name == next(iter(sample)) else ' '} {name:11} {printable(text)}")
-
-
-def _summarise_seeds(summary: dict[str, Any]) -> None:
-    from ftcore.cli.console import print_table, print_text
-
-    splits = summary["splits"]
-    names = list(next(iter(splits.values())))
-    seeds = list(next(iter(splits.values()))[names[0]]["values"])
-    print_text(
-        f"\nmean and standard deviation over the seeds {', '.join(seeds)}; kept is {summary['chosen']}"
-    )
-    print_table(
-        ["", *splits],
-        [
-            [name, *(f"{s[name]['mean']:.4f} ± {s[name]['sd']:.4f}" for s in splits.values())]
-            for name in names
-        ],
-    )
-
-
-def _next(folder: RunFolder) -> str:
-    if folder.bundle.exists():
-        from ftcore.files import read_json
-        from ftcore_runtime.manifest import MANIFEST, Manifest
-
-        decoder = Manifest.from_json(read_json(folder.bundle / MANIFEST)).make_decoder()
-        second = ' --text-pair "..."' if decoder.required == 2 else ""
-        return f'ftcore predict {folder.bundle} --text "..."{second}'
-    if folder.metrics_file.exists():
-        return f"ftcore export {folder.path}"
-    return f"ftcore evaluate {folder.path}"

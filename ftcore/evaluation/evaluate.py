@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from ftcore.evaluation.bootstrap import bootstrap
+from ftcore.evaluation.intervals import Interval, bootstrap, proportion
 from ftcore.families.bound import BoundFamily
 from ftcore.families.reader import Reader
-from ftcore.families.scoring import Scorer, Scores
+from ftcore.families.scoring import Scorer, Scores, SupportsClasses, SupportsCorrectness
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+#: Share of the rows that are alone in their group, below which rows count as dependent and groups are drawn.
+_ALONE = 0.95
 
 
 @dataclass(frozen=True)
@@ -23,21 +28,30 @@ class Evaluation:
         answers: one a row, as the bundle would give them.
         references: the right ones.
         scores: metric -> value, and details.
-        intervals: metric -> {"low", "high"}; empty without bootstrap.
+        intervals: metric -> interval, None where it has none; empty without resamples.
+        correct: whether each answer is right, bool [rows]; None where answers are not simply right or wrong.
     """
 
     answers: Sequence[Any]
     references: Sequence[Any]
     scores: Scores
-    intervals: Mapping[str, Mapping[str, float]]
+    intervals: Mapping[str, Interval | None] = field(default_factory=dict)
+    correct: Array | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As metrics.json has it."""
         metrics = {
-            name: {"value": value, **self.intervals.get(name, {})}
-            for name, value in self.scores.values.items()
+            name: with_interval(value, self.intervals, name) for name, value in self.scores.values.items()
         }
         return {"rows": len(self.references), "metrics": metrics, **self.scores.details}
+
+
+def with_interval(value: float, intervals: Mapping[str, Interval | None], name: str) -> dict[str, Any]:
+    """A metric as metrics.json has it: `low` and `high` are null where it has none, absent without resamples."""
+    if name not in intervals:
+        return {"value": value}
+    found = intervals[name]
+    return {"value": value, "low": found.low if found else None, "high": found.high if found else None}
 
 
 class Evaluator:
@@ -45,11 +59,22 @@ class Evaluator:
 
     Args:
         hooks: the plugin's hooks (a pluggy hook relay).
+        resamples: behind each interval; 0: no intervals.
+        confidence: of the intervals.
     """
 
-    def __init__(self, family: BoundFamily, hooks: Any) -> None:  # noqa: ANN401 (pluggy's relay has no type)
+    def __init__(
+        self,
+        family: BoundFamily,
+        hooks: Any,  # noqa: ANN401 (pluggy's relay has no type)
+        *,
+        resamples: int = 0,
+        confidence: float = 0.95,
+    ) -> None:
         self.family = family
         self.hooks = hooks
+        self.resamples = resamples
+        self.confidence = confidence
 
     def values(self, references: Sequence[Any], answers: Sequence[Any]) -> dict[str, float]:
         """Every metric, without intervals."""
@@ -59,24 +84,33 @@ class Evaluator:
         }
 
     def measure(
-        self, references: Sequence[Any], answers: Sequence[Any], *, resamples: int, confidence: float
+        self, references: Sequence[Any], answers: Sequence[Any], groups: Array | None = None
     ) -> Evaluation:
-        """Every metric with its bootstrap interval."""
-        scores = self.family.scoring.score(references, answers)
+        """Every metric with its interval.
+
+        Args:
+            groups: int64 [rows]; rows of a group depend on each other. See `groups_of`.
+        """
+        scoring = self.family.scoring
+        scores = scoring.score(references, answers)
         extra = self._from_hook(references, answers)
-        scorer = self._scorer(references, answers)
-        intervals = self._intervals(scorer, references, resamples, confidence)
-        return Evaluation(answers, references, Scores({**scores.values, **extra}, scores.details), intervals)
+        correct = scoring.correct(references, answers) if isinstance(scoring, SupportsCorrectness) else None
+        intervals: dict[str, Interval | None] = {}
+        if self.resamples and len(references):
+            intervals = self._resampled(self._scorer(references, answers), references, groups)
+            if isinstance(scoring, SupportsCorrectness) and correct is not None and groups is None:
+                share = proportion(int(correct.sum()), len(correct), self.confidence)
+                intervals |= dict.fromkeys(scoring.proportions, share)
+        values = {**scores.values, **extra}
+        return Evaluation(answers, references, Scores(values, scores.details), intervals, correct)
 
     def gain(
         self,
         references: Sequence[Any],
         before: Sequence[Any],
         after: Sequence[Any],
-        *,
-        resamples: int,
-        confidence: float,
-    ) -> dict[str, dict[str, float]]:
+        groups: Array | None = None,
+    ) -> dict[str, dict[str, Any]]:
         """Metric -> its `value` for the answers `after` less that for those `before`, and that difference's interval.
 
         Both answer the same rows, and are drawn together: what makes a row hard is in both, and goes out.
@@ -87,9 +121,24 @@ class Evaluator:
             lower, higher = earlier(rows), later(rows)
             return {name: value - lower[name] for name, value in higher.items()}
 
-        intervals = self._intervals(difference, references, resamples, confidence)
+        intervals = self._resampled(difference, references, groups)
         whole = difference(np.arange(len(references)))
-        return {name: {"value": value, **intervals.get(name, {})} for name, value in whole.items()}
+        return {name: with_interval(value, intervals, name) for name, value in whole.items()}
+
+    def _resampled(
+        self, scorer: Scorer, references: Sequence[Any], groups: Array | None
+    ) -> dict[str, Interval | None]:
+        """Averages over classes are drawn within the classes, so that no resample lacks one; groups come first."""
+        scoring, rows = self.family.scoring, len(references)
+        found = bootstrap(scorer, rows, self.resamples, self.confidence, clusters=groups)
+        if groups is not None or not isinstance(scoring, SupportsClasses):
+            return found
+        if (strata := scoring.classes(references)) is None:
+            return found
+        within = bootstrap(
+            _only(scorer, scoring.class_averages), rows, self.resamples, self.confidence, strata=strata
+        )
+        return {**found, **within}
 
     def _scorer(self, references: Sequence[Any], answers: Sequence[Any]) -> Scorer:
         own = self.family.scoring.scorer(references, answers)
@@ -101,12 +150,6 @@ class Evaluator:
             return {**own(rows), **drawn}
 
         return scorer
-
-    def _intervals(
-        self, scorer: Scorer, references: Sequence[Any], resamples: int, confidence: float
-    ) -> dict[str, dict[str, float]]:
-        bounds = bootstrap(scorer, len(references), resamples, confidence)
-        return {name: {"low": one.low, "high": one.high} for name, one in bounds.items()}
 
     def _from_hook(self, references: Sequence[Any], answers: Sequence[Any]) -> dict[str, float]:
         found: dict[str, float] = {}
@@ -120,10 +163,33 @@ class Evaluator:
         return found
 
 
+def groups_of(reader: Reader[Any, Any], rows: pa.Table) -> Array | None:
+    """Group of each row, int64 [rows], where rows depend on each other: questions of one article, texts that recur.
+
+    None where all but a few rows are alone in theirs.
+    """
+    if not rows.num_rows:
+        return None
+    keys = reader.groups(rows).combine_chunks().dictionary_encode()
+    if len(keys.dictionary) >= _ALONE * rows.num_rows:
+        return None
+    return keys.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+
+
 def prediction_lines(
-    reader: Reader[Any, Any], rows: pa.Table, evaluation: Evaluation
+    reader: Reader[Any, Any], rows: pa.Table, locations: Iterable[str], evaluation: Evaluation
 ) -> Iterator[dict[str, Any]]:
-    """What each row was, what was right and what was answered."""
+    """What each row was and where it is from, what was right, what was answered, and whether that is right."""
     inputs = reader.inputs(rows)
-    for given, reference, answer in zip(inputs, evaluation.references, evaluation.answers, strict=True):
-        yield {"input": given, "reference": reference, "answer": answer.to_json()}
+    correct = [None] * len(inputs) if evaluation.correct is None else evaluation.correct.tolist()
+    for location, given, reference, answer, right in zip(
+        locations, inputs, evaluation.references, evaluation.answers, correct, strict=True
+    ):
+        line = {"row": location, "input": given, "reference": reference, "answer": answer.to_json()}
+        line["summary"] = answer.summary
+        line |= {} if right is None else {"correct": right}
+        yield line if answer.confidence is None else {**line, "confidence": answer.confidence}
+
+
+def _only(scorer: Scorer, names: frozenset[str]) -> Scorer:
+    return lambda rows: {name: value for name, value in scorer(rows).items() if name in names}

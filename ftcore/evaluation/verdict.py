@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,6 +37,8 @@ class Gain:
 
     def sentence(self, metric: str, point: float) -> str:
         """In words: "better than TF-IDF by 6.1 points of accuracy [4.0, 8.3]"."""
+        if self.low is None and self.value == 0:
+            return f"no better than {self.baseline}: the same {metric} on these rows"
         if self.low is None or self.high is None:
             return f"not clearly better than {self.baseline}: too few rows for an interval of {metric}"
         value, low, high = (figure / point for figure in (self.value, self.low, self.high))
@@ -48,9 +50,9 @@ class Gain:
         return f"not clearly better than {self.baseline}: {value:+.1f} points of {metric} [{low:.1f}, {high:.1f}]"
 
 
-def verdict(gains: list[Gain], metric: str, point: float) -> str:
-    """The sentence on the baseline that is hardest to beat: the one with the smallest gain."""
-    return min(gains, key=lambda gain: gain.value).sentence(metric, point)
+def hardest(gains: Sequence[Gain]) -> Gain:
+    """The gain over the baseline that is hardest to beat: the smallest."""
+    return min(gains, key=lambda gain: gain.value)
 
 
 def warnings_of(rows: int, support: Mapping[str, int]) -> list[str]:

@@ -95,3 +95,35 @@ class SupportsSamples(Protocol):
 
     def samples(self, rows: pa.Table, answers: Sequence[Any]) -> list[dict[str, str]]:
         """A few rows with their answers, for the report."""
+
+
+@runtime_checkable
+class SupportsCorrectness(Protocol):
+    """Scoring of answers each of which is right or wrong as a whole."""
+
+    def correct(self, references: Sequence[Any], answers: Sequence[Any]) -> np.ndarray:
+        """Whether each answer is right, bool [rows]."""
+
+    @property
+    def proportions(self) -> frozenset[str]:
+        """Metrics that are the share of right answers: their intervals need no resampling."""
+
+
+@runtime_checkable
+class SupportsClasses(Protocol):
+    """Scoring with metrics that are averages over classes."""
+
+    def classes(self, references: Sequence[Any]) -> np.ndarray | None:
+        """Class of each row, int64 [rows]; None where a row has no single one."""
+
+    @property
+    def class_averages(self) -> frozenset[str]:
+        """Metrics whose resamples must have every class."""
+
+
+@runtime_checkable
+class SupportsBaselines(Protocol):
+    """Scoring of what simple models can answer, too."""
+
+    def baselines(self, train: pa.Table, rows: pa.Table) -> Mapping[str, Sequence[Any]]:
+        """Name of each baseline, as a sentence goes on with it -> its answers to `rows`, learnt from `train`."""

@@ -93,12 +93,10 @@ class Content:
         return np.asarray(scores, dtype=float), np.asarray(right, dtype=bool)
 
 
-def read_run(folder: RunFolder, metric: str) -> Content:
-    """Read a run that has been evaluated.
-
-    Args:
-        metric: the monitored one.
-    """
+def read_run(folder: RunFolder) -> Content:
+    """Read a run that has been evaluated."""
+    metrics = read_json(folder.metrics_file)
+    metric = metrics["metric"]
     events = read_events(folder.events_file)
     steps = [event for event in events if event["event"] == "step"]
     evaluated = [event for event in events if event["event"] == "evaluated"]
@@ -106,7 +104,7 @@ def read_run(folder: RunFolder, metric: str) -> Content:
         path=folder.path,
         record=folder.record(),
         spec=(folder.path / "spec.yaml").read_text(encoding="utf-8"),
-        metrics=read_json(folder.metrics_file),
+        metrics=metrics,
         losses=[
             Curve("training loss", [event["step"] for event in steps], [event["loss"] for event in steps]),
             _curve("validation loss", evaluated, "loss"),
@@ -130,21 +128,18 @@ def _rows(path: Path) -> Iterator[Row]:
 
 
 def _row(line: Mapping[str, Any]) -> Row:
-    answer, given = line["answer"], line["input"]
-    said = next((answer[name] for name in ("label", "labels", "value", "text") if name in answer), answer)
+    given = line["input"]
     return Row(
-        where=line.get("row", ""),
+        where=line["row"],
         text=given if isinstance(given, str) else "\n".join(map(str, given)),
         reference=_shown(line["reference"]),
-        answer=_shown(said),
+        answer=line["summary"],
         score=line.get("confidence"),
         right=line.get("correct", True),
     )
 
 
-def _shown(value: Any) -> str:  # noqa: ANN401 (a reference or an answer, as JSON)
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or "(none)"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def _shown(reference: Any) -> str:  # noqa: ANN401 (as JSON has it)
+    if isinstance(reference, list):
+        return ", ".join(map(str, reference)) or "(none)"
+    return f"{reference:.4g}" if isinstance(reference, float) else str(reference)

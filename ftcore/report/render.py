@@ -17,23 +17,20 @@ _MOST_CLASSES = 40
 _NO_VERDICT = {"outcome": "unclear", "text": "There is no baseline to compare with."}
 
 
-def write_report(folder: RunFolder, metric: str) -> None:
-    """Write the report of a run that has been evaluated into its folder.
-
-    Args:
-        metric: the monitored one, which leads.
-    """
-    write_atomic(folder.report_file, render(read_run(folder, metric), metric).encode())
+def write_report(folder: RunFolder) -> None:
+    """Write the report of a run that has been evaluated into its folder."""
+    write_atomic(folder.report_file, render(read_run(folder)).encode())
 
 
-def render(content: Content, metric: str) -> str:
-    """The report as HTML."""
+def render(content: Content) -> str:
+    """The report as HTML; the monitored metric leads."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     source = (resources.files("ftcore.report") / "page.html.j2").read_text(encoding="utf-8")
+    metric = content.metrics["metric"]
     test = {"warnings": [], "samples": [], **content.test}
     columns = _columns(test)
     classes = sorted(test.get("classes", []), key=lambda one: (one["f1"], one["label"]))
@@ -43,7 +40,7 @@ def render(content: Content, metric: str) -> str:
         test=test,
         confidence=f"{content.metrics['confidence']:.0%}",
         headline={"name": metric, "text": figure(test["metrics"].get(metric))},
-        verdict=content.metrics.get("verdict", _NO_VERDICT),
+        verdict=content.metrics.get("verdict") or _NO_VERDICT,
         columns=list(columns),
         figures=[[name, *(figure(its.get(name)) for its in columns.values())] for name in test["metrics"]],
         classes=classes[:_MOST_CLASSES],
@@ -58,7 +55,7 @@ def figure(found: Mapping[str, float] | None) -> str:
     """A value with its interval: `0.8123 [0.7900, 0.8300]`."""
     if found is None:
         return ""
-    if "low" not in found:
+    if found.get("low") is None:
         return f"{found['value']:.4f}"
     return f"{found['value']:.4f} [{found['low']:.4f}, {found['high']:.4f}]"
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from ftcore.data.features import FeatureStore
+from ftcore.evaluation.evaluate import groups_of
 from ftcore.evaluation.predict import predict
 from ftcore.families.bound import BoundFamily
 from ftcore.families.export import Comparison, Responses, SupportsComparison
@@ -147,11 +148,10 @@ def _comparison(
 
 def measure_answers(workspace: Workspace, split: str, answers: Sequence[Any]) -> dict[str, Any]:
     """Metrics of somebody's answers to the rows of a split; with intervals for the test rows."""
-    rows, spec = workspace.splits[split].table, workspace.spec.evaluation
-    evaluation = workspace.evaluator.measure(
-        workspace.family.reader.references(rows),
-        answers,
-        resamples=spec.bootstrap if split == "test" else 0,  # gates read values alone
-        confidence=spec.confidence,
-    )
-    return {"rows": rows.num_rows, "metrics": evaluation.to_json()["metrics"]}
+    rows, reader = workspace.splits[split].table, workspace.family.reader
+    references = reader.references(rows)
+    if split == "test":
+        found = workspace.evaluator.measure(references, answers, groups_of(reader, rows))
+        return {"rows": rows.num_rows, "metrics": found.to_json()["metrics"]}
+    values = workspace.evaluator.values(references, answers)  # gates read values alone
+    return {"rows": rows.num_rows, "metrics": {name: {"value": value} for name, value in values.items()}}

@@ -16,7 +16,7 @@ from ftcore.runs.status import at_work
 from ftcore.runs.workspace import Workspace
 from ftcore.training.stopping import StopRequest
 
-StepAction = Callable[[Workspace, StopRequest, bool], None]
+StepAction = Callable[[Workspace, StopRequest, bool], object]
 
 
 def train_seeds(workspace: Workspace, stop: StopRequest, train: StepAction, evaluate: StepAction) -> None:

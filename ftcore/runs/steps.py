@@ -15,7 +15,7 @@ from accelerate.utils import set_seed
 from ftcore import processes
 from ftcore.data.features import FeatureStore
 from ftcore.errors import CheckFailed, UserError
-from ftcore.evaluation.evaluate import prediction_lines
+from ftcore.evaluation.evaluate import Array, groups_of, prediction_lines
 from ftcore.evaluation.predict import predict
 from ftcore.families.scoring import SupportsSamples
 from ftcore.families.tuning import tuned
@@ -23,6 +23,7 @@ from ftcore.files import write_atomic, write_json
 from ftcore.modeling.device import torch_device
 from ftcore.runs.export import export_bundle
 from ftcore.runs.folder import Step, versions
+from ftcore.runs.judging import judge
 from ftcore.runs.seeds import train_seeds
 from ftcore.runs.techniques import (
     features_to_train_on,
@@ -47,19 +48,22 @@ def take_steps(
 
     Raises:
         Interrupted: Ctrl-C or SIGTERM; the run can be resumed.
-        CheckFailed: a tolerance was not met; everything is there.
+        CheckFailed: a check or a tolerance was not met; everything is there.
     """
     folder, events = workspace.folder, workspace.events
     actions = {"train": train, "evaluate": evaluate, "export": export}
+    unmet: list[str] = []
     try:
         if resume:
             _warn_of_other_versions(workspace)
         for step in steps:
             if step == "train" or processes.is_first():
                 events.emit("step_started", step=step)
-                actions[step](workspace, stop, resume)
+                unmet += actions[step](workspace, stop, resume)
             if processes.is_first():
                 folder.update(steps=[*(s for s in folder.record()["steps"] if s != step), step])
+        if unmet:
+            raise CheckFailed("; ".join(unmet))
         events.emit("run_finished")
     except KeyboardInterrupt:
         events.emit("run_interrupted")
@@ -87,13 +91,14 @@ def _warn_of_other_versions(workspace: Workspace) -> None:
         )
 
 
-def train(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
+def train(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]:
     """Fine-tune, and keep the best model as a Hugging Face folder; with `training.seeds`, the best of the seeds'."""
     workspace.record_inputs()
     if workspace.spec.training.seeds:
         train_seeds(workspace, stop, _train_once, evaluate)
     else:
         _train_once(workspace, stop, resume)
+    return []
 
 
 def _train_once(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
@@ -179,9 +184,13 @@ def _rehearse(workspace: Workspace, model: torch.nn.Module) -> str:
     return workspace.metric
 
 
-def evaluate(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
-    """Measure the fine-tuned model in float32 on validation and test, with intervals."""
-    spec, folder = workspace.spec.evaluation, workspace.folder
+def evaluate(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]:
+    """Measure the fine-tuned model in float32 on validation and test, with intervals, and compare it with baselines.
+
+    Returns:
+        the checks that it does not meet, a sentence each.
+    """
+    spec, folder, reader = workspace.spec.evaluation, workspace.folder, workspace.family.reader
     model = workspace.fine_tuned()
     measured: dict[str, Any] = {}
     for split in ("validation", "test"):
@@ -189,46 +198,48 @@ def evaluate(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
         outputs = predict(model, workspace.family, features, spec.batch_size)
         if split == "validation":
             workspace.keep_family(tuned(workspace.family, outputs, features, rows))
-        scoring = workspace.family.scoring
+        scoring, groups = workspace.family.scoring, groups_of(reader, rows)
         answers = scoring.answers(outputs, features, rows)
-        evaluation = workspace.evaluator.measure(
-            workspace.family.reader.references(rows),
-            answers,
-            resamples=spec.bootstrap,
-            confidence=spec.confidence,
-        )
-        measured[split] = evaluation.to_json()
+        found = workspace.evaluator.measure(reader.references(rows), answers, groups)
+        measured[split] = found.to_json()
         if isinstance(scoring, SupportsSamples):
             measured[split]["samples"] = scoring.samples(rows, answers)
-        write_atomic(
-            folder.predictions(split), to_jsonl(prediction_lines(workspace.family.reader, rows, evaluation))
-        )
+        locations = workspace.splits[split].origin.to_pylist()
+        write_atomic(folder.predictions(split), to_jsonl(prediction_lines(reader, rows, locations, found)))
         workspace.events.emit("measured", split=split, metrics=measured[split]["metrics"])
     if spec.zero_shot:
         del model
-        measured["test"]["zero_shot"] = _zero_shot(workspace, answers)
-    write_json(folder.metrics_file, {"confidence": spec.confidence, "splits": measured})
+        measured["test"]["zero_shot"] = _zero_shot(workspace, answers, groups)
+    train = workspace.splits["train"].table
+    judgement = judge(workspace.evaluator, workspace.metric, train, rows, found, groups)
+    measured["test"] |= {"baselines": judgement.baselines, "warnings": judgement.warnings}
+    whole = {"metric": workspace.metric, "confidence": spec.confidence, "splits": measured}
+    write_json(folder.metrics_file, {**whole, "verdict": judgement.verdict})
+    workspace.events.emit("judged", verdict=judgement.verdict, warnings=judgement.warnings)
+    if judgement.useless is None or workspace.spec.checks.beats_baseline == "off":
+        return []
+    if workspace.spec.checks.beats_baseline == "warn":
+        workspace.events.emit("warning", message=judgement.useless)
+        return []
+    return [f"checks.beats_baseline: {judgement.useless}"]
 
 
-def _zero_shot(workspace: Workspace, fine_tuned: Sequence[Any]) -> dict[str, Any]:
+def _zero_shot(workspace: Workspace, fine_tuned: Sequence[Any], groups: Array | None) -> dict[str, Any]:
     """What the base model is worth on the test rows as it is, and what the `fine_tuned` answers have gained."""
     spec, family = workspace.spec.evaluation, workspace.family
     rows, features = workspace.splits["test"].table, workspace.features("test")
     model = family.model.build(workspace.base).to(torch_device())
     outputs = predict(model, family, features, spec.batch_size)
     answers, references = family.scoring.answers(outputs, features, rows), family.reader.references(rows)
-    evaluator, resamples, confidence = workspace.evaluator, spec.bootstrap, spec.confidence
-    found = evaluator.measure(references, answers, resamples=resamples, confidence=confidence)
-    gain = evaluator.gain(references, answers, fine_tuned, resamples=resamples, confidence=confidence)
+    found = workspace.evaluator.measure(references, answers, groups)
+    gain = workspace.evaluator.gain(references, answers, fine_tuned, groups)
     return {"metrics": found.to_json()["metrics"], "gain": gain}
 
 
-def export(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
-    """Write the bundle, and hold every variant of it against torch on real rows.
+def export(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]:
+    """Write the bundle, and compare every variant of it with torch on real rows.
 
-    Raises:
-        CheckFailed: a variant is over its tolerance.
+    Returns:
+        the tolerances that it does not meet, a sentence each.
     """
-    problems = export_bundle(workspace)
-    if problems:
-        raise CheckFailed("; ".join(problems))
+    return export_bundle(workspace)

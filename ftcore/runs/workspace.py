@@ -212,7 +212,8 @@ class Workspace:
     @cached_property
     def evaluator(self) -> Evaluator:
         """Metrics of family and plugin."""
-        return Evaluator(self.family, self.task.hooks)
+        spec = self.spec.evaluation
+        return Evaluator(self.family, self.task.hooks, resamples=spec.bootstrap, confidence=spec.confidence)
 
     @property
     def metric(self) -> str:

@@ -207,6 +207,16 @@ class EvaluationSpec(Section):
     )
 
 
+class ChecksSpec(Section):
+    """What a result has to show, beyond `export.gates`."""
+
+    beats_baseline: Literal["off", "warn", "fail"] = Field(
+        "warn",
+        description="The model is clearly better (by the interval of the paired difference) than the most frequent"
+        " answer and than TF-IDF with logistic regression. fail: exit code 3 where it is not.",
+    )
+
+
 class Spec(Section):
     """One task file."""
 
@@ -222,6 +232,7 @@ class Spec(Section):
     model: ModelSpec
     training: TrainingSpec = Field(default_factory=TrainingSpec)
     evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
+    checks: ChecksSpec = Field(default_factory=ChecksSpec)
     export: ExportSpec = Field(default_factory=ExportSpec)
 
     @model_validator(mode="after")

@@ -46,6 +46,7 @@ def run(tmp_path: Path) -> RunFolder:
             "input": [HOSTILE, "second"] if number % 2 else HOSTILE,
             "reference": labels[number % 2],
             "answer": {"label": labels[0], "score": 0.9, "scores": {labels[0]: 0.9, labels[1]: 0.1}},
+            "summary": f"{labels[0]} 0.900",
             "correct": number % 2 == 0,
             "confidence": 0.9,
         }
@@ -83,7 +84,7 @@ def run(tmp_path: Path) -> RunFolder:
     folder = RunFolder(tmp_path)
     folder.record_file.write_text(json.dumps(record))
     folder.metrics_file.write_text(
-        json.dumps({"confidence": 0.95, "splits": {"test": test}, "verdict": verdict})
+        json.dumps({"metric": "accuracy", "confidence": 0.95, "splits": {"test": test}, "verdict": verdict})
     )
     folder.events_file.write_text("".join(json.dumps(event) + "\n" for event in events))
     folder.predictions("test").write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -92,7 +93,7 @@ def run(tmp_path: Path) -> RunFolder:
 
 
 def page(run: RunFolder) -> tuple[str, Tags]:
-    write_report(run, "accuracy")
+    write_report(run)
     text = run.report_file.read_text(encoding="utf-8")
     tags = Tags()
     tags.feed(text)
@@ -132,11 +133,15 @@ def test_ids_of_charts_do_not_collide(run: RunFolder) -> None:
 
 
 def test_a_run_without_scores_labels_or_baselines_has_a_report_too(run: RunFolder) -> None:
-    metrics = {"confidence": 0.9, "splits": {"test": {"rows": 1, "metrics": {"bleu": {"value": 31.0}}}}}
+    metrics = {
+        "metric": "bleu",
+        "confidence": 0.9,
+        "splits": {"test": {"rows": 1, "metrics": {"bleu": {"value": 31.0}}}},
+    }
     run.metrics_file.write_text(json.dumps(metrics))
-    line = {"input": "a", "reference": "b", "answer": {"text": "b"}}
+    line = {"row": "t.csv:2", "input": "a", "reference": "b", "answer": {"text": "b"}, "summary": "b"}
     run.predictions("test").write_text(json.dumps(line) + "\n")
-    write_report(run, "bleu")
+    write_report(run)
     text = run.report_file.read_text()
     assert "bleu 31.0000" in text
     assert "There is no baseline to compare with." in text

@@ -67,7 +67,15 @@ def test_run_trains_evaluates_exports_and_says_what_comes_next(
     ]
 
     out = capsys.readouterr().out
-    assert "test (32 rows)" in out
+    assert "on 32 test rows (95% interval)" in out
+    assert "warning: 32 rows are few" in out
+    assert "no better than TF-IDF: the same accuracy on these rows" in out, "a word decides every label"
+    assert f"report: {run.relative_to(project)}/report.html" in out
+    assert "no better than TF-IDF" in (run / "report.html").read_text()
+    assert predictions[0]["row"].startswith("data.train")
+    assert [line["correct"] for line in predictions] == [
+        line["answer"]["label"] == line["reference"] for line in predictions
+    ]
     assert f"ftcore predict {run.relative_to(project)}/bundle" in out
     assert main(["predict", str(run / "bundle"), "--text", "good food"]) == 0
     assert capsys.readouterr().out.startswith("pos")
@@ -210,3 +218,19 @@ def test_a_regression_task_is_a_plugin_away(project: Path, tiny_base: Path) -> N
     assert metrics["mse"]["value"] < 1.0, "the variance of the labels is 2.25"
     (answer,) = Pipeline.load(only_run(project) / "bundle").predict(["good food was a"])
     assert answer.value > 0
+
+
+def test_a_model_that_beats_no_baseline_says_so_and_fails_where_the_check_asks_for_it(
+    project: Path, tiny_base: Path, capsys
+) -> None:
+    spec = write(project / "labels.yaml", tiny_spec(tiny_base))
+    overrides = ["--set", "training.max_steps=1", "--set", "checks.beats_baseline=fail"]
+    assert main(["train", str(spec), *overrides]) == 0
+    assert main(["evaluate", "labels"]) == 3
+    shown = capsys.readouterr()
+    assert "checks.beats_baseline: " in shown.err
+    assert "TF-IDF" in shown.err
+    verdict = read(only_run(project) / "metrics.json")["verdict"]
+    assert verdict["outcome"] == "worse"
+    assert verdict["text"] in shown.out
+    assert main(["evaluate", "latest"]) == 3, "measured again, and found again"

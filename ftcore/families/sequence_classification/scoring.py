@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from ftcore.families.model import Stored
 from ftcore.families.scoring import Scorer, Scores, Scoring
+from ftcore.families.sequence_classification.baselines import label_baselines
 from ftcore.families.sequence_classification.metrics import (
     MultiLabelMeasures,
     RegressionMeasures,
@@ -88,3 +89,33 @@ class LabelScoring(Scoring[SequenceClassificationSpec, FittedLabels]):
     def scorer(self, references: Sequence[Any], answers: Sequence[Answer]) -> Scorer:
         """The metrics of any resample."""
         return self._measures(references, answers).values
+
+    def correct(self, references: Sequence[Any], answers: Sequence[Answer]) -> np.ndarray:
+        """Whether the label, or the whole set of labels, is the right one."""
+        if self.problem == "single_label":
+            return np.asarray([r == a.label for r, a in zip(references, answers, strict=True)], dtype=bool)
+        same = (set(r) == set(a.labels) for r, a in zip(references, answers, strict=True))
+        return np.fromiter(same, dtype=bool, count=len(answers))
+
+    @property
+    def proportions(self) -> frozenset[str]:
+        """Accuracy, and what equals it where each row has one label."""
+        if self.problem == "single_label":
+            return frozenset({"accuracy", "precision_micro", "recall_micro", "f1_micro", "recall_weighted"})
+        return frozenset({"accuracy"})
+
+    def classes(self, references: Sequence[Any]) -> np.ndarray | None:
+        """Index of the label; None of several labels."""
+        if self.problem != "single_label":
+            return None
+        index = {label: i for i, label in enumerate(self.labels)}
+        return np.asarray([index[label] for label in references], dtype=np.int64)
+
+    @property
+    def class_averages(self) -> frozenset[str]:
+        """The macro averages."""
+        return frozenset({"precision_macro", "recall_macro", "f1_macro"})
+
+    def baselines(self, train: pa.Table, rows: pa.Table) -> Mapping[str, Sequence[Answer]]:
+        """The most frequent answer, and logistic regression on TF-IDF; the mean of a number."""
+        return label_baselines(self.problem, self.labels, train, rows)

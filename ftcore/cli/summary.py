@@ -1,0 +1,186 @@
+"""What a run says at its end, within 80 columns: one headline, the verdict, what fails, and what to do next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from ftcore.cli.console import metric_text, print_table, print_text
+
+if TYPE_CHECKING:
+    from ftcore.runs.folder import RunFolder
+
+_CLASSES = 10  # shown unless all are asked for
+_CONFUSIONS = 5
+_WORST = 10
+_WIDTH = 80
+
+
+def print_summary(folder: RunFolder, *, verbose: bool = False) -> None:
+    """Print what a run's files say of it.
+
+    Args:
+        verbose: every metric of every split, and every class.
+    """
+    from ftcore.files import read_json
+
+    print_text(f"\nrun {folder.path}")
+    if folder.metrics_file.exists():
+        measured = read_json(folder.metrics_file)
+        _print_metrics(measured, verbose=verbose)
+        test = measured["splits"]["test"]
+        _print_classes(test.get("classes", []), verbose=verbose)
+        _print_confusions(test.get("confusions", []))
+        _print_worst(folder)
+        _print_samples(test.get("samples", []))
+    if folder.seeds_file.exists():
+        _print_seeds(read_json(folder.seeds_file))
+    if folder.export_file.exists():
+        from ftcore.cli.export_table import print_export
+
+        print_export(read_json(folder.export_file))
+    if folder.report_file.exists():
+        print_text(f"\nreport: {folder.report_file}")
+    print_text(f"next: {_next(folder)}")
+
+
+def _print_metrics(measured: Mapping[str, Any], *, verbose: bool) -> None:
+    test, metric = measured["splits"]["test"], measured["metric"]
+    low = test["metrics"][metric].get("low")
+    interval = "" if low is None else f" ({measured['confidence']:.0%} interval)"
+    print_text(f"\n{metric} {metric_text(test['metrics'][metric])} on {test['rows']:,} test rows{interval}")
+    if verdict := measured.get("verdict"):
+        print_text(verdict["text"])
+    for warning in test.get("warnings", []):
+        print_text(f"warning: {warning}")
+    print_text("")
+    if verbose:
+        columns = {f"{split} ({one['rows']:,})": one["metrics"] for split, one in measured["splits"].items()}
+        names = list(test["metrics"])
+    else:
+        columns = {"this model": test["metrics"]}
+        names = [
+            name for name in test["metrics"] if name == metric or not name.endswith(("_micro", "_weighted"))
+        ]
+    columns |= {name: one["metrics"] for name, one in test.get("baselines", {}).items()}
+    if zero_shot := test.get("zero_shot"):
+        columns["zero-shot"] = zero_shot["metrics"]
+        if verbose:
+            columns["gained"] = zero_shot["gain"]
+    rows = [
+        [name, *(_cell(its.get(name), verbose or its is test["metrics"]) for its in columns.values())]
+        for name in names
+    ]
+    print_table(["", *columns], rows)
+
+
+def _cell(found: dict[str, Any] | None, interval: bool) -> str:
+    if found is None:
+        return ""
+    return metric_text(found) if interval else f"{found['value']:.4f}"
+
+
+def _print_classes(classes: Sequence[Mapping[str, Any]], *, verbose: bool) -> None:
+    if not classes:
+        return
+    worst = sorted(classes, key=lambda one: (one["f1"], one["label"]))
+    shown = worst if verbose else worst[:_CLASSES]
+    left = f"; {len(worst) - len(shown)} more with -v" if len(shown) < len(worst) else ""
+    print_text(f"\neach label, the lowest F1 first{left}")
+    print_table(
+        ["label", "rows", "precision", "recall", "F1"],
+        [
+            [
+                _shortened(one["label"], 36),
+                str(one["support"]),
+                *(f"{one[name]:.3f}" for name in ("precision", "recall", "f1")),
+            ]
+            for one in shown
+        ],
+    )
+
+
+def _print_confusions(confusions: Sequence[Mapping[str, Any]]) -> None:
+    if confusions:
+        print_text("\nmost frequent confusions (reference -> answer)")
+        for one in confusions[:_CONFUSIONS]:
+            print_text(
+                f"{one['rows']:>6}  {_shortened(one['reference'], 30)} -> {_shortened(one['answer'], 30)}"
+            )
+
+
+def _print_worst(folder: RunFolder) -> None:
+    """The wrong answers that the model was most certain of."""
+    path = folder.predictions("test")
+    wrong = [line for line in _lines(path) if line.get("correct") is False] if path.exists() else []
+    if not wrong:
+        return
+    wrong.sort(key=lambda line: -(line.get("confidence") or 0.0))
+    print_text("\nwrong with the most confidence")
+    for line in islice(wrong, _WORST):
+        given = line["input"] if isinstance(line["input"], str) else " | ".join(map(str, line["input"]))
+        sure = "" if line.get("confidence") is None else f"{line['confidence']:.2f} "
+        head = f"{sure}{_plain(line['reference'])} -> {line['summary']}: "
+        print_text(_shortened(head + " ".join(given.split()), _WIDTH))
+
+
+def _lines(path: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 (a Path)
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            yield json.loads(line)
+
+
+def _plain(reference: Any) -> str:  # noqa: ANN401 (as JSON has it)
+    if isinstance(reference, list):
+        return ", ".join(map(str, reference)) or "(none)"
+    return str(reference)
+
+
+def _shortened(text: str, width: int) -> str:
+    """Printable, on one line, of `width` characters at most."""
+    from ftcore.spec.diagnostics import printable
+
+    shown = printable(text)
+    return shown if len(shown) <= width else shown[: width - 1] + "…"
+
+
+def _print_samples(samples: Sequence[Mapping[str, str]]) -> None:
+    """What the model generates, and what was right."""
+    from ftcore.spec.diagnostics import printable
+
+    if samples:
+        print_text("\nsamples of test")
+    for number, sample in enumerate(samples, 1):
+        for name, text in sample.items():
+            print_text(f"{number if name == next(iter(sample)) else ' '} {name:11} {printable(text)}")
+
+
+def _print_seeds(summary: Mapping[str, Any]) -> None:
+    splits = summary["splits"]
+    names = list(next(iter(splits.values())))
+    seeds = list(next(iter(splits.values()))[names[0]]["values"])
+    print_text(
+        f"\nmean and standard deviation over the seeds {', '.join(seeds)}; kept is {summary['chosen']}"
+    )
+    print_table(
+        ["", *splits],
+        [
+            [name, *(f"{one[name]['mean']:.4f} ± {one[name]['sd']:.4f}" for one in splits.values())]
+            for name in names
+        ],
+    )
+
+
+def _next(folder: RunFolder) -> str:
+    if folder.bundle.exists():
+        from ftcore.files import read_json
+        from ftcore_runtime.manifest import MANIFEST, Manifest
+
+        decoder = Manifest.from_json(read_json(folder.bundle / MANIFEST)).make_decoder()
+        second = ' --text-pair "..."' if decoder.required == 2 else ""
+        return f'ftcore predict {folder.bundle} --text "..."{second}'
+    if folder.metrics_file.exists():
+        return f"ftcore export {folder.path}"
+    return f"ftcore evaluate {folder.path}"

@@ -1,0 +1,97 @@
+"""What a model has to beat: the answer that is right most often, and logistic regression on TF-IDF.
+
+Both learn in seconds from the training rows that the model learnt from; a model that is not clearly better than they
+are was not worth its training.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+#: Rows that the TF-IDF baseline learns from at most, drawn at random: it is to take seconds.
+MOST_ROWS = 20_000
+
+# Scripts written without blanks between words: Thai, Lao, Khmer, Myanmar, kana, Han.
+_WITHOUT_BLANKS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+
+
+def majority(references: Sequence[str], rows: int) -> list[str]:
+    """The most frequent label of the training rows (the first by name among equals), `rows` times."""
+    labels, counts = np.unique(np.asarray(references, dtype=object).astype(str), return_counts=True)
+    return [str(labels[counts.argmax()])] * rows
+
+
+def tfidf(
+    texts: Sequence[str], references: Sequence[str], asked: Sequence[str], *, seed: int = 0
+) -> list[str]:
+    """The label of each text that was asked about, by logistic regression on TF-IDF (scikit-learn).
+
+    Features are words and pairs of words; in texts of scripts without blanks, up to three characters.
+
+    Args:
+        texts, references: the training rows, of two labels or more.
+        seed: of the draw where there are more than `MOST_ROWS`.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    chosen = _drawn(len(texts), seed)
+    found = _features([texts[i] for i in chosen], asked)
+    if found is None:
+        return majority(references, len(asked))
+    model = LogisticRegression(C=10.0, max_iter=200).fit(found[0], [references[i] for i in chosen])
+    return [str(label) for label in model.predict(found[1])]
+
+
+def tfidf_labels(
+    texts: Sequence[str],
+    references: Sequence[Sequence[str]],
+    labels: Sequence[str],
+    asked: Sequence[str],
+    *,
+    seed: int = 0,
+) -> list[list[str]]:
+    """The labels of each text that was asked about: a regression as in `tfidf` for each label, and its odds."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.multiclass import OneVsRestClassifier
+
+    chosen = _drawn(len(texts), seed)
+    found = _features([texts[i] for i in chosen], asked)
+    hot = np.asarray([[label in references[i] for label in labels] for i in chosen], dtype=int)
+    varied = (hot.min(axis=0) < hot.max(axis=0)).nonzero()[0]
+    held = np.tile(hot.min(axis=0), (len(asked), 1))  # a label that all rows have, or none, is no question
+    if found is not None and len(varied):
+        model = OneVsRestClassifier(LogisticRegression(C=10.0, max_iter=200)).fit(found[0], hot[:, varied])
+        held[:, varied] = model.predict(found[1]).reshape(len(asked), -1)
+    return [[label for label, yes in zip(labels, row, strict=True) if yes] for row in held]
+
+
+def _drawn(rows: int, seed: int) -> Sequence[int]:
+    if rows <= MOST_ROWS:
+        return range(rows)
+    drawn: list[int] = np.random.default_rng(seed).choice(rows, MOST_ROWS, replace=False).tolist()
+    return drawn
+
+
+def _features(texts: Sequence[str], asked: Sequence[str]) -> tuple[Any, Any] | None:
+    """TF-IDF of both, sparse [texts, features]; None where no text has a word."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    form: dict[str, Any] = {"ngram_range": (1, 2), "token_pattern": r"(?u)\b\w+\b"}
+    if without_blanks(texts):
+        form = {"ngram_range": (1, 3), "analyzer": "char"}
+    vectorizer = TfidfVectorizer(sublinear_tf=True, max_features=100_000, **form)
+    try:
+        learnt = vectorizer.fit_transform(texts)
+    except ValueError:  # an empty vocabulary
+        return None
+    return learnt, vectorizer.transform(asked)
+
+
+def without_blanks(texts: Sequence[str], share: float = 0.2) -> bool:
+    """Whether the texts (the first thousand of them) are written in a script that puts no blanks between words."""
+    sample = "".join(texts[:1000])
+    return len(_WITHOUT_BLANKS.findall(sample)) > share * max(1, len(sample))

@@ -1,0 +1,67 @@
+"""The baselines of labels and numbers, answered in the form in which a bundle answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ftcore_runtime.answers import LabelAnswer, LabelsAnswer, ValueAnswer
+
+
+def label_baselines(
+    problem: str, labels: Sequence[str], train: pa.Table, rows: pa.Table
+) -> Mapping[str, Sequence[Any]]:
+    """Name of each baseline -> its answers to `rows`.
+
+    Args:
+        problem: single_label, multi_label or regression.
+        labels: in the order of the logits; empty for a regression.
+        train, rows: of the family's schema.
+    """
+    from ftcore.families.baselines import majority, tfidf, tfidf_labels
+
+    references = train["label"].to_pylist()
+    count = rows.num_rows
+    if problem == "regression":
+        mean = float(np.mean(references))
+        return {"always answering the mean": [ValueAnswer(mean)] * count}
+    learnt, asked = _texts(train), _texts(rows)
+    if problem == "multi_label":
+        frequent = _in_half_of_the_rows(references, labels)
+        name = "always answering " + (", ".join(f"`{label}`" for label in frequent) or "no label")
+        regression = tfidf_labels(learnt, references, labels, asked)
+        return {
+            name: [_several(frequent, labels)] * count,
+            "TF-IDF": [_several(one, labels) for one in regression],
+        }
+    most = majority(references, count)
+    return {
+        f"always answering `{most[0]}`" if most else "always one answer": [_one(x, labels) for x in most],
+        "TF-IDF": [_one(label, labels) for label in tfidf(learnt, references, asked)],
+    }
+
+
+def _texts(rows: pa.Table) -> list[str]:
+    """The text of each row, with its pair where it has one."""
+    if rows["text_pair"].null_count == rows.num_rows:
+        texts: list[str] = rows["text"].to_pylist()
+        return texts
+    joined: list[str] = pc.binary_join_element_wise(rows["text"], rows["text_pair"], "\n").to_pylist()
+    return joined
+
+
+def _in_half_of_the_rows(references: Sequence[Sequence[str]], labels: Sequence[str]) -> list[str]:
+    """The labels that are right more often than wrong."""
+    return [label for label in labels if 2 * sum(label in one for one in references) > len(references)]
+
+
+def _one(label: str, labels: Sequence[str]) -> LabelAnswer:
+    return LabelAnswer(label, 1.0, {name: float(name == label) for name in labels})
+
+
+def _several(held: Sequence[str], labels: Sequence[str]) -> LabelsAnswer:
+    return LabelsAnswer(list(held), {name: float(name in held) for name in labels})

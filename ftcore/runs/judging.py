@@ -1,0 +1,79 @@
+"""What the fine-tuned model is worth on the test rows: against baselines, and how far the figures carry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from ftcore.evaluation.evaluate import Array, Evaluation, Evaluator
+from ftcore.evaluation.verdict import Gain, hardest, warnings_of
+from ftcore.families.scoring import SupportsBaselines
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is said of a model beyond its own figures.
+
+    Args:
+        baselines: name -> `metrics` of its answers, and the `gain` of the model over it, as metrics.json has them.
+        warnings: what makes the figures uncertain.
+        verdict: `outcome` (better, unclear, worse) and `text` against the baseline that is hardest to beat; None
+            where there is none.
+    """
+
+    baselines: dict[str, Any]
+    warnings: list[str]
+    verdict: dict[str, str] | None
+
+    @property
+    def useless(self) -> str | None:
+        """The verdict, where it says that the model is not clearly better than a baseline; else None."""
+        if self.verdict is None or self.verdict["outcome"] == "better":
+            return None
+        return self.verdict["text"]
+
+
+def judge(
+    evaluator: Evaluator,
+    metric: str,
+    train: pa.Table,
+    rows: pa.Table,
+    measured: Evaluation,
+    groups: Array | None,
+) -> Judgement:
+    """Compare answers with those of the family's baselines to the same rows, in pairs.
+
+    Args:
+        metric: the monitored one.
+        train: what the model, and so the baselines, learnt from.
+        rows: what was measured.
+        groups: of these rows; see `groups_of`.
+    """
+    scoring = evaluator.family.scoring
+    baselines: dict[str, Any] = {}
+    gains: list[Gain] = []
+    sign = 1 if scoring.higher_is_better(metric) else -1
+    if isinstance(scoring, SupportsBaselines) and rows.num_rows:
+        for name, answers in scoring.baselines(train, rows).items():
+            values = evaluator.values(measured.references, answers)
+            gain = evaluator.gain(measured.references, answers, measured.answers, groups)
+            metrics = {key: {"value": value} for key, value in values.items()}
+            baselines[name] = {"metrics": metrics, "gain": gain}
+            gains.append(_gain(name, gain[metric], sign))
+    support = {one["label"]: one["support"] for one in measured.scores.details.get("classes", [])}
+    verdict = None
+    if gains:
+        hard = hardest(gains)
+        verdict = {"outcome": hard.outcome, "text": hard.sentence(metric, scoring.point(metric))}
+    return Judgement(baselines, warnings_of(rows.num_rows, support), verdict)
+
+
+def _gain(name: str, found: dict[str, Any], sign: int) -> Gain:
+    """The gain in the sense that more is better."""
+    value, low, high = found["value"], found.get("low"), found.get("high")
+    if low is None or high is None:
+        return Gain(name, sign * value, None, None)
+    low, high = sorted((sign * low, sign * high))
+    return Gain(name, sign * value, low, high)

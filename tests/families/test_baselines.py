@@ -1,0 +1,35 @@
+"""The baselines learn what they say, in any script."""
+
+from __future__ import annotations
+
+from ftcore.families.baselines import majority, tfidf, tfidf_labels, without_blanks
+
+
+def test_the_majority_is_the_most_frequent_label() -> None:
+    assert majority(["b", "a", "b", "c"], 2) == ["b", "b"]
+    assert majority(["b", "a"], 1) == ["a"]
+
+
+def test_tfidf_learns_the_words_that_decide() -> None:
+    texts = [f"{word} number {i}" for i in range(20) for word in ("good", "bad")]
+    labels = ["pos", "neg"] * 20
+    assert tfidf(texts, labels, ["a good one", "bad, really"]) == ["pos", "neg"]
+
+
+def test_tfidf_learns_from_texts_without_blanks() -> None:
+    texts = [f"{word}的商品{i}" for i in range(20) for word in ("很好", "太差")]
+    labels = ["pos", "neg"] * 20
+    assert without_blanks(texts)
+    assert not without_blanks(["a plain text", "été à Paris"])
+    assert tfidf(texts, labels, ["这个很好", "质量太差了"]) == ["pos", "neg"]
+
+
+def test_texts_without_words_give_the_majority() -> None:
+    assert tfidf(["!!", "??", "..."], ["a", "b", "b"], ["!"]) == ["b"]
+
+
+def test_several_labels_are_answered_each_by_itself() -> None:
+    texts = [f"{word} {i}" for i in range(20) for word in ("red car", "blue car", "blue house")]
+    labels = [["red", "car"], ["blue", "car"], ["blue"]] * 20
+    answers = tfidf_labels(texts, labels, ["red", "blue", "car", "never"], ["a red car", "some blue house"])
+    assert answers == [["red", "car"], ["blue"]]
