@@ -53,6 +53,8 @@ from ftcore.spec.sections import DataSpec, EvaluationSpec, ExportSpec, ModelSpec
 from ftcore.task import Task
 
 if TYPE_CHECKING:
+    from ftcore.data.formats import Format as Format
+    from ftcore.data.records import Record as Record
     from ftcore.families import losses as losses
     from ftcore.families.encoder_graph import encoder_graph as encoder_graph
     from ftcore.families.plans import length_plan as length_plan
@@ -75,6 +77,7 @@ __all__ = [
     "Features",
     "Field",
     "Fitted",
+    "Format",
     "GenerationSpec",
     "Measure",
     "Model",
@@ -82,6 +85,7 @@ __all__ = [
     "ModelSpec",
     "Outputs",
     "Reader",
+    "Record",
     "Responses",
     "RowDropped",
     "RowError",
@@ -128,6 +132,8 @@ __all__ = [
 
 #: Name -> the module that it is imported from when it is first asked for.
 _HEAVY = {
+    "Format": "ftcore.data.formats",
+    "Record": "ftcore.data.records",
     "BaseModel": "ftcore.modeling.base_model",
     "encoder_graph": "ftcore.families.encoder_graph",
     "length_plan": "ftcore.families.plans",

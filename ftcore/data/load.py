@@ -31,7 +31,7 @@ class Fingerprint:
     Args:
         split: the field of `data` that names it.
         source: as written in the spec.
-        kind: csv, tsv, jsonl, parquet, squad, dataset, folders, cloze, news, gettext, hub or rows.
+        kind: the name of its format, or dataset, hub or rows.
         bytes: size of the content.
         sha256: of the content, in hex; of a single file the file's own.
         rows_read: rows in it.

@@ -5,41 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ftcore.data.cloze import read_cloze
-from ftcore.data.gettext import catalogs, read_gettext
-from ftcore.data.news import read_news
-from ftcore.data.records import (
-    Record,
-    read_dataset,
-    read_folders,
-    read_rows,
-)
-from ftcore.data.squad import read_squad
+from ftcore.data.formats import Format, find_format
+from ftcore.data.records import Record, read_dataset, read_rows
 from ftcore.errors import DataError, UserError
 from ftcore.locate import locate
-from ftcore.spec.sections import Source
+from ftcore.spec.sections import DATASET, Source
 from ftcore_runtime.files import sha256
-from ftcore_runtime.tables import TableOptions, read_table
 from ftcore_runtime.textfile import codec_of
-
-_SUFFIXES = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".tab": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-    ".json": "squad",
-    ".po": "gettext",
-    ".mo": "gettext",
-}
-_TEXT_FOLDERS = {"folders": read_folders, "cloze": read_cloze, "news": read_news}
-_DATASET_FILES = ("dataset_info.json", "dataset_dict.json")
 
 
 @dataclass(frozen=True)
@@ -48,7 +25,7 @@ class Opened:
 
     Args:
         name: the source as written, the `file` of every `file:row`.
-        kind: csv, tsv, jsonl, parquet, squad, dataset, folders, cloze, news, gettext, hub or rows.
+        kind: the name of its format, or dataset, hub or rows.
         bytes: size of its content.
         sha256: of its content, in hex; of a single file simply the file's own.
         records: starts reading from the first row.
@@ -90,68 +67,40 @@ def _open_path(source: Source, role: str, field: str, base_dir: Path) -> Opened:
         path = locate(name, base_dir)
     except UserError as error:
         raise DataError(error.what, where=field, hint=error.hint) from None
-    kind = source.format or _detect(path, name)
-    if path.is_dir() != (kind in ("dataset", "folders", "cloze", "news")) and kind != "gettext":
+    form = find_format(source, path, name)
+    if not _fits(form, path):
         is_a = "a folder" if path.is_dir() else "a file"
+        kind = DATASET if form is None else form.name
         raise DataError(f"this is {is_a}, and {field}.format says {kind}", where=name)
-    if kind == "dataset":
-        _only(source, field, kind, ("split",))
-        return _opened_dataset(_load_folder(path, name), source, role, name, kind)
-    folder = ("encoding", "fallback_encoding")
-    allowed = {"csv": ("delimiter", "encoding", "quoting"), "tsv": ("encoding", "quoting")}
-    allowed |= {"parquet": (), "gettext": ()}
-    allowed |= dict.fromkeys(_TEXT_FOLDERS, folder)
-    _only(source, field, kind, allowed.get(kind, ("encoding",)))
+    if form is None:
+        _only(source, field, DATASET, ("split",))
+        return _opened_dataset(_load_folder(path, name), source, role, name, DATASET)
+    _only(source, field, form.name, form.options)
     codec_of(source.encoding, f"{field}.encoding")
     if source.fallback_encoding is not None:
         codec_of(source.fallback_encoding, f"{field}.fallback_encoding")
-    if kind == "gettext" and path.is_dir():
-        size, digest = _files_digest(catalogs(path), path)
-        return Opened(name, kind, size, digest, lambda: read_gettext(path, name))
-    if kind in _TEXT_FOLDERS:
-        files = sorted(path.glob("*/*.txt") if kind == "folders" else path.rglob("*.txt"))
-        if not files:
-            hint = (
-                "one folder a label, one .txt file a row" if kind == "folders" else "one .txt file an article"
-            )
-            raise DataError("no .txt file in any folder of it", where=name, hint=hint)
-        size, digest = _files_digest(files, path)
-        read = _TEXT_FOLDERS[kind]
-        encodings = (source.encoding, source.fallback_encoding)
-        return Opened(name, kind, size, digest, lambda: read(path, name, encodings))
-    readers: dict[str, Callable[[], Iterator[Record]]] = {
-        "squad": lambda: read_squad(path, name, source.encoding),
-        "gettext": lambda: read_gettext(path, name),
-    }
-    options = TableOptions(source.encoding, source.delimiter, source.quoting)
-    reader = readers.get(kind, lambda: read_table(path, name, kind, options))
+    read = form.read
     try:
-        return Opened(name, kind, path.stat().st_size, sha256(path), reader)
+        if path.is_dir() and form.files is not None:
+            files = form.files(path)
+            if not files:
+                raise DataError(f"no file of the format {form.name} in it", where=name, hint=form.layout)
+            size, digest = _files_digest(files, path)
+        else:
+            size, digest = path.stat().st_size, sha256(path)
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", where=name) from None
+    return Opened(name, form.name, size, digest, lambda: read(path, name, source))
 
 
-def _detect(path: Path, name: str) -> str:
-    """The format that a suffix, or what lies in a folder, says."""
+def _fits(form: Format | None, path: Path) -> bool:
+    """Whether a path is a file or a folder as its format is (None: a folder that `datasets` saved)."""
     if path.is_dir():
-        if any((path / file).is_file() for file in _DATASET_FILES):
-            return "dataset"
-        if next(path.glob("*/*.txt"), None) is not None:
-            return "folders"
-        if catalogs(path):
-            return "gettext"
-        hint = "a folder is one that `datasets` saved, or has one folder of .txt files a label, or gettext catalogs"
-        raise DataError("nothing in this folder can be read", where=name, hint=hint)
-    if kind := _SUFFIXES.get(path.suffix.lower()):
-        return kind
-    suffixes = ", ".join(_SUFFIXES)
-    hint = (
-        f"the suffixes known are {suffixes}; for another one say `format: csv`, tsv, jsonl, parquet or squad"
-    )
-    raise DataError(f"the suffix {path.suffix!r} says no format", where=name, hint=hint)
+        return form is None or form.files is not None
+    return form is not None and form.single
 
 
-def _only(source: Source, field: str, kind: str, allowed: tuple[str, ...]) -> None:
+def _only(source: Source, field: str, kind: str, allowed: Collection[str]) -> None:
     """Refuse an option that would be ignored."""
     defaults = {
         "delimiter": None,

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 from ftcore.errors import PluginError, UserError
 from ftcore.family import Family
@@ -22,6 +23,7 @@ from ftcore_runtime.installed import allowlist
 
 __all__ = ["KINDS", "LoadedTask", "Observer", "PluginInfo", "PluginRegistry"]
 
+T = TypeVar("T")
 _PLURALS: dict[Kind, str] = {
     "task": "tasks",
     "family": "families",
@@ -88,6 +90,15 @@ class PluginRegistry:
         check_references(family, info)
         return family
 
+    def source(self, name: str, of: type[T]) -> T:
+        """The format of a name, an `of`.
+
+        Raises:
+            PluginError: as for `load`.
+        """
+        info = self._find("source", name)
+        return load_value(info, self._module(info), of)
+
     def observers(self) -> tuple[list[Observer], list[PluginError]]:
         """The observers that may be loaded, and what is wrong with those that cannot be."""
         loaded, problems = [], []
@@ -125,6 +136,8 @@ class PluginRegistry:
         _require_available(info)
         if info.kind == "family":
             self.family(info.id)
+        elif info.kind == "source":
+            import_plugin(info)
         return ()
 
     def _module(self, info: PluginInfo) -> ModuleType:

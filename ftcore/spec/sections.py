@@ -6,17 +6,30 @@ in their plugin. Every field carries the description that editors show.
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic.config import JsonDict
 
 from ftcore.spec.base import Fraction
 from ftcore.spec.base import Section as Section  # part of this module's surface
 from ftcore.spec.export import ExportSpec as ExportSpec
 from ftcore.spec.training import TrainingSpec as TrainingSpec
+from ftcore_runtime.installed import installed
 
-Format = Literal["csv", "tsv", "jsonl", "parquet", "squad", "dataset", "folders", "cloze", "news", "gettext"]
+#: A folder that the library `datasets` saved; every other format is an entry point of the group `ftcore.sources`.
+DATASET = "dataset"
+
+
+def format_names() -> list[str]:
+    """What `format` of a source may say here."""
+    return sorted({DATASET, *(entry.name for entry in installed("ftcore.sources"))})
+
+
+def _list_formats(schema: JsonDict) -> None:
+    """Let editors offer the formats that are installed."""
+    schema["anyOf"] = [{"enum": [*format_names()], "type": "string"}, {"type": "null"}]
 
 
 def _given(name: str) -> JsonDict:
@@ -39,8 +52,9 @@ class Source(Section):
         None, min_length=1, description="A data set on the Hub: `owner/name` (when online)."
     )
     rows: list[dict[str, Any]] | None = Field(None, min_length=1, description="The rows themselves.")
-    format: Format | None = Field(
+    format: str | None = Field(
         None,
+        json_schema_extra=_list_formats,
         description="Said by the suffix unless given. `folders`: one folder of .txt files a label. `cloze`: a folder"
         " of .txt articles, out of which questions are made. `news`: likewise, headlines and articles. `gettext`: a"
         " .po or .mo file, or a folder of them.",
@@ -61,6 +75,15 @@ class Source(Section):
     )
     config: str | None = Field(None, description="Hub only: the configuration's name.")
     split: str | None = Field(None, description="Hub and `dataset` folders: the split's name.")
+
+    @field_validator("format")
+    @classmethod
+    def _is_installed(cls, value: str | None) -> str | None:
+        if value is not None and value not in (names := format_names()):
+            near = get_close_matches(value, names, n=1)
+            hint = f"; did you mean `{near[0]}`?" if near else ""
+            raise ValueError(f"unknown format; the formats are {', '.join(names)}{hint}")
+        return value
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Source:

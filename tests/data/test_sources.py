@@ -278,7 +278,10 @@ def test_a_parquet_file_that_is_none(tmp_path):
         ({"path": "a.csv", "split": "test"}, "data.train.split: `split` does not apply to csv"),
         ({"path": "a.json", "format": "jsonl", "delimiter": ";"}, "`delimiter` does not apply to jsonl"),
         ({"path": "empty", "format": "csv"}, "this is a folder, and data.train.format says csv"),
-        ({"path": "empty", "format": "folders"}, "no .txt file"),
+        (
+            {"path": "empty", "format": "folders"},
+            r"no file of the format folders in it\n.*one \.txt file a row",
+        ),
     ],
 )
 def test_sources_that_cannot_be_read(tmp_path, source, what):

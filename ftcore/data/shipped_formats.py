@@ -1,0 +1,63 @@
+"""The formats that ftcore ships, named by its entry points in the group `ftcore.sources`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ftcore.data.cloze import read_cloze
+from ftcore.data.formats import Format
+from ftcore.data.gettext import catalogs, read_gettext
+from ftcore.data.news import read_news
+from ftcore.data.records import Record, read_folders
+from ftcore.data.squad import read_squad
+from ftcore.data.textfile import Encodings
+from ftcore.spec.sections import Source
+from ftcore_runtime.tables import TableOptions, read_table
+
+
+def _table(name: str, suffixes: tuple[str, ...], *options: str) -> Format:
+    def read(path: Path, shown: str, source: Source) -> Iterator[Record]:
+        return read_table(path, shown, name, TableOptions(source.encoding, source.delimiter, source.quoting))
+
+    return Format(name=name, read=read, suffixes=suffixes, options=frozenset(options))
+
+
+def _folder(
+    name: str, read: Callable[[Path, str, Encodings], Iterator[Record]], pattern: str, layout: str
+) -> Format:
+    def read_source(path: Path, shown: str, source: Source) -> Iterator[Record]:
+        return read(path, shown, (source.encoding, source.fallback_encoding))
+
+    return Format(
+        name=name,
+        read=read_source,
+        options=frozenset({"encoding", "fallback_encoding"}),
+        files=lambda path: sorted(path.glob(pattern)),
+        single=False,
+        recognised=name == "folders",
+        layout=layout,
+    )
+
+
+CSV = _table("csv", (".csv",), "delimiter", "encoding", "quoting")
+TSV = _table("tsv", (".tsv", ".tab"), "encoding", "quoting")
+JSONL = _table("jsonl", (".jsonl", ".ndjson"), "encoding")
+PARQUET = _table("parquet", (".parquet",))
+SQUAD = Format(
+    name="squad",
+    read=lambda path, name, source: read_squad(path, name, source.encoding),
+    suffixes=(".json",),
+    options=frozenset({"encoding"}),
+)
+GETTEXT = Format(
+    name="gettext",
+    read=lambda path, name, source: read_gettext(path, name),
+    suffixes=(".po", ".mo"),
+    files=catalogs,
+    recognised=True,
+    layout="a .po or .mo file, or a folder of them",
+)
+FOLDERS = _folder("folders", read_folders, "*/*.txt", "one folder a label, one .txt file a row")
+CLOZE = _folder("cloze", read_cloze, "**/*.txt", "one .txt file an article")
+NEWS = _folder("news", read_news, "**/*.txt", "one .txt file an article")
