@@ -51,7 +51,13 @@ def tiny_spec(base: Path, *, rows: int = 160, **sections: Any) -> dict[str, Any]
         "task": "classification",
         "data": {"train": labelled_rows(rows), "split": {"validation": 32, "test": 32}},
         "model": {"base": str(base), "max_length": 16},
-        "training": {"epochs": 2, "batch_size": 16, "learning_rate": 5e-3, "precision": "fp32"},
+        "training": {
+            "recipe": "plain",
+            "epochs": 2,
+            "batch_size": 16,
+            "learning_rate": 5e-3,
+            "precision": "fp32",
+        },
         "evaluation": {"bootstrap": 50},
     }
     for name, section in sections.items():

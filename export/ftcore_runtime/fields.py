@@ -57,6 +57,15 @@ class Fields:
             raise self.error(key, "must be finite")
         return number
 
+    def numbers(self, key: str) -> tuple[float, ...]:
+        """A finite number, or a list of them that is not empty."""
+        if type(self._left.get(key)) is not list:
+            return (self.number(key),)
+        values = self.take(key, list)
+        if not values or not all(type(value) in (int, float) and math.isfinite(value) for value in values):
+            raise self.error(key, "expected a finite number, or a list of them that is not empty")
+        return tuple(float(value) for value in values)
+
     def choice(self, key: str, among: tuple[str, ...]) -> str:
         """One of the strings `among`."""
         if (value := self.take(key, str)) not in among:

@@ -68,6 +68,13 @@ class RunProgress:
         figures = (f"{name} {value:,}" for name, value in event["plan"].items())
         self._say(f"plan for {event['split']}: " + ", ".join(figures))
 
+    def _on_recipe_chosen(self, event: Mapping[str, Any]) -> None:
+        fields = (
+            f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in event["fields"].items()
+        )
+        self._say(f"recipe {event['name']}: {', '.join(fields)} ({event['why']})")
+
     def _on_model_built(self, event: Mapping[str, Any]) -> None:
         self._say(
             f"model: {event['parameters'] / 1e6:.1f} M parameters; {event['tokens']:,} training tokens,"
@@ -122,7 +129,8 @@ class RunProgress:
             f"{name} {value:.4f}" for name, value in event["metrics"].items() if "weighted" not in name
         )
         best = " (best)" if event["best"] else ""
-        self._say(f"step {event['step']}: validation {shown}{best}")
+        loss = "not finite" if event["loss"] is None else f"{event['loss']:.4f}"
+        self._say(f"step {event['step']}: validation loss {loss}, {shown}{best}")
 
     def _on_training_finished(self, event: Mapping[str, Any]) -> None:
         self.close()

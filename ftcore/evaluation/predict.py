@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,39 @@ from ftcore import processes
 from ftcore.data.batching import by_length
 from ftcore.data.features import FeatureStore
 from ftcore.families.bound import BoundFamily
-from ftcore.families.model import SupportsSearch
+from ftcore.families.model import Model, SupportsSearch
 from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.encoding import filled
+
+
+@dataclass
+class LossSum:
+    """The loss of the features that `predict` ran over, added up as it goes; float64.
+
+    Args:
+        total: sum of the loss.
+        weight: what the sum is divided by for the mean.
+    """
+
+    total: float = 0.0
+    weight: float = 0.0
+
+    @property
+    def mean(self) -> float:
+        """The mean loss; NaN where nothing was added."""
+        return self.total / self.weight if self.weight else math.nan
+
+    def add(
+        self,
+        family: Model[Any, Any],
+        model: torch.nn.Module,
+        batch: dict[str, torch.Tensor],
+        responses: dict[str, torch.Tensor],
+    ) -> None:
+        """Add one batch; a family whose responses are not its outputs runs the model once more."""
+        outputs = family.outputs(model, batch) if isinstance(family, SupportsSearch) else responses
+        self.total += float(family.loss(outputs, batch))
+        self.weight += float(family.weight(batch))
 
 
 def predict(
@@ -27,11 +58,13 @@ def predict(
     autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
     *,
     together: bool = False,
+    loss: LossSum | None = None,
 ) -> dict[str, np.ndarray]:
     """Run `model` over every feature, in batches of like length.
 
     Args:
         together: the processes of the training share the batches, and each gets the whole.
+        loss: the loss of all features is added to it.
 
     Returns:
         output name -> float32 array [features, ...]; axes that differ between batches (positions, say) are
@@ -47,9 +80,16 @@ def predict(
     respond = family.model.respond if isinstance(family.model, SupportsSearch) else family.model.outputs
     made: list[dict[str, np.ndarray]] = []
     with torch.inference_mode(), autocast():
-        for indices in turns:
+        for turn, indices in enumerate(turns):
             batch = {name: value.to(device) for name, value in features.batch(indices).items()}
-            made.append({name: value.cpu().numpy() for name, value in respond(model, batch).items()})
+            responses = respond(model, batch)
+            made.append({name: value.cpu().numpy() for name, value in responses.items()})
+            if loss is not None:
+                counted = loss if turn < len(own) else LossSum()
+                counted.add(family.model, model, batch, responses)
+    if loss is not None and together:
+        sums = processes.total(torch.tensor([loss.total, loss.weight], dtype=torch.float64)).tolist()
+        loss.total, loss.weight = sums
     if not made:
         return {}
     whole = {

@@ -127,3 +127,11 @@ class SupportsBaselines(Protocol):
 
     def baselines(self, train: pa.Table, rows: pa.Table) -> Mapping[str, Sequence[Any]]:
         """Name of each baseline, as a sentence goes on with it -> its answers to `rows`, learnt from `train`."""
+
+
+@runtime_checkable
+class SupportsWarnings(Protocol):
+    """Scoring that sees at once when a model is of no use."""
+
+    def warnings(self, references: Sequence[Any], answers: Sequence[Any]) -> list[str]:
+        """What is plainly wrong with a model that gives these answers, a sentence each; none where all is well."""

@@ -17,12 +17,20 @@ def open_teacher_model(family: Model[Any, Any], base: BaseModel) -> torch.nn.Mod
     Raises:
         ModelError: it was fine-tuned for something else.
     """
+    return checked_teacher(base, family.build(base))
+
+
+def checked_teacher(base: BaseModel, model: torch.nn.Module) -> torch.nn.Module:
+    """The model, in eval mode, if `base` was fine-tuned as one of its class.
+
+    Raises:
+        ModelError: it was not.
+    """
     named = list(base.config.architectures or [])
-    model = family.build(base).eval()
     if type(model).__name__ not in named:
         raise ModelError(
             f"the teacher is a {', '.join(named) or 'model without a head'}, not a {type(model).__name__}",
             where="model.distill_from",
             hint="name a run of this family, or a model that was fine-tuned for it",
         )
-    return model
+    return model.eval()

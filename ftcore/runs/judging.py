@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from ftcore.evaluation.evaluate import Array, Evaluation, Evaluator
 from ftcore.evaluation.verdict import Gain, hardest, warnings_of
-from ftcore.families.scoring import SupportsBaselines
+from ftcore.families.scoring import SupportsBaselines, SupportsWarnings
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Judgement:
 
     Args:
         baselines: name -> `metrics` of its answers, and the `gain` of the model over it, as metrics.json has them.
-        warnings: what makes the figures uncertain.
+        warnings: what is plainly wrong with the answers, and what makes the figures uncertain.
         verdict: `outcome` (better, unclear, worse) and `text` against the baseline that is hardest to beat; None
             where there is none.
     """
@@ -67,7 +67,10 @@ def judge(
     if gains:
         hard = hardest(gains)
         verdict = {"outcome": hard.outcome, "text": hard.sentence(metric, scoring.point(metric))}
-    return Judgement(baselines, warnings_of(rows.num_rows, support), verdict)
+    warnings = warnings_of(rows.num_rows, support)
+    if isinstance(scoring, SupportsWarnings):
+        warnings = [*scoring.warnings(measured.references, measured.answers), *warnings]
+    return Judgement(baselines, warnings, verdict)
 
 
 def _gain(name: str, found: dict[str, Any], sign: int) -> Gain:

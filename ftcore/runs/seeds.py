@@ -80,7 +80,7 @@ def _child(workspace: Workspace, seed: int) -> Workspace:
         folder.path.mkdir(parents=True, exist_ok=True)
         write_atomic(folder.spec_file, (spec.model_dump_json(indent=2) + "\n").encode())
         record = {**parent.record(), "seed": seed, "status": "waiting", "steps": []}
-        for of_the_parent in ("data", "data_report", "weights", "process"):
+        for of_the_parent in ("data", "data_report", "recipe", "weights", "process"):
             record.pop(of_the_parent, None)
         write_json(folder.record_file, record)
     processes.wait()

@@ -16,7 +16,7 @@ from ftcore import processes
 from ftcore.data.features import FeatureStore
 from ftcore.errors import CheckFailed, UserError
 from ftcore.evaluation.evaluate import Array, groups_of, prediction_lines
-from ftcore.evaluation.predict import predict
+from ftcore.evaluation.predict import LossSum, predict
 from ftcore.families.scoring import SupportsSamples
 from ftcore.families.tuning import tuned
 from ftcore.files import write_atomic, write_json
@@ -26,14 +26,16 @@ from ftcore.runs.folder import Step, versions
 from ftcore.runs.judging import judge
 from ftcore.runs.seeds import train_seeds
 from ftcore.runs.techniques import (
+    answer_by_names,
     features_to_train_on,
     frozen_trunk_runs_once,
+    head_from_probe,
     model_to_keep,
     model_to_train,
 )
 from ftcore.runs.workspace import Workspace
 from ftcore.training.checkpoint import CheckpointStore
-from ftcore.training.engine import Job, fine_tune
+from ftcore.training.engine import Job, Validation, fine_tune
 from ftcore.training.sharding import full_state, is_sharded
 from ftcore.training.stopping import StopRequest
 from ftcore_runtime.answers import to_jsonl
@@ -108,6 +110,7 @@ def _train_once(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
     for split in ("train", "validation"):
         rows = workspace.splits[split].table
         events.emit("planned", split=split, plan=workspace.family.model.plan(rows, workspace.features(split)))
+    training = workspace.training
     model = model_to_train(workspace).to(torch_device())
     events.emit(
         "model_built",
@@ -119,13 +122,19 @@ def _train_once(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
     references = workspace.family.reader.references(validation)
     validation_features = workspace.features("validation")
 
-    def validate(current: torch.nn.Module) -> dict[str, float]:
+    def validate(current: torch.nn.Module) -> Validation:
+        loss = LossSum()
         outputs = predict(
-            current, workspace.family, validation_features, spec.evaluation.batch_size, together=True
+            current,
+            workspace.family,
+            validation_features,
+            spec.evaluation.batch_size,
+            together=True,
+            loss=loss,
         )
         family = tuned(workspace.family, outputs, validation_features, validation)
         answers = family.scoring.answers(outputs, validation_features, validation)
-        return workspace.evaluator.values(references, answers)
+        return Validation(workspace.evaluator.values(references, answers), loss.mean)
 
     origin = workspace.splits["train"].origin
 
@@ -134,8 +143,9 @@ def _train_once(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
         return found
 
     metric = _rehearse(workspace, model)
+    probed = getattr(training, "head_start", None) == "probe"
     job = Job(
-        training=spec.training,
+        training=training,
         family=workspace.family.model,
         model=model,
         train=features_to_train_on(workspace),
@@ -149,8 +159,11 @@ def _train_once(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
         emit=events.emit,
         stop=stop,
         resume=resume,
+        evaluate_first=probed,
     )
     with frozen_trunk_runs_once(workspace, model):
+        if probed and not (resume and job.checkpoints.steps()):
+            head_from_probe(workspace, model)
         fine_tune(job)
     weights = full_state(model) if is_sharded(model) else None
     if processes.is_first():
@@ -229,6 +242,7 @@ def _zero_shot(workspace: Workspace, fine_tuned: Sequence[Any], groups: Array | 
     spec, family = workspace.spec.evaluation, workspace.family
     rows, features = workspace.splits["test"].table, workspace.features("test")
     model = family.model.build(workspace.base).to(torch_device())
+    answer_by_names(workspace, model)
     outputs = predict(model, family, features, spec.batch_size)
     answers, references = family.scoring.answers(outputs, features, rows), family.reader.references(rows)
     found = workspace.evaluator.measure(references, answers, groups)

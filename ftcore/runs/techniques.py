@@ -10,6 +10,7 @@ import torch
 from ftcore.data.augmentation import AugmentedFeatures
 from ftcore.data.features import TrainingFeatures
 from ftcore.errors import UserError
+from ftcore.families.recipe import Named
 from ftcore.modeling.device import torch_device
 from ftcore.modeling.lora import add_lora, merge_lora, trained_weights
 from ftcore.modeling.shrinking import keep_layers
@@ -17,6 +18,7 @@ from ftcore.runs.workspace import Workspace, cache_dir
 from ftcore.training.distillation import TaughtFeatures
 from ftcore.training.freezing import Freezing
 from ftcore.training.frozen_trunk import trunk_runs_once
+from ftcore.training.head_start import head_from_texts, start_head
 from ftcore.training.precision import choose_precision
 from ftcore_runtime.decoders import make_decoder
 
@@ -76,6 +78,19 @@ def features_to_train_on(workspace: Workspace) -> TrainingFeatures:
         workspace.spec,
         workspace.task.hooks,
     )
+
+
+def answer_by_names(workspace: Workspace, model: torch.nn.Module) -> bool:
+    """Make an untrained model answer by the names of the labels, where it can; whether it does."""
+    family = workspace.family.model
+    texts = family.answer_texts(workspace.base) if isinstance(family, Named) else None
+    return texts is not None and head_from_texts(model, family, workspace.encoder, texts)
+
+
+def head_from_probe(workspace: Workspace, model: torch.nn.Module) -> None:
+    """Start the head of `model` from a regression on the training rows, or warn why it starts at random."""
+    if problem := start_head(model, workspace.family.model, workspace.features("train")):
+        workspace.events.emit("warning", message=f"the head starts at random: {problem}")
 
 
 def frozen_trunk_runs_once(workspace: Workspace, model: torch.nn.Module) -> AbstractContextManager[None]:

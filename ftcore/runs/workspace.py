@@ -27,6 +27,7 @@ from ftcore.events import EventLog, Listener
 from ftcore.families import opening
 from ftcore.families.bound import BoundFamily
 from ftcore.families.model import SupportsOwnTokenizer
+from ftcore.families.recipe import PLAIN_RECIPE, Recipe, RecipeChooser
 from ftcore.files import locked, read_json, write_json
 from ftcore.modeling.base_model import BaseModel, open_base, save_tokenizer
 from ftcore.modeling.device import torch_device
@@ -34,6 +35,7 @@ from ftcore.plugins import LoadedTask
 from ftcore.runs.folder import RunFolder
 from ftcore.runs.teacher import Teacher, ask, open_teacher
 from ftcore.spec.sections import Spec
+from ftcore.spec.training import TrainingSpec
 from ftcore.task import Observer
 from ftcore_runtime.encoding import TextEncoder
 from ftcore_runtime.files import sha256
@@ -176,6 +178,26 @@ class Workspace:
                 hint="start a new run, or bring its files back as they were",
             )
         return teacher
+
+    @cached_property
+    def training(self) -> TrainingSpec:
+        """The section `training` with nothing left open: the recipe, chosen once a run, has filled it in."""
+        record = self.folder.record()
+        if "recipe" in record:
+            recipe = Recipe(**record["recipe"])
+        else:
+            recipe = PLAIN_RECIPE
+            if isinstance(chooser := self.family.model, RecipeChooser):
+                rows = (self.splits[split].table.num_rows for split in ("train", "validation"))
+                recipe = chooser.choose_recipe(self.base, *rows)
+            if processes.is_first():
+                self.folder.update(recipe=asdict(recipe))
+        filled = recipe.fill(self.spec.training)
+        fields = {name: getattr(filled, name) for name in recipe.training}
+        self.events.emit(
+            "recipe_chosen", name=recipe.name, why=recipe.why, fields={**recipe.extras, **fields}
+        )
+        return filled
 
     @cache  # noqa: B019 (a workspace lives as long as its command)
     def taught(self) -> dict[str, np.ndarray]:

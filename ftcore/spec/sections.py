@@ -225,8 +225,8 @@ class EvaluationSpec(Section):
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Of the intervals.")
     zero_shot: bool = Field(
         False,
-        description="Measure the base model on the test rows as it is, too, and what training gained. A new head"
-        " answers by chance.",
+        description="Measure the base model on the test rows as it is, too, and what training gained. A sentence"
+        " encoder answers with the label whose name (or description) lies nearest, any other new head by chance.",
     )
 
 

@@ -16,6 +16,9 @@ Scheduler = Literal["linear", "cosine", "constant", "inverse_sqrt", "wsd"]
 Optimizer = Literal["adamw", "adafactor", "adamw_8bit"]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
+#: Of `recipe: plain`, and wherever nothing was chosen.
+EPOCHS, LEARNING_RATE = 4.0, 1e-4
+
 
 class EarlyStoppingSpec(Section):
     """Stop when `evaluation.metric` no longer gets better."""
@@ -84,10 +87,21 @@ class DistillationSpec(Section):
     )
 
 
+#: Of families that know one recipe.
+PlainRecipe = Literal["auto", "plain"]
+
+
 class TrainingSpec(Section):
     """How it is fine-tuned."""
 
-    epochs: float = Field(4, gt=0, le=10_000, description="Passes over the training rows.")
+    recipe: Literal["auto", "plain", "probe", "fresh_head"] = Field(
+        "auto",
+        description="Chooses what the spec leaves open of rates, epochs, pooling and the head's start. auto: by rows,"
+        " labels and base model; it prints what it chose, and why.",
+    )
+    epochs: float | None = Field(
+        None, gt=0, le=10_000, description="Passes over the training rows; chosen by `recipe` unless given."
+    )
     max_steps: int | None = Field(None, ge=1, description="Optimizer steps; takes the place of `epochs`.")
     batch_size: Annotated[int, Field(ge=1, le=65_536)] | Literal["auto"] = Field(
         32,
@@ -106,11 +120,14 @@ class TrainingSpec(Section):
         "auto",
         description="auto: adamw on a CPU leaves embedding rows alone that a step did not read; false: plain AdamW.",
     )
-    learning_rate: float = Field(
-        1e-4, gt=0, lt=10, description="Peak learning rate; base and large models want 2e-5 to 5e-5."
+    learning_rate: float | None = Field(
+        None,
+        gt=0,
+        lt=10,
+        description="Peak learning rate, chosen by `recipe` unless given; base and large models want 2e-5 to 5e-5.",
     )
     head_learning_rate: float | None = Field(
-        None, gt=0, lt=10, description="Peak learning rate of the head; `learning_rate` unless given."
+        None, gt=0, lt=10, description="Peak learning rate of the head; chosen by `recipe` unless given."
     )
     layer_decay: float | None = Field(
         None, gt=0, le=1, description="Each layer's learning rate is this times that of the layer above it."
@@ -157,10 +174,10 @@ class TrainingSpec(Section):
     gradient_checkpointing: bool = Field(
         False, description="Compute activations again in the backward pass instead of keeping them."
     )
-    evaluate_every: Annotated[int, Field(ge=1)] | Literal["epoch"] = Field(
-        "epoch",
+    evaluate_every: Annotated[int, Field(ge=1)] | Literal["epoch"] | None = Field(
+        None,
         union_mode="left_to_right",
-        description="`epoch`, or a number of steps between two evaluations.",
+        description="`epoch`, or a number of steps between two evaluations; `epoch` unless `recipe` chooses another.",
     )
     early_stopping: EarlyStoppingSpec | None = Field(None, description="Off unless given.")
     checkpoint_every: Annotated[int, Field(ge=1)] | Literal["evaluation"] = Field(

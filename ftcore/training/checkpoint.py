@@ -42,6 +42,7 @@ class Progress:
         evaluated_step: the last step at which the model was evaluated.
         best_value: best value of the monitored metric; None before the first evaluation.
         best_step: the step it was reached at.
+        best_loss: validation loss at that step.
         without_improvement: evaluations since then.
         finished: training came to its end.
     """
@@ -52,16 +53,21 @@ class Progress:
     evaluated_step: int = 0
     best_value: float | None = None
     best_step: int | None = None
+    best_loss: float | None = None
     without_improvement: int = 0
     finished: bool = False
 
-    def take(self, value: float, *, higher_is_better: bool, min_delta: float) -> None:
-        """Take down an evaluation at this step: whether it is the best so far, and better by more than `min_delta`."""
+    def take(self, value: float, loss: float, *, higher_is_better: bool, min_delta: float) -> None:
+        """Record an evaluation at this step: whether it is the best so far, and better by more than `min_delta`.
+
+        Of equal values the one with the lower validation loss is the best, of equal losses the later one.
+        """
         gain = math.inf
         if self.best_value is not None:
             gain = value - self.best_value if higher_is_better else self.best_value - value
-        if gain > 0:
+        if gain > 0 or (gain == 0 and (self.best_loss is None or loss <= self.best_loss)):
             self.best_value, self.best_step = value, self.step
+            self.best_loss = loss if math.isfinite(loss) else None
         self.without_improvement = 0 if gain > min_delta else self.without_improvement + 1
 
 

@@ -7,6 +7,7 @@ this process from a memory map, so there are no loader workers whose state would
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -23,7 +24,7 @@ from ftcore.data.features import TrainingFeatures
 from ftcore.errors import ExitCode, Interrupted, RunFailed
 from ftcore.families.model import Batch, Model
 from ftcore.modeling.cpu_training import prepare_for_cpu
-from ftcore.spec.training import TrainingSpec
+from ftcore.spec.training import EPOCHS, LEARNING_RATE, TrainingSpec
 from ftcore.training.allocation import FreedMemory
 from ftcore.training.averaging import make_average
 from ftcore.training.checkpoint import CheckpointStore, Found, Progress, Setting, Training
@@ -41,8 +42,18 @@ from ftcore.training.sharding import shard
 from ftcore.training.stopping import StopRequest
 
 Emit = Callable[..., None]
-#: Metrics of the validation split for the model as it is.
-Validate = Callable[[torch.nn.Module], Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The validation split under a model: every metric by name, and the mean loss."""
+
+    metrics: Mapping[str, float]
+    loss: float
+
+
+#: Measures the validation split for the model as it is.
+Validate = Callable[[torch.nn.Module], Validation]
 
 _LOG_EVERY = 10  # steps between two readings of the loss
 
@@ -57,6 +68,7 @@ class Job:
         places: of the rows behind some features (int64 indices), `file:row` each.
         validate: called every so often, by every process; None trains without.
         metric: the key of its result that picks the best checkpoint.
+        evaluate_first: evaluate before the first step, so that training must beat the weights it starts from.
         resume: start from the newest checkpoint if there is one.
     """
 
@@ -72,6 +84,7 @@ class Job:
     emit: Emit
     stop: StopRequest
     resume: bool = False
+    evaluate_first: bool = False
 
 
 def fine_tune(job: Job) -> Progress:
@@ -123,7 +136,7 @@ class _Loop:
             rank=self.accelerator.process_index,
             world=self.accelerator.num_processes,
         )
-        self.total = job.training.max_steps or self.plan.steps(job.training.epochs)
+        self.total = self._steps()
         self.progress = Progress()
         self.meter = Meter()
 
@@ -158,6 +171,11 @@ class _Loop:
         shard(model, accelerator.device)
         return model, accelerator.prepare_optimizer(make_optimizer(model, self.training))
 
+    def _steps(self) -> int:
+        """Optimizer steps of the whole training; 0 where a recipe keeps the head's start."""
+        epochs = EPOCHS if self.training.epochs is None else self.training.epochs
+        return self.training.max_steps or (self.plan.steps(epochs) if epochs else 0)
+
     def run(self) -> Progress:
         job, emit = self.job, self.job.emit
         if self.found:
@@ -177,8 +195,10 @@ class _Loop:
             rows=len(job.train),
         )
         self.model.train()
-        if self.found and self._due():  # the stop came between a step and its evaluation
+        # A stop came between a step and its evaluation, or the model is evaluated before the first one.
+        if self._due():
             self._between_steps()
+        progress.finished |= progress.step >= self.total
         while not progress.finished:
             self.freezing.begin(progress.epoch)
             steps = self.plan.epoch(progress.epoch)
@@ -219,7 +239,9 @@ class _Loop:
 
     def _due(self) -> bool:
         """Whether the model as it is has yet to be evaluated."""
-        progress, every = self.progress, self.training.evaluate_every
+        progress, every = self.progress, self.training.evaluate_every or "epoch"
+        if progress.step == 0:
+            return self.job.evaluate_first and progress.best_step is None
         at = progress.step_in_epoch == 0 if every == "epoch" else progress.step % every == 0
         at |= progress.step >= self.total
         return at and progress.evaluated_step != progress.step
@@ -236,10 +258,10 @@ class _Loop:
                 return processes.largest(self.job.stop.exit_code or 0)
             try:
                 with self.job.stop.at_once():
-                    metrics = self._measure()
+                    validation = self._measure()
             except Interrupted as stop:
                 return stop.exit_code
-            self._note(metrics)
+            self._note(validation)
             return 0
 
     def _step(self, micro_batches: list[np.ndarray]) -> None:
@@ -260,7 +282,7 @@ class _Loop:
                 step=progress.step,
                 epoch=round(progress.step / self.plan.steps_per_epoch, 3),
                 loss=round(processes.total(loss).item() / accelerator.num_processes, 6),
-                learning_rate=self.training.learning_rate * factor,
+                learning_rate=(self.training.learning_rate or LEARNING_RATE) * factor,
                 rows_per_second=round(self.meter.rate(), 1),
                 gpu_bytes=peak_memory(accelerator.device),
             )
@@ -341,32 +363,37 @@ class _Loop:
                 " checkpoint stands\n  help: train in `precision: bf16` or `fp32`"
             )
 
-    def _measure(self) -> Mapping[str, float]:
-        """Metrics of the validation split; empty where there is none to measure on."""
+    def _measure(self) -> Validation | None:
+        """Metrics and loss of the validation split; None where there is none to measure on."""
         start = time.perf_counter()
-        metrics = self.job.validate(self._bare()) if self.job.validate else {}
+        validation = self.job.validate(self._bare()) if self.job.validate else None
         self.model.train()
         self.meter.skip(time.perf_counter() - start)
-        return metrics
+        return validation
 
-    def _note(self, metrics: Mapping[str, float]) -> None:
+    def _note(self, validation: Validation | None) -> None:
         """Take down whether it got better, and whether training is at its end."""
         job, progress = self.job, self.progress
         progress.evaluated_step = progress.step
         progress.finished = progress.step >= self.total
-        if job.validate is None:
+        if validation is None:
             progress.best_step = progress.step
             return
         stopping = self.training.early_stopping
         progress.take(
-            metrics[job.metric],
+            validation.metrics[job.metric],
+            validation.loss,
             higher_is_better=job.higher_is_better,
             min_delta=stopping.min_delta if stopping else 0.0,
         )
         if stopping is not None and progress.without_improvement >= stopping.patience:
             progress.finished = True
         job.emit(
-            "evaluated", step=progress.step, metrics=dict(metrics), best=progress.best_step == progress.step
+            "evaluated",
+            step=progress.step,
+            metrics=dict(validation.metrics),
+            loss=validation.loss if math.isfinite(validation.loss) else None,
+            best=progress.best_step == progress.step,
         )
 
     def _checkpoint(self) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from ftcore.modeling.layers import head_depth, parameter_depths
 from ftcore.modeling.low_bits import load_bitsandbytes
-from ftcore.spec.training import TrainingSpec
+from ftcore.spec.training import LEARNING_RATE, TrainingSpec
 from ftcore.training.row_adamw import RowAdamW
 
 
@@ -38,7 +38,9 @@ def parameter_groups(model: torch.nn.Module, training: TrainingSpec) -> list[dic
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        rate = training.learning_rate * (training.layer_decay or 1.0) ** (head - depths[name])
+        rate = (training.learning_rate or LEARNING_RATE) * (training.layer_decay or 1.0) ** (
+            head - depths[name]
+        )
         if depths[name] == head and training.head_learning_rate is not None:
             rate = training.head_learning_rate
         decay = training.weight_decay if decays(parameter) else 0.0

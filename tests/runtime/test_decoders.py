@@ -42,6 +42,11 @@ def test_several_labels() -> None:
     assert some.scores["neutral"] == pytest.approx(0.25, abs=1e-6)
 
 
+def test_each_label_may_have_a_threshold_of_its_own() -> None:
+    (answer,) = decode({**MULTI, "threshold": [0.4, 0.6, 0.4]}, [[0, 0, 0]])
+    assert answer.labels == ["negative", "positive"]
+
+
 def test_a_number() -> None:
     assert decode(REGRESSION, [[1.5], [-2]]) == [ValueAnswer(1.5), ValueAnswer(-2.0)]
 
@@ -79,6 +84,11 @@ def test_another_number_of_logits_than_labels_is_refused() -> None:
         {"threshold": 1},
         {"threshold": "0.5"},
         {"threshold": True},
+        {"threshold": []},
+        {"threshold": [0.5, 0.5]},  # of three labels
+        {"threshold": [0.5, 0.5, 1.0]},
+        {"threshold": [0.5, 0.5, "0.5"]},
+        {"threshold": [0.5, 0.5, True]},
         {"polarity": [0, 1]},
         {"polarity": [-1, 0, 2]},
         {"polarity": [-1, 0, "1"]},

@@ -92,6 +92,7 @@ VARIANTS: dict[str, list[Any]] = {
     "model.max_length": [3, 4, 131_072, 131_073, "4", None, True],
     "model.dropout": [None, 0, 0.5, 1, -0.1],
     "training": [None, {}, [], "x"],
+    "training.recipe": ["auto", "plain", "probe", "other", None],
     "training.epochs": [0, 0.5, 1, 10_000, 10_001, "1", None, True],
     "training.learning_rate": [0, 1e-5, 10, -1],
     "training.scheduler": ["linear", "none", None],

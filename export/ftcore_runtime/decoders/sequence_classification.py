@@ -23,7 +23,7 @@ class SequenceClassificationDecoder(Decoder):
     Args:
         problem: `single_label`, `multi_label` or `regression`.
         names: label names in the order of the logits; empty for a regression.
-        threshold: multi-label: the probability from which a label holds.
+        thresholds: multi-label: the probability from which a label holds, one for all or one for each.
         polarity: value of each label on a scale from -1 to 1, where the labels are one.
         pair: whether it was trained on pairs of texts, or on texts; None in older bundles, which do not say it and
             answer both.
@@ -33,7 +33,7 @@ class SequenceClassificationDecoder(Decoder):
 
     problem: str
     names: tuple[str, ...]
-    threshold: float
+    thresholds: tuple[float, ...]
     polarity: tuple[float, ...] | None
     pair: bool | None = None
 
@@ -45,8 +45,10 @@ class SequenceClassificationDecoder(Decoder):
         names = fields.strings("labels")
         if (len(names) < 2) != (problem == "regression") or (problem == "regression" and names):
             raise fields.error("labels", f"{len(names)} of them do not fit the problem {problem}")
-        threshold = fields.number("threshold")
-        if not 0 < threshold < 1:
+        thresholds = fields.numbers("threshold")
+        if len(thresholds) not in (1, len(names)):
+            raise fields.error("threshold", f"expected one, or one for each of {len(names)} labels")
+        if not all(0 < threshold < 1 for threshold in thresholds):
             raise fields.error("threshold", "must lie between 0 and 1")
         polarity = None
         if not fields.is_null("polarity"):
@@ -60,7 +62,7 @@ class SequenceClassificationDecoder(Decoder):
             polarity = tuple(float(value) for value in values)
         pair = fields.take("pair", bool) if fields.has("pair") else None
         fields.end()
-        return cls(problem, names, threshold, polarity, pair)
+        return cls(problem, names, thresholds, polarity, pair)
 
     @property
     def answer(self) -> type[Answer]:
@@ -109,7 +111,7 @@ class SequenceClassificationDecoder(Decoder):
         if self.problem == "regression":
             return [ValueAnswer(row[0]) for row in rows]
         if self.problem == "multi_label":
-            held = (values >= self.threshold).tolist()
+            held = (values >= np.array(self.thresholds)).tolist()
             return [
                 LabelsAnswer(list(compress(names, holds)), dict(zip(names, row, strict=True)))
                 for row, holds in zip(rows, held, strict=True)

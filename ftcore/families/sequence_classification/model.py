@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -14,11 +15,15 @@ from torch.nn import functional as F
 from ftcore.families import losses
 from ftcore.families.model import Batch, Features, Model, Outputs, Stored
 from ftcore.families.plans import length_plan
+from ftcore.families.recipe import Recipe
 from ftcore.families.sequence_classification.label_order import PROBLEM_TYPES, in_order, teacher_order
+from ftcore.families.sequence_classification.probe import fit_probe
 from ftcore.families.sequence_classification.reader import FittedLabels
+from ftcore.families.sequence_classification.recipe import Shape, choose
 from ftcore.families.sequence_classification.spec import SequenceClassificationSpec
-from ftcore.families.teachers import open_teacher_model
+from ftcore.families.teachers import checked_teacher
 from ftcore.modeling.base_model import BaseModel, load_weights, with_dropout
+from ftcore.modeling.pooling import Pooling, pooled_classifier, trained_pooling
 from ftcore_runtime.encoding import TextEncoder
 
 
@@ -66,6 +71,9 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
 
     def build(self, base: BaseModel) -> torch.nn.Module:
         """The base model with a head of one logit a label (one output for a regression)."""
+        return self._build(base, self.pooling(base))
+
+    def _build(self, base: BaseModel, pooling: Pooling | Literal["architecture"]) -> torch.nn.Module:
         config = with_dropout(base.config, self.spec.model.dropout)
         config.problem_type = PROBLEM_TYPES[self.problem]
         if self.problem == "regression":
@@ -73,12 +81,43 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
         else:
             config.id2label = dict(enumerate(self.labels))
             config.label2id = {name: i for i, name in enumerate(self.labels)}
-        return load_weights(transformers.AutoModelForSequenceClassification, base, config)
+        if pooling == "architecture":
+            return load_weights(transformers.AutoModelForSequenceClassification, base, config)
+        return load_weights(pooled_classifier(config, pooling), base, config)
+
+    def pooling(self, base: BaseModel) -> Pooling | Literal["architecture"]:
+        """What the head of a model made of `base` reads: as the spec has it, or as the base model was trained."""
+        if self.spec.model.pooling is not None:
+            return self.spec.model.pooling
+        return (self.spec.training.recipe != "plain" and trained_pooling(base)) or "architecture"
 
     def build_teacher(self, base: BaseModel) -> torch.nn.Module:
         """The teacher, with its logits in the order of `labels`."""
         order = teacher_order(base.config, self.problem, self.labels)
-        return in_order(open_teacher_model(self, base), order)
+        model = self._build(base, trained_pooling(base) or "architecture")
+        return in_order(checked_teacher(base, model), order)
+
+    def choose_recipe(self, base: BaseModel, rows: int, validation: int) -> Recipe:
+        """By rows and rows of each label; what the head reads is chosen by the base model."""
+        training, counts = self.spec.training, self.fitted.counts
+        batch = 32 if training.batch_size == "auto" else training.batch_size
+        step = batch * training.gradient_accumulation
+        recipe = choose(training.recipe, Shape(rows, validation, counts, step, training.learning_rate))
+        return replace(recipe, extras={"pooling": self.pooling(base)})
+
+    def answer_texts(self, base: BaseModel) -> list[str] | None:
+        """What a row of each label says: its description in the spec, or its name without underscores."""
+        if self.problem != "single_label" or self.pooling(base) == "architecture":
+            return None
+        described = self.spec.data.label_descriptions
+        return [described.get(label) or label.replace("_", " ") for label in self.labels]
+
+    def probe(self, inputs: np.ndarray, features: Stored) -> tuple[np.ndarray, np.ndarray]:
+        """The head's weights and bias from a regression on what it reads, [labels, size] and [labels]."""
+        targets, weights = features.column("labels"), features.column("weight")
+        if self.class_weights is not None and self.problem == "single_label":
+            weights = weights * np.asarray(self.class_weights, np.float32)[targets]
+        return fit_probe(self.problem, inputs, targets, weights, max(1, len(self.labels)))
 
     def outputs(self, model: torch.nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
         """`logits`, float32 [rows, labels]."""

@@ -25,11 +25,13 @@ class FittedLabels:
         labels: names, in the order of the logits.
         counts: training rows of each label.
         class_weights: of each label in the loss; None weighs rows alike.
+        thresholds: the probability from which each of several labels holds, tuned on validation rows; None before.
     """
 
     labels: tuple[str, ...] = ()
     counts: tuple[int, ...] = ()
     class_weights: tuple[float, ...] | None = None
+    thresholds: tuple[float, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As `LabelReader.restore` reads it."""
@@ -154,10 +156,13 @@ class LabelReader(Reader[SequenceClassificationSpec, FittedLabels]):
         return None
 
     def restore(self, value: Mapping[str, Any]) -> FittedLabels:
-        """Label names, rows of each, and class weights."""
-        weights = value["class_weights"]
+        """Label names, rows of each, class weights and thresholds."""
+        weights, thresholds = value["class_weights"], value["thresholds"]
         return FittedLabels(
-            tuple(value["labels"]), tuple(value["counts"]), None if weights is None else tuple(weights)
+            tuple(value["labels"]),
+            tuple(value["counts"]),
+            None if weights is None else tuple(weights),
+            None if thresholds is None else tuple(thresholds),
         )
 
     def inputs(self, rows: pa.Table) -> list[Any]:

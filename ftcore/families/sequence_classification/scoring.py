@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,11 @@ import pyarrow as pa
 from ftcore.families.model import Stored
 from ftcore.families.scoring import Scorer, Scores, Scoring
 from ftcore.families.sequence_classification.baselines import label_baselines
+from ftcore.families.sequence_classification.degenerate import (
+    label_warnings,
+    labels_warnings,
+    value_warnings,
+)
 from ftcore.families.sequence_classification.metrics import (
     MultiLabelMeasures,
     RegressionMeasures,
@@ -18,7 +24,9 @@ from ftcore.families.sequence_classification.metrics import (
 )
 from ftcore.families.sequence_classification.reader import FittedLabels
 from ftcore.families.sequence_classification.spec import SequenceClassificationSpec
+from ftcore.families.sequence_classification.thresholds import best_thresholds
 from ftcore_runtime.decoders import make_decoder
+from ftcore_runtime.decoders.sequence_classification import SequenceClassificationDecoder
 
 Answer = Any  # LabelAnswer, LabelsAnswer or ValueAnswer, as the spec's `problem` says
 
@@ -46,7 +54,7 @@ class LabelScoring(Scoring[SequenceClassificationSpec, FittedLabels]):
 
     @property
     def decoder(self) -> dict[str, Any]:
-        """Labels in the order of the logits, threshold, and the scale of ordered labels."""
+        """Labels in the order of the logits, thresholds, and the scale of ordered labels."""
         scale = None
         if self.spec.ordered:
             scale = np.linspace(-1.0, 1.0, len(self.labels)).tolist()
@@ -54,10 +62,19 @@ class LabelScoring(Scoring[SequenceClassificationSpec, FittedLabels]):
             "name": "sequence_classification",
             "problem": self.problem,
             "labels": self.labels,
-            "threshold": self.spec.evaluation.threshold,
+            "threshold": self.spec.evaluation.threshold or list(self.fitted.thresholds or ()) or 0.5,
             "polarity": scale,
             "pair": self.spec.data.columns.text_pair is not None,
         }
+
+    def tune(self, outputs: Mapping[str, np.ndarray], features: Stored, rows: pa.Table) -> FittedLabels:
+        """The thresholds of several labels with the best F1 on these rows, unless the spec has one."""
+        if self.problem != "multi_label" or self.spec.evaluation.threshold is not None:
+            return self.fitted
+        decoder = make_decoder(self.decoder)
+        assert isinstance(decoder, SequenceClassificationDecoder)
+        found = best_thresholds(decoder.probabilities(outputs), features.column("labels") > 0)
+        return replace(self.fitted, thresholds=tuple(found))
 
     def answers(self, outputs: Mapping[str, np.ndarray], features: Stored, rows: pa.Table) -> list[Answer]:
         """One answer a row; features and rows are the same here."""
@@ -119,3 +136,12 @@ class LabelScoring(Scoring[SequenceClassificationSpec, FittedLabels]):
     def baselines(self, train: pa.Table, rows: pa.Table) -> Mapping[str, Sequence[Answer]]:
         """The most frequent answer, and logistic regression on TF-IDF; the mean of a number."""
         return label_baselines(self.problem, self.labels, train, rows)
+
+    def warnings(self, references: Sequence[Any], answers: Sequence[Answer]) -> list[str]:
+        """One answer for all rows, or nothing learnt."""
+        judge: Any = {
+            "single_label": label_warnings,
+            "multi_label": labels_warnings,
+            "regression": value_warnings,
+        }[self.problem]
+        return list(judge(references, answers))

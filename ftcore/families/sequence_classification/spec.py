@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from ftcore.spec.base import Fraction
-from ftcore.spec.sections import DataSpec, EvaluationSpec, Section, Spec, TrainingSpec
+from ftcore.spec.sections import DataSpec, EvaluationSpec, ModelSpec, Section, Spec, TrainingSpec
 
 Problem = Literal["single_label", "multi_label", "regression"]
 
@@ -35,6 +35,11 @@ class SequenceClassificationData(DataSpec):
         description="Label names in the order of the logits; inferred (sorted) unless given.",
         json_schema_extra={"uniqueItems": True},
     )
+    label_descriptions: dict[str, Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=dict,
+        description="What a text of a label is about, in a few words: for the zero-shot figure before any training;"
+        " the label's name unless given.",
+    )
     label_separator: str = Field(
         "|",
         min_length=1,
@@ -52,8 +57,24 @@ class SequenceClassificationData(DataSpec):
         return self
 
 
+class SequenceClassificationModel(ModelSpec):
+    """What is fine-tuned."""
+
+    pooling: Literal["mean", "first_token", "architecture"] | None = Field(
+        None,
+        description="What the head reads: the mean of the tokens' states, the first one, or what the architecture's own"
+        " head makes of it; chosen by `training.recipe` unless given: as the base model was trained.",
+    )
+
+
 class SequenceClassificationTraining(TrainingSpec):
     """How it is fine-tuned."""
+
+    head_start: Literal["probe", "random"] | None = Field(
+        None,
+        description="probe: the head's first weights are those of a logistic (or ridge) regression on what the base"
+        " model makes of the training rows; chosen by `recipe` unless given.",
+    )
 
     loss: Literal["cross_entropy", "binary_cross_entropy", "mse", "huber"] | None = Field(
         None,
@@ -96,8 +117,12 @@ class SequenceClassificationTraining(TrainingSpec):
 class SequenceClassificationEvaluation(EvaluationSpec):
     """How it is measured."""
 
-    threshold: float = Field(
-        0.5, gt=0, lt=1, description="Multi-label: the probability from which a label holds."
+    threshold: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Multi-label: the probability from which a label holds; unless given, the one with the best F1 on"
+        " the validation rows, and one of its own for each label that has 20 of them.",
     )
 
 
@@ -109,6 +134,7 @@ class SequenceClassificationSpec(Spec):
     ordered: ClassVar[bool] = False
 
     data: SequenceClassificationData
+    model: SequenceClassificationModel
     training: SequenceClassificationTraining = Field(default_factory=SequenceClassificationTraining)
     evaluation: SequenceClassificationEvaluation = Field(default_factory=SequenceClassificationEvaluation)
 

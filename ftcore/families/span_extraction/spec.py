@@ -6,7 +6,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from ftcore.spec.sections import DataSpec, EvaluationSpec, ModelSpec, Section, Spec
+from ftcore.spec.sections import DataSpec, EvaluationSpec, ModelSpec, Section, Spec, TrainingSpec
+from ftcore.spec.training import PlainRecipe
 
 
 class SpanExtractionColumns(Section):
@@ -44,6 +45,14 @@ class SpanExtractionData(DataSpec):
     )
 
 
+class SpanExtractionTraining(TrainingSpec):
+    """How it is fine-tuned."""
+
+    recipe: PlainRecipe = Field(
+        "auto", description="Chooses what the spec leaves open of rate and epochs; this family knows one."
+    )
+
+
 class SpanExtractionModel(ModelSpec):
     """What is fine-tuned."""
 
@@ -77,6 +86,7 @@ class SpanExtractionSpec(Spec):
 
     data: SpanExtractionData
     model: SpanExtractionModel
+    training: SpanExtractionTraining = Field(default_factory=SpanExtractionTraining)
     evaluation: SpanExtractionEvaluation = Field(default_factory=SpanExtractionEvaluation)
 
     @model_validator(mode="after")

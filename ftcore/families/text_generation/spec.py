@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from ftcore.spec.base import Fraction
 from ftcore.spec.export import ExportSpec, ToleranceSpec
 from ftcore.spec.sections import DataSpec, EvaluationSpec, ModelSpec, Section, Spec, TrainingSpec
+from ftcore.spec.training import PlainRecipe
 
 Measure = Literal["bleu", "chrf", "rouge", "copying"]
 
@@ -131,6 +132,10 @@ class GenerationSpec(Section):
 
 class TextGenerationTraining(TrainingSpec):
     """How it is fine-tuned."""
+
+    recipe: PlainRecipe = Field(
+        "auto", description="Chooses what the spec leaves open of rate and epochs; this family knows one."
+    )
 
     label_smoothing: Fraction = Field(0.0, description="Share of each target token spread over all tokens.")
 

@@ -1,0 +1,84 @@
+"""Which recipe a classifier is trained with, by rows, rows a label and base model.
+
+With few rows the head decides: one that starts at random takes more steps than there are, and pulls the base model's
+representations apart meanwhile. Linear probing, then fine-tuning (Kumar et al. 2022) starts it where a regression on
+the frozen representations ends. With many rows the start no longer matters, and a fresh head with a rate of its own
+costs less.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ftcore.families.recipe import PLAIN, PLAIN_RECIPE, Recipe
+from ftcore.spec.training import LEARNING_RATE
+
+#: Rows up to which a head starts from the probe; above, one pass over the rows costs more than it brings.
+PROBED_ROWS = 10_000
+#: Rows a label (the median) from which a fresh head learns as much.
+PLENTY = 500
+#: Validation rows from which they tell whether fine-tuning beats the probe.
+JUDGES = 30
+#: Fewest optimizer steps of a recipe that starts from the probe, and most passes that are taken for them.
+STEPS, PASSES = 60, 10
+#: Evaluations of a training on few rows: each writes a checkpoint.
+EVALUATIONS = 4
+#: Of a head that starts from the probe, times the rate of the trunk; and of a fresh one.
+HEAD_FACTOR, FRESH_HEAD_RATE = 10.0, 5e-3
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a recipe is chosen by.
+
+    Args:
+        rows: training rows.
+        validation: validation rows.
+        counts: training rows of each label; empty for a regression.
+        step: rows of an optimizer step.
+        rate: the learning rate, where the spec gives one.
+    """
+
+    rows: int
+    validation: int
+    counts: Sequence[int]
+    step: int
+    rate: float | None = None
+
+    @property
+    def each(self) -> int:
+        """Rows of the median label; all rows of a regression."""
+        return sorted(self.counts)[len(self.counts) // 2] if self.counts else self.rows
+
+    def __str__(self) -> str:
+        labels = f", {self.each:,} a label (the median of {len(self.counts)})" if self.counts else ""
+        return f"{self.rows:,} rows{labels}"
+
+
+def choose(asked: str, shape: Shape) -> Recipe:
+    """The recipe that `training.recipe` asks for, or for `auto` the one that fits."""
+    few = shape.rows <= PROBED_ROWS and (not shape.counts or shape.each < PLENTY)
+    if asked == "plain":
+        return PLAIN_RECIPE
+    if asked == "probe" or (asked == "auto" and few):
+        return _from_probe(shape)
+    head = {"head_start": "random", "head_learning_rate": max(FRESH_HEAD_RATE, shape.rate or 0.0)}
+    why = f"{shape}: many, so a head that starts at random learns fast at a rate of its own"
+    return Recipe("fresh_head", why if asked == "auto" else str(shape), {**PLAIN, **head})
+
+
+def _from_probe(shape: Shape) -> Recipe:
+    """Fine-tuning from the probe, which stays where too few validation rows could show a gain."""
+    head = {"head_start": "probe", "head_learning_rate": HEAD_FACTOR * (shape.rate or LEARNING_RATE)}
+    why = f"{shape}: few, so the head starts from a regression on the base model's representations"
+    steps = math.ceil(shape.rows / shape.step)
+    epochs = min(PASSES, max(4, math.ceil(STEPS / steps)))
+    if shape.validation < JUDGES:
+        epochs = 0
+        why += (
+            f", and stays there: {shape.validation} validation rows cannot show whether fine-tuning is better"
+        )
+    every = max(1, math.ceil(epochs * steps / EVALUATIONS))
+    return Recipe("probe", why, {**PLAIN, "epochs": float(epochs), "evaluate_every": every, **head})

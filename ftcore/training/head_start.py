@@ -1,0 +1,113 @@
+"""Start a head where a regression on what it reads ends: linear probing, then fine-tuning (Kumar et al. 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ftcore import processes
+from ftcore.data.batching import by_length
+from ftcore.data.features import FeatureStore
+from ftcore.families.model import Batch, Model
+from ftcore.families.recipe import Probed
+from ftcore.modeling.layers import trunk_of
+from ftcore_runtime.encoding import TextEncoder
+
+_ROWS = 64  # a batch
+_SHARPNESS = 20.0  # what cosines are multiplied by before the softmax, as sentence-transformers' losses do
+
+
+def start_head(model: nn.Module, family: Model[Any, Any], features: FeatureStore) -> str | None:
+    """Give the last linear layer of the head the weights of a regression on what it reads of the training rows.
+
+    Args:
+        model: on the device to compute on.
+        features: of the training rows.
+
+    Returns:
+        why that cannot be; None where it was done.
+    """
+    layer = last_linear(model)
+    if layer is None or not isinstance(family, Probed):
+        return f"{type(model).__name__} has no head that ends in a linear layer"
+    inputs = inputs_of(layer, model, family, features)
+    if inputs is None:
+        return f"the head of {type(model).__name__} reads more than one representation a row"
+    weight, bias = family.probe(inputs, features)
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(weight))
+        if layer.bias is not None:
+            layer.bias.copy_(torch.from_numpy(bias))
+    return None
+
+
+def head_from_texts(
+    model: nn.Module, family: Model[Any, Any], encoder: TextEncoder, texts: Sequence[str]
+) -> bool:
+    """Make the head answer with the text that lies nearest, without any training (Yin et al. 2019, section 4.1).
+
+    Its weights are what it reads of each text, scaled to one length: the largest product is the largest cosine.
+
+    Args:
+        model: on the device to compute on.
+        texts: one for each output.
+
+    Returns:
+        whether that could be done: the head is one linear layer that reads one representation a row.
+    """
+    layer = last_linear(model)
+    made = encoder.collate(encoder.encode(texts))
+    inputs = None
+    if layer is not None:
+        inputs = _read_by(layer, model, family, {name: torch.from_numpy(made[name]) for name in made})
+    if layer is None or inputs is None or len(inputs) != layer.out_features:
+        return False
+    lengths = inputs.norm(dim=1, keepdim=True).clamp(min=1e-9)
+    with torch.no_grad():
+        layer.weight.copy_(_SHARPNESS * inputs / lengths / lengths.mean())
+        if layer.bias is not None:
+            layer.bias.zero_()
+    return True
+
+
+def last_linear(model: nn.Module) -> nn.Linear | None:
+    """The last linear layer outside the base model."""
+    inside = set(trunk_of(model).modules())
+    found = [part for part in model.modules() if isinstance(part, nn.Linear) and part not in inside]
+    return found[-1] if found else None
+
+
+def inputs_of(
+    layer: nn.Linear, model: nn.Module, family: Model[Any, Any], features: FeatureStore
+) -> np.ndarray | None:
+    """What `layer` reads of every row without dropout, float32 [features, size]; None where a row gives it more.
+
+    Of several processes each runs its share of the batches, and all get the whole.
+    """
+    whole = np.zeros((len(features), layer.in_features), np.float32)
+    for indices in by_length(features.lengths, _ROWS)[processes.rank() :: processes.world()]:
+        if (read := _read_by(layer, model, family, features.batch(indices))) is None:
+            return None
+        whole[indices] = read.numpy()
+    return processes.total(torch.from_numpy(whole)).numpy()
+
+
+def _read_by(
+    layer: nn.Linear, model: nn.Module, family: Model[Any, Any], batch: Batch
+) -> torch.Tensor | None:
+    """What `layer` reads of a batch without dropout, float32 [rows, size]; None where it reads anything else."""
+    seen: list[torch.Tensor] = []
+    handle = layer.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    training, device = model.training, next(model.parameters()).device
+    model.eval()
+    try:
+        with torch.inference_mode():
+            family.outputs(model, {name: value.to(device) for name, value in batch.items()})
+    finally:
+        handle.remove()
+        model.train(training)
+    return seen[0].float().cpu() if len(seen) == 1 and seen[0].ndim == 2 else None

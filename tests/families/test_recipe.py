@@ -1,0 +1,72 @@
+"""Which recipe a classifier gets, by rows, rows a label and what the spec asks for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ftcore.families.recipe import PLAIN_RECIPE
+from ftcore.families.sequence_classification.recipe import Shape, choose
+from ftcore.families.sequence_classification.spec import SequenceClassificationTraining
+
+
+def shape(rows: int, counts: list[int], **rest: Any) -> Shape:
+    return Shape(**{"rows": rows, "counts": counts, "validation": 100, "step": 32, **rest})
+
+
+@pytest.mark.parametrize(
+    ("rows", "counts", "name"),
+    [
+        (616, [8] * 77, "probe"),
+        (16, [8, 8], "probe"),
+        (2000, [1000, 1000], "fresh_head"),
+        (80_000, [533] * 150, "fresh_head"),
+        (12_000, [400] * 30, "fresh_head"),
+        (300, [], "probe"),
+        (5749, [], "probe"),
+        (50_000, [], "fresh_head"),
+    ],
+)
+def test_auto_goes_by_rows_and_rows_a_label_and_says_so(rows: int, counts: list[int], name: str) -> None:
+    recipe = choose("auto", shape(rows, counts))
+    assert recipe.name == name
+    assert f"{rows:,} rows" in recipe.why
+
+
+@pytest.mark.parametrize("name", ["plain", "probe", "fresh_head"])
+def test_a_named_recipe_holds_whatever_the_rows(name: str) -> None:
+    assert choose(name, shape(16, [8, 8])).name == name
+    assert choose(name, shape(80_000, [40_000, 40_000])).name == name
+
+
+def test_what_the_spec_gives_is_kept_and_the_rest_is_filled() -> None:
+    training = SequenceClassificationTraining(epochs=7, head_start="random")
+    filled = choose("probe", shape(616, [8] * 77)).fill(training)
+    assert (filled.epochs, filled.head_start) == (7, "random")
+    assert (filled.learning_rate, filled.head_learning_rate) == (1e-4, 1e-3)
+    assert training.learning_rate is None
+
+
+def test_small_data_gets_steps_enough_and_few_evaluations() -> None:
+    chosen = choose("auto", shape(64, [32, 32])).training
+    assert chosen["epochs"] == 10
+    assert chosen["evaluate_every"] == 5  # of 20 steps
+
+
+def test_too_few_validation_rows_keep_the_probe() -> None:
+    recipe = choose("auto", shape(14, [7, 7], validation=2))
+    assert recipe.training["epochs"] == 0
+    assert "2 validation rows cannot show" in recipe.why
+
+
+def test_the_heads_rate_follows_a_given_one() -> None:
+    few = shape(616, [8] * 77, rate=2e-5)
+    assert choose("probe", few).training["head_learning_rate"] == pytest.approx(2e-4)
+    assert choose("fresh_head", shape(616, [8] * 77, rate=0.1)).training["head_learning_rate"] == 0.1
+
+
+def test_plain_has_one_rate() -> None:
+    filled = PLAIN_RECIPE.fill(SequenceClassificationTraining())
+    assert (filled.epochs, filled.learning_rate) == (4, 1e-4)
+    assert filled.head_learning_rate is filled.head_start is None
