@@ -11,7 +11,7 @@ from ftcore_runtime.answers import LabelAnswer, LabelsAnswer, ValueAnswer
 
 #: Share of the loss of an answer by the labels' shares from which a loss counts as no better.
 _NEAR = 0.9
-#: Confidence, in those of an answer by shares, below which a model has not made up its mind.
+#: Confidence, in times the largest share (or halfway from there to 1), below which a model has not made up its mind.
 _UNDECIDED = 1.5
 
 
@@ -30,7 +30,8 @@ def label_warnings(references: Sequence[str], answers: Sequence[LabelAnswer]) ->
     )
     by_shares = -sum(share * np.log(share) for share in shares.values())
     confidence = float(np.mean([answer.score for answer in answers]))
-    if loss >= _NEAR * by_shares and confidence < _UNDECIDED * shares[most]:
+    undecided = min(_UNDECIDED * shares[most], (1 + shares[most]) / 2)
+    if loss >= _NEAR * by_shares and confidence < undecided:
         found.append(
             f"it has hardly learnt: its loss is {loss:.3f}, that of answering by the labels' shares {by_shares:.3f},"
             f" and its mean confidence {confidence:.3f}"
