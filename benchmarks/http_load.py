@@ -24,7 +24,8 @@ class Result:
 
     Args:
         seconds: from each request to its whole answer, of those with status 200.
-        statuses: of all; "refused" where no connection came about, "broken" where one ended before the answer.
+        statuses: of all; "refused" where no connection came about, "broken" where one ended before the answer,
+            "reset" where it did so by a reset.
         wall: seconds that the load went on.
     """
 
@@ -78,10 +79,17 @@ class Connection:
         try:
             writer.write(request)
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            while head.startswith(b"http/1.1 100"):  # "continue": the answer comes after it
+                head = (await reader.readuntil(b"\r\n\r\n")).lower()
             length = (
-                int(head.split(b"content-length:")[1].split(b"\r\n")[0]) if b"content-length:" in head else 0
+                int(head.split(b"\r\ncontent-length:")[1].split(b"\r\n")[0])
+                if b"\r\ncontent-length:" in head
+                else 0
             )
             body = await reader.readexactly(length)
+        except ConnectionResetError:
+            self.close()
+            return "reset", b""
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             self.close()
             return "broken", b""

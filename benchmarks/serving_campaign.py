@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gzip
 import json
 import os
 import random
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
@@ -30,44 +28,13 @@ from typing import Any
 
 from http_load import HOST, Connection, closed_loop, open_loop, request_bytes
 from serving import make_bundle, read_texts
+from serving_mutants import TYPED, mutant
 from targets import print_target
 
 PARTS = ("bodies", "overload", "drip", "stops", "reloads")
-TYPED, TENSORS = "/v1/models/model:predict", "/v2/models/model/infer"
-PIECES = (
-    b"{",
-    b"[",
-    b'"',
-    b"\\ud800",
-    b"null",
-    b"-1",
-    b"1e999",
-    b"\xff",
-    b"\x00",
-    b"[" * 40,
-    b":",
-    b",",
-    b"NaN",
-)
-VALUES: tuple[Any, ...] = (
-    None,
-    True,
-    -1,
-    0,
-    1,
-    2**63,
-    1e308,
-    "",
-    " ",
-    "\ud800",
-    "x" * 3000,
-    "\U0001f600",
-    [],
-    {},
-    [[]],
-    {"text": "a"},
-)
 GROWTH_MB = 64.0  # of resident memory, that a part may cost
+STALL_MS = 100.0  # that the event loop may be held up for
+WATCHED = Path(__file__).with_name("serving_watched.py")
 
 
 @dataclass
@@ -91,9 +58,9 @@ class Served:
 
 @contextmanager
 def server(folder: Path, *arguments: str) -> Iterator[Served]:
-    """A server that is ready; killed at the end if it still lives."""
+    """A server that is ready, its event loop watched; killed at the end if it still lives."""
     log = folder / f"log-{time.monotonic_ns()}"
-    command = [sys.executable, "-m", "ftcore", "serve", *arguments, "--port", "0"]
+    command = [sys.executable, str(WATCHED), *arguments, "--port", "0"]
     with log.open("wb") as file:
         process = subprocess.Popen(command, stderr=file)
     served = Served(process, 0, log)
@@ -127,57 +94,6 @@ class Targets:
         self.met &= print_target(name, value, bar)
 
 
-def mutated(draw: random.Random, body: bytes) -> bytes:
-    """A body with a few bytes changed, dropped, doubled, or pieces of JSON put in."""
-    made = bytearray(body)
-    for _ in range(draw.randint(1, 6)):
-        place = draw.randrange(len(made) + 1)
-        match draw.randrange(4):
-            case 0 if made:
-                made[min(place, len(made) - 1)] = draw.randrange(256)
-            case 1:
-                del made[place : place + draw.randint(1, 8)]
-            case 2:
-                made[place:place] = made[place : place + draw.randint(1, 32)]
-            case _:
-                made[place:place] = draw.choice(PIECES)
-    return bytes(made)
-
-
-def altered(draw: random.Random, value: Any) -> Any:
-    """JSON with a value here and there exchanged, which is still JSON."""
-    if draw.random() < 0.1:
-        return draw.choice(VALUES)
-    if isinstance(value, dict):
-        return {name: altered(draw, item) for name, item in value.items() if draw.random() > 0.03}
-    if isinstance(value, list):
-        return [altered(draw, item) for item in value * draw.choice((1, 1, 1, 3))]
-    return value
-
-
-def mutant(draw: random.Random) -> bytes:
-    """A request of either protocol, with its values altered or its bytes mutated, one in five compressed."""
-    tensor = {"name": "text", "datatype": "BYTES", "shape": [1]}
-    data = struct.pack("<I", 4) + b"good"
-    path, document, tail = draw.choice(
-        (
-            (TYPED, {"inputs": ["good food", "bad"]}, b""),
-            (TYPED, {"inputs": [{"text": "good", "text_pair": "food"}]}, b""),
-            (TENSORS, {"inputs": [{**tensor, "data": ["good"]}], "outputs": [{"name": "label"}]}, b""),
-            (TENSORS, {"inputs": [{**tensor, "parameters": {"binary_data_size": len(data)}}]}, data),
-        )
-    )
-    by_value = draw.random() < 0.5
-    head = json.dumps(altered(draw, document) if by_value else document).encode()
-    headers = {"inference-header-content-length": str(len(head))} if tail else {}
-    body = head + tail if by_value else mutated(draw, head + tail)
-    if draw.random() < 0.2:
-        headers["content-encoding"] = "gzip"
-        body = gzip.compress(body)
-        body = body if by_value else mutated(draw, body)
-    return request_bytes(path, body, headers)
-
-
 def bodies(folder: Path, bundle: Path, count: int, targets: Targets) -> None:
     """`count` mutated requests of both protocols."""
     draw = random.Random(0)
@@ -202,10 +118,23 @@ def bodies(folder: Path, bundle: Path, count: int, targets: Targets) -> None:
         grown = served.megabytes() - before
         print(f"{count} mutated bodies: {dict(statuses)}", flush=True)
         failed = [n for status, n in statuses.items() if status[0] == "5" and status not in ("503", "504")]
-        lost = sum(statuses[name] for name in ("broken", "refused"))
+        lost = sum(statuses[name] for name in ("broken", "refused", "reset"))
         targets.at_most("mutated bodies answered 5xx but 503 and 504", sum(failed), 0)
         targets.at_most("mutated bodies without an answer", lost, 0)
         targets.at_most("growth of memory over them, MB", grown, GROWTH_MB)
+        stalls(served, targets)
+
+
+def stalls(served: Served, targets: Targets) -> None:
+    """How long the event loop was held up: the time that a timer was late, as far as the process had the CPU in it."""
+    late = [(event["milliseconds"], event["cpu"]) for event in served.events() if event["event"] == "late"]
+    held = [min(pair) for pair in late]
+    print(
+        f"timers late by over 20 ms: {len(late)}, at most {max(late, default=(0.0, 0.0))} (ms, of them CPU); "
+        f"held up over 50 ms: {sum(one > 50 for one in held)}",
+        flush=True,
+    )
+    targets.at_most("longest stall of the event loop over them, ms", max(held, default=0.0), STALL_MS)
 
 
 def plain(texts: Sequence[str]) -> list[bytes]:
@@ -273,8 +202,8 @@ def drip(
 
 
 def stops(folder: Path, bundle: Path, count: int, targets: Targets) -> None:
-    """SIGTERM in the middle of load: what the server took up, its client must get."""
-    lost = taken = wrong = 0
+    """SIGTERM in the middle of load: what the server took up, its client must get; half connect anew each time."""
+    lost = taken = wrong = resets = 0
     for round_ in range(count):
         with server(folder, f"model={bundle}", "--drain", "0.2") as served:
             got: dict[str, str] = {}
@@ -285,6 +214,8 @@ def stops(folder: Path, bundle: Path, count: int, targets: Targets) -> None:
                     name = f"{number}-{place}"
                     body = json.dumps({"inputs": ["good food " * (1 + place % 20)]}).encode()
                     got[name], _ = await line.ask(request_bytes(TYPED, body, {"x-request-id": name}))
+                    if number % 2:
+                        line.close()
                     if got[name] == "refused":
                         break
                     place += 1
@@ -307,10 +238,13 @@ def stops(folder: Path, bundle: Path, count: int, targets: Targets) -> None:
             }
             taken += len(answered)
             lost += sum(got.get(name) != "200" for name in answered)
-            wrong += sum(status not in ("200", "503", "refused", "broken") for status in got.values())
+            resets += sum(status == "reset" for status in got.values())
+            known = ("200", "503", "refused", "broken", "reset")
+            wrong += sum(status not in known for status in got.values())
     print(f"{count} times SIGTERM under load: {taken} requests accepted", flush=True)
     targets.at_least("requests accepted around SIGTERM", taken, 1)
     targets.at_most("accepted requests lost", lost, 0)
+    targets.at_most("connections reset", resets, 0)
     targets.at_most("exits other than 0, and other answers", wrong, 0)
 
 

@@ -22,7 +22,7 @@ def test_a_small_campaign_meets_its_targets(tiny_bundle: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    assert len(lines) == 8
+    assert len(lines) == 10
     assert all(line["ok"] for line in lines)
 
 
