@@ -23,7 +23,9 @@ from ftcore_runtime.errors import UserError
 OPSET = 21
 MAX_BYTES = 2**31 - 1  # of a protobuf message; beyond it weights need files of their own
 
-_PATH = re.compile(rb"(?:/|[A-Za-z]:\\)[^\x00-\x1f\"'<>|]*\.py\b")
+#: From what may begin a path to the end of a file's name, or of what may stand in a path. Possessive, so that a match
+#: that is no file's name is skipped as a whole: the search takes time linear in the bytes.
+_PATH = re.compile(rb"(?:/|[A-Za-z]:\\)(?:(?!\.py\b)[^\x00-\x1f\"'<>|])*+(\.py)?")
 
 
 def export_graph(graph: Graph, path: str | Path) -> Path:
@@ -90,8 +92,9 @@ def strip(model: onnx.ModelProto) -> None:
         part.ClearField("doc_string")
         part.ClearField("metadata_props")
     for part in (*graph.node, *graph.value_info, *functions):
-        if leak := _PATH.search(part.SerializeToString()):
-            raise RuntimeError(f"the graph holds a local path: {leak.group()[:100]!r}")
+        for found in _PATH.finditer(part.SerializeToString()):
+            if found[1]:
+                raise RuntimeError(f"the graph holds a local path: {found[0][:100]!r}")
 
 
 @contextmanager

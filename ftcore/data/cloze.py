@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ftcore.data.news import paragraphs
 from ftcore.data.records import Record
 from ftcore.data.textfile import Encodings, whole_text
 
@@ -58,7 +59,7 @@ def read_cloze(root: Path, name: str, encodings: Encodings) -> Iterator[Record]:
 def split_article(text: str) -> tuple[str, str, str]:
     """Headline (the first line), first sentence of the body, and the rest of it with its paragraphs."""
     headline, _, body = text.strip().partition("\n")
-    body = re.sub(r"\s*\n\s*", "\n", body.strip())
+    body = paragraphs(body)
     paragraph = body.partition("\n")[0]
     end = found.end() if (found := _SENTENCE.search(paragraph)) else len(paragraph)
     return headline.strip(), body[:end].strip(), body[end:].strip()

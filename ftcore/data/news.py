@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,11 @@ def read_news(root: Path, name: str, encodings: Encodings) -> Iterator[Record]:
     for path in sorted(root.rglob("*.txt")):
         place = f"{name.rstrip('/')}/{path.relative_to(root).as_posix()}"
         headline, _, body = whole_text(path, place, encodings).strip().partition("\n")
-        body = re.sub(r"\s*\n\s*", "\n", body.strip())
+        body = paragraphs(body)
         if body:
             yield Record(place, {"source": body, "target": headline.strip(), "topic": path.parent.name})
+
+
+def paragraphs(text: str) -> str:
+    """A text without blank lines, and without blanks at the ends of its lines."""
+    return "\n".join(filter(None, map(str.strip, text.split("\n"))))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -19,8 +18,8 @@ from serving import process
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 HOST = "localhost:8000"
-#: A line of a code block, indented or fenced, with those that a backslash adds to it.
-COMMAND = re.compile(r"^[ \t]*(curl\b(?:.*\\\n)*.*)$", re.MULTILINE)
+#: A line of a code block, indented or fenced, with what is piped into it and the lines that a backslash adds to it.
+COMMAND = re.compile(r"^[ \t]*((?:[^`|\n]+\| )*curl\b(?:.*\\\n)*.*)$", re.MULTILINE)
 FENCED = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
@@ -56,15 +55,14 @@ def address(tiny_bundle: Path, writing_bundle: Path) -> Iterator[str]:
 
 
 def hold(shown: Documented, address: str, folder: Path) -> None:
-    """Run the command; its answer must have status 200 and the shape that is shown."""
+    """Run the command; its answer must have the status and the shape that is shown, an error the very text."""
     assert HOST in shown.command
     assert shown.answer, f"{shown.place}: no answer is shown"
-    words = [word.replace(HOST, address) for word in shlex.split(shown.command.replace("\\\n", " "))]
     (folder / ".curlrc").write_text(
         'noproxy = "*"\nwrite-out = "%{stderr}\\n%{http_code} %{content_type}\\n"\n'
     )
     done = subprocess.run(
-        words,
+        ["bash", "-c", shown.command.replace(HOST, address)],
         capture_output=True,
         text=True,
         check=False,
@@ -75,9 +73,15 @@ def hold(shown: Documented, address: str, folder: Path) -> None:
     streams = shown.answer.startswith(("data:", "event:"))
     kind = "text/event-stream" if streams else "application/json"
     status = done.stderr.splitlines()[-1].split(";")[0]
-    assert status == f"200 {kind}", f"{shown.place}: {status} {done.stdout}"
+    fails = not streams and "error" in json.loads(shown.answer)
+    assert status == f"{400 if fails else 200} {kind}", f"{shown.place}: {status} {done.stdout}"
     seen, wanted = (
-        events(text) if streams else shape(json.loads(text)) for text in (done.stdout, shown.answer)
+        events(text)
+        if streams
+        else {**json.loads(text), "request_id": 0}
+        if fails
+        else shape(json.loads(text))
+        for text in (done.stdout, shown.answer)
     )
     assert seen == wanted, f"{shown.place}: {done.stdout}"
 
