@@ -19,6 +19,7 @@ _LINGER = 1.0
 
 _ANSWERS = {
     408: b"HTTP/1.1 408 Request Timeout\r\n",
+    413: b"HTTP/1.1 413 Content Too Large\r\n",
     431: b"HTTP/1.1 431 Request Header Fields Too Large\r\n",
 }
 
@@ -76,12 +77,18 @@ class Lingering:
 
 
 def guarded(limits: Limits) -> type[asyncio.Protocol]:
-    """A protocol class whose connections end where a head does not arrive whole, in time and in size."""
+    """A protocol class whose connections end where a head does not arrive whole, in time and in size.
+
+    They end, too, where a body takes far more bytes than it has: in frames of chunks, or in trailers that nobody reads.
+    """
+    most_wire = 2 * limits.body_bytes + limits.head_bytes
 
     class GuardedProtocol(HttpToolsProtocol):
         _deadline: asyncio.TimerHandle | None = None
         _in_head = True
         _head = 0
+        _wire = 0  # bytes since the head
+        _trailers = 0
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(Lingering(transport, limits.response_seconds))  # type: ignore[arg-type]
@@ -96,6 +103,11 @@ def guarded(limits: Limits) -> type[asyncio.Protocol]:
                 return
             if self._in_head:
                 self._head += len(data)
+            else:
+                self._wire += len(data)
+                if self._wire > most_wire:
+                    self._refuse(413)
+                    return
             super().data_received(data)
             # What arrived in one piece with the body counts only while the head is still incomplete.
             if self._in_head and self._head > limits.head_bytes:
@@ -109,11 +121,23 @@ def guarded(limits: Limits) -> type[asyncio.Protocol]:
 
         def on_headers_complete(self) -> None:
             self._in_head, self._head = False, 0
+            self._wire = self._trailers = 0
             self._stop_clock()
             if sum(len(name) + len(value) for name, value in self.headers) > limits.head_bytes:
                 self._end(431)
                 raise ValueError("head too large")  # ends the parser, which has the body still before it
             super().on_headers_complete()
+
+        def on_header(self, name: bytes, value: bytes) -> None:
+            if self._in_head:
+                super().on_header(name, value)
+                return
+            self._trailers += len(name) + len(value)
+            if self._trailers > limits.head_bytes:
+                self._refuse(431)
+                raise ValueError(
+                    "trailers too large"
+                )  # ends the parser, which may have more of them before it
 
         async def taken(self) -> None:
             """Return once the client has taken what was sent, but for a little, or has left."""
@@ -146,10 +170,21 @@ def guarded(limits: Limits) -> type[asyncio.Protocol]:
                 self._deadline = None
 
         def _end(self, status: int) -> None:
+            """End on account of a head; a response that is under way is not mixed with an answer to it."""
             self._stop_clock()
             if not self.transport.is_closing():
                 if self._idle():
-                    self.transport.write(_ANSWERS[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
+                    self._answer(status)
                 self.transport.close()
+
+        def _refuse(self, status: int) -> None:
+            """End on account of a body."""
+            if not self.transport.is_closing():
+                if not self.cycle.response_started:
+                    self._answer(status)
+                self.transport.close()
+
+        def _answer(self, status: int) -> None:
+            self.transport.write(_ANSWERS[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
 
     return GuardedProtocol

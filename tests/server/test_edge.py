@@ -114,6 +114,26 @@ def test_a_large_head_is_refused(server: Running, tail: bytes) -> None:
     assert heard.startswith(b"HTTP/1.1 431")
 
 
+CHUNKED = b"POST " + PREDICT.encode() + b" HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"
+BODY = b'{"inputs": ["good"]}'
+
+
+@pytest.mark.parametrize(
+    ("rest", "status"),
+    [
+        (b"14;a=b\r\n" + BODY + b"\r\n0\r\n\r\n", 200),
+        (b"14\r\n" + BODY + b"\r\n0;last\r\nx-sum: 1\r\ncontent-encoding: br\r\n\r\n", 200),
+        (b"1;" + b"x" * 20_000 + b"\r\n", 413),
+        (b"1\r\n \r\n" * 5_000, 413),
+        (b"14\r\n" + BODY + b"\r\n0\r\n" + b"x: y\r\n" * 1_600, 431),
+        (b"14\r\n" + BODY + b"\r\n0\r\nx: " + b"y" * 20_000, 413),
+    ],
+    ids=["extension", "trailers", "long extension", "tiny chunks", "many trailers", "a long trailer"],
+)
+def test_frames_of_chunks_have_a_limit(server: Running, rest: bytes, status: int) -> None:
+    assert spoken(server, CHUNKED + rest[:8000], rest[8000:]).startswith(b"HTTP/1.1 %d" % status)
+
+
 def test_what_is_no_http_is_refused(server: Running) -> None:
     assert spoken(server, b"\x16\x03\x01\x02\x00").startswith(b"HTTP/1.1 400")
 
