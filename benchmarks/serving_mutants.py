@@ -146,7 +146,7 @@ def _repeated(draw: random.Random, document: dict[str, Any]) -> dict[str, Any]:
     times = int(2 ** draw.uniform(1, 11))
     made = {**document, "inputs": document["inputs"] * draw.choice((1, 2, times))}
     names = ("label", "answer", "score", "scores")
-    outputs = [{"name": draw.choice(names)} for _ in range(draw.choice((1, 2, 3)))]
+    outputs: list[dict[str, Any]] = [{"name": draw.choice(names)} for _ in range(draw.choice((1, 2, 3)))]
     if draw.random() < 0.5:
         outputs = [{**one, "parameters": {"binary_data": draw.random() < 0.5}} for one in outputs]
     return {**made, "outputs": outputs * draw.choice((1, times))} if "id" in document else made
