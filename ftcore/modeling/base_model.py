@@ -10,17 +10,22 @@ from __future__ import annotations
 import inspect
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ftcore.errors import ModelError
 from ftcore.locate import PREFIX, locate
+from ftcore.modeling.tokenizer_checks import readable_inputs, require_files, require_ids
+from ftcore.modeling.weights import check_weights
 from ftcore_runtime.encoding import TARGET_TOKENIZER, EncoderConfig, TextEncoder
+from ftcore_runtime.files import open_regular
 from ftcore_runtime.special_tokens import without_special_pieces
 
 transformers.logging.set_verbosity_error()
@@ -38,11 +43,13 @@ class BaseModel:
         folder: holds config.json, *.safetensors and the tokenizer's files.
         config: from the declared keys of config.json alone.
         gguf: the one file in `folder` that holds weights, configuration and tokenizer, if that is what it is.
+        notes: what users should know of how it was loaded, for the log.
     """
 
     folder: Path
     config: transformers.PretrainedConfig
     gguf: str | None = None
+    notes: list[str] = field(default_factory=list, compare=False)
 
 
 def open_base(ref: str, base_dir: Path) -> BaseModel:
@@ -65,6 +72,13 @@ def open_base(ref: str, base_dir: Path) -> BaseModel:
             where=ref,
             hint="save it once with `model.save_pretrained(folder, safe_serialization=True)`",
         )
+    for pattern in _WANTED:
+        for file in folder.glob(pattern):
+            try:
+                open_regular(file).close()
+            except OSError as error:
+                what = f"{file.name} cannot be read: {error.strerror}"
+                raise ModelError(what, where=ref) from None
     return BaseModel(folder, read_config(config_file, ref))
 
 
@@ -115,13 +129,18 @@ def read_config(path: Path, ref: str) -> transformers.PretrainedConfig:
         raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         config_class = CONFIG_MAPPING[raw["model_type"]]
         declared = _declared(raw)
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(
             "config.json names no architecture that the installed transformers has",
             where=ref,
             hint="`model_type` must be one of transformers' own; remote code is never run",
         ) from error
-    return config_class(**declared)
+    try:
+        config: transformers.PretrainedConfig = config_class(**declared)
+    except (StrictDataclassError, *_UNLOADABLE) as error:
+        what = " ".join(str(error).split())[:200]
+        raise ModelError(f"config.json does not fit a {raw['model_type']}: {what}", where=ref) from error
+    return config
 
 
 def _declared(raw: dict[str, Any]) -> dict[str, Any]:
@@ -153,17 +172,46 @@ def with_dropout(
     return config
 
 
+#: What transformers and safetensors raise of files that contradict themselves or one another.
+_UNLOADABLE = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    MemoryError,
+    SafetensorError,
+)
+
+
 def load_weights(auto_class: Any, base: BaseModel, config: transformers.PretrainedConfig) -> torch.nn.Module:  # noqa: ANN401
-    """Weights of `base` in the architecture that `auto_class` makes of `config`, in float32, fit to be saved."""
+    """Weights of `base` in the architecture that `auto_class` makes of `config`, in float32, fit to be saved.
+
+    Raises:
+        ModelError: they do not load, or are not those of this architecture (see `check_weights`).
+    """
     form: dict[str, Any] = {"gguf_file": base.gguf} if base.gguf else {"use_safetensors": True}
     if base.gguf and hasattr(transformers, "GgufConfig"):  # the versions that leave weights in their 4 bits
         form["quantization_config"] = transformers.GgufConfig(dequantize=True)
     try:
-        model: torch.nn.Module = auto_class.from_pretrained(
-            base.folder, config=config, local_files_only=True, dtype=torch.float32, **form
+        model, info = auto_class.from_pretrained(
+            base.folder,
+            config=config,
+            local_files_only=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            **form,
         )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ModelError(f"the base model does not load: {error}", where=str(base.folder)) from error
+    except _UNLOADABLE as error:
+        what = (
+            f"the base model does not load: {str(error).partition(chr(10))[0][:200] or type(error).__name__}"
+        )
+        raise ModelError(what, where=str(base.folder)) from error
+    base.notes.extend(check_weights(model, info, str(base.folder)))
     if base.gguf and (quantizer := getattr(model, "hf_quantizer", None)):
         quantizer.remove_quantization_config(model)  # else it counts as quantized, and is not saved
     return model
@@ -174,6 +222,14 @@ def open_encoder(base: BaseModel, max_length: int) -> TextEncoder:
     tokenizer = open_tokenizer(base)
     if tokenizer.pad_token_id is None:
         raise ModelError("the tokenizer has no padding token", where=str(base.folder))
+    require_ids(tokenizer, base.config, str(base.folder))
+    if base.config.model_type in _OFFSET_POSITIONS and base.config.pad_token_id != tokenizer.pad_token_id:
+        raise ModelError(
+            f"the tokenizer pads with {tokenizer.pad_token_id}, and config.json says {base.config.pad_token_id}, from"
+            " which this model counts its positions",
+            where=str(base.folder),
+            hint="set `pad_token_id` of config.json to the tokenizer's",
+        )
     accepted = inspect.signature(transformers.AutoModel._model_mapping[type(base.config)].forward).parameters
     return TextEncoder(
         without_special_pieces(tokenizer.backend_tokenizer),
@@ -181,7 +237,12 @@ def open_encoder(base: BaseModel, max_length: int) -> TextEncoder:
             max_length=min(max_length, readable_length(base.config), tokenizer.model_max_length),
             pad_id=tokenizer.pad_token_id,
             pad_side=tokenizer.padding_side,
-            inputs=tuple(name for name in tokenizer.model_input_names if name in accepted),
+            inputs=readable_inputs(
+                tokenizer,
+                base.config,
+                tuple(name for name in tokenizer.model_input_names if name in accepted),
+                str(base.folder),
+            ),
         ),
     )
 
@@ -201,12 +262,21 @@ def open_tokenizer(base: BaseModel) -> transformers.PreTrainedTokenizerFast:
     """
     where = str(base.folder)
     form = {"gguf_file": base.gguf} if base.gguf else {}
+    if not base.gguf:
+        require_files(base.folder)
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(
             base.folder, local_files_only=True, config=base.config, **form
         )
-    except (OSError, ValueError, ImportError) as error:
-        raise ModelError(f"the base model's tokenizer does not load: {error}", where=where) from error
+    except (ImportError, *_UNLOADABLE) as error:
+        what = f"the base model's tokenizer does not load: {str(error).partition(chr(10))[0][:200]}"
+        raise ModelError(what, where=where) from error
+    except Exception as error:  # tokenizers raises the bare class
+        if type(error) is not Exception:
+            raise
+        raise ModelError(
+            f"the base model's tokenizer does not load: {str(error)[:200]}", where=where
+        ) from error
     if not tokenizer.is_fast:
         raise ModelError(
             f"the base model's tokenizer has no tokenizer.json, and transformers makes none of a"

@@ -21,6 +21,7 @@ from ftcore.families.scoring import SupportsSamples
 from ftcore.families.tuning import tuned
 from ftcore.files import write_atomic, write_json
 from ftcore.modeling.device import torch_device
+from ftcore.runs.base_checks import check_batch_mates, check_unknown
 from ftcore.runs.export import export_bundle
 from ftcore.runs.folder import Step, versions
 from ftcore.runs.judging import judge
@@ -110,6 +111,7 @@ def _train_once(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
     for split in ("train", "validation"):
         rows = workspace.splits[split].table
         events.emit("planned", split=split, plan=workspace.family.model.plan(rows, workspace.features(split)))
+    check_unknown(features, spec.model.base, lambda text: events.emit("warning", message=text))
     training = workspace.training
     model = model_to_train(workspace).to(torch_device())
     events.emit(
@@ -184,6 +186,7 @@ def _rehearse(workspace: Workspace, model: torch.nn.Module) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         features = FeatureStore.build(rows, family.model, workspace.encoder, Path(scratch) / "features.arrow")
         answers = family.scoring.answers(predict(model, family, features, len(rows)), features, rows)
+    check_batch_mates(model, family, rows, workspace.encoder, workspace.spec.model.base)
     known = workspace.evaluator.values(family.reader.references(rows), answers)
     gates = workspace.spec.export.chosen_by
     wanted = {

@@ -45,6 +45,9 @@ def model_to_train(workspace: Workspace) -> torch.nn.Module:
 def _built(workspace: Workspace) -> torch.nn.Module:
     """The base model with the family's head, and as many of its layers as the spec keeps."""
     model, count = workspace.family.model.build(workspace.base), workspace.spec.model.keep_layers
+    for note in workspace.base.notes:
+        workspace.events.emit("warning", message=note)
+    workspace.base.notes.clear()
     return keep_layers(model, count) if count else model
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
@@ -16,13 +17,14 @@ from ftcore.families import losses
 from ftcore.families.model import Batch, Features, Model, Outputs, Stored
 from ftcore.families.plans import length_plan
 from ftcore.families.recipe import Recipe
-from ftcore.families.sequence_classification.label_order import PROBLEM_TYPES, in_order, teacher_order
+from ftcore.families.sequence_classification.classifier import build_classifier
+from ftcore.families.sequence_classification.label_order import require_same_labels
 from ftcore.families.sequence_classification.probe import fit_probe
 from ftcore.families.sequence_classification.reader import FittedLabels
 from ftcore.families.sequence_classification.recipe import Shape, choose
 from ftcore.families.sequence_classification.spec import SequenceClassificationSpec
 from ftcore.families.teachers import checked_teacher
-from ftcore.modeling.base_model import BaseModel, load_weights, with_dropout
+from ftcore.modeling.base_model import BaseModel, with_dropout
 from ftcore.modeling.pooling import Pooling, pooled_classifier, trained_pooling
 from ftcore_runtime.encoding import TextEncoder
 
@@ -70,20 +72,18 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
         return hot
 
     def build(self, base: BaseModel) -> torch.nn.Module:
-        """The base model with a head of one logit a label (one output for a regression)."""
+        """The base model with a head of one logit a label (one output for a regression).
+
+        Of a head that the base model has already, the rows of labels with the same name are kept.
+        """
         return self._build(base, self.pooling(base))
 
     def _build(self, base: BaseModel, pooling: Pooling | Literal["architecture"]) -> torch.nn.Module:
-        config = with_dropout(base.config, self.spec.model.dropout)
-        config.problem_type = PROBLEM_TYPES[self.problem]
-        if self.problem == "regression":
-            config.num_labels = 1
-        else:
-            config.id2label = dict(enumerate(self.labels))
-            config.label2id = {name: i for i, name in enumerate(self.labels)}
-        if pooling == "architecture":
-            return load_weights(transformers.AutoModelForSequenceClassification, base, config)
-        return load_weights(pooled_classifier(config, pooling), base, config)
+        config = with_dropout(copy.deepcopy(base.config), self.spec.model.dropout)
+        kind: Any = transformers.AutoModelForSequenceClassification
+        if pooling != "architecture":
+            kind = pooled_classifier(config, pooling)
+        return build_classifier(base, config, self.problem, self.labels, kind)
 
     def pooling(self, base: BaseModel) -> Pooling | Literal["architecture"]:
         """What the head of a model made of `base` reads: as the spec has it, or as the base model was trained."""
@@ -92,10 +92,9 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
         return (self.spec.training.recipe != "plain" and trained_pooling(base)) or "architecture"
 
     def build_teacher(self, base: BaseModel) -> torch.nn.Module:
-        """The teacher, with its logits in the order of `labels`."""
-        order = teacher_order(base.config, self.problem, self.labels)
-        model = self._build(base, trained_pooling(base) or "architecture")
-        return in_order(checked_teacher(base, model), order)
+        """The teacher, with its logits in the order of `labels`, all of which it has to know."""
+        require_same_labels(base.config, self.problem, self.labels)
+        return checked_teacher(base, self._build(base, trained_pooling(base) or "architecture"))
 
     def choose_recipe(self, base: BaseModel, rows: int, validation: int) -> Recipe:
         """By rows and rows of each label; what the head reads is chosen by the base model."""
