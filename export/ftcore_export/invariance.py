@@ -46,14 +46,16 @@ class Invariance:
 
 
 def measure_invariance(pipeline: Pipeline, inputs: Sequence[Input], seed: int = 0) -> Invariance:
-    """Answer inputs alone, then shuffled in batches of 2 to 48, where the short ones are padded to the longest.
+    """Answer inputs alone, then shuffled in batches of 2 to all, where the short ones are padded to the longest.
 
     Args:
         inputs: as `Pipeline.predict` takes them; of many, 48 that are spread over the list are taken, or 16 for which
-            texts are written, in batches of that many at most.
+            texts are written, and a few more that are made up (see `_probes`).
     """
     most = _WRITTEN if pipeline.writes else _ROWS
     chosen = [inputs[index] for index in np.unique(np.linspace(0, len(inputs) - 1, most).astype(int))]
+    chosen += _probes(chosen[0], pipeline) if chosen else []
+    most = len(chosen)
     shuffles = sorted({min(size, most) for size in _SHUFFLES})
     alone, answers = pipeline.respond(chosen, batch_size=1)
     owners = pipeline.decoder.prepare(chosen, pipeline.encoder).row
@@ -75,6 +77,28 @@ def measure_invariance(pipeline: Pipeline, inputs: Sequence[Input], seed: int = 
             told = compare({}, {}, [answers[index] for index in mates], again, mates.tolist())
             changed.update(flip.row for flip in told.flips)
     return Invariance(len(chosen), len(shuffles), largest, len(changed))
+
+
+def _probes(like: Input, pipeline: Pipeline) -> list[Input]:
+    """Inputs that tell models apart which look for one token of a text: equal, shortest, longest, with special tokens.
+
+    Args:
+        like: an input, whose texts are replaced.
+    """
+    added = pipeline.encoder.tokenizer.get_added_tokens_decoder().values()
+    special = " ".join(token.content for token in added if token.special)
+    texts = ["a", "a", f"a {special} b", f"{special} {special}".strip() or "b"]
+    if not pipeline.writes:  # an answer to it would take as long
+        texts.append("b c " * pipeline.encoder.config.max_length)
+    return [_with_text(like, text) for text in texts]
+
+
+def _with_text(like: Input, text: str) -> Input:
+    if isinstance(like, str):
+        return text
+    if isinstance(like, Mapping):
+        return dict.fromkeys(like, text)
+    return (text, text)
 
 
 def _moved(

@@ -29,6 +29,8 @@ _CLOSE_SECONDS = 5.0  # for the batches of a version to end that nobody waits fo
 #: A request header that names the version to answer it.
 VERSION_HEADER = "x-model-version"
 
+_SHOWN = 20  # names of models in a message
+
 
 @dataclass(frozen=True)
 class Model:
@@ -91,7 +93,8 @@ class Registry:
         if not self.ready:
             raise Problem(503, "not_ready", "the models are being loaded", headers={"retry-after": "1"})
         if name not in self.models:
-            raise Problem(404, "not_found", "there is no such model")
+            names = ", ".join(sorted(self.models)[:_SHOWN])
+            raise Problem(404, "not_found", f"there is no such model; the models are {names}")
         return self.models[name]
 
     async def apply(self, deployment: Deployment) -> None:

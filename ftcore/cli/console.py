@@ -65,15 +65,15 @@ def _error_text(error: Exception | str) -> Any:  # noqa: ANN401 (what rich print
     from rich.text import Text
 
     if isinstance(error, UserError):
-        from ftcore.spec.diagnostics import SpecError, printable, render
+        from ftcore.spec.diagnostics import SpecError, printable, printable_lines, render
 
         if isinstance(error, SpecError):
             return render(error.diagnostics)
         text = Text.assemble(
             ("error", "bold red"), ": ", (printable(error.where), "bold") if error.where else ""
         )
-        text.append(": " if error.where else "").append(printable(error.what))
+        text.append(": " if error.where else "").append(printable_lines(error.what))
         if error.hint:
-            text.append("\n  help: ", "bold cyan").append(printable(error.hint))
+            text.append("\n  help: ", "bold cyan").append(printable_lines(error.hint))
         return text
     return Text.assemble(("error", "bold red"), f": {error}")

@@ -194,11 +194,13 @@ def _answer_rows(pipeline: Pipeline, source: Source, sink: BinaryIO, args: argpa
 
 def show_errors(name: str, errors: Iterable[tuple[int, str]]) -> int:
     """Name the first bad rows of an input on the terminal; returns how many there are."""
+    from ftcore.spec.diagnostics import printable
+
     bad = 0
     for number, error in errors:
         bad += 1
         if bad <= _SHOWN_ERRORS:
-            sys.stderr.write(f"{name}:{number}: {error}\n")
+            sys.stderr.write(printable(f"{name}:{number}: {error}") + "\n")
         elif bad == _SHOWN_ERRORS + 1:
             sys.stderr.write("further rows that cannot be answered are named in the output alone\n")
     return bad

@@ -53,6 +53,11 @@ class RunProgress:
     def _on_data_loaded(self, event: Mapping[str, Any]) -> None:
         report = event["report"]
         self._say("data: " + ", ".join(f"{count:,} {name}" for name, count in report["rows"].items()))
+        for name, count in report.get("asked", {}).items():
+            self._say(
+                f"warning: {count:,} rows of {name} were asked for; training keeps a row of every label",
+                "yellow",
+            )
         for name, count in report["leaked"].items():
             if count:
                 self._say(f"warning: {count:,} rows of {name} have the input of a training row", "yellow")

@@ -15,11 +15,10 @@ import pyarrow as pa
 from ftcore.data.cache import cache_key, read_manifest, write_folder
 from ftcore.data.rows import Counts, PrepareRow, stage
 from ftcore.data.sources import Opened, open_source
-from ftcore.data.splitting import hold_out, rows_asked, sample
+from ftcore.data.splitting import Memberships, hold_out, rows_asked, sample, with_every_label
 from ftcore.data.tables import Split, copy_rows, open_split
 from ftcore.errors import DataError, RowError
 from ftcore.families.reader import Fitted, Reader
-from ftcore.spec.sections import Spec
 
 NAMES = ("train", "validation", "test")
 
@@ -60,6 +59,7 @@ class Report:
         duplicates: source -> rows whose group (an equal input; of questions, an article) an earlier row of the source
             has; they stay in one split.
         held_out: split -> rows held out of the training source, before sampling.
+        asked: split -> rows that were asked for, of those that had to be smaller: training keeps a row of every label.
         sampled: split -> rows before sampling, for the splits that lost any.
         leaked: given split -> rows of it whose group is in the training split as well.
     """
@@ -71,6 +71,7 @@ class Report:
     remarks: list[tuple[str, str]] = field(default_factory=list)
     duplicates: dict[str, int] = field(default_factory=dict)
     held_out: dict[str, int] = field(default_factory=dict)
+    asked: dict[str, int] = field(default_factory=dict)
     sampled: dict[str, int] = field(default_factory=dict)
     leaked: dict[str, int] = field(default_factory=dict)
 
@@ -160,12 +161,15 @@ def _prepare(
     staged: dict[str, Path] = {}
     keys: dict[str, np.ndarray] = {}
     strata: dict[str, np.ndarray | None] = {}
+    members: Memberships | None = None
     for name, source in sources.items():
         staged[name] = folder / f"{name}.staged"
         counts[name] = stage(source, reader, prepare, staged[name])
         table = open_split(staged[name], name).table
         keys[name] = _keys(reader, table)
         strata[name] = reader.strata(table) if spec.data.split.stratify else None
+        if name == "train" and (pairs := reader.memberships(table)) is not None:
+            members = Memberships(*pairs)
     report = Report(
         filtered={name: count.read - count.kept - count.dropped for name, count in counts.items()},
         mended={name: count.mended for name, count in counts.items()},
@@ -173,7 +177,7 @@ def _prepare(
         remarks=[remark for count in counts.values() for remark in count.remarks],
         duplicates={name: len(key) - len(np.unique(key)) for name, key in keys.items()},
     )
-    chosen = _choose(spec, keys, strata, report)
+    chosen = _choose(reader, keys, strata, report, members)
     for name, (source_name, rows) in chosen.items():
         copy_rows(staged[source_name], folder / f"{name}.arrow", rows)
         report.rows[name] = len(rows)
@@ -192,9 +196,14 @@ def _prepare(
 
 
 def _choose(
-    spec: Spec, keys: Mapping[str, np.ndarray], strata: Mapping[str, np.ndarray | None], report: Report
+    reader: Reader[Any, Any],
+    keys: Mapping[str, np.ndarray],
+    strata: Mapping[str, np.ndarray | None],
+    report: Report,
+    members: Memberships | None,
 ) -> dict[str, tuple[str, np.ndarray]]:
     """Split -> the source its rows come from, and their indices (ascending) in it."""
+    spec = reader.spec
     split = spec.data.split
     chosen = {name: (name, np.arange(len(key))) for name, key in keys.items()}
     sizes = {
@@ -204,17 +213,21 @@ def _choose(
     }
     if sizes:
         groups = np.unique(keys["train"], return_inverse=True)[1]
-        made = hold_out(groups, strata["train"], sizes, split.seed)
+        made = hold_out(groups, strata["train"], sizes, split.seed, members, *reader.grouped_by)
         chosen["train"] = ("train", made.train)
         for name, rows in made.held_out.items():
             chosen[name] = ("train", rows)
             report.held_out[name] = len(rows)
+            if made.asked[name] != sizes[name]:
+                report.asked[name] = sizes[name]
     for stream, name in enumerate(NAMES, 1):
         source, rows = chosen[name]
         size = getattr(spec.data.sample, name)
         if size is not None and size < len(rows):
             classes = strata[source]
             drawn = sample(len(rows), None if classes is None else classes[rows], size, split.seed, stream)
+            if name == "train" and members is not None:
+                drawn = with_every_label(drawn, rows, members, split.seed)
             chosen[name] = (source, rows[drawn])
             report.sampled[name] = len(rows)
     return chosen
@@ -241,7 +254,7 @@ def _fit(reader: Reader[Any, Any], splits: Sequence[Split], train: str) -> Fitte
             raise DataError(
                 f"{_what(contradiction)} (in the {split.name} split)",
                 where=split.origin[index].as_py(),
-                hint="mend the row, or what the `data` section says of it",
+                hint="fix the row, or what the `data` section says of it",
             )
     return fitted
 

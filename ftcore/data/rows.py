@@ -12,6 +12,7 @@ from ftcore.data.sources import Opened
 from ftcore.data.tables import RowWriter
 from ftcore.errors import REMARK, DataError, PluginError, RowDropped, RowError
 from ftcore.families.reader import Reader
+from ftcore.spec.diagnostics import printable
 from ftcore.spec.sections import Condition, Spec
 from ftcore_runtime.records import require_columns
 
@@ -45,20 +46,29 @@ class Counts:
     remarks: tuple[tuple[str, str], ...] = ()
 
 
+class _Incomparable(RowError):
+    """A cell that a condition of `data.where` cannot be applied to."""
+
+
 class _Problems:
     """Bad rows of one source: the first few with their reason, and how many there are."""
 
     def __init__(self) -> None:
         self.total = 0
         self.shown: list[tuple[str, str]] = []
+        self.unreadable = False
 
-    def add(self, place: str, what: str) -> None:
+    def add(self, place: str, what: str, *, unreadable: bool = False) -> None:
+        """Count a bad row; one that is `unreadable` has no columns that a condition could be about."""
         self.total += 1
+        self.unreadable = self.unreadable or unreadable
         if len(self.shown) < _SHOWN:
-            self.shown.append((place, what))
+            self.shown.append((place, printable(what)))
 
     def error(self, name: str) -> DataError:
-        hint = "mend these rows in the source, or leave them out with `data.where`"
+        hint = "fix these rows in the source"
+        if not self.unreadable:
+            hint += ", or leave them out with `data.where`"
         if self.total == 1:
             place, what = self.shown[0]
             return DataError(
@@ -87,7 +97,7 @@ def stage(source: Opened, reader: Reader[Any, Any], prepare: PrepareRow | None, 
         for record in source.records():
             read += 1
             if record.problem or record.values is None:
-                problems.add(record.place, record.problem)
+                problems.add(record.place, record.problem, unreadable=True)
                 continue
             try:
                 row = _prepared(prepare, spec, record.values, record.place)
@@ -107,9 +117,8 @@ def stage(source: Opened, reader: Reader[Any, Any], prepare: PrepareRow | None, 
                 dropped += 1
                 remarks += [(record.place, why.what)][: _SHOWN - len(remarks)]
             except RowError as error:
-                problems.add(
-                    record.place, f"column {error.column!r}: {error.what}" if error.column else error.what
-                )
+                what = f"column {error.column!r}: {error.what}" if error.column else error.what
+                problems.add(record.place, what, unreadable=isinstance(error, _Incomparable))
     _require_columns(seen, reader, source.name)
     if problems.total:
         raise problems.error(source.name)
@@ -155,7 +164,7 @@ def _meets(condition: Condition, row: Mapping[str, Any]) -> bool:
             raise TypeError
         number = float(value)
     except (TypeError, ValueError, OverflowError):
-        raise RowError(
+        raise _Incomparable(
             f"`data.where` compares numbers, and {_short(value)} is none", condition.column
         ) from None
     least = -math.inf if condition.min is None else condition.min
@@ -170,7 +179,7 @@ def _as_text(value: Any, column: str) -> str:  # noqa: ANN401 (a cell)
         return str(value)
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else repr(value)
-    raise RowError(f"`data.where` compares text, and {_short(value)} is none", column)
+    raise _Incomparable(f"`data.where` compares text, and {_short(value)} is none", column)
 
 
 def _short(value: Any) -> str:  # noqa: ANN401 (a cell)

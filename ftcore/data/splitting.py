@@ -16,10 +16,15 @@ from ftcore.errors import DataError
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Row indices (int64, ascending) of each held-out split and of what is left to train on."""
+    """Row indices (int64, ascending) of each held-out split and of what is left to train on.
+
+    Args:
+        asked: rows of each split that were aimed at.
+    """
 
     train: np.ndarray
     held_out: Mapping[str, np.ndarray]
+    asked: Mapping[str, int]
 
 
 def rows_asked(asked: float | int, rows: int, name: str) -> int:
@@ -36,7 +41,23 @@ def rows_asked(asked: float | int, rows: int, name: str) -> int:
     return asked if isinstance(asked, int) else max(1, round(asked * rows))
 
 
-def hold_out(groups: np.ndarray, strata: np.ndarray | None, sizes: Mapping[str, int], seed: int) -> HeldOut:
+@dataclass(frozen=True)
+class Memberships:
+    """Which rows have which labels: pairs of a row and a label of it, both int64 [pairs]."""
+
+    rows: np.ndarray
+    labels: np.ndarray
+
+
+def hold_out(
+    groups: np.ndarray,
+    strata: np.ndarray | None,
+    sizes: Mapping[str, int],
+    seed: int,
+    members: Memberships | None = None,
+    inputs: str = "inputs",
+    hint: str = "give the splits as files",
+) -> HeldOut:
     """Hold splits out of the rows.
 
     Without repeated groups every split has exactly the rows asked for. A group is taken whole and only where
@@ -48,6 +69,9 @@ def hold_out(groups: np.ndarray, strata: np.ndarray | None, sizes: Mapping[str, 
         groups: int64 [rows]: group of each row, 0 .. groups - 1.
         strata: int64 [rows]: class of each row, or None. A group has the class of its first row.
         sizes: split -> number of rows.
+        members: labels of which training keeps a row each; where that leaves too few rows to hold out as many as
+            asked for, the splits are smaller.
+        inputs, hint: what the groups are, and what to do where there are too few; for messages.
 
     Raises:
         DataError: too few rows or groups.
@@ -63,14 +87,18 @@ def hold_out(groups: np.ndarray, strata: np.ndarray | None, sizes: Mapping[str, 
     _, first, size = np.unique(groups, return_index=True, return_counts=True)
     if len(size) <= len(sizes):
         raise DataError(
-            f"there are {len(size):,} different inputs only, and equal ones stay together",
+            f"there are {len(size):,} different {inputs} only, and rows with an equal one stay together",
             where="data.split",
-            hint="give the splits as files",
+            hint=hint,
         )
     order = np.random.default_rng([seed, 0]).permutation(len(size))
     classes = _dense(strata[first]) if strata is not None else np.zeros(len(size), np.int64)
-    kept = _one_of_each(order, classes)
-    if wanted > size.sum() - size[kept].sum():
+    if members is not None:
+        kept = _covering(order, groups, members)
+        sizes = _within(sizes, int(size.sum() - size[kept].sum()), len(size) - len(kept))
+    else:
+        kept = _one_of_each(order, classes)
+    if members is None and wanted > size.sum() - size[kept].sum():
         classes = np.zeros(len(size), np.int64)
         kept = _one_of_each(order, classes)
     taken = np.zeros(len(size), bool)
@@ -80,11 +108,11 @@ def hold_out(groups: np.ndarray, strata: np.ndarray | None, sizes: Mapping[str, 
     for name, target in sizes.items():
         room = np.bincount(classes[~taken], weights=size[~taken], minlength=len(weights)).astype(np.int64)
         chosen[name] = _fill(order, classes, size, taken, allocate(target, weights, room))
-    taken[kept] = False
+    taken[kept] = members is not None
     for name in chosen:
         if not len(chosen[name]):
             free = order[~taken[order]]
-            if len(free) > 1:
+            if len(free) > (members is None):
                 pool = free
             else:  # leave it to training; there are more groups than splits, so another split has two
                 donor = max(chosen, key=lambda other: len(chosen[other]))
@@ -101,7 +129,70 @@ def hold_out(groups: np.ndarray, strata: np.ndarray | None, sizes: Mapping[str, 
     return HeldOut(
         np.flatnonzero(split_of_row == -1),
         {name: np.flatnonzero(split_of_row == number) for number, name in enumerate(chosen)},
+        sizes,
     )
+
+
+def _within(sizes: Mapping[str, int], rows: int, groups: int) -> dict[str, int]:
+    """The sizes, smaller where only so many rows (in so many groups) can be held out.
+
+    Raises:
+        DataError: not one row for each split.
+    """
+    if groups < len(sizes):
+        raise DataError(
+            "training needs a row of every label, which leaves too few rows to hold out any",
+            where="data.split",
+            hint="list the labels in `data.labels` if they need no row of their own, or give the splits as files",
+        )
+    wanted = np.array(list(sizes.values()), np.int64)
+    if wanted.sum() <= rows:
+        return dict(sizes)
+    shares = np.maximum(allocate(rows, wanted, wanted), 1)
+    shares[np.argmax(shares)] -= max(0, shares.sum() - rows)
+    return dict(zip(sizes, shares.tolist(), strict=True))
+
+
+def _covering(order: np.ndarray, groups: np.ndarray, members: Memberships) -> np.ndarray:
+    """Groups with a row of every label: of each label, rarest first, its first group in `order` unless it has one."""
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    group = groups[members.rows]
+    by_rank = np.lexsort((rank[group], members.labels))
+    labels, first, count = np.unique(members.labels[by_rank], return_index=True, return_counts=True)
+    by_group = np.argsort(group, kind="stable")
+    start = np.searchsorted(group[by_group], np.arange(len(order) + 1))
+    covered: set[int] = set()
+    kept: list[int] = []
+    for place in np.argsort(count, kind="stable").tolist():
+        if int(labels[place]) not in covered:
+            one = int(group[by_rank[first[place]]])
+            kept.append(one)
+            covered.update(members.labels[by_group[start[one] : start[one + 1]]].tolist())
+    return np.array(kept, np.int64)
+
+
+def with_every_label(drawn: np.ndarray, rows: np.ndarray, members: Memberships, seed: int) -> np.ndarray:
+    """A sample with a row of every label that `rows` have, as far as its size goes; the sample itself if it has them.
+
+    Args:
+        drawn: int64, ascending: places in `rows`.
+        rows: int64, ascending: the rows sampled from.
+    """
+    place = np.full(int(max(members.rows.max(initial=-1), rows.max(initial=-1))) + 1, -1, np.int64)
+    place[rows] = np.arange(len(rows))
+    inside = place[members.rows] >= 0
+    own = Memberships(place[members.rows[inside]], members.labels[inside])
+    held = np.isin(own.rows, drawn)
+    if len(np.unique(own.labels[held])) == len(np.unique(own.labels)):
+        return drawn
+    order = np.random.default_rng([seed, 9]).permutation(len(rows))
+    kept = _covering(order, np.arange(len(rows)), own)
+    if len(kept) > len(drawn):
+        return drawn
+    others = np.setdiff1d(drawn, kept)
+    rest = np.random.default_rng([seed, 10]).permutation(others)[: len(drawn) - len(kept)]
+    return np.sort(np.concatenate([kept, rest]))
 
 
 def sample(rows: int, strata: np.ndarray | None, size: int, seed: int, stream: int) -> np.ndarray:

@@ -70,6 +70,15 @@ class Reader(ABC, Generic[SpecT, FittedT]):
     def groups(self, table: pa.Table) -> pa.ChunkedArray:
         """Key of each row (string [rows]); rows with equal keys never straddle two splits."""
 
+    @property
+    def grouped_by(self) -> tuple[str, str]:
+        """What `groups` are, in the plural, and what to do where they are too few to split; for messages."""
+        return "inputs", "give the splits as files"
+
+    def memberships(self, table: pa.Table) -> tuple[np.ndarray, np.ndarray] | None:
+        """Pairs of a row and a label of it (both int64 [pairs]): training keeps a row of every label; None without."""
+        return None
+
     @abstractmethod
     def fit(self, train: pa.Table) -> FittedT:
         """What the training rows teach: label names, weights...

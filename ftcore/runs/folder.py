@@ -115,7 +115,17 @@ class RunFolder:
 
     def record(self) -> dict[str, Any]:
         """run.json as it is now."""
-        record: dict[str, Any] = read_json(self.record_file)
+        try:
+            record: dict[str, Any] = read_json(self.record_file)
+            if not isinstance(record, dict):
+                raise ValueError("expected an object")
+        except (OSError, ValueError, RecursionError) as error:
+            what = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+            raise UserError(
+                f"run.json cannot be read: {what}",
+                where=str(self.path),
+                hint="bring it back from a copy, or delete the run's folder",
+            ) from None
         return record
 
     def update(self, **fields: Any) -> None:  # noqa: ANN401 (anything JSON can hold)
@@ -143,6 +153,7 @@ def create_run(resolved: ResolvedSpec, runs_dir: Path) -> RunFolder:
             "steps": [],
             "created": now(),
             "spec": str(resolved.path.resolve()),
+            "spec_sha256": sha256(folder.spec_file),
             "base_dir": str(resolved.base_dir.resolve()),
             "seed": resolved.spec.training.seed,
             "plugin": plugin_record(resolved.task),
@@ -184,7 +195,18 @@ def open_run(path: Path) -> RunFolder:
 
 def reload_spec(folder: RunFolder, registry: PluginRegistry) -> tuple[Spec, LoadedTask]:
     """The spec of a run as it was resolved, and its task from the plugin installed now."""
-    task = registry.load(folder.record()["task"])
+    record = folder.record()
+    task = registry.load(record["task"])
+    try:
+        changed = "spec_sha256" in record and sha256(folder.spec_file) != record["spec_sha256"]
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}", where=str(folder.spec_file)) from None
+    if changed:
+        raise UserError(
+            "it was changed since the run began, which the run's record does not say",
+            where=str(folder.spec_file),
+            hint="bring it back as it was; for other values start a new run: ftcore run SPEC --set KEY=VALUE",
+        )
     text = folder.spec_file.read_text(encoding="utf-8")
     try:
         return task.task.spec.model_validate_json(text), task

@@ -15,6 +15,7 @@ from ftcore.runs.folder import RunFolder
 from ftcore.runs.status import at_work
 from ftcore.runs.workspace import Workspace
 from ftcore.training.stopping import StopRequest
+from ftcore_runtime.files import sha256
 
 StepAction = Callable[[Workspace, StopRequest, bool], object]
 
@@ -80,6 +81,7 @@ def _child(workspace: Workspace, seed: int) -> Workspace:
         folder.path.mkdir(parents=True, exist_ok=True)
         write_atomic(folder.spec_file, (spec.model_dump_json(indent=2) + "\n").encode())
         record = {**parent.record(), "seed": seed, "status": "waiting", "steps": []}
+        record["spec_sha256"] = sha256(folder.spec_file)
         for of_the_parent in ("data", "data_report", "recipe", "weights", "process"):
             record.pop(of_the_parent, None)
         write_json(folder.record_file, record)

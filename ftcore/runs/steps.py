@@ -40,6 +40,7 @@ from ftcore.training.engine import Job, Validation, fine_tune
 from ftcore.training.sharding import full_state, is_sharded
 from ftcore.training.stopping import StopRequest
 from ftcore_runtime.answers import to_jsonl
+from ftcore_runtime.files import sha256
 
 _REHEARSED = 8  # rows
 
@@ -156,7 +157,9 @@ def _train_once(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
         metric=metric,
         higher_is_better=workspace.family.scoring.higher_is_better(metric),
         checkpoints=CheckpointStore(
-            workspace.folder.checkpoints, lambda text: events.emit("warning", message=text)
+            workspace.folder.checkpoints,
+            lambda text: events.emit("warning", message=text),
+            sha256(workspace.folder.spec_file),
         ),
         emit=events.emit,
         stop=stop,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Key = tuple[str | int, ...]
 
 _EXCERPT_WIDTH = 100
+#: Errors that are shown of one spec.
+MOST = 50
 
 
 def dotted(key: Key) -> str:
@@ -50,7 +52,8 @@ class Source:
     def line(self, number: int) -> str:
         """The text of a line (from 1), without its break."""
         start = self._starts[number - 1]
-        return self.text[start:].partition("\n")[0]
+        end = self.text.find("\n", start)
+        return self.text[start : end if end >= 0 else len(self.text)]
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,17 @@ class Diagnostic:
         }
 
 
+def and_more(count: int, at: Span | str) -> Diagnostic:
+    """Stands for the errors that are not shown.
+
+    Args:
+        at: the first of them.
+    """
+    return Diagnostic(
+        "more", f"and {count:,} more errors", at, "correct the first ones; they may be of one kind"
+    )
+
+
 class SpecError(UserError):
     """A spec that cannot be used, with everything that is wrong with it."""
 
@@ -123,6 +137,8 @@ class SpecError(UserError):
         first = diagnostics[0]
         super().__init__(first.message, where=str(first.at), hint=first.help)
         self.diagnostics = list(diagnostics)
+        if len(self.diagnostics) > MOST + 1:  # the last one may stand for others already
+            self.diagnostics[MOST:] = [and_more(len(diagnostics) - MOST, diagnostics[MOST].at)]
 
     def __str__(self) -> str:
         return render(self.diagnostics).plain
@@ -167,6 +183,11 @@ def _excerpt(span: Span) -> tuple[str, str, str]:
 
 def _cells(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def printable_lines(text: str) -> str:
+    """The lines of a message that has several, each printable; what users wrote is in quotes and has no line ends."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def printable(text: str) -> str:

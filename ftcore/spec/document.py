@@ -46,6 +46,13 @@ class Document:
             return self.keys[key]
         return self.values[key]
 
+    def written(self, key: Key) -> str:
+        """The value at a path as the text has it (`01` for 1); "" where it is a section, a default or has no text."""
+        span = self.values.get(key)
+        if span is None or isinstance(self.get(key), dict | list):
+            return ""
+        return span.source.text[span.start : span.start + span.length]
+
     def key_span(self, key: Key) -> Span:
         """Where the error of a key is shown."""
         return self.keys.get(key) or self.span(key)

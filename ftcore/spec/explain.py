@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from ftcore.spec.diagnostics import Diagnostic, Key, dotted, short
+from ftcore.spec.diagnostics import MOST, Diagnostic, Key, and_more, dotted, short
 from ftcore.spec.document import Document
 from ftcore.spec.scalars import plain
 
@@ -38,8 +38,36 @@ _EXPECTED = {
 }
 
 
+#: What other tools call a field -> what it is called here.
+_MEANT = {
+    "name": "base",
+    "model_name": "base",
+    "model_name_or_path": "base",
+    "pretrained": "base",
+    "checkpoint": "base",
+    "path": "base",
+    "quantize": "variants",
+    "quantization": "variants",
+    "quantized": "variants",
+    "int8": "variants",
+    "formats": "variants",
+    "lr": "learning_rate",
+    "num_epochs": "epochs",
+    "num_train_epochs": "epochs",
+    "n_epochs": "epochs",
+    "per_device_train_batch_size": "batch_size",
+    "train_batch_size": "batch_size",
+    "max_seq_length": "max_length",
+    "max_seq_len": "max_length",
+    "fp16": "precision",
+    "bf16": "precision",
+    "early_stopping_patience": "patience",
+}
+_LONGEST_KEY = 100  # characters of a key that are compared with others
+
+
 def explain(error: ValidationError, document: Document, model: type[BaseModel]) -> list[Diagnostic]:
-    """Every error of a validation, in no particular order.
+    """The errors of a validation, in no particular order: the first `MOST` of the text, and how many more there are.
 
     Args:
         error: what `model.model_validate(document.value)` raised.
@@ -49,8 +77,12 @@ def explain(error: ValidationError, document: Document, model: type[BaseModel]) 
     found: list[Diagnostic] = []
     meant: set[Key] = set()  # the keys that unknown ones look like: those are not reported as missing too
     mismatches: dict[Key, list[tuple[ErrorDetails, bool]]] = {}
+    by_key: dict[Key, list[tuple[ErrorDetails, bool]]] = {}
     for detail in error.errors(include_url=False):
         key, whole = _key(detail["loc"], document.value)
+        by_key.setdefault(key, []).append((detail, whole))
+    first = sorted(by_key, key=lambda key: document.key_span(key).start)
+    for key, detail, whole in [(place, *one) for place in first[:MOST] for one in by_key[place]]:
         if detail["type"] == "extra_forbidden":
             unknown, likely = _unknown_key(key, document, model)
             found.append(unknown)
@@ -61,13 +93,19 @@ def explain(error: ValidationError, document: Document, model: type[BaseModel]) 
             found.append(_refused(key, detail, document))
         else:
             mismatches.setdefault(key, []).append((detail, whole))
+    inner = {key[:depth] for key in by_key for depth in range(len(key))}
     for key, details in mismatches.items():
         # A union reports every branch: those that the value's own items contradict say more than the others.
-        if any(len(other) > len(key) and other[: len(key)] == key for other in mismatches):
+        if key in inner:
             details = [(detail, whole) for detail, whole in details if whole]
         if details:
             found.append(_mismatch(key, [detail for detail, _ in details], document, model))
-    return [diagnostic for diagnostic in found if diagnostic.code != "missing" or diagnostic.key not in meant]
+    found = [
+        diagnostic for diagnostic in found if diagnostic.code != "missing" or diagnostic.key not in meant
+    ]
+    if len(first) > MOST:
+        found.append(and_more(len(first) - MOST, document.key_span(first[MOST])))
+    return found
 
 
 def model_at(model: type[BaseModel], key: Key) -> type[BaseModel] | None:
@@ -121,11 +159,15 @@ def _unknown_key(key: Key, document: Document, model: type[BaseModel]) -> tuple[
     name, section = str(key[-1]), model_at(model, key[:-1])
     here = list(section.model_fields) if section else []
     homes = [path for home, path in _homes(model) if home == name and path != dotted(key)]
-    near = get_close_matches(name, here, n=1)
-    ideas = near + homes[:1]
+    near = get_close_matches(name[:_LONGEST_KEY], here, n=1)
+    meant = _MEANT.get(name.lower())
+    ideas = [meant] if meant in here else near + homes[:1]
     if not ideas:
         every = dict(_homes(model))
-        ideas = [every[match] for match in get_close_matches(name, every, n=1, cutoff=0.75)]
+        if meant in every:
+            ideas = [every[meant]]
+        else:
+            ideas = [every[match] for match in get_close_matches(name[:_LONGEST_KEY], every, n=1, cutoff=0.8)]
     if ideas:
         help_ = "did you mean " + " or ".join(f"`{idea}`" for idea in ideas) + "?"
     else:
@@ -167,13 +209,14 @@ def _mismatch(
             text = detail["msg"]
         if text not in expected:
             expected.append(text)
-    message = f"expected {' or '.join(expected)}, got {_describe(value)}"
+    written = document.written(key)
+    message = f"expected {' or '.join(expected)}, got {_describe(value, written)}"
     field = _field(model, key)
-    help_ = _mend(value, details) or (field.description if field else None)
+    help_ = _mend(value, written, details) or (field.description if field else None)
     return Diagnostic("value", message, document.span(key), help_, key)
 
 
-def _describe(value: Any) -> str:  # noqa: ANN401 (anything that YAML can hold)
+def _describe(value: Any, written: str) -> str:  # noqa: ANN401 (anything that YAML can hold)
     match value:
         case None:
             return "nothing"
@@ -182,16 +225,22 @@ def _describe(value: Any) -> str:  # noqa: ANN401 (anything that YAML can hold)
         case str():
             return f"the text '{short(value)}'" if value else "an empty text"
         case int() | float():
-            return f"the number {short(str(value))}"
+            return f"the number {short(written or str(value))}"
         case list():
             return f"a list of {len(value)}"
         case _:
             return "a mapping"
 
 
-def _mend(value: Any, details: list[ErrorDetails]) -> str | None:  # noqa: ANN401
-    """What the user most likely meant."""
+def _mend(value: Any, written: str, details: list[ErrorDetails]) -> str | None:  # noqa: ANN401
+    """What the user most likely meant.
+
+    Args:
+        written: the value as the spec has it.
+    """
     types = {detail["type"] for detail in details}
+    if "string_type" in types and written and not isinstance(value, str):
+        return f"put it in quotes: '{short(written)}'"
     if value is None:
         return "give it a value, or remove the line"
     if isinstance(value, str):
@@ -203,11 +252,25 @@ def _mend(value: Any, details: list[ErrorDetails]) -> str | None:  # noqa: ANN40
         ]
         if match := get_close_matches(value, choices, n=1):
             return f"did you mean `{match[0]}`?"
-        if types & {"int_type", "float_type"} and _is_number(value.replace("_", "").replace(",", "")):
-            return f"write the number bare: {value.replace('_', '').replace(',', '')}"
-    elif isinstance(value, int | float) and "string_type" in types:
-        return f"put it in quotes: '{short(str(value))}'"
+        if types & {"int_type", "int_parsing", "float_type", "float_parsing"}:
+            return _bare_number(value)
     return None
+
+
+def _bare_number(text: str) -> str | None:
+    """How a number that was written as text is written; a comma may part thousands, or be the decimal point."""
+    joined = text.strip().replace("_", "")
+    if "," not in joined:
+        return f"write the number bare: {joined}" if _is_number(joined) else None
+    point, bare = joined.replace(",", "."), joined.replace(",", "")
+    if re.fullmatch(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?", joined):
+        decimal = (
+            f", or {point} if the comma is a decimal point"
+            if joined.count(",") == 1 and "." not in joined
+            else ""
+        )
+        return f"write the number bare: {bare}{decimal}"
+    return f"write the number with a point: {point}" if _is_number(point) else None
 
 
 def _is_number(text: str) -> bool:

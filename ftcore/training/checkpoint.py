@@ -123,11 +123,13 @@ class CheckpointStore:
     Args:
         folder: holds one folder a checkpoint; made if absent.
         warn: told, in a sentence, of every checkpoint that is passed over.
+        spec: SHA-256 of the resolved spec that is trained; checkpoints of another one are refused.
     """
 
-    def __init__(self, folder: Path, warn: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, warn: Callable[[str], None], spec: str = "") -> None:
         self.folder = folder
         self._warn = warn
+        self._spec = spec
         self._damaged: set[int] = set()
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -175,6 +177,7 @@ class CheckpointStore:
             try:
                 verify(folder)
                 state = read_json(folder / "state.json")
+                self._require_spec(folder, state.get("spec", ""))
                 return Found(folder, Progress(**state["progress"]), Setting(**state["setting"]), state)
             except (BadCheckpointError, TypeError, KeyError) as problem:
                 self._damaged.add(step)
@@ -188,6 +191,14 @@ class CheckpointStore:
                 " resume again",
             )
         return None
+
+    def _require_spec(self, folder: Path, spec: str) -> None:
+        if spec and self._spec and spec != self._spec:
+            raise UserError(
+                f"{folder.name} was trained with another spec than spec.resolved.json is now",
+                where=str(self.folder),
+                hint="bring that file back as it was, or start a new run",
+            )
 
     def restore(self, found: Found, training: Training) -> None:
         """Put a checkpoint into model, optimizer, scaler, extras and random states.
@@ -256,6 +267,7 @@ class CheckpointStore:
         write_json(
             folder / "state.json",
             {
+                "spec": self._spec,
                 "progress": asdict(progress),
                 "setting": asdict(setting),
                 "optimizer": plain,

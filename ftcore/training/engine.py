@@ -269,9 +269,11 @@ class _Loop:
         job, progress, accelerator = self.job, self.progress, self.accelerator
         factor = learning_rate_factor(progress.step, self.total, self.training)
         set_learning_rates(self.optimizer, factor)
-        loss, seen = self._gradients(micro_batches)
-        norm = self._clip()
-        self._update(norm, seen)
+        loss, seen, counted = self._gradients(micro_batches)
+        if counted:
+            self._update(self._clip(), seen)
+        else:
+            self.optimizer.zero_grad()
         progress.step += 1
         progress.step_in_epoch += 1
         self.meter.count(sum(map(len, micro_batches)) * accelerator.num_processes)
@@ -287,11 +289,11 @@ class _Loop:
                 gpu_bytes=peak_memory(accelerator.device),
             )
 
-    def _gradients(self, micro_batches: list[np.ndarray]) -> tuple[torch.Tensor, Seen]:
+    def _gradients(self, micro_batches: list[np.ndarray]) -> tuple[torch.Tensor, Seen, bool]:
         """Forward and backward over this rank's micro-batches, in smaller pieces where memory runs out.
 
         Returns:
-            the step's loss (of all ranks, once they are averaged), and what was seen of it.
+            the step's loss (of all ranks, once they are averaged), what was seen of it, and whether any row counts.
         """
         job, device = self.job, self.accelerator.device
         # A rank that has no rows left in a short last step goes through the motions with one row that does not
@@ -302,13 +304,16 @@ class _Loop:
         weight = sum(
             (job.family.weight(b) * n for b, n in zip(batches, counts, strict=True)), torch.zeros(())
         )
-        weight = processes.total(weight).to(device, non_blocking=True)
+        weight = processes.total(weight)
+        # Rows that all weigh nothing have nothing to say: their loss is 0, and the step changes nothing.
+        counted = bool(weight > 0)
+        weight = torch.where(weight > 0, weight, torch.ones_like(weight)).to(device, non_blocking=True)
         # Ranks average their gradients, so each one's share is scaled back up to a sum.
         scales = [n * self.accelerator.num_processes / weight for n in counts]
         while True:
             try:
                 losses = self._backward(batches, scales)
-                return torch.stack(losses).sum(), Seen(losses, micro_batches)
+                return torch.stack(losses).sum(), Seen(losses, micro_batches), counted
             except torch.OutOfMemoryError:
                 if processes.world() > 1:  # the others would wait for this one's gradient
                     raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,27 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
     ),
     "quoted number": (edited("epochs: 1", 'epochs: "1_000"'), "8:11", "write the number bare: 1000"),
     "number for text": (edited("[neg, pos]", "[neg, 1]"), "4:17", "put it in quotes: '1'"),
+    "number with zeros before it": (edited("[neg, pos]", "[neg, 01]"), "4:17", "put it in quotes: '01'"),
+    "number with zeros behind it": (edited("[neg, pos]", "[neg, 1.10]"), "4:17", "put it in quotes: '1.10'"),
+    "true for a label": (edited("[neg, pos]", "[neg, True]"), "4:17", "put it in quotes: 'True'"),
+    "null for a label": (edited("[neg, pos]", "[neg, null]"), "4:17", "put it in quotes: 'null'"),
+    "decimal comma": (
+        edited("epochs: 1", 'learning_rate: "0,001"'),
+        "8:18",
+        "write the number with a point: 0.001",
+    ),
+    "thousands": (
+        edited("epochs: 1", 'batch_size: "1,000"'),
+        "8:15",
+        "write the number bare: 1000, or 1.000 if the comma is a decimal point",
+    ),
+    "another tool's name of the base": (edited("model:", "model:\n  name: x"), "6:3", "did you mean `base`?"),
+    "another tool's name of variants": (
+        edited("model:", "export: {quantize: int8}\nmodel:"),
+        "5:10",
+        "did you mean `variants`?",
+    ),
+    "another tool's learning rate": (edited("epochs: 1", "lr: 1"), "8:3", "did you mean `learning_rate`?"),
     "text for a list": (edited("[neg, pos]", "neg"), "4:11", "expected a list, got the text 'neg'"),
     "text for a section": (
         edited("\n  epochs: 1", " fast"),
@@ -233,3 +255,22 @@ def test_excerpt_has_a_caret_under_the_fault(project: Path, capsys: pytest.Captu
         "     |                ^\n"
         "     = help: put it in quotes: '3'\n"
     )
+
+
+@pytest.mark.parametrize("what", ["keys", "labels"])
+def test_thousands_of_errors_are_fifty_and_a_count(
+    project: Path, capsys: pytest.CaptureFixture[str], what: str
+) -> None:
+    many = {
+        "keys": VALID + "\n".join(f"key{number}: 1" for number in range(9000)) + "\n",
+        "labels": edited(
+            "[neg, pos]", "[\n" + ",\n".join("    " + str(number) for number in range(15_000)) + "]"
+        ),
+    }[what]
+    (project / "spec.yaml").write_text(many.replace("task: sentiment", "task: classification"))
+    start = time.process_time()
+    assert main(["validate", "spec.yaml"]) == 2
+    assert time.process_time() - start < 10  # on one busy core; it was minutes
+    error = capsys.readouterr().err
+    assert error.count(": error[") == 51
+    assert "more errors" in error

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftcore.data.splitting import allocate, hold_out, rows_asked, sample
+from ftcore.data.splitting import Memberships, allocate, hold_out, rows_asked, sample, with_every_label
 from ftcore.errors import DataError
 
 
@@ -77,7 +77,7 @@ def test_every_row_a_class_of_its_own_is_split_without_strata():
 def test_too_few_rows_and_too_few_groups():
     with pytest.raises(DataError, match="10 rows are too few to hold out 5 for test and 5 for validation"):
         hold_out(np.arange(10), None, {"test": 5, "validation": 5}, 0)
-    with pytest.raises(DataError, match="2 different inputs only"):
+    with pytest.raises(DataError, match="2 different inputs only, and rows with an equal one"):
         hold_out(np.array([0] * 9 + [1]), None, {"test": 1, "validation": 1}, 0)
 
 
@@ -123,3 +123,57 @@ def test_a_sample_keeps_order_number_and_shares(strata, size):
 def test_samples_of_two_streams_differ():
     first, second = (sample(1000, None, 100, 0, stream) for stream in (1, 2))
     assert not np.array_equal(first, second)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    rows=st.lists(st.sets(st.integers(0, 12), max_size=4), min_size=4, max_size=60),
+    test=st.integers(1, 20),
+    validation=st.integers(1, 20),
+    seed=st.integers(0, 2**40),
+)
+def test_training_keeps_a_row_of_every_label_whatever_the_seed(rows, test, validation, seed):
+    pairs = [(row, label) for row, labels in enumerate(rows) for label in sorted(labels)]
+    members = Memberships(*np.array(pairs, np.int64).reshape(-1, 2).T)
+    sizes = {"test": test, "validation": validation}
+    try:
+        made = hold_out(np.arange(len(rows)), None, sizes, seed, members)
+    except DataError:  # too few rows to hold any out
+        return
+    kept = set().union(*(rows[row] for row in made.train))
+    assert kept == set().union(*rows)
+    for name, asked in sizes.items():
+        assert 1 <= len(made.held_out[name]) <= asked
+
+
+def test_the_splits_are_smaller_where_training_needs_the_rows():
+    labels = np.array([0] * 100 + list(range(1, 401)))
+    members = Memberships(np.arange(500), labels)
+    for seed in range(5):
+        made = hold_out(np.arange(500), labels, {"test": 50, "validation": 50}, seed, members)
+        assert len(made.train) == 401
+        assert sum(map(len, made.held_out.values())) == 99
+    with pytest.raises(DataError, match=r"training needs a row of every label[^\n]*\n.*`data\.labels`"):
+        hold_out(
+            np.arange(10), None, {"test": 1, "validation": 1}, 0, Memberships(np.arange(10), np.arange(10))
+        )
+
+
+def test_a_sample_of_training_rows_keeps_every_label():
+    labels = np.array([0] * 90 + list(range(1, 11)))
+    rows = np.arange(100)
+    members = Memberships(rows, labels)
+    for seed in range(10):
+        drawn = with_every_label(sample(100, labels, 20, seed, 1), rows, members, seed)
+        assert len(drawn) == 20
+        assert set(labels[drawn]) == set(range(11))
+        assert (np.diff(drawn) > 0).all()
+
+
+def test_as_many_labels_as_rows_take_no_time():
+    import time
+
+    rows = np.arange(100_000)
+    start = time.monotonic()
+    hold_out(rows, None, {"test": 100}, 0, Memberships(rows, rows // 4))
+    assert time.monotonic() - start < 10

@@ -23,7 +23,7 @@ def every_kind(tiny: Tiny, bundle_arguments: dict[str, Any], tmp_path_factory) -
 @pytest.mark.parametrize("name", KINDS)
 def test_only_a_scale_a_batch_lets_batch_mates_matter(every_kind: Path, name: str) -> None:
     found = measure_invariance(Pipeline.load(every_kind, name), sentences(100))
-    assert (found.rows, found.batches) == (48, 4)
+    assert (found.rows, found.batches) == (48 + 5, 4)  # and those that are made up
     assert found.holds == (name != "int8_tensor"), found
     if name == "fp32":
         assert found.largest < 1e-5

@@ -92,6 +92,18 @@ class LabelReader(Reader[SequenceClassificationSpec, FittedLabels]):
             label = pc.binary_join(label, "\x1f")
         return label.dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)
 
+    def memberships(self, table: pa.Table) -> tuple[np.ndarray, np.ndarray] | None:
+        """Every label of every row; none for a regression, and where the spec names the labels itself."""
+        if self.spec.data.problem == "regression" or self.spec.data.labels:
+            return None
+        label = table["label"].combine_chunks()
+        rows = np.arange(len(label), dtype=np.int64)
+        if self.spec.data.problem == "multi_label":
+            rows = pc.list_parent_indices(label).to_numpy().astype(np.int64)
+            label = pc.list_flatten(label)
+        codes = label.dictionary_encode().indices.to_numpy(zero_copy_only=False)
+        return rows, codes.astype(np.int64)
+
     @property
     def texts(self) -> tuple[str, ...]:
         """The text, and its pair."""

@@ -28,7 +28,7 @@ def parse_row(row: Mapping[str, Any], names: SpanExtractionColumns, misplaced: M
         RowDropped: such an answer, where those are dropped.
     """
     question, context = (_text(row, column) for column in (names.question, names.context))
-    title = row.get(names.title)
+    title = row.get(names.title) if names.title else None
     name = str(row.get(names.id) or "")
     answers: list[str] = []
     starts: list[int] = []

@@ -64,6 +64,13 @@ class SpanReader(Reader[SpanExtractionSpec, FittedSpans]):
         """Whether a question has an answer."""
         return answerable(table).astype(np.int64)
 
+    @property
+    def grouped_by(self) -> tuple[str, str]:
+        """Titles; or contexts."""
+        if self.spec.data.columns.title is None:
+            return "contexts", "give the splits as files"
+        return "titles", "set `data.columns.title` to null to keep only questions of one context together"
+
     def groups(self, table: pa.Table) -> pa.ChunkedArray:
         """The title; the context where there is none; without outer space."""
         return pc.utf8_trim_whitespace(pc.coalesce(table["title"], table["context"]))

@@ -27,10 +27,11 @@ class SpanExtractionColumns(Section):
         description="Where an answer begins in the context, in characters from 0, if `answers` does not say it.",
     )
     id: str = Field("id", min_length=1, description="Names a question in messages; may be missing.")
-    title: str = Field(
+    title: str | None = Field(
         "title",
         min_length=1,
-        description="Questions with one title stay in one split; their contexts do where it is missing.",
+        description="Questions with one title stay in one split; those of one context do where it is missing, or null"
+        " here.",
     )
 
 
