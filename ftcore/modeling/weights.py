@@ -57,8 +57,9 @@ def check_weights(model: torch.nn.Module, info: Mapping[str, Any], ref: str) -> 
                 where=ref,
                 hint="the folder's config.json and its weights are of two models",
             )
-    count = getattr(model.config, "num_hidden_layers", None)
-    if isinstance(count, int) and not model.config.is_encoder_decoder:
+    config: Any = model.config
+    count = getattr(config, "num_hidden_layers", None)
+    if isinstance(count, int) and not config.is_encoder_decoder:
         beyond = [name for name in unexpected if (at := _LAYER.search(name)) and int(at[1]) >= count]
         if beyond:
             raise ModelError(

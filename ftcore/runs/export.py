@@ -13,6 +13,7 @@ from ftcore.errors import UserError
 from ftcore.files import read_json, write_json
 from ftcore.locate import is_local, locate
 from ftcore.runs.bench import Bench
+from ftcore.runs.bundle_metrics import for_bundle
 from ftcore.runs.gates import Measured, check, choose, drop
 from ftcore.runs.ladder import climb
 from ftcore.runs.licences import licence_of
@@ -258,7 +259,7 @@ def _write(
             decoder=family.scoring.decoder,
             variants=variants,
             default_variant=default,
-            metrics=read_json(measured) if measured.exists() else {},
+            metrics=for_bundle(read_json(measured)) if measured.exists() else {},
             provenance={
                 "run": workspace.folder.path.name,
                 "base_model": spec.model.base,

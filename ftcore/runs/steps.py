@@ -112,6 +112,10 @@ def _train_once(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
     for split in ("train", "validation"):
         rows = workspace.splits[split].table
         events.emit("planned", split=split, plan=workspace.family.model.plan(rows, workspace.features(split)))
+    longest = workspace.encoder.config.max_length
+    if longest < spec.model.max_length:
+        text = f"model.max_length {spec.model.max_length} was lowered to the {longest} tokens that the base model reads"
+        events.emit("warning", message=text)
     check_unknown(features, spec.model.base, lambda text: events.emit("warning", message=text))
     training = workspace.training
     model = model_to_train(workspace).to(torch_device())
@@ -221,6 +225,8 @@ def evaluate(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]
         answers = scoring.answers(outputs, features, rows)
         found = workspace.evaluator.measure(reader.references(rows), answers, groups)
         measured[split] = found.to_json()
+        if cells := measured[split].pop("confusion_cells", None):  # as many as rows at most
+            write_atomic(folder.path / f"confusion.{split}.jsonl", to_jsonl(cells))
         if isinstance(scoring, SupportsSamples):
             measured[split]["samples"] = scoring.samples(rows, answers)
         locations = workspace.splits[split].origin.to_pylist()

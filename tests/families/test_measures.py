@@ -92,3 +92,25 @@ def test_regression_metrics_are_those_of_scikit_learn_and_scipy() -> None:
 def test_constant_answers_have_no_correlation_and_no_warning() -> None:
     found = RegressionMeasures([1.0, 2.0, 3.0], [2.0, 2.0, 2.0]).values(np.arange(3))
     assert found["pearson"] == found["spearman"] == 0
+
+
+def test_ten_thousand_labels_take_no_matrix() -> None:
+    import tracemalloc
+
+    labels = [f"label {number}" for number in range(10_000)]
+    rng = np.random.default_rng(0)
+    true, said = rng.integers(0, 10_000, (2, 20_000))
+    said = np.where(rng.random(20_000) < 0.5, true, said)
+    tracemalloc.start()
+    measures = SingleLabelMeasures([labels[i] for i in true], [labels[i] for i in said], labels, ordered=True)
+    found = measures.values(np.arange(20_000))
+    details = measures.details()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 60e6  # the matrix alone would have 800 MB
+    assert found["accuracy"] == sk.accuracy_score(true, said)
+    assert "confusion" not in details
+    assert sum(cell["count"] for cell in details["confusion_cells"]) == 20_000
+    first = details["confusion_cells"][0]
+    where = (true == labels.index(first["reference"])) & (said == labels.index(first["answer"]))
+    assert first["count"] == where.sum()

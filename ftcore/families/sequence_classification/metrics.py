@@ -14,6 +14,12 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
+#: Labels up to which a confusion matrix is written out; it grows with their square.
+DENSE_LABELS = 100
+#: Key of the details of more labels: the matrix's cells that are not 0, which are written to a file of their own.
+CELLS = "confusion_cells"
+
+
 def _ratio(numerator: Array | float, denominator: Array | float) -> Array:
     """numerator / denominator, and 0 where the denominator is 0."""
     numerator, denominator = np.asarray(numerator, dtype=float), np.asarray(denominator, dtype=float)
@@ -33,19 +39,22 @@ class SingleLabelMeasures:
         index = {name: i for i, name in enumerate(labels)}
         self.labels = list(labels)
         self.ordered = ordered
-        pairs = [index[r] * len(labels) + index[a] for r, a in zip(references, answers, strict=True)]
-        self._cells = np.asarray(pairs, dtype=np.int64)
+        self._true = np.fromiter((index[name] for name in references), np.int64, len(references))
+        self._answered = np.fromiter((index[name] for name in answers), np.int64, len(answers))
+        if len(self._true) != len(self._answered):
+            raise ValueError("as many references as answers are needed")
 
-    def confusion(self, rows: Array) -> Array:
-        """Counts, int64 [labels, labels], of the rows at these indices."""
+    def _counts(self, rows: Array) -> tuple[Array, Array, Array]:
+        """Hits, references and answers of each label among these rows, int64 [labels]; never a whole matrix."""
         n = len(self.labels)
-        return np.bincount(self._cells[rows], minlength=n * n).reshape(n, n)
+        true, answered = self._true[rows], self._answered[rows]
+        hits = np.bincount(true[true == answered], minlength=n)
+        return hits, np.bincount(true, minlength=n), np.bincount(answered, minlength=n)
 
     def values(self, rows: Array) -> Mapping[str, float]:
         """Every metric of the rows at these indices."""
-        matrix = self.confusion(rows).astype(float)
-        total, hits = matrix.sum(), np.diag(matrix)
-        support, answered = matrix.sum(1), matrix.sum(0)
+        hits, support, answered = (counts.astype(float) for counts in self._counts(rows))
+        total = float(len(rows))
         precision, recall = _ratio(hits, answered), _ratio(hits, support)
         f1 = _f1(precision, recall)
         present = (support + answered) > 0
@@ -59,24 +68,35 @@ class SingleLabelMeasures:
         spread = (total**2 - (support**2).sum()) * (total**2 - (answered**2).sum())
         found["mcc"] = float(_ratio(covariance, np.sqrt(spread)))
         if self.ordered:
-            rank = np.arange(len(self.labels))
-            distance = np.abs(rank[:, None] - rank[None, :])
-            expected = np.outer(support, answered) / max(total, 1)
-            disagreement = _ratio((matrix * distance**2).sum(), (expected * distance**2).sum())
-            found["kappa_quadratic"] = float(1 - disagreement)
-            found["mae"] = float(_ratio((matrix * distance).sum(), total))
+            distance = (self._true[rows] - self._answered[rows]).astype(float)
+            rank = np.arange(len(self.labels), dtype=float)
+            # The sum over all pairs of labels of (i - j)^2 support[i] answered[j], multiplied out.
+            expected = (
+                (support * rank**2).sum() * answered.sum()
+                + support.sum() * (answered * rank**2).sum()
+                - 2 * (support * rank).sum() * (answered * rank).sum()
+            ) / max(total, 1)
+            found["kappa_quadratic"] = float(1 - _ratio((distance**2).sum(), expected))
+            found["mae"] = float(_ratio(np.abs(distance).sum(), total))
         return found
 
     def details(self) -> dict[str, Any]:
-        """The confusion matrix and a table of classes."""
-        matrix = self.confusion(np.arange(len(self._cells)))
-        hits, support, answered = np.diag(matrix), matrix.sum(1), matrix.sum(0)
+        """A table of classes, and the confusion matrix: whole where it is small, else its cells that are not 0."""
+        hits, support, answered = self._counts(np.arange(len(self._true)))
         precision, recall = _ratio(hits, answered), _ratio(hits, support)
-        return {
-            "labels": self.labels,
-            "confusion": matrix.tolist(),
-            "classes": _class_table(self.labels, precision, recall, support),
-        }
+        n = len(self.labels)
+        found = {"labels": self.labels, "classes": _class_table(self.labels, precision, recall, support)}
+        cells, counts = np.unique(self._true * n + self._answered, return_counts=True)
+        if n <= DENSE_LABELS:
+            matrix = np.zeros(n * n, np.int64)
+            matrix[cells] = counts
+            found["confusion"] = matrix.reshape(n, n).tolist()
+        else:
+            found[CELLS] = [
+                {"reference": self.labels[cell // n], "answer": self.labels[cell % n], "count": count}
+                for cell, count in zip(cells.tolist(), counts.tolist(), strict=True)
+            ]
+        return found
 
 
 class MultiLabelMeasures:

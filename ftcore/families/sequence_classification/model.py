@@ -57,7 +57,7 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
     def plan(self, rows: pa.Table, features: Stored) -> dict[str, Any]:
         """Lengths, and rows cut."""
         cut = int(features.column("cut").sum())
-        return length_plan(rows.num_rows, features, cut, self.spec.model.max_length)
+        return length_plan(rows.num_rows, features, cut, features.encoder.config.max_length)
 
     def _targets(self, label: pa.ChunkedArray) -> np.ndarray:
         if self.problem == "regression":

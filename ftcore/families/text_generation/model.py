@@ -124,7 +124,7 @@ class TextModel(Model[TextGenerationSpec, FittedTexts]):
         limit = self.spec.model.max_target_length
         return {
             **length_plan(
-                rows.num_rows, features, int(features.column("cut").sum()), self.spec.model.max_length
+                rows.num_rows, features, int(features.column("cut").sum()), features.encoder.config.max_length
             ),
             "median target": int(middle),
             "95th percentile of targets": int(most),

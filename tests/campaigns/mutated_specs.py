@@ -1,0 +1,117 @@
+"""Specs that a few edits turned into something else: every one is valid or ends with 2, in a second at most."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+SPECS = (
+    "task: classification\ndata: {train: train.csv, labels: [a, b]}\nmodel: {base: ./base}\ntraining: {epochs: 1}\n",
+    "task: sentiment\ndata:\n  train: {path: train.csv, delimiter: ';'}\n  split: {validation: 0.1, seed: 3}\n"
+    "model:\n  base: ./base\n  max_length: 32\nexport: {variants: [fp32, int8]}\n",
+    "task: qa\ndata:\n  train: train.csv\n  columns: {start: s}\nmodel: {base: ./base, stride: 8}\n",
+    "task: translation\ndata: {train: train.csv, prompt: 'say {source}'}\n"
+    "model: {init: config, base: transformer-tiny, vocabulary: {size: 300}}\n",
+)
+_VALUES = (
+    "01", "1.10", "true", "null", "~", "''", "[]", "{}", "[1, [2]]", "{a: b}", "1e999", ".nan", "-1", "0",
+    "9" * 400, "x" * 5000, "'0,001'", "&a [*a]", "*b", "!!int 3", "!x y", "<<: {a: 1}", "\t", "\u2028", "\x07",
+    "package:os/x", "../../etc/passwd", "{path: train.csv, quoting: none}", "[a, a]", "2026-01-01", "0x1F", "- - -",
+)  # fmt: skip
+_SECOND = 1.0
+
+
+def mutated(draw: random.Random) -> str:
+    """A spec with one to four edits of lines, values, characters or structure."""
+    text = draw.choice(SPECS)
+    for _ in range(draw.randint(1, 4)):
+        text = draw.choice(_EDITS)(text, draw)
+    return text
+
+
+def _value(text: str, draw: random.Random) -> str:
+    marks = [place for place, mark in enumerate(text) if mark == ":"]
+    if not marks:
+        return text
+    at = draw.choice(marks) + 1
+    end = min((found for mark in ",}\n]" if (found := text.find(mark, at)) >= 0), default=len(text))
+    return f"{text[:at]} {draw.choice(_VALUES)}{text[end:]}"
+
+
+def _character(text: str, draw: random.Random) -> str:
+    at = draw.randrange(len(text) + 1)
+    return text[:at] + draw.choice("{}[]:,'\"&*!|>#%@-\t\n \\é\u00a0😀") + text[at + draw.randint(0, 1) :]
+
+
+def _line(text: str, draw: random.Random) -> str:
+    lines = text.split("\n")
+    at = draw.randrange(len(lines))
+    return "\n".join([*lines[:at], *([lines[at]] * draw.choice((0, 2, 3))), *lines[at + 1 :]])
+
+
+def _swap(text: str, draw: random.Random) -> str:
+    words = text.split(" ")
+    one, other = draw.randrange(len(words)), draw.randrange(len(words))
+    words[one], words[other] = words[other], words[one]
+    return " ".join(words)
+
+
+def _cut(text: str, draw: random.Random) -> str:
+    return text[: draw.randrange(len(text) + 1)]
+
+
+def _many(text: str, draw: random.Random) -> str:
+    return text + "".join(
+        f"key{number}: {draw.choice(_VALUES[:8])}\n" for number in range(draw.choice((3, 300)))
+    )
+
+
+_Edit = Callable[[str, random.Random], str]
+_EDITS: tuple[_Edit, ...] = (_value, _value, _value, _character, _line, _swap, _cut, _many)
+
+
+def campaign(count: int, seed: int = 0) -> tuple[Counter[int], list[str]]:
+    """Validate `count` mutated specs.
+
+    Returns:
+        specs of each exit code, and what is wrong: another code than 0 and 2, or CPU seconds above one.
+    """
+    from ftcore.cli import main
+
+    draw = random.Random(seed)
+    codes: Counter[int] = Counter()
+    wrong: list[str] = []
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        Path("train.csv").write_text("text,label\ngood,a\nbad,b\n")
+        Path("base").mkdir()
+        for number in range(count):
+            text = mutated(draw)
+            Path("spec.yaml").write_text(text, "utf-8", errors="surrogatepass")
+            printed = io.StringIO()
+            start = time.process_time()
+            with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+                code = main(["validate", "spec.yaml"])
+            took = time.process_time() - start
+            codes[code] += 1
+            # The first one of a task imports its plugin.
+            if code not in (0, 2) or (took > _SECOND and number > 50) or "\ufffd[" in printed.getvalue():
+                wrong.append(f"{number}: code {code} in {took:.2f} s\n{text}\n{printed.getvalue()[:500]}")
+    return codes, wrong
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=36_000)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    found, problems = campaign(arguments.count, arguments.seed)
+    sys.stdout.write(f"{dict(found)}; {len(problems)} wrong\n" + "\n".join(problems[:10]))
+    raise SystemExit(bool(problems))
