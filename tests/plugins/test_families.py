@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
+from models import tiny_spec
+from ruamel.yaml import YAML
 from spec_text import VALID
 
 from ftcore.cli import main
 from ftcore.errors import PluginError
 from ftcore.plugins import PluginRegistry
 from ftcore.spec import load_spec
+from ftcore.training import engine
 
 DROP_IN = '''"""Labels in a family of its own."""
 
@@ -56,6 +62,34 @@ def test_one_file_brings_a_family_and_its_task(project: Path) -> None:
     resolved = load_spec(project / "spec.yaml", registry)
     assert resolved.task.family.name == "own"
     assert type(resolved.spec).__name__ == "OwnSpec"
+
+
+def test_a_family_from_outside_is_trained_stopped_resumed_exported_and_asked(
+    project: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drop_in(project, DROP_IN)
+    YAML().dump(tiny_spec(tiny_base, task="own", training={"checkpoint_every": 2}), project / "small.yaml")
+    assert main(["validate", "small.yaml"]) == 0
+    step = engine._Loop._step
+
+    def stopped(self: Any, micro_batches: Any) -> None:
+        if self.progress.step == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+        step(self, micro_batches)
+
+    monkeypatch.setattr(engine._Loop, "_step", stopped)
+    assert main(["run", "small.yaml"]) == 143
+    monkeypatch.setattr(engine._Loop, "_step", step)
+    (folder,) = project.glob("runs/*/*")
+    assert main(["resume", str(folder)]) == 0
+    assert json.loads((folder / "run.json").read_text())["family"] == "own"
+    assert json.loads((folder / "family.json").read_text())["labels"] == ["neg", "pos"]
+    assert json.loads((folder / "export.json").read_text())["problems"] == []
+    assert main(["export", str(folder)]) == 0
+    capsys.readouterr()
+    (project / "plugins" / "own.py").unlink()  # a bundle needs its decoder alone
+    assert main(["predict", str(folder / "bundle"), "--text", "good food", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["label"] in ("neg", "pos")
 
 
 OTHER_SPEC = 'class Bad(SequenceClassificationSpec):\n    family: ClassVar[str] = "own"\n\n\nFAMILY ='

@@ -155,6 +155,8 @@ def test_questions_without_an_answer_tune_a_threshold_into_the_bundle(
     assert split["questions"]["no_answer"] > 0
     threshold = read(run / "bundle" / "bundle.json")["decoder"]["null_threshold"]
     assert threshold == read(run / "family.json")["null_threshold"] == split["best_thresholds"]["f1"]
+    assert main(["export", str(run)]) == 0, "in a command of its own"
+    assert read(run / "bundle" / "bundle.json")["decoder"]["null_threshold"] == threshold
     draw = random.Random(1)
     pipeline = Pipeline.load(run / "bundle")
     none, some = pipeline.predict(
