@@ -66,6 +66,13 @@ def test_the_heads_rate_follows_a_given_one() -> None:
     assert choose("fresh_head", shape(616, [8] * 77, rate=0.1)).training["head_learning_rate"] == 0.1
 
 
+def test_a_head_that_knows_the_labels_is_not_replaced_by_a_probe() -> None:
+    recipe = choose("auto", shape(616, [8] * 77, known=77))
+    assert "head_start" not in recipe.training
+    assert "knows 77 of the labels" in recipe.why
+    assert choose("probe", shape(616, [8] * 77, known=77)).training["head_start"] == "probe"
+
+
 def test_plain_has_one_rate() -> None:
     filled = PLAIN_RECIPE.fill(SequenceClassificationTraining())
     assert (filled.epochs, filled.learning_rate) == (4, 1e-4)

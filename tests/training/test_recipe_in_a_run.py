@@ -137,3 +137,11 @@ def test_a_pooled_model_is_exported_as_torch_answers_and_teaches(project: Path, 
     assert taught == pytest.approx(
         predict(teacher.fine_tuned(), student.family, features, 16)["logits"], abs=1e-4
     )
+
+
+def test_a_run_that_goes_on_from_a_tuned_model_keeps_its_head(project: Path, pooled_base: Path) -> None:
+    first = trained(project, pooled_base, training=AUTO)
+    again = workspace_of(project, first.folder.model, training=AUTO)
+    assert again.training.head_learning_rate is None
+    assert again.folder.record()["recipe"]["name"] == "plain"
+    assert "knows 2 of the labels" in again.folder.record()["recipe"]["why"]

@@ -25,7 +25,9 @@ from ftcore.families.sequence_classification.recipe import Shape, choose
 from ftcore.families.sequence_classification.spec import SequenceClassificationSpec
 from ftcore.families.teachers import checked_teacher
 from ftcore.modeling.base_model import BaseModel, with_dropout
+from ftcore.modeling.heads import has_classifier
 from ftcore.modeling.pooling import Pooling, pooled_classifier, trained_pooling
+from ftcore.modeling.weights import labels_of
 from ftcore_runtime.encoding import TextEncoder
 
 
@@ -101,7 +103,9 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
         training, counts = self.spec.training, self.fitted.counts
         batch = 32 if training.batch_size == "auto" else training.batch_size
         step = batch * training.gradient_accumulation
-        recipe = choose(training.recipe, Shape(rows, validation, counts, step, training.learning_rate))
+        known = set(self.labels) & set(labels_of(base.config)) if has_classifier(base.config) else ()
+        shape = Shape(rows, validation, counts, step, training.learning_rate, len(known))
+        recipe = choose(training.recipe, shape)
         return replace(recipe, extras={"pooling": self.pooling(base)})
 
     def answer_texts(self, base: BaseModel) -> list[str] | None:

@@ -39,6 +39,7 @@ class Shape:
         counts: training rows of each label; empty for a regression.
         step: rows of an optimizer step.
         rate: the learning rate, where the spec gives one.
+        known: labels that the base model's own head knows already.
     """
 
     rows: int
@@ -46,6 +47,7 @@ class Shape:
     counts: Sequence[int]
     step: int
     rate: float | None = None
+    known: int = 0
 
     @property
     def each(self) -> int:
@@ -62,6 +64,9 @@ def choose(asked: str, shape: Shape) -> Recipe:
     few = shape.rows <= PROBED_ROWS and (not shape.counts or shape.each < PLENTY)
     if asked == "plain":
         return PLAIN_RECIPE
+    if asked == "auto" and shape.known:
+        why = f"the base model's own head knows {shape.known} of the labels, and goes on as it is"
+        return Recipe("plain", why, PLAIN)
     if asked == "probe" or (asked == "auto" and few):
         return _from_probe(shape)
     head = {"head_start": "random", "head_learning_rate": max(FRESH_HEAD_RATE, shape.rate or 0.0)}
