@@ -184,3 +184,12 @@ def test_fgm_works_on_frozen_embeddings(project: Path, tiny_base: Path) -> None:
     plain, _, _ = passed(workspace_of(project, tiny_base))
     assert not torch.allclose(both, gradients(plain)["classifier.weight"])
     assert model.get_input_embeddings().weight.grad is None
+
+
+def test_a_family_without_r_drop_is_refused_by_the_field(project: Path, tiny_base: Path) -> None:
+    from ftcore.families.sequence_classification.model import LabelModel
+
+    family = workspace_of(project, tiny_base, training={"rdrop": 1.0}).family.model
+    without = type("Without", (LabelModel,), {"divergence": None})(family.spec, family.fitted)
+    with pytest.raises(UserError, match=r"training\.rdrop: the family sequence_classification has no R-Drop"):
+        Objective(without, family.spec.training, nullcontext, torch.Tensor.backward)
