@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 #: What plugins bring.
-Kind = Literal["task", "family", "observer", "source"]
+Kind = Literal["task", "family", "observer", "source", "decoder"]
 
 
 @dataclass(frozen=True, kw_only=True)

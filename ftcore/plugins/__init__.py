@@ -29,6 +29,7 @@ _PLURALS: dict[Kind, str] = {
     "family": "families",
     "observer": "observers",
     "source": "sources",
+    "decoder": "decoders",
 }
 KINDS = tuple(_PLURALS)
 
@@ -136,8 +137,8 @@ class PluginRegistry:
         _require_available(info)
         if info.kind == "family":
             self.family(info.id)
-        elif info.kind == "source":
-            import_plugin(info)
+        elif info.origin != "shipped":  # those of ftcore itself work wherever their extra is installed
+            load_value(info, self._module(info), object)
         return ()
 
     def _module(self, info: PluginInfo) -> ModuleType:

@@ -17,6 +17,7 @@ GROUPS: dict[Kind, str] = {
     "family": "ftcore.families",
     "observer": "ftcore.observers",
     "source": "ftcore.sources",
+    "decoder": "ftcore.decoders",
 }
 #: What a drop-in file calls the family that it brings.
 FAMILY = "FAMILY"

@@ -137,6 +137,7 @@ def test_the_list_shows_every_kind_with_its_status(project: Path, capsys: pytest
     drop_in(project, "from ftcore.api import hookimpl\n@hookimpl\ndef ftcore_event(event): ...\n", "watch")
     assert main(["plugins", "--json", "--strict"]) == 2
     found = {(one["kind"], one["id"]): one for one in json.loads(capsys.readouterr().out)}
+    assert {found["source", "csv"]["status"], found["decoder", "span_extraction"]["status"]} == {"ok"}
     assert found["family", "text_generation"]["status"] == found["task", "qa"]["status"] == "ok"
     assert found["observer", "watch"]["hooks"] == ["ftcore_event"]
     assert found["family", "own"]["status"] == found["task", "own"]["status"] == "broken"
