@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from functools import cache
 from typing import Any, ClassVar, Self
 
 from ftcore_runtime.tensors import Tensor
+from ftcore_runtime.terminal import json_text
 
 #: What is counted of an answer: measure -> number, or name.
 Observation = dict[str, float | str]
@@ -327,5 +327,5 @@ class TextAnswer(Answer):
 
 def to_jsonl(rows: Iterable[Mapping[str, Any]]) -> bytes:
     """JSON objects as UTF-8 JSON Lines, each line ended; a lone surrogate stays an escape."""
-    text = "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
+    text = "".join(json_text(row, allow_nan=False) + "\n" for row in rows)
     return text.encode(errors="backslashreplace")

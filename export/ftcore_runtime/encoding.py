@@ -19,6 +19,7 @@ from tokenizers import Encoding, Tokenizer
 from ftcore_runtime.errors import BundleError, InputError
 from ftcore_runtime.fields import Fields
 from ftcore_runtime.special_tokens import SpecialTokens
+from ftcore_runtime.tokenizer_check import check_tokenizer
 
 Side = Literal["right", "left"]
 
@@ -152,7 +153,8 @@ class TextEncoder:
         where: str = "tokenizer.json",
         target: TextEncoder | None = None,
     ) -> TextEncoder:
-        """Read a tokenizer from the bytes of its `tokenizer.json`; raises as `load` does."""
+        """Read a tokenizer from the bytes of its `tokenizer.json`; raises as `load` and `check_tokenizer` do."""
+        check_tokenizer(data, where)
         try:
             with _panics_refused(where):
                 made = cls(Tokenizer.from_buffer(data), config, target)

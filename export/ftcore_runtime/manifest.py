@@ -24,6 +24,9 @@ SCHEMA_VERSION = 4
 #: The last that did not name the decoder's distribution, and what it could not say.
 _WITHOUT_PROVIDER = 3
 _WITHOUT_TARGET_TOKENIZER = 2
+_WITHOUT_FAILURES = 1
+#: What every exporter writes to `provenance` that records failures: a manifest that has it and none was changed.
+_WITH_FAILURES = ("export", "metric")
 
 #: Names that the files of a bundle may have: no paths, none that is hidden.
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -62,7 +65,8 @@ class Variant:
         bytes: size of its graphs together.
         speed: what it takes on the machine that exported it, as JSON; empty where nobody timed it.
         batch_invariant: whether a text's answer was found to be the same in any batch; None where nobody looked.
-        failures: gates and tolerances of the export that it does not meet, a sentence each.
+        failures: gates and tolerances of the export that it does not meet, a sentence each; None where the exporter
+            recorded none of these three (schema version 1).
     """
 
     graphs: Mapping[str, str]
@@ -71,11 +75,11 @@ class Variant:
     bytes: int
     speed: Mapping[str, Any]
     batch_invariant: bool | None
-    failures: tuple[str, ...]
+    failures: tuple[str, ...] | None
 
     @classmethod
-    def from_json(cls, value: object, where: str) -> Variant:
-        """Read what `to_json` gives."""
+    def from_json(cls, value: object, where: str, version: int) -> Variant:
+        """Read what `to_json` gives, in a manifest of the schema version `version`."""
         fields = Fields(value, where)
         graphs = fields.mapping("graphs")
         if not graphs or not all(type(name) is str and name.endswith(".onnx") for name in graphs.values()):
@@ -85,20 +89,27 @@ class Variant:
             fields.mapping("metrics"),
             fields.mapping("parity"),
             fields.integer("bytes", minimum=1),
-            fields.mapping("speed"),
-            None if fields.is_null("batch_invariant") else fields.take("batch_invariant", bool),
-            fields.strings("failures"),
+            fields.mapping("speed") if version > _WITHOUT_FAILURES else {},
+            None
+            if version == _WITHOUT_FAILURES or fields.is_null("batch_invariant")
+            else fields.take("batch_invariant", bool),
+            fields.strings("failures") if version > _WITHOUT_FAILURES else None,
         )
         fields.end()
         return variant
 
     def to_json(self) -> dict[str, Any]:
         """As `from_json` reads it."""
-        return {
+        made = {
             "graphs": dict(self.graphs),
             "metrics": dict(self.metrics),
             "parity": dict(self.parity),
             "bytes": self.bytes,
+        }
+        if self.failures is None:
+            return made
+        return {
+            **made,
             "speed": dict(self.speed),
             "batch_invariant": self.batch_invariant,
             "failures": list(self.failures),
@@ -174,6 +185,8 @@ class Manifest:
         name = settings.pop("name")
         if self.provider is None:  # as it was read, so that what an older version wrote keeps its fingerprint
             version = _WITHOUT_TARGET_TOKENIZER if self.target_tokenizer is None else _WITHOUT_PROVIDER
+            if any(variant.failures is None for variant in self.variants.values()):
+                version = _WITHOUT_FAILURES
             decoder = {"family": name, **settings}
         else:
             version = SCHEMA_VERSION
@@ -225,7 +238,7 @@ class Manifest:
             tokenizer=tokenizers.text("tokenizer"),
             decoder=decoder,
             variants={
-                name: Variant.from_json(variant, f"{MANIFEST}: variants.{name:.60}")
+                name: Variant.from_json(variant, f"{MANIFEST}: variants.{name:.60}", version)
                 for name, variant in variants.items()
             },
             default_variant=fields.text("default_variant"),
@@ -305,18 +318,26 @@ def _upgrade(value: object) -> object:
         )
     if version > _WITHOUT_PROVIDER:
         return value
+    _require_its_writers(fields, version)
     decoder = dict(fields.mapping("decoder"))
     family = decoder.pop("family", None)  # which named the decoder too
     if family != fields.text("family"):
         raise BundleError("the decoder is of another family", where=MANIFEST)
-    made = {**cast(Mapping[str, Any], value), "decoder": {"name": family, **decoder}}
-    if version == 1:
-        unsaid: dict[str, Any] = {"speed": {}, "batch_invariant": None, "failures": []}
-        made["variants"] = {
-            name: {**unsaid, **variant} if isinstance(variant, dict) else variant
-            for name, variant in fields.mapping("variants").items()
-        }
-    return made
+    return {**cast(Mapping[str, Any], value), "decoder": {"name": family, **decoder}}
+
+
+def _require_its_writers(fields: Fields, version: int) -> None:
+    """Refuse a version that was lowered: then what the exporter recorded would count as never said."""
+    provenance, encoder = fields.mapping("provenance"), fields.mapping("encoder")
+    known = [key for key in _WITH_FAILURES if version == _WITHOUT_FAILURES and key in provenance]
+    if version <= _WITHOUT_TARGET_TOKENIZER and "target_tokenizer" in encoder:
+        known.append("target_tokenizer")
+    if known:
+        raise BundleError(
+            f"says schema version {version}, and holds {known[0]!r}, which only exporters of later versions write",
+            where=MANIFEST,
+            hint="the manifest was changed after export; copy or export the bundle again",
+        )
 
 
 def parse_json(data: bytes, where: str) -> Any:  # noqa: ANN401 (whatever the JSON holds)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import traceback
 from datetime import UTC, datetime
 from typing import Any, TextIO
+
+from ftcore_runtime.terminal import json_text
 
 LOGGER = logging.getLogger("ftcore.server")
 
@@ -25,7 +26,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info and record.exc_info[1] is not None:
             line |= where_from(record.exc_info[1])
-        return json.dumps(line, ensure_ascii=False)
+        return json_text(line)
 
 
 def where_from(error: BaseException) -> dict[str, Any]:

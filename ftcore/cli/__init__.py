@@ -11,6 +11,7 @@ from importlib import import_module
 from ftcore import __version__
 from ftcore.cli.options import Parser, add_common
 from ftcore.errors import CheckFailed, ExitCode, Interrupted, RunFailed, UserError
+from ftcore_runtime.terminal import printable
 
 #: In the order of `ftcore --help`.
 COMMANDS = (
@@ -75,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return stop.code if isinstance(stop.code, int) else ExitCode.OK
     except Exception as error:  # noqa: BLE001 (the last line of defence: one line for people, more with --debug)
         if debug:
-            traceback.print_exception(error)
+            sys.stderr.write(printable("".join(traceback.format_exception(error)), lines=True))
         text = f"internal error: {type(error).__name__}: {error}"
         return _fail(
             text if debug else f"{text}\n  help: run again with --debug for the traceback", ExitCode.FAILED

@@ -101,23 +101,21 @@ def run_inspect(args: argparse.Namespace) -> int:
         return ExitCode.OK
     print_text(f"{manifest.name}: task {manifest.task}, family {manifest.family}, made {manifest.created}")
     print_text(f"reads {manifest.encoder.max_length} tokens at a time")
-    if labels := manifest.decoder.get("labels"):
+    if labels := manifest.make_decoder().labels:
         print_text(f"labels: {', '.join(labels)}")
     for name, value in manifest.provenance.items():
         if isinstance(value, (str, int, float)):
             print_text(f"{name}: {value}")
     rows = []
     for name, variant in manifest.variants.items():
-        metrics = variant.metrics.get("metrics", {})
-        first = next(((key, found["value"]) for key, found in metrics.items()), None)
         rows.append(
             [
                 f"{name} (default)" if name == manifest.default_variant else name,
                 f"{variant.bytes / 1e6:.1f}",
-                f"{first[0]} {first[1]:.4f}" if first else "",
-                f"{variant.speed['p50_ms']:.2f} ms" if "p50_ms" in variant.speed else "",
+                _first_metric(variant.metrics.get("metrics")),
+                f"{speed:.2f} ms" if isinstance(speed := variant.speed.get("p50_ms"), (int, float)) else "",
                 {True: "yes", False: "no", None: "not tried"}[variant.batch_invariant],
-                "; ".join(variant.failures),
+                "not recorded" if variant.failures is None else "; ".join(variant.failures),
             ]
         )
     print_table(["variant", "MB", "test", "p50", "same in any batch", "does not meet"], rows)
@@ -180,6 +178,15 @@ def run_unpack(args: argparse.Namespace) -> int:
 
     print_text(f"unpacked: {unpack(args.file, args.folder)}")
     return ExitCode.OK
+
+
+def _first_metric(metrics: object) -> str:
+    """The first of a variant's metrics with its value; nothing of what is no metrics."""
+    if isinstance(metrics, dict):
+        for name, found in metrics.items():
+            if isinstance(found, dict) and isinstance(value := found.get("value"), (int, float)):
+                return f"{name} {value:.4f}"
+    return ""
 
 
 def _short(value: object) -> str:

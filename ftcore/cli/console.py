@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ftcore.errors import UserError
+from ftcore_runtime.terminal import json_text, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,13 +28,13 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def print_text(text: str | Text) -> None:
-    """Print text to stdout, as it is."""
-    console().print(text, soft_wrap=True)
+    """Print text to stdout: a string without what a terminal obeys, as it may quote what comes from outside."""
+    console().print(printable(text, lines=True) if isinstance(text, str) else text, soft_wrap=True)
 
 
 def print_json(value: object) -> None:
     """Print JSON to stdout."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(value, indent=2) + "\n")
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -42,9 +42,11 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*header, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in header:
+        table.add_column(Text(printable(name)))
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     console().print(table)
 
 
@@ -65,15 +67,15 @@ def _error_text(error: Exception | str) -> Any:  # noqa: ANN401 (what rich print
     from rich.text import Text
 
     if isinstance(error, UserError):
-        from ftcore.spec.diagnostics import SpecError, printable, printable_lines, render
+        from ftcore.spec.diagnostics import SpecError, render
 
         if isinstance(error, SpecError):
             return render(error.diagnostics)
         text = Text.assemble(
             ("error", "bold red"), ": ", (printable(error.where), "bold") if error.where else ""
         )
-        text.append(": " if error.where else "").append(printable_lines(error.what))
+        text.append(": " if error.where else "").append(printable(error.what, lines=True))
         if error.hint:
-            text.append("\n  help: ", "bold cyan").append(printable_lines(error.hint))
+            text.append("\n  help: ", "bold cyan").append(printable(error.hint, lines=True))
         return text
-    return Text.assemble(("error", "bold red"), f": {error}")
+    return Text.assemble(("error", "bold red"), f": {printable(str(error), lines=True)}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ftcore.cli.options import Subparsers, add_bundle, add_command
 from ftcore.errors import ExitCode, UserError
+from ftcore_runtime.terminal import printable
 
 if TYPE_CHECKING:
     from ftcore_runtime import Pipeline
@@ -160,8 +161,8 @@ def _answer_texts(pipeline: Pipeline, args: argparse.Namespace) -> int:
     if args.stream:
         return _stream_texts(pipeline, args.text)
     for text, answer in zip(args.text, pipeline.predict(inputs, args.batch_size), strict=True):
-        line = to_jsonl([answer.to_json()]).decode() if args.json else f"{answer.summary}\t{text}\n"
-        sys.stdout.write(line)
+        shown = [printable(part, lines=True) for part in (answer.summary, text)]
+        sys.stdout.write(to_jsonl([answer.to_json()]).decode() if args.json else "\t".join(shown) + "\n")
     return ExitCode.OK
 
 
@@ -169,7 +170,7 @@ def _stream_texts(pipeline: Pipeline, texts: list[str]) -> int:
     """Show the greedy answer to each text while it is written."""
     for text in texts:
         for piece in pipeline.write_stream(text):
-            sys.stdout.write(piece)
+            sys.stdout.write(printable(piece, lines=True))
             sys.stdout.flush()
         sys.stdout.write("\n")
     return ExitCode.OK

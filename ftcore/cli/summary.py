@@ -140,7 +140,7 @@ def _plain(reference: Any) -> str:  # noqa: ANN401 (as JSON has it)
 
 def _shortened(text: str, width: int) -> str:
     """Printable, on one line, of `width` characters at most."""
-    from ftcore.spec.diagnostics import printable
+    from ftcore_runtime.terminal import printable
 
     shown = printable(text)
     return shown if len(shown) <= width else shown[: width - 1] + "…"
@@ -148,7 +148,7 @@ def _shortened(text: str, width: int) -> str:
 
 def _print_samples(samples: Sequence[Mapping[str, str]]) -> None:
     """What the model generates, and what was right."""
-    from ftcore.spec.diagnostics import printable
+    from ftcore_runtime.terminal import printable
 
     if samples:
         print_text("\nsamples of test")

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ftcore.errors import UserError
+from ftcore_runtime.terminal import printable
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -183,13 +184,3 @@ def _excerpt(span: Span) -> tuple[str, str, str]:
 
 def _cells(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
-
-
-def printable_lines(text: str) -> str:
-    """The lines of a message that has several, each printable; what users wrote is in quotes and has no line ends."""
-    return "\n".join(map(printable, text.split("\n")))
-
-
-def printable(text: str) -> str:
-    """The text without characters that would move the cursor or speak to the terminal."""
-    return "".join(x if x.isprintable() else " " if x == "\t" else "\N{REPLACEMENT CHARACTER}" for x in text)

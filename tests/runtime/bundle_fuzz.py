@@ -1,7 +1,9 @@
-"""Mutations of a bundle: bytes flipped, files swapped, manifest fields changed, paths planted, members forged."""
+"""Mutations of a bundle: bytes flipped, files swapped, manifest fields changed, paths planted, members forged; graphs
+that hide something, tokenizers that never end, texts that speak to terminals."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -12,11 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from graph_fuzz import above as hidden
+from graph_fuzz import encode, evil, longer, openly
+
 Draw = random.Random
 Mutation = Callable[[Path, Draw], None]
 
 ODD: list[Any] = [
-    None, True, -1, 0, 2**63, 2**70, 1.5, 1e308, "", "x", "\ud800".encode("utf-8", "replace").decode(), "a" * 10_000,
+    None, True, -1, 0, 2**63, 2**70, 1.5, 1e308, "", "x", "\ud800", "\x1b]0;owned\x07", "\x9b\u202e", "a" * 10_000,
     "../outside.txt", "/etc/passwd", "..\\x", "model.onnx\0", [], [[]], {}, {"": {}}, ["x"] * 50,
 ]  # fmt: skip
 PATHS = (
@@ -119,12 +124,86 @@ def consistent(folder: Path, draw: Draw) -> None:
         for _ in range(draw.choice((1, 8, 100))):
             data[draw.randrange(len(data))] = draw.randrange(256)
         path.write_bytes(data[: draw.choice((len(data), len(data), draw.randrange(len(data))))])
+    agree(folder, path)
+
+
+def agree(folder: Path, path: Path) -> None:
+    """Make the manifest agree with a file."""
     manifest = json.loads((folder / "bundle.json").read_text())
     data = path.read_bytes()
     manifest["files"][path.name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
     for variant in manifest["variants"].values():
         variant["bytes"] = sum(manifest["files"][name]["bytes"] for name in variant["graphs"].values())
     (folder / "bundle.json").write_text(json.dumps(manifest))
+
+
+def hide_in_graph(folder: Path, draw: Draw) -> None:
+    """Something forbidden at the end of a graph, hidden in a way that parsers disagree on; or at its beginning."""
+    path = draw.choice([path for path in files(folder) if path.suffix == ".onnx"])
+    data = path.read_bytes()
+    if draw.random() < 0.1:
+        data = b"\x12\x06\x01\x00ORTM" + data
+    else:
+        _, item = draw.choice(evil(draw, folder.parent / "outside.txt"))
+        data += encode([dataclasses.replace(item, **draw.choice((openly, hidden, longer))(draw))])
+    path.write_bytes(data)
+    agree(folder, path)
+
+
+PATTERNS = (r"(a+)+$", r"\s+$", r"(\w|\w\w)+!", r"a*", r"(?=(x+)+y)", r"\s+", r" {2,}", r"\p{L}+|\p{N}{1,3}")
+
+
+def rewrite_tokenizer(folder: Path, draw: Draw) -> None:
+    """Parts that may take or make without end, next to such that may not."""
+    path = folder / "tokenizer.json"
+    tokenizer = json.loads(path.read_text())
+    pattern = draw.choice(({"Regex": draw.choice(PATTERNS)}, {"String": draw.choice(("a", "e", " ", ""))}))
+    replace = {"type": "Replace", "pattern": pattern, "content": draw.choice(("", "a", "aa", "e " * 50))}
+    match draw.randrange(5):
+        case 0:
+            tokenizer["normalizer"] = replace
+        case 1:
+            many = [replace] * draw.choice((1, 2, 30, 40))
+            tokenizer["normalizer"] = {"type": "Sequence", "normalizers": many}
+        case 2:
+            split = {"type": "Split", "pattern": pattern, "behavior": "Isolated", "invert": False}
+            inner = [split, {"type": "BertPreTokenizer"}]
+            tokenizer["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": inner}
+        case 3:
+            tokenizer["model"]["max_input_chars_per_word"] = draw.choice((0, 100, 200, 10**6, 2**63))
+        case 4:
+            for _ in range(draw.choice((3, 5, 200))):
+                tokenizer["normalizer"] = {"type": "Sequence", "normalizers": [tokenizer["normalizer"]]}
+    path.write_text(json.dumps(tokenizer))
+    agree(folder, path)
+
+
+def lower_version(folder: Path, draw: Draw) -> None:
+    """Another schema version, and what it had not is gone."""
+    path = folder / "bundle.json"
+    manifest = json.loads(path.read_text())
+    manifest["schema_version"] = draw.choice((1, 1, 2, 3))
+    for variant in manifest["variants"].values():
+        for key in ("speed", "batch_invariant", "failures"):
+            if draw.random() < 0.8:
+                variant.pop(key, None)
+    if draw.random() < 0.8:
+        manifest["decoder"].pop("distribution", None)
+        manifest["decoder"].pop("version", None)
+        manifest["decoder"]["family"] = manifest["decoder"].pop("name", "x")
+    path.write_text(json.dumps(manifest))
+
+
+def speak(folder: Path, draw: Draw) -> None:
+    """Texts of the manifest that a terminal would obey."""
+    path = folder / "bundle.json"
+    manifest = json.loads(path.read_text())
+    said = draw.choice(("\x1b]0;owned\x07", "\x9b31m", "\u202eevil", "[red]x[/red]", "\ud800", "a\nb"))
+    labels = manifest["decoder"]["labels"]
+    manifest["decoder"]["labels"] = [label + said for label in labels]
+    manifest[draw.choice(("name", "task"))] += said
+    manifest["provenance"][said] = said
+    path.write_text(json.dumps(manifest))
 
 
 def _change(value: Any, draw: Draw) -> None:
@@ -162,6 +241,11 @@ MUTATIONS: tuple[Mutation, ...] = (
     plant_path,
     consistent,
     consistent,
+    hide_in_graph,
+    rewrite_tokenizer,
+    rewrite_tokenizer,
+    lower_version,
+    speak,
 )
 
 

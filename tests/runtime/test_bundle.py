@@ -294,7 +294,46 @@ def test_a_bundle_of_schema_version_1_is_read(copy_bundle: CopyBundle) -> None:
     edit(folder, back)
     pipeline = Pipeline.load(folder)
     assert pipeline.selftest() == 4
-    assert pipeline.manifest.variants["fp32"].batch_invariant is None
+    variant = pipeline.manifest.variants["fp32"]
+    assert (variant.batch_invariant, variant.failures) == (None, None), "not recorded is not the same as none"
+    assert pipeline.manifest.to_json() == json.loads((folder / "bundle.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda m: m.update(schema_version=1), "unknown key: 'speed'"),
+        (lambda m: m["variants"]["fp32"].pop("failures"), "'failures' is missing"),
+        (lambda m: m["variants"]["fp32"].update(failures=None), "expected a list, got null"),
+        (
+            lambda m: (lower(m), m["provenance"].update(export={})),
+            "holds 'export', which only exporters of later",
+        ),
+        (
+            lambda m: (lower(m), m["provenance"].update(metric="f1")),
+            "holds 'metric', which only exporters of",
+        ),
+        (
+            lambda m: m["encoder"].update(target_tokenizer="tokenizer.json"),
+            "holds 'target_tokenizer', which only",
+        ),
+    ],
+)
+def test_a_schema_version_that_was_lowered_is_refused(
+    copy_bundle: CopyBundle, change: Callable[[dict[str, Any]], object], says: str
+) -> None:
+    """Else what the exporter recorded, gates that are not met above all, would count as never said."""
+    folder = copy_bundle()
+    edit(folder, lambda m: before_version_4(m, 2))
+    edit(folder, change)
+    refused(folder, says)
+
+
+def lower(manifest: dict[str, Any]) -> None:
+    manifest["schema_version"] = 1
+    for variant in manifest["variants"].values():
+        for key in ("speed", "batch_invariant", "failures"):
+            del variant[key]
 
 
 def test_a_bundle_that_names_no_distribution_answers_as_it_did(

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
+import re
 import shutil
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bundle_fuzz import MUTATIONS, link, mutate_archive
 
+from ftcore.cli import main
 from ftcore_runtime.archive import pack, unpack
 from ftcore_runtime.errors import UserError
 from ftcore_runtime.pipeline import Pipeline
+from ftcore_runtime.terminal import printable
 
+OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 TEXTS = ["good food", "the place was not very nice"]
 
 
@@ -66,10 +72,12 @@ def watch() -> Watch:
 def campaign(watch: Watch, bundle: Path, scratch: Path, seeds: range) -> dict[str, int]:
     """Try one mutation a seed; returns how many were refused and how many loaded."""
     told = {"refused": 0, "loaded": 0}
+    slowest = 0.0
     archive = pack(bundle, scratch / "good.tar").read_bytes()
     expected = {v: Pipeline.load(bundle, v).predict(TEXTS) for v in ("fp32", "int8")}
     for seed in seeds:
         draw = random.Random(seed)
+        began, said = time.process_time(), ""
         place = scratch / str(seed)
         place.mkdir()
         outside = place / "outside.txt"
@@ -92,17 +100,32 @@ def campaign(watch: Watch, bundle: Path, scratch: Path, seeds: range) -> dict[st
                 answers = pipeline.predict(TEXTS)
                 pipeline.selftest()
             told["loaded"] += 1
+            if draw.random() < 0.3:
+                inspected(folder)
             if pipeline.manifest.files == Pipeline.load(bundle).manifest.files and same_reading(
                 pipeline, bundle
             ):
                 assert answers == expected[pipeline.variant], seed
-        except UserError:
+        except UserError as error:
             told["refused"] += 1
+            said = printable(str(error), lines=True)
+        assert not OBEYED.search(said)
+        slowest = max(slowest, time.process_time() - began)
         assert outside.read_text() == "mine"
         assert {path.name for path in place.iterdir()} <= {"outside.txt", "bundle", "b.tar"}
         shutil.rmtree(place)
     assert not (scratch / "planted").exists()
+    assert slowest < 10, "nothing takes very long"
     return told
+
+
+def inspected(folder: Path) -> None:
+    """`ftcore bundle inspect` shows a bundle that loads, and hands nothing on that a terminal obeys."""
+    shown = io.StringIO()
+    with redirect_stdout(shown), redirect_stderr(shown):
+        code = main(["bundle", "inspect", str(folder)])
+    assert code == 0, shown.getvalue()
+    assert not OBEYED.search(shown.getvalue())
 
 
 def same_reading(pipeline: Pipeline, bundle: Path) -> bool:
