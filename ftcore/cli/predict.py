@@ -195,8 +195,6 @@ def _answer_rows(pipeline: Pipeline, source: Source, sink: BinaryIO, args: argpa
 
 def show_errors(name: str, errors: Iterable[tuple[int, str]]) -> int:
     """Name the first bad rows of an input on the terminal; returns how many there are."""
-    from ftcore.spec.diagnostics import printable
-
     bad = 0
     for number, error in errors:
         bad += 1

@@ -12,9 +12,9 @@ from ftcore.data.sources import Opened
 from ftcore.data.tables import RowWriter
 from ftcore.errors import REMARK, DataError, PluginError, RowDropped, RowError
 from ftcore.families.reader import Reader
-from ftcore.spec.diagnostics import printable
 from ftcore.spec.sections import Condition, Spec
 from ftcore_runtime.records import require_columns
+from ftcore_runtime.terminal import printable
 
 _SHOWN = 10  # bad rows named in one error
 _COLUMNS = 256  # column names remembered of a source without a header
