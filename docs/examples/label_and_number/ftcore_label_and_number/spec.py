@@ -1,0 +1,38 @@
+"""The spec: which columns are read, and how much the number counts in the loss. Imports neither numpy nor torch."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ftcore.api import DataSpec, Field, Section, Spec, TrainingSpec
+
+
+class LabelAndNumberColumns(Section):
+    """The names that the source gives its columns."""
+
+    text: str = Field("text", min_length=1)
+    label: str = Field("label", min_length=1)
+    number: str = Field("number", min_length=1)
+
+
+class LabelAndNumberData(DataSpec):
+    """What is learnt from: texts, each with a label and a number."""
+
+    columns: LabelAndNumberColumns = Field(default_factory=LabelAndNumberColumns)
+
+
+class LabelAndNumberTraining(TrainingSpec):
+    """How it is fine-tuned."""
+
+    number_weight: float = Field(
+        1.0, ge=0, description="Of the squared error of the number (in standard deviations) in the loss."
+    )
+
+
+class LabelAndNumberSpec(Spec):
+    """A task that gives a text a label and a number."""
+
+    family: ClassVar[str] = "label_and_number"
+
+    data: LabelAndNumberData
+    training: LabelAndNumberTraining = Field(default_factory=LabelAndNumberTraining)
