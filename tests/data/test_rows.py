@@ -93,7 +93,7 @@ def test_mapped_and_optional_columns(tmp_path):
 
 def test_a_json_row_without_a_column(tmp_path):
     content = '{"text": "x", "label": "a"}\n{"text": "y"}\n'
-    with pytest.raises(DataError, match=r"a\.jsonl:2: the row has no column 'label'\n  help: mend this row"):
+    with pytest.raises(DataError, match=r"a\.jsonl:2: the row has no column 'label'\n  help: fix this row"):
         staged(tmp_path, content, "a.jsonl")
 
 
@@ -105,7 +105,7 @@ def test_several_bad_rows_at_once(tmp_path):
     assert message.startswith("a.csv: 13 bad rows\n  a.csv:3: column 'text': the text is empty\n  a.csv:5: ")
     assert "a.csv:21: " in message
     assert "a.csv:23: " not in message
-    assert "... and 3 more\n  help: mend these rows" in message
+    assert "... and 3 more\n  help: fix these rows" in message
 
 
 def test_a_value_that_the_schema_cannot_hold(tmp_path):
