@@ -54,8 +54,10 @@ def fit_head(model: transformers.PreTrainedModel, theirs: Sequence[str], ours: S
         return None
     owner, name, old = output_layer(model, len(theirs))
     place = {label: row for row, label in reversed(list(enumerate(theirs)))}
-    new = nn.Linear(old.in_features, len(ours), bias=old.bias is not None)
-    model._init_weights(new)
+    # What is drawn here must not move what is drawn later: whether a teacher is opened or its kept outputs are read.
+    with torch.random.fork_rng(devices=[]):
+        new = nn.Linear(old.in_features, len(ours), bias=old.bias is not None)
+        model._init_weights(new)
     known = [row for row, label in enumerate(ours) if label in place]
     source = [place[ours[row]] for row in known]
     with torch.no_grad():

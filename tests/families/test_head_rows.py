@@ -113,3 +113,12 @@ def test_the_head_of_a_regression_is_kept(tmp_path: Path) -> None:
     model, notes = build(tmp_path, [], "regression")
     assert torch.equal(logits(model), logits(theirs))
     assert notes == []
+
+
+def test_a_head_takes_nothing_from_the_generator(tmp_path: Path) -> None:
+    tuned(tmp_path, ["neg", "pos"])
+    torch.manual_seed(3)
+    expected = torch.rand(3)
+    torch.manual_seed(3)
+    build(tmp_path, ["pos", "neg"])
+    assert torch.equal(torch.rand(3), expected)
