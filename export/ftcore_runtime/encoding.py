@@ -50,13 +50,14 @@ class EncoderConfig:
 
     def to_json(self) -> dict[str, Any]:
         """As the bundle's manifest has it."""
-        return {
+        made = {
             "max_length": self.max_length,
             "pad_id": self.pad_id,
             "pad_side": self.pad_side,
             "inputs": list(self.inputs),
-            "encode_special_tokens": self.encode_special_tokens,
         }
+        # Absent where it does not hold: an older bundle's manifest is written back as it was, and keeps its fingerprint.
+        return {**made, "encode_special_tokens": True} if self.encode_special_tokens else made
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], where: str = "encoder") -> EncoderConfig:

@@ -104,6 +104,7 @@ def test_other_texts_are_encoded_as_before() -> None:
 def test_bundles_from_before_keep_their_behaviour() -> None:
     old = {"max_length": 64, "pad_id": 0, "pad_side": "right", "inputs": list(INPUTS)}
     config = EncoderConfig.from_json(old)
+    assert config.to_json() == old, "written back as it was: a bundle's fingerprint is made of it"
     assert not config.encode_special_tokens
     assert EncoderConfig.from_json(EncoderConfig(64, 0, "right", INPUTS).to_json()).encode_special_tokens
     made = TextEncoder(byte_pairs(), config)
