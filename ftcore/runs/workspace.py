@@ -209,7 +209,8 @@ class Workspace:
         told = [self.splits.key, family.name, family.model.encoding_key, teacher.files]
         told.append(teacher.encoder.fingerprint)
         folder = cache_dir() / "teacher" / _key(told)
-        with _one_at_a_time(["teacher", folder.name]):
+        # Whether it is asked or its answers are found, training goes on with the same random numbers.
+        with _one_at_a_time(["teacher", folder.name]), torch.random.fork_rng(devices=[]):
             return ask(teacher, family, own, theirs, self.spec.evaluation.batch_size, folder)
 
     @cache  # noqa: B019 (a workspace lives as long as its command)
