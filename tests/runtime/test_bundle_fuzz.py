@@ -21,6 +21,7 @@ from ftcore.cli import main
 from ftcore_runtime.archive import pack, unpack
 from ftcore_runtime.errors import UserError
 from ftcore_runtime.pipeline import Pipeline
+from ftcore_runtime.publishing import _MADE
 from ftcore_runtime.terminal import printable
 
 OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -59,7 +60,8 @@ class Watch:
         strange = [
             path
             for path in touched
-            if not any(os.path.normpath(path).startswith(root) for root in [*roots, f"{source}/export"])
+            if path != _MADE  # removed through the descriptor of the folder that holds it
+            and not any(os.path.normpath(path).startswith(root) for root in [*roots, f"{source}/export"])
         ]
         assert not strange
 
