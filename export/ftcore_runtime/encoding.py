@@ -56,7 +56,7 @@ class EncoderConfig:
             "pad_side": self.pad_side,
             "inputs": list(self.inputs),
         }
-        # Absent where it does not hold: an older bundle's manifest is written back as it was, and keeps its fingerprint.
+        # Absent where it does not hold: an older bundle's manifest is written back as it was, with its fingerprint.
         return {**made, "encode_special_tokens": True} if self.encode_special_tokens else made
 
     @classmethod
