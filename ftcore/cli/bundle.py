@@ -68,15 +68,19 @@ def run_verify(args: argparse.Namespace) -> int:
     from ftcore_runtime.bundle import read_bundle
     from ftcore_runtime.graph_check import check_graph
     from ftcore_runtime.manifest import parse_json
+    from ftcore_runtime.tokenizer_check import check_tokenizer
 
     def needed(manifest: Any) -> list[str]:  # noqa: ANN401 (a Manifest)
-        return [manifest.golden, *(name for v in manifest.variants.values() for name in v.graphs.values())]
+        kept = (manifest.golden, *manifest.tokenizers)
+        return [*kept, *(name for v in manifest.variants.values() for name in v.graphs.values())]
 
     bundle = read_bundle(args.bundle, needed)
     bundle.manifest.make_decoder()
     for name, data in bundle.contents.items():
         if name == bundle.manifest.golden:
             parse_json(data, name)
+        elif name in bundle.manifest.tokenizers:
+            check_tokenizer(data, name)
         else:
             check_graph(data, name)
     print_text(

@@ -52,6 +52,24 @@ def test_golden_examples_that_are_answered_otherwise(copy_bundle: Callable[[], P
     assert "is answered" in capsys.readouterr().err
 
 
+def test_verify_looks_into_the_tokenizer(copy_bundle: Callable[[], Path], capsys) -> None:
+    import hashlib
+
+    folder = copy_bundle()
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    tokenizer["normalizer"] = {"type": "Replace", "pattern": {"Regex": "(a+)+$"}, "content": ""}
+    data = json.dumps(tokenizer).encode()
+    (folder / "tokenizer.json").write_bytes(data)
+    manifest = json.loads((folder / "bundle.json").read_text())
+    manifest["files"]["tokenizer.json"] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    (folder / "bundle.json").write_text(json.dumps(manifest))
+    assert main(["bundle", "verify", str(folder)]) == 2
+    assert (
+        "tokenizer.json: the tokenizer searches for '(a+)+$', which may take very long"
+        in capsys.readouterr().err
+    )
+
+
 def test_diff(tiny_bundle: Path, copy_bundle: Callable[[], Path], capsys) -> None:
     folder = copy_bundle()
     assert main(["bundle", "diff", str(tiny_bundle), str(folder)]) == 0
