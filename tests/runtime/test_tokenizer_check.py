@@ -21,7 +21,7 @@ from ftcore_runtime.tokenizer_check import check_tokenizer
 TAIL = r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*" + TAIL
 COMMON = [
-    *_KNOWN,
+    *sorted(_KNOWN),  # a set: its order differs between processes
     LLAMA3,
     LLAMA3.replace("{1,3}", ""),  # Qwen 2
     r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",  # GPT-2
