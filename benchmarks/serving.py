@@ -76,7 +76,7 @@ def make_bundle(folder: Path) -> Path:
     from transformers import AutoModelForSequenceClassification
 
     from ftcore.families.encoder_graph import encoder_graph
-    from ftcore_export.bundle_writer import VariantSource, write_bundle
+    from ftcore_export.bundle_writer import BundleSource, VariantSource, write_bundle
     from ftcore_export.onnx_graph import export_graph
     from ftcore_export.quantize import quantize_int8
     from ftcore_runtime.encoding import TEXT_INPUTS, EncoderConfig, TextEncoder
@@ -89,8 +89,7 @@ def make_bundle(folder: Path) -> Path:
     fp32 = export_graph(encoder_graph(model, encoder, ["logits"]), folder / "model.fp32.onnx")
     int8 = quantize_int8(fp32, folder / "model.int8.onnx")
     return write_bundle(
-        folder / "minilm",
-        name="minilm",
+        folder / "minilm", BundleSource(name="minilm",
         task="classification",
         family="sequence_classification",
         encoder_config=config,
@@ -103,8 +102,7 @@ def make_bundle(folder: Path) -> Path:
         default_variant="int8",
         metrics={},
         provenance={"base_model": BASE},
-        golden=["it works", "nothing does"],
-    )  # fmt: skip
+        golden=["it works", "nothing does"],))  # fmt: skip
 
 
 def read_texts(count: int) -> list[str]:

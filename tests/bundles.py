@@ -164,9 +164,9 @@ def bundle_arguments(tiny: Tiny) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory, bundle_arguments: dict[str, Any]) -> Path:
     """A bundle; not to be changed by a test."""
-    from ftcore_export.bundle_writer import write_bundle
+    from ftcore_export.bundle_writer import BundleSource, write_bundle
 
-    return write_bundle(tmp_path_factory.mktemp("bundle") / "tiny", **bundle_arguments)
+    return write_bundle(tmp_path_factory.mktemp("bundle") / "tiny", BundleSource(**bundle_arguments))
 
 
 @pytest.fixture

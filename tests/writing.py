@@ -19,7 +19,7 @@ def make_writing_bundle(tmp_path_factory: pytest.TempPathFactory) -> Callable[..
     from tokenizers import decoders
 
     from ftcore.families.text_generation.graphs import encoder_decoder_graphs
-    from ftcore_export.bundle_writer import VariantSource, write_bundle
+    from ftcore_export.bundle_writer import BundleSource, VariantSource, write_bundle
     from ftcore_export.onnx_graph import export_graph
     from ftcore_runtime.encoding import EncoderConfig
     from ftcore_runtime.generation.settings import GenerationSettings, TextFrame
@@ -40,22 +40,24 @@ def make_writing_bundle(tmp_path_factory: pytest.TempPathFactory) -> Callable[..
         settings = GenerationSettings(**{"max_length": LONGEST, "no_repeat_ngram_size": 1, **generation})
         return write_bundle(
             tmp_path_factory.mktemp("written") / "writer",
-            name="writer",
-            task="translation",
-            family="text_generation",
-            encoder_config=EncoderConfig(32, 0, "right", ("input_ids", "attention_mask")),
-            tokenizer_path=folder / "tokenizer.json",
-            decoder={
-                "name": "text_generation",
-                "frame": frame.to_json(),
-                "generation": settings.to_json(),
-            },
-            variants={"fp32": VariantSource(graphs)},
-            default_variant="fp32",
-            metrics={},
-            provenance={"base_model": "random"},
-            golden=sentences(2),
-            created=CREATED,
+            BundleSource(
+                name="writer",
+                task="translation",
+                family="text_generation",
+                encoder_config=EncoderConfig(32, 0, "right", ("input_ids", "attention_mask")),
+                tokenizer_path=folder / "tokenizer.json",
+                decoder={
+                    "name": "text_generation",
+                    "frame": frame.to_json(),
+                    "generation": settings.to_json(),
+                },
+                variants={"fp32": VariantSource(graphs)},
+                default_variant="fp32",
+                metrics={},
+                provenance={"base_model": "random"},
+                golden=sentences(2),
+                created=CREATED,
+            ),
         )
 
     return make

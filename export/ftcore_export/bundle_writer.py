@@ -46,40 +46,46 @@ class VariantSource:
     failures: Sequence[str] = ()
 
 
-def write_bundle(
-    folder: str | Path,
-    *,
-    name: str,
-    task: str,
-    family: str,
-    encoder_config: EncoderConfig,
-    tokenizer_path: str | Path,
-    decoder: Mapping[str, Any],
-    variants: Mapping[str, VariantSource],
-    default_variant: str,
-    metrics: Mapping[str, Any],
-    provenance: Mapping[str, Any],
-    golden: Sequence[Input],
-    reference: Mapping[str, Any] | None = None,
-    model_card: str | None = None,
-    created: datetime | None = None,
-    target_tokenizer_path: str | Path | None = None,
-) -> Path:
+@dataclass(frozen=True)
+class BundleSource:
+    """What a bundle is made of.
+
+    Args:
+        tokenizer_path: a `tokenizer.json`.
+        decoder: what `make_decoder` reads.
+        metrics: of the run, laid out like its metrics.json, where the model card finds them.
+        provenance: JSON; the model card shows what is text or a number at its top level.
+        golden: inputs that every variant answers now and that `Pipeline.selftest` replays later.
+        reference: JSON of the evaluation's histograms (`Reference`).
+        model_card: Markdown of README.md; written from the manifest unless given.
+        created: with a time zone; now unless given.
+        target_tokenizer_path: that of the answers, where they are generated with another one.
+    """
+
+    name: str
+    task: str
+    family: str
+    encoder_config: EncoderConfig
+    tokenizer_path: str | Path
+    decoder: Mapping[str, Any]
+    variants: Mapping[str, VariantSource]
+    default_variant: str
+    metrics: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    golden: Sequence[Input]
+    reference: Mapping[str, Any] | None = None
+    model_card: str | None = None
+    created: datetime | None = None
+    target_tokenizer_path: str | Path | None = None
+
+
+def write_bundle(folder: str | Path, source: BundleSource) -> Path:
     """Write the bundle, verify and self-test it, then put it under `folder`, replacing an earlier bundle.
 
-    Equal arguments, `created` among them, give equal bytes.
+    Equal sources, `created` among them, give equal bytes.
 
     Args:
         folder: the bundle's; its parent exists.
-        tokenizer_path: a `tokenizer.json`.
-        target_tokenizer_path: that of the answers, where they are written with another one.
-        decoder: what `make_decoder` reads; the bundle names the installed distribution that brings it.
-        golden: inputs that every variant answers now and that `Pipeline.selftest` replays later.
-        metrics: of the run, laid out like its metrics.json, where the model card finds them.
-        reference: JSON of the evaluation's histograms (`Reference`).
-        provenance: JSON; the model card shows what is text or a number at its top level.
-        model_card: Markdown of README.md; written from the manifest unless given.
-        created: with a time zone; now unless given.
 
     Raises:
         BundleError: `folder` is there and no bundle, or the parts make none that loads and answers.
@@ -89,33 +95,34 @@ def write_bundle(
         raise BundleError("is there already and is no bundle", where=str(folder), hint="give another folder")
     with publishing(folder) as scratch:
         scratch.mkdir()
-        shutil.copyfile(tokenizer_path, scratch / TOKENIZER)
-        if target_tokenizer_path is not None:
-            shutil.copyfile(target_tokenizer_path, scratch / TARGET_TOKENIZER)
+        shutil.copyfile(source.tokenizer_path, scratch / TOKENIZER)
+        if source.target_tokenizer_path is not None:
+            shutil.copyfile(source.target_tokenizer_path, scratch / TARGET_TOKENIZER)
         manifest = Manifest(
-            name=name,
-            task=task,
-            family=family,
-            created=(created or datetime.now(UTC)).isoformat(timespec="seconds"),
-            encoder=encoder_config,
+            name=source.name,
+            task=source.task,
+            family=source.family,
+            created=(source.created or datetime.now(UTC)).isoformat(timespec="seconds"),
+            encoder=source.encoder_config,
             tokenizer=TOKENIZER,
-            decoder=decoder,
-            variants={key: _copy_graphs(scratch, key, source) for key, source in variants.items()},
-            default_variant=default_variant,
-            metrics=metrics,
-            provenance=provenance,
+            decoder=source.decoder,
+            variants={key: _copy_graphs(scratch, key, one) for key, one in source.variants.items()},
+            default_variant=source.default_variant,
+            metrics=source.metrics,
+            provenance=source.provenance,
             golden=GOLDEN,
             files={},
-            reference=reference,
-            target_tokenizer=None if target_tokenizer_path is None else TARGET_TOKENIZER,
-            provider=provider_of(decoder["name"]),
+            reference=source.reference,
+            target_tokenizer=None if source.target_tokenizer_path is None else TARGET_TOKENIZER,
+            provider=provider_of(source.decoder["name"]),
         )
-        answers = {key: _answers(scratch, manifest, key, golden) for key in variants}
-        _write_json(scratch / GOLDEN, Golden(golden, answers).to_json())
-        (scratch / MODEL_CARD).write_text(model_card or cards.model_card(manifest), encoding="utf-8")
+        answers = {key: _answers(scratch, manifest, key, source.golden) for key in source.variants}
+        _write_json(scratch / GOLDEN, Golden(source.golden, answers).to_json())
+        card = source.model_card or cards.model_card(manifest)
+        (scratch / MODEL_CARD).write_text(card, encoding="utf-8")
         files = {path.name: _entry(path) for path in sorted(scratch.iterdir())}
         _write_json(scratch / MANIFEST, dataclasses.replace(manifest, files=files).to_json())
-        for key in variants:
+        for key in source.variants:
             Pipeline.load(scratch, key).selftest()
     return folder
 

@@ -48,6 +48,17 @@ class Measured:
             "failures": list(self.failures),
         }
 
+    def to_card(self) -> dict[str, Any]:
+        """What the model card says of a variant that is not in the bundle."""
+        return {
+            "metrics": self.test,
+            "parity": self.parity.summary(),
+            "bytes": self.bytes,
+            "batch_invariant": self.invariance.holds,
+            "speed": self.speed.to_json(),
+            "failures": list(self.failures),
+        }
+
 
 def drop(metric: str, reference: float, value: float, *, higher_is_better: bool, point: float) -> float:
     """Points by which `value` is worse than `reference`; below 0 where it is better."""

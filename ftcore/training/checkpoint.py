@@ -22,6 +22,7 @@ from ftcore import processes
 from ftcore.errors import UserError
 from ftcore.files import read_json, write_json
 from ftcore.training import random_state
+from ftcore.training.optimizer_state import join_state, split_state
 from ftcore.training.precision import Precision
 from ftcore.training.sharding import full, full_state, is_sharded, like, load_full_state
 from ftcore_runtime.files import sha256
@@ -216,7 +217,7 @@ class CheckpointStore:
                 hint=f"resume with the same number: {start} resume RUN",
             )
         self._load_weights(training.model, found.folder)
-        state = _join_state(load_file(found.folder / "optimizer.safetensors"), found.state["optimizer"])
+        state = join_state(load_file(found.folder / "optimizer.safetensors"), found.state["optimizer"])
         parameters = [p for group in training.optimizer.param_groups for p in group["params"]]
         for index, entries in state["state"].items():
             for name, value in entries.items():
@@ -251,7 +252,7 @@ class CheckpointStore:
     def _write(self, folder: Path, training: Training, progress: Progress, setting: Setting) -> None:
         """Write every file but the manifest; slices are put together, and the first process writes them."""
         write_json(folder / _random_file(), random_state.capture())
-        tensors, plain = _split_state(training.optimizer.state_dict())
+        tensors, plain = split_state(training.optimizer.state_dict())
         extras = {name: full(tensor).contiguous() for name, tensor in training.extras.items()}
         sharded = is_sharded(training.model)
         weights = full_state(training.model) if sharded else {}
@@ -339,26 +340,3 @@ def _load_extras(extras: Mapping[str, torch.Tensor], folder: Path) -> None:
 
 def _random_file() -> str:
     return f"random-{processes.rank()}.json"
-
-
-def _split_state(state: Mapping[str, Any]) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """An optimizer's state as tensors by `<parameter>/<name>` and the JSON around them."""
-    tensors: dict[str, torch.Tensor] = {}
-    plain: dict[str, dict[str, Any]] = {}
-    for index, entries in state["state"].items():
-        for name, value in entries.items():
-            if isinstance(value, torch.Tensor):
-                tensors[f"{index}/{name}"] = full(value).contiguous()
-            else:
-                plain.setdefault(str(index), {})[name] = value
-    return tensors, {"state": plain, "param_groups": state["param_groups"]}
-
-
-def _join_state(tensors: Mapping[str, torch.Tensor], plain: Mapping[str, Any]) -> dict[str, Any]:
-    state: dict[int, dict[str, Any]] = {
-        int(index): dict(entries) for index, entries in plain["state"].items()
-    }
-    for key, value in tensors.items():
-        index, name = key.split("/", 1)
-        state.setdefault(int(index), {})[name] = value
-    return {"state": state, "param_groups": plain["param_groups"]}

@@ -1,4 +1,4 @@
-"""The device, number format and processes that a training runs on, as accelerate sets them up."""
+"""The device, number format and processes that a training runs on, and model and optimizer on them, by accelerate."""
 
 from __future__ import annotations
 
@@ -6,12 +6,20 @@ from collections.abc import Callable
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.state import AcceleratorState
 
+from ftcore import processes
+from ftcore.modeling.cpu_training import prepare_for_cpu
 from ftcore.modeling.device import torch_device
 from ftcore.spec.training import TrainingSpec
 from ftcore.training.checkpoint import Setting
+from ftcore.training.compilation import compile_model
+from ftcore.training.memory import recompute_activations
+from ftcore.training.optimization import make_optimizer
 from ftcore.training.precision import choose_precision
+from ftcore.training.row_adamw import name_rows
+from ftcore.training.sharding import shard
 
 
 def make_accelerator(
@@ -44,3 +52,33 @@ def make_accelerator(
         threads=torch.get_num_threads(),
     )
     return accelerator
+
+
+def is_to_be_sharded(training: TrainingSpec) -> bool:
+    """Whether each process gets a slice of the model."""
+    return training.distributed == "fsdp" and processes.world() > 1
+
+
+def prepare(
+    model: torch.nn.Module, training: TrainingSpec, accelerator: Accelerator
+) -> tuple[torch.nn.Module, AcceleratedOptimizer]:
+    """Model and optimizer on the device, replicated (DDP) or sharded (FSDP2) over the processes.
+
+    Args:
+        model: with what is frozen frozen; it is changed in place.
+    """
+    if training.gradient_checkpointing:
+        recompute_activations(model)
+    if training.compile:
+        compile_model(model)
+    if accelerator.device.type == "cpu" and not training.compile:  # the compiler does as much itself
+        prepare_for_cpu(model)
+        plain = processes.world() > 1 or training.optimizer != "adamw"
+        if training.lazy_embeddings and not plain:
+            name_rows(model)
+    if not is_to_be_sharded(training):
+        prepared, optimizer = accelerator.prepare(model, make_optimizer(model, training))
+        return prepared, optimizer
+    model.to(accelerator.device)
+    shard(model, accelerator.device)
+    return model, accelerator.prepare_optimizer(make_optimizer(model, training))

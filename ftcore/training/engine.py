@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -22,23 +22,19 @@ from ftcore import processes
 from ftcore.data.batching import BatchPlan
 from ftcore.data.features import TrainingFeatures
 from ftcore.errors import ExitCode, Interrupted, RunFailed
-from ftcore.families.model import Batch, Model
-from ftcore.modeling.cpu_training import prepare_for_cpu
+from ftcore.families.model import Model
 from ftcore.spec.training import EPOCHS, LEARNING_RATE, TrainingSpec
-from ftcore.training.allocation import FreedMemory
 from ftcore.training.averaging import make_average
 from ftcore.training.checkpoint import CheckpointStore, Found, Progress, Setting, Training
-from ftcore.training.compilation import compile_model
-from ftcore.training.device import make_accelerator
+from ftcore.training.device import is_to_be_sharded, make_accelerator, prepare
 from ftcore.training.freezing import Freezing
+from ftcore.training.gradients import Gradients
 from ftcore.training.guard import FiniteGuard, Seen
-from ftcore.training.memory import MicroBatches, peak_memory, recompute_activations, rows_and_accumulation
+from ftcore.training.malloc import FreedMemory
+from ftcore.training.memory import peak_memory, rows_and_accumulation
 from ftcore.training.meter import Meter
-from ftcore.training.objective import Objective
-from ftcore.training.optimization import make_optimizer, shrink
-from ftcore.training.row_adamw import clip_gradients, name_rows
+from ftcore.training.optimization import shrink
 from ftcore.training.schedules import learning_rate_factor, set_learning_rates
-from ftcore.training.sharding import shard
 from ftcore.training.stopping import StopRequest
 
 Emit = Callable[..., None]
@@ -109,7 +105,9 @@ class _Loop:
         )
         self.setting = self.found.setting if self.found else self._setting()
         self.freed = FreedMemory() if self.accelerator.device.type == "cpu" else None
-        self.model, self.optimizer = self._prepare()
+        self.freezing = Freezing(job.model, job.training.freeze)
+        self.model, self.optimizer = prepare(job.model, job.training, self.accelerator)
+        sharded = is_to_be_sharded(job.training)
         bare = self.optimizer.optimizer
         self.guard = FiniteGuard(
             bare,
@@ -117,14 +115,19 @@ class _Loop:
             deferred=self.accelerator.device.type == "cuda"
             and bool(bare.defaults.get("fused"))
             and self.accelerator.scaler is None
-            and not self._sharded
+            and not sharded
             and not (job.training.l1 or job.training.ema),  # these move weights beside the optimizer
             places=job.places,
         )
-        self.memory = MicroBatches(job.training, self.accelerator.device)
         self.average = make_average(self._bare(), job.training)
-        self.objective = Objective(
-            job.family, job.training, self.accelerator.autocast, self.accelerator.backward
+        self.gradients = Gradients(
+            self.model,
+            job.train,
+            job.family,
+            job.training,
+            self.accelerator,
+            sharded=sharded,
+            halved=lambda rows: job.emit("micro_batch_halved", step=self.progress.step + 1, rows=rows),
         )
         rows, accumulation = rows_and_accumulation(job.training)
         self.plan = BatchPlan(
@@ -140,10 +143,6 @@ class _Loop:
         self.progress = Progress()
         self.meter = Meter()
 
-    @property
-    def _sharded(self) -> bool:
-        return self.training.distributed == "fsdp" and processes.world() > 1
-
     def _setting(self) -> Setting:
         precision = self.accelerator.mixed_precision
         return Setting(
@@ -151,25 +150,6 @@ class _Loop:
             precision="fp32" if precision == "no" else precision,
             threads=torch.get_num_threads(),
         )
-
-    def _prepare(self) -> tuple[torch.nn.Module, Any]:
-        """Model and optimizer on the device, replicated (DDP) or sharded (FSDP2) over the processes."""
-        model, accelerator = self.job.model, self.accelerator
-        self.freezing = Freezing(model, self.training.freeze)
-        if self.training.gradient_checkpointing:
-            recompute_activations(model)
-        if self.training.compile:
-            compile_model(model)
-        if accelerator.device.type == "cpu" and not self.training.compile:  # the compiler does as much itself
-            prepare_for_cpu(model)
-            plain = processes.world() > 1 or self.training.optimizer != "adamw"
-            if self.training.lazy_embeddings and not plain:
-                name_rows(model)
-        if not self._sharded:
-            return tuple(accelerator.prepare(model, make_optimizer(model, self.training)))
-        model.to(accelerator.device)
-        shard(model, accelerator.device)
-        return model, accelerator.prepare_optimizer(make_optimizer(model, self.training))
 
     def _steps(self) -> int:
         """Optimizer steps of the whole training; 0 where a recipe keeps the head's start."""
@@ -269,9 +249,9 @@ class _Loop:
         job, progress, accelerator = self.job, self.progress, self.accelerator
         factor = learning_rate_factor(progress.step, self.total, self.training)
         set_learning_rates(self.optimizer, factor)
-        loss, seen, counted = self._gradients(micro_batches)
+        loss, seen, counted = self.gradients.add(micro_batches, progress.epoch)
         if counted:
-            self._update(self._clip(), seen)
+            self._update(self.gradients.clip(), seen)
         else:
             self.optimizer.zero_grad()
         progress.step += 1
@@ -288,63 +268,6 @@ class _Loop:
                 rows_per_second=round(self.meter.rate(), 1),
                 gpu_bytes=peak_memory(accelerator.device),
             )
-
-    def _gradients(self, micro_batches: list[np.ndarray]) -> tuple[torch.Tensor, Seen, bool]:
-        """Forward and backward over this rank's micro-batches, in smaller pieces where memory runs out.
-
-        Returns:
-            the step's loss (of all ranks, once they are averaged), what was seen of it, and whether any row counts.
-        """
-        job, device = self.job, self.accelerator.device
-        # A rank that has no rows left in a short last step goes through the motions with one row that does not
-        # count: the others wait for its part of the gradient.
-        epoch = self.progress.epoch
-        batches = [job.train.batch(i if len(i) else np.zeros(1, np.int64), epoch) for i in micro_batches]
-        counts = [float(len(i) > 0) for i in micro_batches]
-        weight = sum(
-            (job.family.weight(b) * n for b, n in zip(batches, counts, strict=True)), torch.zeros(())
-        )
-        weight = processes.total(weight)
-        # Rows that all weigh nothing have nothing to say: their loss is 0, and the step changes nothing.
-        counted = bool(weight > 0)
-        weight = torch.where(weight > 0, weight, torch.ones_like(weight)).to(device, non_blocking=True)
-        # Ranks average their gradients, so each one's share is scaled back up to a sum.
-        scales = [n * self.accelerator.num_processes / weight for n in counts]
-        while True:
-            try:
-                losses = self._backward(batches, scales)
-                return torch.stack(losses).sum(), Seen(losses, micro_batches), counted
-            except torch.OutOfMemoryError:
-                if processes.world() > 1:  # the others would wait for this one's gradient
-                    raise
-            self.optimizer.zero_grad()  # out of the handler, which keeps what the failed pass had in memory
-            job.emit("micro_batch_halved", step=self.progress.step + 1, rows=self.memory.halve())
-            torch.cuda.empty_cache()
-
-    def _backward(self, batches: Sequence[Batch], scales: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """Add up the gradients of all batches; the loss of each, detached."""
-        accelerator = self.accelerator
-        losses: list[torch.Tensor] = []
-        for i, (batch, scale) in enumerate(zip(batches, scales, strict=True)):
-            pieces = self.memory.cut(batch)
-            parts: list[torch.Tensor] = []
-            for j, piece in enumerate(pieces):
-                on_device = {
-                    name: value.to(accelerator.device, non_blocking=True) for name, value in piece.items()
-                }
-                last = i == len(batches) - 1 and j == len(pieces) - 1
-                with nullcontext() if last or self._sharded else accelerator.no_sync(self.model):
-                    parts.append(self.objective.backward(self.model, on_device, scale))
-            losses.append(torch.stack(parts).sum())
-        return losses
-
-    def _clip(self) -> torch.Tensor:
-        """Scale the gradient down to `max_grad_norm`; returns its norm before."""
-        largest, parameters = self.training.max_grad_norm, list(self.model.parameters())
-        if any(p.grad is not None and p.grad.is_sparse for p in parameters):
-            return clip_gradients(parameters, largest)
-        norm: torch.Tensor = self.accelerator.clip_grad_norm_(parameters, largest)
-        return norm
 
     def _update(self, norm: torch.Tensor, seen: Seen) -> None:
         """Apply the gradient unless it is not finite.
@@ -419,7 +342,7 @@ class _Loop:
 
     def _extras(self) -> dict[str, torch.Tensor]:
         """What must survive a stop besides weights and optimizer, by name; filled in place."""
-        parts = {"average": self.average, "memory": self.memory}
+        parts = {"average": self.average, "memory": self.gradients.memory}
         return {f"{part}/{name}": t for part, its in parts.items() if its for name, t in its.tensors.items()}
 
     def _take_best(self) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ftcore_export.bundle_writer import write_bundle
+from ftcore_export.bundle_writer import BundleSource, write_bundle
 from ftcore_runtime.bundle import read_bundle
 from ftcore_runtime.errors import BundleError, UserError
 from ftcore_runtime.pipeline import Pipeline
@@ -27,12 +27,14 @@ def test_what_is_written_is_what_is_read(tiny_bundle: Path, bundle_arguments: di
 def test_equal_arguments_give_equal_bytes(
     tiny_bundle: Path, tmp_path, bundle_arguments: dict[str, Any]
 ) -> None:
-    assert contents(write_bundle(tmp_path / "again", **bundle_arguments)) == contents(tiny_bundle)
+    assert contents(write_bundle(tmp_path / "again", BundleSource(**bundle_arguments))) == contents(
+        tiny_bundle
+    )
 
 
 def test_nothing_is_left_beside(tmp_path, bundle_arguments: dict[str, Any]) -> None:
     for _ in range(2):  # the second replaces the first
-        write_bundle(tmp_path / "bundle", **bundle_arguments)
+        write_bundle(tmp_path / "bundle", BundleSource(**bundle_arguments))
         assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
     assert (tmp_path / "bundle").stat().st_mode & 0o777 == tmp_path.stat().st_mode & 0o777 | 0o055
     Pipeline.load(tmp_path / "bundle").selftest()
@@ -52,9 +54,9 @@ def test_nothing_is_left_beside(tmp_path, bundle_arguments: dict[str, Any]) -> N
 def test_parts_that_make_no_bundle_leave_the_earlier_one(
     tmp_path, tiny_bundle: Path, bundle_arguments: dict[str, Any], change: dict[str, Any]
 ) -> None:
-    folder = write_bundle(tmp_path / "bundle", **bundle_arguments)
+    folder = write_bundle(tmp_path / "bundle", BundleSource(**bundle_arguments))
     with pytest.raises(UserError):
-        write_bundle(folder, **{**bundle_arguments, **change})
+        write_bundle(folder, BundleSource(**{**bundle_arguments, **change}))
     assert contents(folder) == contents(tiny_bundle)
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
@@ -69,7 +71,7 @@ def test_what_is_no_bundle_is_never_replaced(tmp_path, bundle_arguments: dict[st
     file.touch()
     for target in (precious, link, file):
         with pytest.raises(BundleError, match="is no bundle"):
-            write_bundle(target, **bundle_arguments)
+            write_bundle(target, BundleSource(**bundle_arguments))
     assert (precious / "draft.txt").read_text() == "words"
 
 
@@ -87,7 +89,7 @@ def test_names_cannot_break_out_of_the_card(tmp_path, bundle_arguments: dict[str
     labels = ["a|b\n# big", "<script>", "`c`"]
     decoder = {**bundle_arguments["decoder"], "labels": labels}
     card = (
-        write_bundle(tmp_path / "b", **{**bundle_arguments, "decoder": decoder}) / "README.md"
+        write_bundle(tmp_path / "b", BundleSource(**{**bundle_arguments, "decoder": decoder})) / "README.md"
     ).read_text()
     assert "Labels: `a\\|b # big`, `&lt;script>`, `'c'`" in card
 

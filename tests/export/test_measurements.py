@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from bundles import Tiny, sentences
 
-from ftcore_export.bundle_writer import VariantSource, write_bundle
+from ftcore_export.bundle_writer import BundleSource, VariantSource, write_bundle
 from ftcore_export.invariance import measure_invariance
 from ftcore_export.sensitivity import fewest
 from ftcore_export.speed import measure_speed
@@ -17,7 +17,7 @@ def every_kind(tiny: Tiny, bundle_arguments: dict[str, Any], tmp_path_factory) -
     folder = tmp_path_factory.mktemp("kinds")
     graphs = {name: make(tiny.fp32, folder / f"{name}.onnx") for name, make in KINDS.items()}
     variants = {name: VariantSource({"model": path}) for name, path in graphs.items()}
-    return write_bundle(folder / "bundle", **{**bundle_arguments, "variants": variants})
+    return write_bundle(folder / "bundle", BundleSource(**{**bundle_arguments, "variants": variants}))
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -5,7 +5,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from ftcore.runs.licences import licence_of
-from ftcore_export.bundle_writer import write_bundle
+from ftcore_export.bundle_writer import BundleSource, write_bundle
 from ftcore_export.model_index import pipeline_tag
 from ftcore_runtime.answers import Answer, LabelAnswer, SpanAnswer, TextAnswer
 
@@ -21,7 +21,7 @@ def test_the_card_has_the_hub_form(tmp_path, bundle_arguments: dict[str, Any]) -
         "licenses": {"base_model": "Apache-2.0", "data": None},
         "data": [{"split": "train", "source": "a: #b.csv", "sha256": "0" * 64, "rows_kept": 7}],
     }
-    found = write_bundle(tmp_path / "b", **{**bundle_arguments, "provenance": provenance})
+    found = write_bundle(tmp_path / "b", BundleSource(**{**bundle_arguments, "provenance": provenance}))
     front = head(found)
     assert front["license"] == "apache-2.0"
     assert front["base_model"] == "owner/name"
@@ -43,7 +43,7 @@ def test_the_card_has_the_hub_form(tmp_path, bundle_arguments: dict[str, Any]) -
 
 def test_a_licence_that_has_no_identifier(tmp_path, bundle_arguments: dict[str, Any]) -> None:
     provenance = {"licenses": {"base_model": "MIT License", "data": None}}
-    front = head(write_bundle(tmp_path / "b", **{**bundle_arguments, "provenance": provenance}))
+    front = head(write_bundle(tmp_path / "b", BundleSource(**{**bundle_arguments, "provenance": provenance})))
     assert (front["license"], front["license_name"]) == ("other", "MIT License")
 
 

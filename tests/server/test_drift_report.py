@@ -11,7 +11,7 @@ import pytest
 from bundles import sentences
 from serving import Running, serving
 
-from ftcore_export.bundle_writer import write_bundle
+from ftcore_export.bundle_writer import BundleSource, write_bundle
 from ftcore_runtime import Pipeline
 from ftcore_runtime.answers import LabelAnswer, LabelsAnswer, SpanAnswer, ValueAnswer
 from ftcore_runtime.decoders import Prepared
@@ -38,7 +38,9 @@ def server(
     reference: Reference, bundle_arguments: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Running]:
     arguments = {**bundle_arguments, "reference": reference.to_json()}
-    with serving(write_bundle(tmp_path_factory.mktemp("drift") / "tiny", **arguments)) as running:
+    with serving(
+        write_bundle(tmp_path_factory.mktemp("drift") / "tiny", BundleSource(**arguments))
+    ) as running:
         yield running
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from serving import serving
 
-from ftcore_export.bundle_writer import write_bundle
+from ftcore_export.bundle_writer import BundleSource, write_bundle
 from ftcore_runtime.errors import UserError
 from ftcore_server.deployment import Deployment, Source, from_arguments, from_file
 
@@ -20,7 +20,7 @@ from ftcore_server.deployment import Deployment, Source, from_arguments, from_fi
 def second_bundle(bundle_arguments: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same model, of another making: another fingerprint."""
     changed = {**bundle_arguments, "provenance": {**bundle_arguments["provenance"], "seed": 1}}
-    return write_bundle(tmp_path_factory.mktemp("second") / "tiny", **changed)
+    return write_bundle(tmp_path_factory.mktemp("second") / "tiny", BundleSource(**changed))
 
 
 def versions(server: Any, count: int, **named: Any) -> list[str]:

@@ -37,8 +37,8 @@ _RANKED = 64  # validation rows that operators are ranked on
 Draft = Callable[[Path, str, Graphs], Path]
 
 
-class Bench:
-    """Holds what every variant is measured against.
+class VariantEvaluation:
+    """Measures variants, against what torch answers and on the run's own rows.
 
     Args:
         model, encoder: the fine-tuned one, in torch, and what it reads with.

@@ -11,7 +11,7 @@ import pytest
 COUNT = """
 import resource, sys
 import torch
-from ftcore.training.allocation import FreedMemory
+from ftcore.training.malloc import FreedMemory
 
 if sys.argv[1] == "keep":
     assert FreedMemory().kept
@@ -25,7 +25,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 HOLES = """
 import sys
 import torch
-from ftcore.training.allocation import FreedMemory, resident
+from ftcore.training.malloc import FreedMemory, resident
 
 freed = FreedMemory()
 kept = []

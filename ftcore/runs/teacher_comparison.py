@@ -12,9 +12,9 @@ import torch
 from ftcore.evaluation.predict import predict
 from ftcore.families.bound import BoundFamily
 from ftcore.families.tuning import tuned
-from ftcore.runs.bench import TIMED, measure_answers
 from ftcore.runs.gates import Measured
 from ftcore.runs.teacher import Teacher
+from ftcore.runs.variant_evaluation import TIMED, measure_answers
 from ftcore.runs.workspace import Workspace
 from ftcore_export.onnx_graph import MAX_BYTES, export_graph
 from ftcore_export.sensitivity import Graphs
@@ -22,11 +22,11 @@ from ftcore_export.speed import Speed, measure_speed
 from ftcore_runtime.encoding import TextEncoder
 from ftcore_runtime.pipeline import Pipeline
 
-#: Writes a bundle of fp32 graphs, with an encoder, to a folder.
-Draft = Callable[[TextEncoder, Path, Graphs], Path]
+#: Writes a bundle of one variant, with an encoder, to a folder.
+Draft = Callable[[TextEncoder, Path, str, Graphs], Path]
 
 
-def climb(
+def compare_with_teacher(
     workspace: Workspace, teacher: Teacher, students: Mapping[str, Measured], scratch: Path, draft: Draft
 ) -> list[dict[str, Any]]:
     """The rows of the table, the teacher's first: model, variant, bytes, metrics of the test rows, speed.
@@ -79,6 +79,6 @@ def _speed(
         graph.name: export_graph(graph, scratch / f"teacher.{graph.name}.onnx")
         for graph in family.export.graphs(model, teacher.encoder)
     }
-    folder = draft(teacher.encoder, scratch / "draft-teacher", graphs)
+    folder = draft(teacher.encoder, scratch / "draft-teacher", "fp32", graphs)
     inputs = family.reader.inputs(workspace.splits.validation.table.slice(0, TIMED))
     return measure_speed(partial(Pipeline.load, folder), inputs)

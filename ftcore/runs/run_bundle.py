@@ -1,0 +1,125 @@
+"""Writes a bundle of a run's graphs, with everything that the run knows of them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ftcore.errors import UserError
+from ftcore.files import read_json
+from ftcore.locate import is_local, locate
+from ftcore.runs.bundle_metrics import for_bundle
+from ftcore.runs.gates import Measured
+from ftcore.runs.licences import licence_of
+from ftcore.runs.workspace import Workspace
+from ftcore_export.bundle_writer import TOKENIZER, BundleSource, VariantSource, write_bundle
+from ftcore_export.sensitivity import Graphs
+from ftcore_runtime.encoding import TARGET_TOKENIZER, TextEncoder
+
+_GOLDEN_ROWS = 8
+
+
+@dataclass(frozen=True)
+class ExportSummary:
+    """What a bundle says of its export besides its variants.
+
+    Args:
+        left_out: variants that were measured and are not in the bundle; None where no gates chose.
+        skipped: variants that were not made -> why.
+        prefer: `export.prefer`.
+        pruned_vocab: what pruning changed, as JSON.
+        teacher_comparison: its rows, as JSON.
+    """
+
+    left_out: Mapping[str, Measured] | None = None
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    prefer: str = ""
+    pruned_vocab: Mapping[str, Any] | None = None
+    teacher_comparison: Sequence[Mapping[str, Any]] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As the manifest's provenance has it."""
+        content: dict[str, Any] = {}
+        if self.left_out is not None:
+            content["left_out"] = {kind: found.to_card() for kind, found in self.left_out.items()}
+            content |= {"skipped": dict(self.skipped), "prefer": self.prefer}
+        if self.pruned_vocab:
+            content["pruned_vocab"] = self.pruned_vocab
+        if self.teacher_comparison:
+            content["ladder"] = self.teacher_comparison
+        return content
+
+
+def write_run_bundle(
+    workspace: Workspace,
+    encoder: TextEncoder,
+    folder: Path,
+    variants: Mapping[str, VariantSource],
+    default: str,
+    summary: ExportSummary,
+    reference: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write variants of the run's model as a bundle.
+
+    Args:
+        encoder: what the graphs read with.
+        default: the variant that answers unless another one is named.
+        reference: histograms of the test rows, as JSON.
+    """
+    record, family = workspace.folder.record(), workspace.family
+    measured = workspace.folder.metrics_file
+    with tempfile.TemporaryDirectory() as scratch:
+        tokenizer, target = Path(scratch) / TOKENIZER, None
+        encoder.tokenizer.save(str(tokenizer))
+        if encoder.target is not encoder:
+            target = Path(scratch) / TARGET_TOKENIZER
+            encoder.target.tokenizer.save(str(target))
+        source = BundleSource(
+            name=record["name"],
+            task=record["task"],
+            family=record["family"],
+            encoder_config=encoder.config,
+            tokenizer_path=tokenizer,
+            target_tokenizer_path=target,
+            decoder=family.scoring.decoder,
+            variants=variants,
+            default_variant=default,
+            metrics=for_bundle(read_json(measured)) if measured.exists() else {},
+            provenance=_provenance(workspace, record, summary),
+            golden=family.reader.inputs(workspace.splits.validation.table.slice(0, _GOLDEN_ROWS)),
+            reference=reference,
+        )
+        return write_bundle(folder, source)
+
+
+def write_draft(workspace: Workspace, encoder: TextEncoder, folder: Path, kind: str, graphs: Graphs) -> Path:
+    """Write a bundle of one variant, to be measured."""
+    return write_run_bundle(workspace, encoder, folder, {kind: VariantSource(graphs)}, kind, ExportSummary())
+
+
+def _provenance(workspace: Workspace, record: Mapping[str, Any], summary: ExportSummary) -> dict[str, Any]:
+    base = workspace.spec.model.base
+    return {
+        "run": workspace.folder.path.name,
+        "base_model": base,
+        "base_model_id": None if is_local(base, workspace.base_dir) else base,
+        "licenses": _licences(workspace),
+        **{key: record[key] for key in ("seed", "git_revision", "plugin", "versions", "data")},
+        "metric": workspace.metric,
+        "export": summary.to_json(),
+    }
+
+
+def _licences(workspace: Workspace) -> dict[str, str | None]:
+    spec, folder = workspace.spec, None
+    if is_local(spec.model.base, workspace.base_dir):
+        with suppress(UserError):  # gone since it was trained from: nothing is known of it then
+            folder = locate(spec.model.base, workspace.base_dir)
+    return {
+        "base_model": licence_of(spec.model.base, folder, spec.model.license),
+        "data": licence_of(spec.data.train.path, given=spec.data.license),
+    }
