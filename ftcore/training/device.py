@@ -54,6 +54,16 @@ def make_accelerator(
     return accelerator
 
 
+def setting_of(accelerator: Accelerator) -> Setting:
+    """What a run on this accelerator must go on with."""
+    precision = accelerator.mixed_precision
+    return Setting(
+        processes=accelerator.num_processes,
+        precision="fp32" if precision == "no" else precision,
+        threads=torch.get_num_threads(),
+    )
+
+
 def is_to_be_sharded(training: TrainingSpec) -> bool:
     """Whether each process gets a slice of the model."""
     return training.distributed == "fsdp" and processes.world() > 1

@@ -25,8 +25,8 @@ from ftcore.errors import ExitCode, Interrupted, RunFailed
 from ftcore.families.model import Model
 from ftcore.spec.training import EPOCHS, LEARNING_RATE, TrainingSpec
 from ftcore.training.averaging import make_average
-from ftcore.training.checkpoint import CheckpointStore, Found, Progress, Setting, Training
-from ftcore.training.device import is_to_be_sharded, make_accelerator, prepare
+from ftcore.training.checkpoint import CheckpointStore, Found, Progress, Training
+from ftcore.training.device import is_to_be_sharded, make_accelerator, prepare, setting_of
 from ftcore.training.freezing import Freezing
 from ftcore.training.gradients import Gradients
 from ftcore.training.guard import FiniteGuard, Seen
@@ -103,7 +103,7 @@ class _Loop:
         self.accelerator = make_accelerator(
             job.training, job.emit, self.found.setting if self.found else None
         )
-        self.setting = self.found.setting if self.found else self._setting()
+        self.setting = self.found.setting if self.found else setting_of(self.accelerator)
         self.freed = FreedMemory() if self.accelerator.device.type == "cpu" else None
         self.freezing = Freezing(job.model, job.training.freeze)
         self.model, self.optimizer = prepare(job.model, job.training, self.accelerator)
@@ -142,14 +142,6 @@ class _Loop:
         self.total = self._steps()
         self.progress = Progress()
         self.meter = Meter()
-
-    def _setting(self) -> Setting:
-        precision = self.accelerator.mixed_precision
-        return Setting(
-            processes=self.accelerator.num_processes,
-            precision="fp32" if precision == "no" else precision,
-            threads=torch.get_num_threads(),
-        )
 
     def _steps(self) -> int:
         """Optimizer steps of the whole training; 0 where a recipe keeps the head's start."""
