@@ -122,16 +122,16 @@ def test_a_full_or_read_only_disk_ends_the_run_with_the_checkpoint_before_it_who
 ) -> None:
     import errno
 
-    whole = checkpoint.CheckpointStore._seal
+    whole = checkpoint._seal
     number = getattr(errno, code)
 
-    def full(self: Any, beside: Path, target: Path) -> None:
-        if target.name.endswith("4"):
+    def full(folder: Path) -> None:
+        if folder.name.endswith("4"):
             raise OSError(number, os.strerror(number))
-        whole(self, beside, target)
+        whole(folder)
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint.CheckpointStore, "_seal", full)
+        patch.setattr(checkpoint, "_seal", full)
         assert main(["train", spec]) == 1
     err = capsys.readouterr().err
     assert f"the checkpoint of step 4 could not be written ({os.strerror(number)})" in err
