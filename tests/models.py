@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bundles import WORDS, tiny_tokenizer
+
+from ftcore.runs.folder import RunFolder
+from ftcore_runtime.files import sha256
 
 POSITIVE, NEGATIVE = ("good", "nice"), ("bad", "slow")
 
@@ -69,3 +73,10 @@ def tiny_spec(base: Path, *, rows: int = 160, **sections: Any) -> dict[str, Any]
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The base model's folder; read only."""
     return save_tiny_bert(tmp_path_factory.mktemp("tiny-base"))
+
+
+def write_spec(run: Path, spec: dict[str, Any]) -> None:
+    """Let a run have another resolved spec, as if it had begun with it."""
+    folder = RunFolder(run)
+    folder.spec_file.write_text(json.dumps(spec))
+    folder.update(spec_sha256=sha256(folder.spec_file))

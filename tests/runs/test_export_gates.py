@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from models import tiny_spec
+from models import tiny_spec, write_spec
 from ruamel.yaml import YAML
 
 from ftcore.cli import main
@@ -140,7 +140,7 @@ def test_operators_are_kept_in_float_until_the_budget_is_met(project: Path, tiny
     save_file(weights, path, metadata={"format": "pt"})
     spec = json.loads((folder / "spec.resolved.json").read_text())
     spec["export"]["variants"] = "auto"
-    (folder / "spec.resolved.json").write_text(json.dumps(spec))
+    write_spec(folder, spec)
     assert main(["export", str(folder)]) == 0
     report = json.loads((folder / "export.json").read_text())
     mixed = report["variants"]["int8_mixed"]

@@ -33,7 +33,7 @@ def test_a_run_exports_fewer_pieces_and_the_same_answers(project: Path, capsys, 
     size = (run / "bundle" / "model.fp32.onnx").stat().st_size
     resolved = json.loads((run / "spec.resolved.json").read_text())
     resolved["export"]["prune_vocab"] = {"min_count": 1, "scripts": []}
-    (run / "spec.resolved.json").write_text(json.dumps(resolved))
+    models.write_spec(run, resolved)
     assert main(["export", str(run)]) == 0
     told = json.loads((run / "export.json").read_text())["pruned_vocab"]
     assert told["pieces_after"] == told["pieces_before"] - 60
