@@ -60,3 +60,29 @@ def test_steps_are_counted_as_they_come(budget: int | None, epochs: float) -> No
     if epochs % 1 == 0:
         assert plan.steps(epochs) == passed
     assert plan.steps_per_epoch == whole[0]
+
+
+@pytest.mark.parametrize("world", [1, 2, 3])
+@pytest.mark.parametrize("budget", [None, 512])
+def test_steps_are_counted_over_all_processes(budget: int | None, world: int) -> None:
+    plan = plan_of(token_budget=budget, world=world)
+    assert plan.steps_per_epoch == plan.steps(1.0) == len(plan.epoch(0))
+    ranks = [plan_of(token_budget=budget, world=world, rank=rank).epoch(0) for rank in range(world)]
+    for step in zip(*ranks, strict=True):
+        assert len({len(micro_batches) for micro_batches in step}) == 1, "each waits for the others' part"
+
+
+@pytest.mark.parametrize("budget", [None, 512])
+def test_the_smallest_training_has_one_step(budget: int | None) -> None:
+    assert plan_of(token_budget=budget).steps(0.001) == 1
+
+
+def test_rows_are_sorted_within_a_window_alone() -> None:
+    """A batch has rows of like length out of 50 batches' worth, so that passes differ in what stands together."""
+    lengths = np.arange(1, 10_001)
+    plan = BatchPlan(lengths=lengths, batch_size=10, accumulation=1, seed=0)
+    spread = [np.ptp(lengths[batch]) for batch in batches_of(plan)]
+    assert 150 < np.median(spread) < 250, "10 of 500 rows that were drawn out of 10,000"
+    budgeted = BatchPlan(lengths=lengths, batch_size=10, accumulation=1, seed=0, token_budget=50_000)
+    spread = [np.ptp(lengths[batch]) for batch in batches_of(budgeted)]
+    assert 100 < np.median(spread) < 300

@@ -45,6 +45,10 @@ def test_wsd_is_level_and_ends_near_zero() -> None:
     assert found[-1] == pytest.approx(1 / 20)
 
 
+def test_wsd_without_a_cooldown_stays_at_the_peak() -> None:
+    assert course(scheduler="wsd", warmup=0.0, cooldown=0.0) == [1.0] * 100
+
+
 def test_no_warmup_starts_at_the_peak() -> None:
     for scheduler in ("linear", "cosine", "constant", "inverse_sqrt", "wsd"):
         assert course(scheduler=scheduler, warmup=0.0)[0] == 1.0
