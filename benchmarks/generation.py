@@ -9,7 +9,7 @@ done. Greedy and 4 beams, batches of 1 and 16; the contenders take turns within 
 over rounds of the ratio of their seconds a token, since answers may differ in length. Tokenizing is left out for all.
 
 A peer may share out its threads in two ways: all of them for every operator, or one for each part of a batch (of
-transformers: one in all). It takes part in both, and the faster of them in a round is what ours is held against.
+transformers: one in all). It takes part in both, and the faster of them in a round is what ours is compared with.
 
 Ends with one JSON line a target.
 """
@@ -91,9 +91,9 @@ class Bench:
                 kind_of = ctranslate2.Generator if self.frame.start_id is None else ctranslate2.Translator
                 name = f"ctranslate2 {'fp32' if kind == 'float32' else kind}"
                 for intra, suffix in ((self.args.threads, ""), (1, APART)):
-                    lanes = self.args.threads // intra
-                    options = {"compute_type": kind, "intra_threads": intra, "inter_threads": lanes}
-                    found[name + suffix] = (kind_of(str(folder), **options), lanes)
+                    workers = self.args.threads // intra
+                    options = {"compute_type": kind, "intra_threads": intra, "inter_threads": workers}
+                    found[name + suffix] = (kind_of(str(folder), **options), workers)
         except (
             ImportError,
             ValueError,
@@ -101,7 +101,7 @@ class Bench:
             KeyError,
             TypeError,
             OSError,
-        ) as error:  # whatever it says is printed: the peer's converter is not ours to mend
+        ) as error:  # whatever it says is printed: the peer's converter is not ours to fix
             print(f"CTranslate2 takes no part: {type(error).__name__}: {str(error)[:200]}")
         return found
 
@@ -112,8 +112,10 @@ class Bench:
             "transformers": lambda rows: self._transformers(rows, settings, self.args.threads),
             f"transformers{APART}": lambda rows: self._transformers(rows, settings, 1),
         }
-        for name, (translator, lanes) in self.translators.items():
-            made[name] = lambda rows, peer=translator, lanes=lanes: self._peer(peer, lanes, rows, settings)  # type: ignore[misc]
+        for name, (translator, workers) in self.translators.items():
+            made[name] = lambda rows, peer=translator, workers=workers: self._peer(
+                peer, workers, rows, settings
+            )  # type: ignore[misc]
         for name, pipeline in self.pipelines.items():
             made[f"ours {name}"] = lambda rows, own=pipeline: self._ours(own, rows, settings)  # type: ignore[misc]
         return made
@@ -165,11 +167,11 @@ class Bench:
         return ids[: ends[0] + 1] if ends else ids
 
     def _peer(
-        self, peer: Any, lanes: int, rows: list[list[int]], settings: GenerationSettings
+        self, peer: Any, workers: int, rows: list[list[int]], settings: GenerationSettings
     ) -> list[list[int]]:
         tokenizer = self.pipelines["fp32"].encoder.tokenizer
         tokens = [[tokenizer.id_to_token(one) for one in row] for row in rows]
-        options = {"beam_size": settings.num_beams, "max_batch_size": -(-len(rows) // lanes)}
+        options = {"beam_size": settings.num_beams, "max_batch_size": -(-len(rows) // workers)}
         if self.frame.start_id is None:
             found = peer.generate_batch(
                 tokens, max_length=settings.max_length, include_prompt_in_result=False, **options

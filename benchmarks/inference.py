@@ -218,10 +218,10 @@ def make_environment(folder: Path) -> Path:
 
 def in_environment(python: Path, job: dict[str, Any]) -> dict[str, float]:
     """One round of optimum in its own virtual environment."""
-    told = subprocess.run(
+    printed = subprocess.run(
         [python, __file__, WORKER], input=json.dumps(job), stdout=subprocess.PIPE, text=True, check=True
     ).stdout
-    found: dict[str, float] = json.loads(told.splitlines()[-1])
+    found: dict[str, float] = json.loads(printed.splitlines()[-1])
     return found
 
 

@@ -165,7 +165,7 @@ def overload(folder: Path, bundle: Path, seconds: float, requests: list[bytes], 
 def drip(
     folder: Path, bundle: Path, sockets: int, seconds: float, requests: list[bytes], targets: Targets
 ) -> None:
-    """Sockets that send a byte now and then, half of them heads and half bodies; one good client beside."""
+    """Sockets that send a byte now and then, half of them heads and half bodies; one good client meanwhile."""
     starts = [b"POST " + TYPED.encode() + b" HTTP/1.1\r\nhost: a\r\n",
               b"POST " + TYPED.encode() + b" HTTP/1.1\r\nhost: a\r\ncontent-length: 9999\r\n\r\n"]  # fmt: skip
 
@@ -187,18 +187,18 @@ def drip(
         ends = asyncio.Event()
         dripping = [asyncio.create_task(slow(port, starts[n % 2], ends)) for n in range(sockets)]
         await asyncio.sleep(1)
-        beside = (await closed_loop(port, requests, 1, seconds)).summary()["p99_ms"]
+        meanwhile = (await closed_loop(port, requests, 1, seconds)).summary()["p99_ms"]
         ends.set()
         await asyncio.gather(*dripping)
-        return alone, beside
+        return alone, meanwhile
 
     with server(folder, f"model={bundle}") as served:
-        alone, beside = asyncio.run(both(served.port))
+        alone, meanwhile = asyncio.run(both(served.port))
     print(
-        f"p99 of one client: {alone:.2f} ms alone, {beside:.2f} ms beside {sockets} dripping sockets",
+        f"p99 of one client: {alone:.2f} ms alone, {meanwhile:.2f} ms with {sockets} dripping sockets",
         flush=True,
     )
-    targets.at_most(f"p99 beside {sockets} dripping sockets over p99 alone", beside / alone, 2.0)
+    targets.at_most(f"p99 with {sockets} dripping sockets over p99 alone", meanwhile / alone, 2.0)
 
 
 def stops(folder: Path, bundle: Path, count: int, targets: Targets) -> None:
@@ -253,9 +253,9 @@ def reloads(folder: Path, bundle: Path, count: int, requests: list[bytes], targe
     file = folder / "models.json"
 
     def say(version: int) -> None:
-        beside = file.with_suffix(".new")
-        beside.write_text(json.dumps({"models": {"model": {"versions": {str(version): str(bundle)}}}}))
-        beside.replace(file)
+        temporary = file.with_suffix(".new")
+        temporary.write_text(json.dumps({"models": {"model": {"versions": {str(version): str(bundle)}}}}))
+        temporary.replace(file)
 
     async def load(served: Served) -> Counter[str]:
         seconds = 1.0 + count * 1.5

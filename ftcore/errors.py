@@ -1,4 +1,4 @@
-"""Errors of the core. Every one that a user can mend is a `UserError` and ends with exit code 2."""
+"""Errors of the core. Every one that a user can fix is a `UserError` and ends with exit code 2."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ExitCode(IntEnum):
 
     OK = 0
     FAILED = 1  # something broke that the input does not explain
-    BAD_INPUT = 2  # spec, data, bundle or argument: the message says where and how to mend it
+    BAD_INPUT = 2  # spec, data, bundle or argument: the message says where and how to fix it
     CHECK_FAILED = 3  # the work was done, and a tolerance or gate was not met
     INTERRUPTED = 130  # Ctrl-C; the run can be resumed
     TERMINATED = 143  # SIGTERM; the run can be resumed
@@ -63,7 +63,7 @@ class RowDropped(Exception):
         self.what = what
 
 
-#: Key of a parsed row under which it says what was mended in it.
+#: Key of a parsed row under which it says what was fixed in it.
 REMARK = "__remark__"
 
 

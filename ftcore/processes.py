@@ -59,13 +59,13 @@ def share_text(text: str, source: int = 0) -> str:
         return text
     import torch
 
-    told = torch.zeros(_TEXT_BYTES, dtype=torch.uint8)
+    shared = torch.zeros(_TEXT_BYTES, dtype=torch.uint8)
     if rank() == source:
         raw = text.encode()[:_TEXT_BYTES]
-        told[: len(raw)] = torch.frombuffer(bytearray(raw), dtype=torch.uint8)
-    told = told.to(_device())
-    torch.distributed.broadcast(told, source)
-    return bytes(told.cpu().numpy()).rstrip(b"\0").decode(errors="ignore")
+        shared[: len(raw)] = torch.frombuffer(bytearray(raw), dtype=torch.uint8)
+    shared = shared.to(_device())
+    torch.distributed.broadcast(shared, source)
+    return bytes(shared.cpu().numpy()).rstrip(b"\0").decode(errors="ignore")
 
 
 def largest(number: int) -> int:
@@ -74,9 +74,9 @@ def largest(number: int) -> int:
         return number
     import torch
 
-    told = torch.tensor(number, device=_device())
-    torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX)
-    return int(told)
+    shared = torch.tensor(number, device=_device())
+    torch.distributed.all_reduce(shared, torch.distributed.ReduceOp.MAX)
+    return int(shared)
 
 
 def total(tensor: torch.Tensor) -> torch.Tensor:

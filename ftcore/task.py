@@ -55,7 +55,7 @@ class PluginInfo:
         dist: the distribution's name, and `version` its version; None for a drop-in.
         api_version: the version of the contract that the module says it is written for; 1 if it does not say.
         summary: the first line of the module's docstring.
-        status: whether it may be loaded, as far as can be told without importing it.
+        status: whether it may be loaded, as far as is known without importing it.
         problem: why it may not, or cannot, be loaded.
     """
 

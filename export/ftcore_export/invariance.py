@@ -71,11 +71,11 @@ def measure_invariance(pipeline: Pipeline, inputs: Sequence[Input], seed: int = 
             batch = [chosen[index] for index in mates]
             rows = np.concatenate([features[index] for index in mates])
             together, again = pipeline.respond(batch, batch_size=len(rows))
-            # Texts are compared as texts: what a search keeps beside them has no one shape.
+            # Texts are compared as texts: what else a search keeps of them has no one shape.
             if not pipeline.writes:
                 largest = max(largest, _moved(alone, rows, together, spread))
-            told = compare({}, {}, [answers[index] for index in mates], again, mates.tolist())
-            changed.update(flip.row for flip in told.flips)
+            compared = compare({}, {}, [answers[index] for index in mates], again, mates.tolist())
+            changed.update(flip.row for flip in compared.flips)
     return Invariance(len(chosen), len(shuffles), largest, len(changed))
 
 

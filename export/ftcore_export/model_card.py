@@ -66,7 +66,7 @@ def _variants(manifest: Manifest) -> Iterator[str]:
     export = manifest.provenance.get("export") or {}
     kept = {name: variant.to_json() for name, variant in manifest.variants.items()}
     yield (
-        f"| variant | MB | test {_cell(metric)} | rows held against torch | largest difference | answers that change |"
+        f"| variant | MB | test {_cell(metric)} | rows compared with torch | largest difference | answers that change |"
         " ties | p50 ms | p95 ms | rows/s | same in any batch | |"
     )
     yield "|" + " --- |" * 12

@@ -1,4 +1,4 @@
-"""An exported graph held against the model it came from, on real rows: distance, and answers that flip."""
+"""An exported graph compared with its torch model on real rows: distance, and answers that change."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Parity:
     Args:
         rows: rows compared.
         max_abs_diff: largest absolute difference of any output; infinite where one of the two is not finite.
-        flips: rows whose answer differs, ties aside.
+        flips: rows whose answer differs, without ties.
         ties: rows whose answer differs where the reference was undecided (`TIE`).
     """
 
@@ -59,7 +59,7 @@ class Parity:
 
     @property
     def flip_share(self) -> float:
-        """Share of the rows that flip, ties aside."""
+        """Share of the rows whose answer changes, without ties."""
         return len(self.flips) / self.rows if self.rows else 0.0
 
     def summary(self) -> dict[str, Any]:

@@ -45,14 +45,14 @@ def prune(tokenizer: Tokenizer, used: Iterable[int], scripts: Collection[str], p
     Raises:
         UserError: no character is of such a script, or the tokenizer is of another kind than WordPiece, BPE, Unigram.
     """
-    told: dict[str, Any] = json.loads(tokenizer.to_str())
-    kind = told["model"].get("type")
+    parts: dict[str, Any] = json.loads(tokenizer.to_str())
+    kind = parts["model"].get("type")
     if kind not in _REWRITE:
         raise UserError(f"vocabularies of the kind {kind} cannot be pruned", where="export.prune_vocab")
     wanted = {_ALIASES.get(script.upper(), script.upper()) for script in scripts}
     vocabulary = tokenizer.get_vocab(with_added_tokens=True)
-    keep = {*used, *range(pad_id + 1), *(token["id"] for token in told["added_tokens"])}
-    keep |= {*_put_in(told.get("post_processor")), *_unknown(told["model"])}
+    keep = {*used, *range(pad_id + 1), *(token["id"] for token in parts["added_tokens"])}
+    keep |= {*_put_in(parts.get("post_processor")), *_unknown(parts["model"])}
     met: set[str] = set()
     for piece, index in vocabulary.items():
         text = tokenizer.decode([index], skip_special_tokens=False).strip().removeprefix("##")
@@ -67,10 +67,10 @@ def prune(tokenizer: Tokenizer, used: Iterable[int], scripts: Collection[str], p
         )
     names = {index: piece for piece, index in vocabulary.items()}
     if kind == "BPE":
-        keep |= _on_the_way(told["model"], {names[index] for index in keep if index in names})
+        keep |= _on_the_way(parts["model"], {names[index] for index in keep if index in names})
     kept = sorted(index for index in keep if index in names)
     new = {old: index for index, old in enumerate(kept)}
-    made = copy.deepcopy(told)
+    made = copy.deepcopy(parts)
     _REWRITE[kind](made["model"], new)
     for token in made["added_tokens"]:
         token["id"] = new[token["id"]]

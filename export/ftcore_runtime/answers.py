@@ -37,7 +37,7 @@ class Answer(ABC):
 
     @abstractmethod
     def agrees(self, other: Self) -> bool:
-        """Whether both say the same, rounding aside."""
+        """Whether both say the same, but for rounding."""
 
     @abstractmethod
     def margin(self, other: Self) -> float:

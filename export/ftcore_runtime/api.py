@@ -1,4 +1,4 @@
-"""The whole public surface for authors of decoders, beside `Pipeline`; it imports no torch."""
+"""The whole public surface for authors of decoders; it imports no torch. Users of bundles import `Pipeline`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two bundles held against each other: what of their manifests and files differs."""
+"""Two bundles compared: what of their manifests and files differs."""
 
 from __future__ import annotations
 

@@ -169,10 +169,10 @@ class TextEncoder:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256, in hex, of all that decides which ids a text gets: a key for caches of encoded texts."""
-        told = [json.dumps(self.config.to_json(), sort_keys=True), self.tokenizer.to_str()]
+        parts = [json.dumps(self.config.to_json(), sort_keys=True), self.tokenizer.to_str()]
         if self._target is not None:
-            told.append(self._target.tokenizer.to_str())
-        return hashlib.sha256("\n".join(told).encode()).hexdigest()
+            parts.append(self._target.tokenizer.to_str())
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     @cached_property
     def untruncated(self) -> Tokenizer:

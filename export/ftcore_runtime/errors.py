@@ -1,4 +1,4 @@
-"""The one base of every error that a user can mend: where it is, what is wrong, how to put it right."""
+"""The one base of every error that a user can fix: where it is, what is wrong, how to fix it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class UserError(Exception):
     Args:
         what: what is wrong, in one sentence.
         where: file, file:row, field or argument it was found at.
-        hint: how to mend it.
+        hint: how to fix it.
     """
 
     def __init__(self, what: str, *, where: str | None = None, hint: str | None = None) -> None:

@@ -15,7 +15,7 @@ from ftcore_runtime.inputs import Input
 #: kernels round differently from one instruction set to the next: other variants are given more room.
 TOLERANCE = {"fp32": 1e-3}
 OTHER_TOLERANCE = 0.1
-#: Candidates that an answer carries here, so that two of them nearly alike in probability are told from an error.
+#: Candidates that an answer carries here, so that two of them nearly alike in probability are not taken for an error.
 GOLDEN_CANDIDATES = 5
 
 

@@ -11,7 +11,7 @@ from ftcore_runtime.errors import DataError
 from ftcore_runtime.files import open_regular
 from ftcore_runtime.records import Record, require_columns
 
-#: What pyarrow raises, beside its own, of a file that lies about itself.
+#: What pyarrow raises, in addition to its own errors, of a file that lies about itself.
 _UNREADABLE = (OSError, ValueError, ArithmeticError, LookupError, TypeError, MemoryError)
 _BLOCK = 1024  # rows turned into Python objects at a time
 

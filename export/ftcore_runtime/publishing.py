@@ -1,7 +1,7 @@
 """Files and folders that are whole or not there: made at a temporary path, flushed to the disk, then renamed.
 
 The maker of a temporary folder holds a lock on it, which ends with the process, however that ends. So what a killed
-process left behind is told from what a living one is making, and whoever publishes in the same folder next removes it.
+process left behind is known from what a living one is making, and whoever publishes in the same folder next removes it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What answers and inputs looked like in the evaluation, as histograms; what comes later is held against them.
+"""What answers and inputs looked like in the evaluation, as histograms; what comes later is compared with them.
 
 A bundle carries the reference; a server counts what it sees into the same bins and reports the population stability
 index (PSI) of each measure: the sum over bins of (live - reference) * ln(live / reference), both as shares.

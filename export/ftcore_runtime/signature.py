@@ -1,6 +1,6 @@
 """Who wrote a bundle: signed with a private key and verified with the public one, offline, by `model-signing`.
 
-The signature is a file beside the bundle (a Sigstore bundle with an in-toto statement of every file's hash), since
+The signature is a file next to the bundle (a Sigstore bundle with an in-toto statement of every file's hash), since
 the bundle itself holds the files of its manifest and no others.
 """
 
@@ -18,7 +18,7 @@ _MOST_BYTES = 2**20  # of a signature: a hundred files' hashes
 
 
 def signature_path(bundle: str | Path) -> Path:
-    """Where the signature of the bundle folder `bundle` is looked for: beside it, `.sig` added to its name."""
+    """Where the signature of the bundle folder `bundle` is looked for: next to it, `.sig` added to its name."""
     folder = Path(bundle).absolute()
     return folder.with_name(f"{folder.name}.sig")
 

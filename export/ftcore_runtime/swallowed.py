@@ -1,7 +1,7 @@
 """Finds rows that a lone quote has swallowed: one CSV record whose lines are records themselves.
 
 RFC 4180 allows line ends within quotes, so two stray quotes (`"5 inch` here, `6 inch"` there) make one valid record
-of all the rows between them. Such a record is told from an honest text of several lines by its lines: every one has
+of all the rows between them. Its lines distinguish such a record from an honest text of several lines: every one has
 as many fields as the header, and in a column of few values (labels), or of numbers alone, they are values of that
 column.
 """

@@ -20,7 +20,7 @@ class WindowConfig:
     """How a long context is cut.
 
     Args:
-        stride: context tokens that neighbouring windows share; at most half of what fits beside the question.
+        stride: context tokens that neighbouring windows share; at most half of what fits together with the question.
         max_question_length: tokens of a question that are read; at most half of a window.
     """
 

@@ -2,7 +2,7 @@
 
 A worker tokenises what has arrived, so that a request goes from the event loop to one other thread and back. Its inputs
 become features (an input, or a window of one). A free worker takes the feature that has waited longest and fills its
-batch with the features nearest to it in length, whosesoever they are, out of those that have waited long. A batch is
+batch with the features nearest to it in length, of any request, out of those that have waited long. A batch is
 closed before more than a quarter of it would be padding: two batches are then less work than one. Texts that are to
 come whole are written in batches alike; one that is streamed is written alone.
 """
@@ -175,7 +175,7 @@ class Batcher:
     def close(self, seconds: float) -> bool:
         """Finish what is queued, then end the threads; returns whether they ended within so many seconds.
 
-        After half of them whatever runs is told to stop, which it does between two operators of a graph.
+        After half of them whatever runs is stopped, which it does between two operators of a graph.
         """
         with self._changed:
             self._closed = True

@@ -58,7 +58,7 @@ class Edge:
             try:
                 self._require_token(scope, exchange.headers)
                 await self._app(scope, exchange.receive, exchange.send)
-            except Exception as error:  # noqa: BLE001 (nothing may get past: the client is told, the log knows)
+            except Exception as error:  # noqa: BLE001 (nothing may get past: the client gets a status, the log the cause)
                 await exchange.fail(error)
             finally:
                 exchange.record()

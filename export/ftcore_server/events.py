@@ -64,7 +64,7 @@ class EventStream(StreamingResponse):
             async for written in self._rest:
                 yield self._event(written)
             self._code = None
-        except Exception as error:  # noqa: BLE001 (the status is sent: the client is told in an event, the log knows)
+        except Exception as error:  # noqa: BLE001 (the status is sent: the client gets an event, the log the cause)
             problem, request_id = as_problem(error), self._request.state.request_id
             self._code = problem.code
             if problem.status == 500:

@@ -47,7 +47,7 @@ def invalid(message: str) -> Problem:
 
 
 def as_problem(error: Exception) -> Problem:
-    """What a client is told of any error; of one that nobody expected, nothing."""
+    """What a client learns of any error; of one that nobody expected, nothing."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, HTTPException):

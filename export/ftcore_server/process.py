@@ -69,7 +69,7 @@ class Server(uvicorn.Server):
         return port
 
     async def startup(self, sockets: Any = None) -> None:  # noqa: ANN401 (uvicorn's own)
-        """Listen at once, so that probes are answered; load beside."""
+        """Listen at once, so that probes are answered; load meanwhile."""
         self.loop = loop = asyncio.get_running_loop()
         await super().startup(sockets)
         if hasattr(signal, "SIGHUP"):
@@ -121,7 +121,7 @@ class Server(uvicorn.Server):
         began = time.monotonic()
         try:
             await self.service.registry.apply(self._read())
-        except Exception as error:  # noqa: BLE001 (told by whoever started the server)
+        except Exception as error:  # noqa: BLE001 (reported by whoever started the server)
             self.failure, self.should_exit = error, True
             return
         logs.event("ready", seconds=round(time.monotonic() - began, 3), models=self._versions())
@@ -158,7 +158,7 @@ class Ended:
 
 
 def serve(settings: Settings, read: Callable[[], Deployment]) -> Ended:
-    """Serve until told to stop.
+    """Serve until a signal asks to stop.
 
     Raises:
         UserError: the address cannot be listened at, or the first deployment cannot be served.

@@ -101,7 +101,7 @@ class Service:
         """Answers, unless the client leaves before they are there.
 
         Raises:
-            Problem: 413, 429, 504; 499 where nobody is left to be told.
+            Problem: 413, 429, 504; 499 where the client has left.
             InputError: an input that cannot be answered.
         """
         if len(inputs) > self.settings.limits.inputs:

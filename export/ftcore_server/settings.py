@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ftcore_runtime.lanes import BATCH_TOKENS
+from ftcore_runtime.parallel_batches import BATCH_TOKENS
 from ftcore_runtime.signature import PublicKey
 
 

@@ -33,7 +33,7 @@ COMMANDS = (
 )
 
 _EPILOG = """\
-exit codes: 0 done; 1 internal failure; 2 bad input (the message says where and how to mend it);
+exit codes: 0 done; 1 internal failure; 2 bad input (the message says where and how to fix it);
 3 done, but a check was not met; 130 interrupted; 143 terminated
 """
 

@@ -58,7 +58,7 @@ def _add_signature(parser: argparse.ArgumentParser) -> None:
         "--signature",
         metavar="FILE",
         type=Path,
-        help="the signature (default: BUNDLE.sig, beside the folder)",
+        help="the signature (default: BUNDLE.sig, next to the folder)",
     )
 
 

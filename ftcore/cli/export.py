@@ -1,4 +1,4 @@
-"""`ftcore export RUN`: write a run's bundle, each variant held against torch on real rows."""
+"""`ftcore export RUN`: write a run's bundle, each variant compared with torch on real rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ftcore.errors import ExitCode
 def add(subparsers: Subparsers) -> None:
     """Add the command."""
     parser = add_command(
-        subparsers, "export", run, "write a run's bundle, each variant held against torch on real rows"
+        subparsers, "export", run, "write a run's bundle, each variant compared with torch on real rows"
     )
     add_run(parser)
     add_verbose(parser)

@@ -25,7 +25,7 @@ def answer_with_ray(pipeline: Pipeline, source: Source, args: argparse.Namespace
     from ftcore_server.offline.parts import Parts
     from ftcore_server.offline.ray_engine import Job, run
 
-    # Reading costs little beside answering, and says early what cannot be read.
+    # Reading costs little compared with answering, and says early what cannot be read.
     parts = Parts(args.output.resolve(), sum(1 for _ in source.rows()))
     files = source.files()
     parts.begin(

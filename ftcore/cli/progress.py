@@ -64,7 +64,7 @@ class RunProgress:
 
         for place, what in report["remarks"]:
             self._say(f"{place}: {what}", "yellow")
-        for what in ("mended", "dropped"):
+        for what in ("fixed", "dropped"):
             for source, count in report[what].items():
                 if count:
                     self._say(f"warning: {count:,} rows of {source} were {what}", "yellow")

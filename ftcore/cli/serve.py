@@ -165,7 +165,7 @@ def run(args: argparse.Namespace) -> int:
 
     read = reader([_bundle(argument) for argument in args.bundles], args.canary, args.models)
     settings = _settings(args, os.environ)
-    read()  # what cannot be read is told before anything listens
+    read()  # what cannot be read is an error before anything listens
     logs.configure(args.log_level)
     ended = serve(settings, read)
     return leave(ExitCode.OK if ended.answered else ExitCode.FAILED, at_once=ended.abandoned)

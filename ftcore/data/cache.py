@@ -20,7 +20,7 @@ _MANIFEST = "splits.json"
 
 
 def cache_key(reader: Reader[Any, Any], sources: Mapping[str, Opened], plugins: Iterable[Any]) -> str | None:
-    """Key of the prepared splits, or None where a plugin's code cannot be told from another version of it.
+    """Key of the prepared splits, or None where a plugin's code cannot be distinguished from another version of it.
 
     Args:
         plugins: those that prepare rows. They see the whole spec, so all of it counts when there is one.

@@ -53,9 +53,9 @@ class Report:
     Args:
         rows: split -> rows in the end.
         filtered: source -> rows left out by `where`.
-        mended: source -> rows that the family mended.
-        dropped: source -> rows that the family left out, as the spec told it to.
-        remarks: place and treatment of the first few rows mended or dropped in each source.
+        fixed: source -> rows that the family fixed.
+        dropped: source -> rows that the family left out, as the spec says.
+        remarks: place and treatment of the first few rows fixed or dropped in each source.
         duplicates: source -> rows whose group (an equal input; of questions, an article) an earlier row of the source
             has; they stay in one split.
         held_out: split -> rows held out of the training source, before sampling.
@@ -66,7 +66,7 @@ class Report:
 
     rows: dict[str, int] = field(default_factory=dict)
     filtered: dict[str, int] = field(default_factory=dict)
-    mended: dict[str, int] = field(default_factory=dict)
+    fixed: dict[str, int] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
     remarks: list[tuple[str, str]] = field(default_factory=list)
     duplicates: dict[str, int] = field(default_factory=dict)
@@ -172,7 +172,7 @@ def _prepare(
             members = Memberships(*pairs)
     report = Report(
         filtered={name: count.read - count.kept - count.dropped for name, count in counts.items()},
-        mended={name: count.mended for name, count in counts.items()},
+        fixed={name: count.fixed for name, count in counts.items()},
         dropped={name: count.dropped for name, count in counts.items()},
         remarks=[remark for count in counts.values() for remark in count.remarks],
         duplicates={name: len(key) - len(np.unique(key)) for name, key in keys.items()},

@@ -34,14 +34,14 @@ class Counts:
     Args:
         read: rows in it.
         kept: rows after `where` and without those dropped.
-        mended: kept rows that the family mended.
+        fixed: kept rows that the family fixed.
         dropped: rows that the family left out.
-        remarks: of the first few mended or dropped rows, their place and what was done.
+        remarks: of the first few fixed or dropped rows, their place and what was done.
     """
 
     read: int
     kept: int
-    mended: int = 0
+    fixed: int = 0
     dropped: int = 0
     remarks: tuple[tuple[str, str], ...] = ()
 
@@ -91,7 +91,7 @@ def stage(source: Opened, reader: Reader[Any, Any], prepare: PrepareRow | None, 
     problems = _Problems()
     seen: dict[str, None] = {}
     needed = [column for field, column in reader.columns.items() if field not in reader.optional]
-    read = kept = mended = dropped = 0
+    read = kept = fixed = dropped = 0
     remarks: list[tuple[str, str]] = []
     with RowWriter(path, reader.schema, problems.add) as writer:
         for record in source.records():
@@ -109,7 +109,7 @@ def stage(source: Opened, reader: Reader[Any, Any], prepare: PrepareRow | None, 
                     raise RowError(f"the row has no column {lacking[0]!r}")
                 parsed = reader.parse(row)
                 if remark := parsed.pop(REMARK, None):
-                    mended += 1
+                    fixed += 1
                     remarks += [(record.place, remark)][: _SHOWN - len(remarks)]
                 writer.add(parsed, record.place)
                 kept += 1
@@ -129,7 +129,7 @@ def stage(source: Opened, reader: Reader[Any, Any], prepare: PrepareRow | None, 
             place, what = remarks[0]
             raise DataError(f"all of its {read:,} rows are left out; the first one: {what}", where=place)
         raise DataError("it has no rows", where=source.name)
-    return Counts(read, kept, mended, dropped, tuple(remarks))
+    return Counts(read, kept, fixed, dropped, tuple(remarks))
 
 
 def _prepared(prepare: PrepareRow | None, spec: Spec, row: dict[str, Any], place: str) -> Mapping[str, Any]:
@@ -141,12 +141,12 @@ def _prepared(prepare: PrepareRow | None, spec: Spec, row: dict[str, Any], place
         raise RowError(str(error)) from None
     except Exception as error:
         what = f"the plugin's ftcore_prepare_row failed with {type(error).__name__}: {error}"
-        raise PluginError(what, where=place, hint="this is for the author of the plugin to mend") from error
+        raise PluginError(what, where=place, hint="this is for the author of the plugin to fix") from error
     if made is None:
         return row
     if not isinstance(made, Mapping):
         what = f"the plugin's ftcore_prepare_row returned {type(made).__name__}, not a mapping"
-        raise PluginError(what, where=place, hint="this is for the author of the plugin to mend")
+        raise PluginError(what, where=place, hint="this is for the author of the plugin to fix")
     return made
 
 

@@ -1,1 +1,1 @@
-"""Measuring: outputs of a model, answers of the ground floor's decoder, metrics with intervals."""
+"""Measuring: outputs of a model, answers of the runtime's decoder, metrics with intervals."""

@@ -218,7 +218,7 @@ def load_weights(auto_class: Any, base: BaseModel, config: transformers.Pretrain
 
 
 def open_encoder(base: BaseModel, max_length: int) -> TextEncoder:
-    """The base model's tokenizer as the ground floor runs it, cut to what the model can read."""
+    """The base model's tokenizer as the runtime runs it, cut to what the model can read."""
     tokenizer = open_tokenizer(base)
     if tokenizer.pad_token_id is None:
         raise ModelError("the tokenizer has no padding token", where=str(base.folder))

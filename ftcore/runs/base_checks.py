@@ -72,7 +72,7 @@ def check_batch_mates(
         moved = float(np.abs(wanted - found).max(initial=0.0))
         if moved > _ROUNDING * float(wanted.std()) + 1e-4:
             raise ModelError(
-                f"a {type(model).__name__} answers a text differently beside other texts ({name} move by {moved:.2g})",
+                f"a {type(model).__name__} answers a text differently in a batch ({name} move by {moved:.2g})",
                 where=ref,
                 hint="take an encoder as base model (BERT, RoBERTa, DeBERTa, ModernBERT...), or a tokenizer that fills"
                 " up at the right",

@@ -42,15 +42,15 @@ def _of_card(card: Path) -> str | None:
 
 def _of_package(module: str) -> str | None:
     for distribution in metadata.packages_distributions().get(module, []):
-        told = metadata.metadata(distribution)
+        declared = metadata.metadata(distribution)
         for key in ("License-Expression", "License"):
             if (
-                key in told
-                and (value := str(told[key])).strip() not in ("", "UNKNOWN")
+                key in declared
+                and (value := str(declared[key])).strip() not in ("", "UNKNOWN")
                 and len(value) <= _LONGEST
             ):
                 return " ".join(value.split())
-        for classifier in told.get_all("Classifier") or []:
+        for classifier in declared.get_all("Classifier") or []:
             if classifier.startswith("License :: OSI Approved :: "):
                 return classifier.rpartition(" :: ")[2]
     return None

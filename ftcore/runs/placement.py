@@ -1,4 +1,4 @@
-"""Which GPU a run of the queue goes to: a free one, or one where others run and it is measured to fit beside them."""
+"""Which GPU a run of the queue goes to: a free one, or one where others run and it is measured to fit with them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-#: What CUDA takes for a process beside torch's own memory, bytes; generous for every driver so far.
+#: What CUDA takes for a process in addition to torch's own memory, bytes; generous for every driver so far.
 _CONTEXT = 1_000_000_000
 #: Part of the free memory that a run may be given: batches to come may be longer than those measured.
 _SHARE = 0.8

@@ -86,7 +86,7 @@ def run_queue(
         devices: the GPUs, as CUDA_VISIBLE_DEVICES names them; each job is placed on one. Empty: the cores are
             divided.
         options: passed on to every process.
-        show: told of the entries again and again.
+        show: called with the entries again and again.
 
     Raises:
         Interrupted: Ctrl-C or SIGTERM; passed on to the runs, which have stopped and can be resumed.

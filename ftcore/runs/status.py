@@ -65,7 +65,7 @@ def at_work(folder: RunFolder) -> Iterator[None]:
             raise
         what = f"{error.filename}: {error.strerror}" if error.filename else f"{error.strerror}"
         raise RunFailed(
-            f"{what}; what was written before stands\n  help: mend that, then resume with"
+            f"{what}; what was written before stands\n  help: fix that, then resume with"
             f" `ftcore resume {folder.path}`"
         ) from error
 

@@ -107,7 +107,7 @@ class Workspace:
 
     @cached_property
     def splits(self) -> Splits:
-        """The rows; held against the fingerprints of the run's first reading.
+        """The rows; compared with the fingerprints of the run's first reading.
 
         Raises:
             UserError: an input has changed since.
@@ -160,7 +160,7 @@ class Workspace:
 
     @cached_property
     def teacher(self) -> Teacher | None:
-        """The model of `model.distill_from`, held against what this run first read of it.
+        """The model of `model.distill_from`, compared with what this run first read of it.
 
         Raises:
             UserError: it cannot be learnt from, or has changed since.
@@ -206,9 +206,9 @@ class Workspace:
         assert teacher is not None
         own, theirs = self.features("train"), self.tokenised("train", teacher.encoder)
         self.events.emit("teacher_asked", rows=self.splits["train"].table.num_rows)
-        told = [self.splits.key, family.name, family.model.encoding_key, teacher.files]
-        told.append(teacher.encoder.fingerprint)
-        folder = cache_dir() / "teacher" / _key(told)
+        parts = [self.splits.key, family.name, family.model.encoding_key, teacher.files]
+        parts.append(teacher.encoder.fingerprint)
+        folder = cache_dir() / "teacher" / _key(parts)
         # Whether it is asked or its answers are found, training goes on with the same random numbers.
         with _one_at_a_time(["teacher", folder.name]), torch.random.fork_rng(devices=[]):
             return ask(teacher, family, own, theirs, self.spec.evaluation.batch_size, folder)
@@ -221,14 +221,14 @@ class Workspace:
     def tokenised(self, split: str, encoder: TextEncoder) -> FeatureStore:
         """The tokenised rows of a split, from the cache when the same rows were tokenised alike before."""
         rows, family = self.splits[split].table, self.family
-        told = [
+        parts = [
             self.splits.key,
             split,
             family.name,
             family.model.encoding_key,
             encoder.fingerprint,
         ]
-        path = cache_dir() / "features" / f"{_key(told)}.arrow"
+        path = cache_dir() / "features" / f"{_key(parts)}.arrow"
         with _one_at_a_time(["features", path.stem]):
             return FeatureStore.build(rows, family.model, encoder, path)
 

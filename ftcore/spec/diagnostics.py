@@ -86,7 +86,7 @@ class Diagnostic:
     Args:
         code: kebab-case name of the kind of error, stable for tools.
         message: what is wrong, in one sentence.
-        at: the file's name when no place in it can be told, else the place.
+        at: the file's name when no location in it is known, else the location.
         help: what would be right.
         key: the key of the document that it is about.
     """

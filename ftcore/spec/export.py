@@ -81,7 +81,7 @@ class ExportSpec(Section):
         None, description="Keep only the pieces that training rows and `scripts` use: {} is enough."
     )
     parity_rows: int = Field(
-        500, ge=1, description="Validation rows on which every variant is held against torch."
+        500, ge=1, description="Validation rows on which every variant is compared with torch."
     )
     tolerance: ToleranceSpec = Field(default_factory=ToleranceSpec)
 

@@ -194,7 +194,7 @@ class ModelSpec(Section):
     distill_from: str | None = Field(
         None,
         min_length=1,
-        description="The teacher, whose outputs for the training rows are learnt beside the labels: a run's folder, or"
+        description="The teacher, whose outputs for the training rows are learnt with the labels: a run's folder, or"
         " a fine-tuned model as in `base`.",
     )
     keep_layers: int | None = Field(

@@ -183,7 +183,7 @@ class TrainingSpec(Section):
     checkpoint_every: Annotated[int, Field(ge=1)] | Literal["evaluation"] = Field(
         "evaluation",
         union_mode="left_to_right",
-        description="Steps between two checkpoints beside those of every evaluation, or `evaluation`: those only.",
+        description="Steps between two more checkpoints than those of every evaluation, or `evaluation`: those only.",
     )
     distributed: Literal["ddp", "fsdp"] = Field(
         "ddp",

@@ -1,4 +1,4 @@
-"""What a teacher made of the training rows, beside them in every batch.
+"""What a teacher made of the training rows, together with them in every batch.
 
 It was asked once, before the first step; a batch looks its outputs up by the index of each feature, so a resumed run
 and any number of processes read the same numbers.

@@ -36,7 +36,7 @@ def trunk_runs_once(
 ) -> Iterator[None]:
     """Within: the trunk of `model` answers from disk for the rows of `stores`, and runs for others.
 
-    Where that cannot be, `warn` is told why and the trunk runs every time: the head reads more than hidden states
+    Where that cannot be, `warn` gets the reason and the trunk runs every time: the head reads more than hidden states
     (found out by comparing outputs), or the disk has no room.
 
     Args:

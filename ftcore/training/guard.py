@@ -1,6 +1,6 @@
 """Keeps NaN and Inf out of the weights, without reading a number back from the GPU in every step.
 
-A fused optimizer leaves the weights alone when it is told `found_inf` (the flag that loss scaling uses), so on a
+A fused optimizer leaves the weights alone when it is given `found_inf` (the flag that loss scaling uses), so on a
 GPU the flag stays there and is read every few steps: from the first bad step on no update is applied. Elsewhere
 the norm is looked at before the update.
 """

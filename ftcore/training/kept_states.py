@@ -29,7 +29,7 @@ Autocast = Callable[[], AbstractContextManager[None]]
 
 
 class KeptStates:
-    """Hidden states of the rows that it was told to remember.
+    """Hidden states of the rows that it was asked to remember.
 
     Args:
         run: makes the states, [rows, tokens, size], of the inputs of a batch on the device.

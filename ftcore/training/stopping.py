@@ -1,6 +1,6 @@
 """Ctrl-C and SIGTERM: at once where nothing would be lost, at the end of the step where a model is in training.
 
-Reading, tokenising, measuring and exporting write what they write beside and rename it, so they may be broken
+Reading, tokenising, measuring and exporting write under a temporary name and rename it, so they may be broken
 off anywhere. Training defers the stop until the step is done and its checkpoint written.
 """
 

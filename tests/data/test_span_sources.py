@@ -1,4 +1,4 @@
-"""SQuAD's JSON as a source, and answers that are mended or left out on the way."""
+"""SQuAD's JSON as a source, and answers that are fixed or left out on the way."""
 
 from __future__ import annotations
 
@@ -84,13 +84,13 @@ def test_what_is_not_of_the_shape_says_where(tmp_path: Path, content: Any, why: 
     assert caught.value.where.startswith("qa.json")
 
 
-def test_mended_and_dropped_rows_are_counted_and_named(tmp_path: Path) -> None:
+def test_fixed_and_dropped_rows_are_counted_and_named(tmp_path: Path) -> None:
     articles = [document(("Bergen", 14), title=str(i)) for i in range(6)]
     articles.append(document(("Oslo", 3), title="moved"))
     articles.append(document(("lives", 0), title="unclear"))
     splits = load(tmp_path, articles, misplaced_answers="drop")
     report = splits.report
-    assert report.mended == {"train": 1}
+    assert report.fixed == {"train": 1}
     assert report.dropped == {"train": 1}
     assert report.filtered == {"train": 0}
     assert sum(report.rows.values()) == 7

@@ -1,4 +1,4 @@
-"""Metrics held against scikit-learn's, on whole splits and on resamples."""
+"""Metrics compared with scikit-learn's, on whole splits and on resamples."""
 
 from __future__ import annotations
 

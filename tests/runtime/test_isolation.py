@@ -1,4 +1,4 @@
-"""The ground floor stands alone: with everything above it barred from import, it still answers."""
+"""The runtime stands alone: with everything above it barred from import, it still answers."""
 
 import subprocess
 import sys

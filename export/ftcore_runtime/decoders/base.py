@@ -108,12 +108,12 @@ class Decoder(ABC):
         """Roles of the graphs that it needs; one, `model`, unless a family says otherwise."""
         return ("model",)
 
-    def runner(self, open_graph: OpenGraph, encoder: TextEncoder, lanes: int) -> Runner:
-        """What runs the graphs, `lanes` batches at a time: one pass over each, unless a family says otherwise."""
+    def runner(self, open_graph: OpenGraph, encoder: TextEncoder, parallelism: int) -> Runner:
+        """What runs the graphs, `parallelism` batches at a time: one pass over each, unless a family says otherwise."""
         from ftcore_runtime.one_pass import OnePass
 
         session = open_graph("model", inputs=encoder.config.inputs, outputs=self.outputs)
-        return OnePass(session, encoder, self.outputs, self.by_token, lanes)
+        return OnePass(session, encoder, self.outputs, self.by_token, parallelism)
 
     @abstractmethod
     def decode(

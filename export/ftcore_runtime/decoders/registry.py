@@ -2,7 +2,7 @@
 
 A bundle says which distribution its decoder comes with, so that no other distribution can answer in its place; where a
 bundle is about to be written, the name must be of one distribution. Loading a decoder runs code that was installed
-here: the allowlist of plugins says of which distributions, ftcore's own aside.
+here: the allowlist of plugins says of which distributions, except ftcore's own.
 """
 
 from __future__ import annotations

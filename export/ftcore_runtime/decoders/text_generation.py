@@ -83,11 +83,11 @@ class TextGenerationDecoder(Decoder):
             encode_sources(texts, encoder, self.frame), np.arange(len(texts)), encoder.target.tokenizer
         )
 
-    def runner(self, open_graph: OpenGraph, encoder: TextEncoder, lanes: int) -> Runner:
+    def runner(self, open_graph: OpenGraph, encoder: TextEncoder, parallelism: int) -> Runner:
         """Writes with the bundle's graphs."""
         from ftcore_runtime.generation.writer import Writer
 
-        return Writer(self.frame, self.settings, open_graph, encoder, lanes)
+        return Writer(self.frame, self.settings, open_graph, encoder, parallelism)
 
     def decode(
         self, outputs: Mapping[str, np.ndarray], prepared: Prepared | None = None, top_k: int = 1

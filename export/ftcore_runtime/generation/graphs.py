@@ -17,7 +17,7 @@ from ftcore_runtime.session import GraphSession
 
 
 class _Cache:
-    """The decoder graph with what it reads beside the new tokens: the keys and values so far above all."""
+    """The decoder graph with what it reads in addition to the new tokens: the keys and values so far above all."""
 
     def __init__(self, decoder: GraphSession, layers: int) -> None:
         self._decoder = decoder
@@ -25,7 +25,7 @@ class _Cache:
         self._outputs = ["logits", *cache_names("present", layers)]
 
     def begin(self, rows: int, inputs: Mapping[str, np.ndarray]) -> None:
-        """Forget everything; the cache of `rows` rows is empty, and `inputs` stay until they are told anew."""
+        """Forget everything; the cache of `rows` rows is empty, and `inputs` stay until they are given anew."""
         shapes = self._decoder.shapes
         empty = {
             name: np.empty((rows, heads, 0, width), np.float32)

@@ -15,7 +15,7 @@ from ftcore_runtime.generation.names import cache_names
 from ftcore_runtime.generation.packing import pack
 from ftcore_runtime.generation.search import Written, stream_greedy, write
 from ftcore_runtime.generation.settings import GenerationSettings, TextFrame
-from ftcore_runtime.lanes import share_out, side_by_side
+from ftcore_runtime.parallel_batches import in_parallel, share_out
 
 
 class Writer:
@@ -25,7 +25,7 @@ class Writer:
         frame, settings: of the bundle.
         open_graph: opens its graphs.
         encoder: makes batches.
-        lanes: batches that are written at a time.
+        parallelism: batches that are written at a time.
     """
 
     def __init__(
@@ -34,12 +34,12 @@ class Writer:
         settings: GenerationSettings,
         open_graph: OpenGraph,
         encoder: TextEncoder,
-        lanes: int,
+        parallelism: int,
     ) -> None:
         self.frame = frame
         self.settings = settings
         self._text = encoder
-        self._lanes = lanes
+        self._parallelism = parallelism
         self._decoder = open_graph("decoder", outputs=["logits"])
         self._layers = layers_of(self._decoder)
         self._encoder = None
@@ -71,9 +71,9 @@ class Writer:
         """See `Runner.run`: what `pack` makes of the answers."""
         encoded = prepared.encoded
         shares = share_out(
-            encoded.lengths, batch_size, self._lanes, tokens=None
+            encoded.lengths, batch_size, self._parallelism, tokens=None
         )  # a step has one token a row
-        written = side_by_side(lambda chosen: self._write(prepared, chosen, scored), shares, self._lanes)
+        written = in_parallel(lambda chosen: self._write(prepared, chosen, scored), shares, self._parallelism)
         answers: list[list[Written]] = [[] for _ in encoded.lengths]
         for chosen, batch in zip(shares, written, strict=True):
             for row, found in zip(chosen, batch, strict=True):

@@ -27,7 +27,7 @@ _STORE_BYTES = 2**27  # Ray's memory for what travels
 
 @dataclass(frozen=True)
 class Job:
-    """What every actor is told.
+    """What every actor is given.
 
     Args:
         bundle, variant: who answers.

@@ -1,4 +1,4 @@
-"""Triton's Python backend runs this as `model.py`: texts to answers, by way of the graph beside it, or of a pipeline
+"""Triton's Python backend runs this as `model.py`: texts to answers, by way of the graph next to it, or of a pipeline
 here where the model's configuration names a variant, as that of a bundle that writes texts does.
 
 Its interpreter needs `ftcore[serve]`, and the distribution that the bundle's decoder comes with.

@@ -1,4 +1,4 @@
-"""Rows of the family `span_extraction`: answers of any shape, held against the context they stand in."""
+"""Rows of the family `span_extraction`: answers of any shape, compared with the context they stand in."""
 
 from __future__ import annotations
 

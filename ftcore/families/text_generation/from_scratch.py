@@ -73,12 +73,14 @@ def make_base(
             and targets that are to have a vocabulary each.
     """
     if not (folder / "config.json").is_file():
-        config, told = _config(model, base_dir), model.vocabulary
-        if told.joint:
-            reads = writes = train_tokenizer(chain(sources, targets), told.size, told.min_frequency)
+        config, vocabulary = _config(model, base_dir), model.vocabulary
+        if vocabulary.joint:
+            reads = writes = train_tokenizer(
+                chain(sources, targets), vocabulary.size, vocabulary.min_frequency
+            )
         else:
-            reads = train_tokenizer(sources, told.size, told.min_frequency)
-            writes = train_tokenizer(targets, told.size, told.min_frequency)
+            reads = train_tokenizer(sources, vocabulary.size, vocabulary.min_frequency)
+            writes = train_tokenizer(targets, vocabulary.size, vocabulary.min_frequency)
             config.update({"share_encoder_decoder_embeddings": False})
         wrapped = transformers.PreTrainedTokenizerFast(
             tokenizer_object=reads, model_input_names=["input_ids", "attention_mask"], **_SPECIAL
@@ -87,7 +89,7 @@ def make_base(
         config.update({**_special_ids(config, reads), **sizes})
         with publishing(folder) as made:
             wrapped.save_pretrained(made)
-            if not told.joint:
+            if not vocabulary.joint:
                 writes.save(str(made / TARGET_TOKENIZER))
             config.save_pretrained(made)
     return BaseModel(folder, read_config(folder / "config.json", model.base))

@@ -51,7 +51,7 @@ class TextMeasures:
 
     Args:
         references: `Target`s; plain texts have an empty source.
-        measures: groups of metrics beside length ratio and repetition.
+        measures: groups of metrics in addition to length ratio and repetition.
         tokenization: see the spec.
     """
 

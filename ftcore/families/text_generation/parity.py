@@ -1,4 +1,4 @@
-"""Graphs that write held against torch: logits of real targets, and answers token for token."""
+"""Generating graphs compared with torch: logits of real targets, and answers token for token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Written texts beside their sources and references, a few of each split, for people to read in the report."""
+"""Generated texts with their sources and references, a few of each split, for people to read in the report."""
 
 from __future__ import annotations
 

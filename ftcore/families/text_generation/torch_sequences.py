@@ -1,4 +1,4 @@
-"""A torch model as the ground floor's searches see it: evaluation decodes with the code that serves."""
+"""A torch model as the runtime's searches see it: evaluation decodes with the code that serves."""
 
 from __future__ import annotations
 

@@ -22,20 +22,20 @@ BATCH_TOKENS = 256
 
 
 def share_out(
-    lengths: NDArray[np.int64], batch_size: int, lanes: int, tokens: int | None = BATCH_TOKENS
+    lengths: NDArray[np.int64], batch_size: int, parallelism: int, tokens: int | None = BATCH_TOKENS
 ) -> list[NDArray[np.int64]]:
     """Batches of indices, longest features first: memory peaks at once or never.
 
     Args:
         lengths: int64 [features]: tokens of each.
         batch_size: features of a batch, at most.
-        lanes: that are to have work, where there is enough for all.
+        parallelism: that are to have work, where there is enough for all.
         tokens: of a batch, padding included, at most; None where their number is not what a batch costs.
     """
     order = np.argsort(-lengths, kind="stable")
     ranked = lengths[order].tolist()
-    size = min(batch_size, -(-len(ranked) // lanes)) if tokens is None else batch_size
-    budget = None if tokens is None else min(tokens, -(-ranked[0] * len(ranked) // lanes))
+    size = min(batch_size, -(-len(ranked) // parallelism)) if tokens is None else batch_size
+    budget = None if tokens is None else min(tokens, -(-ranked[0] * len(ranked) // parallelism))
     batches, start = [], 0
     while start < len(ranked):
         fitting = size if budget is None else max(1, min(size, budget // max(1, ranked[start])))
@@ -44,14 +44,14 @@ def share_out(
     return batches
 
 
-def side_by_side(
-    call: Callable[[NDArray[np.int64]], T], batches: Sequence[NDArray[np.int64]], lanes: int
+def in_parallel(
+    call: Callable[[NDArray[np.int64]], T], batches: Sequence[NDArray[np.int64]], parallelism: int
 ) -> list[T]:
-    """What `call` makes of each batch, at most `lanes` at a time, in their order; what it raises is raised.
+    """What `call` makes of each batch, at most `parallelism` at a time, in their order; what it raises is raised.
 
     The threads last for the call: none is left that a fork would lose.
     """
-    if lanes == 1 or len(batches) == 1:
+    if parallelism == 1 or len(batches) == 1:
         return [call(batch) for batch in batches]
-    with ThreadPoolExecutor(min(lanes, len(batches)), "batches") as threads:
+    with ThreadPoolExecutor(min(parallelism, len(batches)), "batches") as threads:
         return list(threads.map(call, batches))
