@@ -101,8 +101,8 @@ class SupportsSamples(Protocol):
 class SupportsCorrectness(Protocol):
     """Scoring of answers each of which is right or wrong as a whole."""
 
-    def correct(self, references: Sequence[Any], answers: Sequence[Any]) -> np.ndarray:
-        """Whether each answer is right, bool [rows]."""
+    def correct(self, references: Sequence[Any], answers: Sequence[Any]) -> np.ndarray | None:
+        """Whether each answer is right, bool [rows]; None of numbers, which are right by degrees."""
 
     @property
     def proportions(self) -> frozenset[str]:

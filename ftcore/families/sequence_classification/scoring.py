@@ -107,8 +107,10 @@ class LabelScoring(Scoring[SequenceClassificationSpec, FittedLabels]):
         """The metrics of any resample."""
         return self._measures(references, answers).values
 
-    def correct(self, references: Sequence[Any], answers: Sequence[Answer]) -> np.ndarray:
-        """Whether the label, or the whole set of labels, is the right one."""
+    def correct(self, references: Sequence[Any], answers: Sequence[Answer]) -> np.ndarray | None:
+        """Whether the label, or the whole set of labels, is the right one; None of numbers."""
+        if self.problem == "regression":
+            return None
         if self.problem == "single_label":
             return np.asarray([r == a.label for r, a in zip(references, answers, strict=True)], dtype=bool)
         same = (set(r) == set(a.labels) for r, a in zip(references, answers, strict=True))
