@@ -114,3 +114,13 @@ def test_ten_thousand_labels_take_no_matrix() -> None:
     first = details["confusion_cells"][0]
     where = (true == labels.index(first["reference"])) & (said == labels.index(first["answer"]))
     assert first["count"] == where.sum()
+
+
+def test_the_most_frequent_confusions_come_first() -> None:
+    references, answers = ["a"] * 5 + ["b"] * 3 + ["c"], ["a", "b", "b", "b", "c", "b", "a", "a", "c"]
+    details = SingleLabelMeasures(references, answers, ["a", "b", "c"], ordered=False).details()
+    assert details["confusions"] == [
+        {"reference": "a", "answer": "b", "rows": 3},
+        {"reference": "b", "answer": "a", "rows": 2},
+        {"reference": "a", "answer": "c", "rows": 1},
+    ]

@@ -16,6 +16,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 #: Labels up to which a confusion matrix is written out; it grows with their square.
 DENSE_LABELS = 100
+#: Pairs of labels that are named as the most frequent confusions.
+MOST_CONFUSIONS = 20
 #: Key of the details of more labels: the matrix's cells that are not 0, which are written to a file of their own.
 CELLS = "confusion_cells"
 
@@ -81,12 +83,15 @@ class SingleLabelMeasures:
         return found
 
     def details(self) -> dict[str, Any]:
-        """A table of classes, and the confusion matrix: whole where it is small, else its cells that are not 0."""
+        """A table of classes, the most frequent confusions, and the confusion matrix: whole where it is small, else its
+        cells that are not 0.
+        """
         hits, support, answered = self._counts(np.arange(len(self._true)))
         precision, recall = _ratio(hits, answered), _ratio(hits, support)
         n = len(self.labels)
         found = {"labels": self.labels, "classes": _class_table(self.labels, precision, recall, support)}
         cells, counts = np.unique(self._true * n + self._answered, return_counts=True)
+        found["confusions"] = self._most_frequent(cells, counts)
         if n <= DENSE_LABELS:
             matrix = np.zeros(n * n, np.int64)
             matrix[cells] = counts
@@ -98,6 +103,16 @@ class SingleLabelMeasures:
             ]
         return found
 
+    def _most_frequent(self, cells: Array, counts: Array) -> list[dict[str, Any]]:
+        """The wrong cells with the most rows, at most `MOST_CONFUSIONS`."""
+        n = len(self.labels)
+        wrong = np.flatnonzero(cells // n != cells % n)
+        worst = wrong[np.argsort(-counts[wrong], kind="stable")][:MOST_CONFUSIONS]
+        return [
+            {"reference": self.labels[cell // n], "answer": self.labels[cell % n], "rows": count}
+            for cell, count in zip(cells[worst].tolist(), counts[worst].tolist(), strict=True)
+        ]
+
 
 class MultiLabelMeasures:
     """Exact match, Hamming loss, precision, recall and F1 (macro, micro, weighted), mean MCC over labels."""
@@ -106,7 +121,7 @@ class MultiLabelMeasures:
         self, references: Sequence[Sequence[str]], answers: Sequence[Sequence[str]], labels: Sequence[str]
     ) -> None:
         self.labels = list(labels)
-        self._true, self._said = self._hot(references), self._hot(answers)
+        self._true, self._answered = self._hot(references), self._hot(answers)
 
     def _hot(self, names: Sequence[Sequence[str]]) -> Array:
         index = {name: i for i, name in enumerate(self.labels)}
@@ -117,7 +132,7 @@ class MultiLabelMeasures:
 
     def values(self, rows: Array) -> Mapping[str, float]:
         """Every metric of the rows at these indices. `accuracy` is the exact match of the whole set."""
-        true, said = self._true[rows], self._said[rows]
+        true, said = self._true[rows], self._answered[rows]
         hits, support, answered = (true & said).sum(0), true.sum(0), said.sum(0)
         precision, recall = _ratio(hits, answered), _ratio(hits, support)
         micro_precision, micro_recall = _ratio(hits.sum(), answered.sum()), _ratio(hits.sum(), support.sum())
@@ -138,7 +153,11 @@ class MultiLabelMeasures:
 
     def details(self) -> dict[str, Any]:
         """A table of classes."""
-        hits, support, answered = (self._true & self._said).sum(0), self._true.sum(0), self._said.sum(0)
+        hits, support, answered = (
+            (self._true & self._answered).sum(0),
+            self._true.sum(0),
+            self._answered.sum(0),
+        )
         precision, recall = _ratio(hits, answered), _ratio(hits, support)
         return {"labels": self.labels, "classes": _class_table(self.labels, precision, recall, support)}
 
@@ -147,13 +166,13 @@ class RegressionMeasures:
     """Mean squared and absolute error, R2, Pearson and Spearman correlation."""
 
     def __init__(self, references: Sequence[float], answers: Sequence[float]) -> None:
-        self._true, self._said = np.asarray(references, dtype=float), np.asarray(answers, dtype=float)
+        self._true, self._answered = np.asarray(references, dtype=float), np.asarray(answers, dtype=float)
 
     def values(self, rows: Array) -> Mapping[str, float]:
         """Every metric of the rows at these indices."""
         from scipy.stats import rankdata
 
-        true, said = self._true[rows], self._said[rows]
+        true, said = self._true[rows], self._answered[rows]
         error = said - true
         mse = float((error**2).mean())
         return {
