@@ -16,7 +16,7 @@ from serving import SETTINGS, Running, serving, wait_until
 from ftcore_runtime import Pipeline
 from ftcore_runtime.decoders import Prepared
 from ftcore_runtime.errors import InputError
-from ftcore_server.batching import Feature, choose
+from ftcore_server.batch_choice import Feature, choose
 
 
 def features(*lengths: int) -> list[Feature]:
