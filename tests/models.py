@@ -15,8 +15,8 @@ from ftcore_runtime.files import sha256
 POSITIVE, NEGATIVE = ("good", "nice"), ("bad", "slow")
 
 
-def save_tiny_bert(folder: Path, **config: Any) -> Path:
-    """Write config.json, model.safetensors and a tokenizer into `folder`."""
+def save_tiny_bert(folder: Path, room: int = 0, **config: Any) -> Path:
+    """Write config.json, model.safetensors and a tokenizer into `folder`; with `room` for so many more tokens."""
     import torch
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
@@ -24,7 +24,9 @@ def save_tiny_bert(folder: Path, **config: Any) -> Path:
     torch.manual_seed(0)
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
     BertModel(
-        BertConfig(vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=64, **{**sizes, **config})
+        BertConfig(
+            vocab_size=tokenizer.get_vocab_size() + room, max_position_embeddings=64, **{**sizes, **config}
+        )
     ).save_pretrained(folder)
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,

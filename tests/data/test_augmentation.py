@@ -62,7 +62,7 @@ def test_nothing_is_left_empty_and_short_texts_stay() -> None:
 @pytest.fixture
 def masking_base(tmp_path: Path) -> Path:
     """A base whose tokenizer has a mask token."""
-    base = save_tiny_bert(tmp_path / "masking")
+    base = save_tiny_bert(tmp_path / "masking", room=1)
     tokenizer = AutoTokenizer.from_pretrained(base)
     tokenizer.add_special_tokens({"mask_token": "[MASK]"})
     tokenizer.save_pretrained(base)
