@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ftcore.evaluation.intervals import Interval, bootstrap, proportion
+from ftcore.evaluation.intervals import Interval, bootstrap, percentiles, proportion
 from ftcore.families.bound import BoundFamily
 from ftcore.families.reader import Reader
 from ftcore.families.scoring import Scorer, Scores, SupportsClasses, SupportsCorrectness
@@ -97,7 +97,9 @@ class Evaluator:
         correct = scoring.correct(references, answers) if isinstance(scoring, SupportsCorrectness) else None
         intervals: dict[str, Interval | None] = {}
         if self.resamples and len(references):
-            intervals = self._resampled(self._scorer(references, answers), references, groups)
+            intervals = self._resampled(scoring.scorer(references, answers), references, groups)
+            if extra:
+                intervals |= self._of_plugin(self._plugin_scorer(references, answers), references, groups)
             if isinstance(scoring, SupportsCorrectness) and correct is not None and groups is None:
                 share = proportion(int(correct.sum()), len(correct), self.confidence)
                 intervals |= dict.fromkeys(scoring.proportions, share)
@@ -115,15 +117,17 @@ class Evaluator:
 
         Both answer the same rows, and are drawn together: what makes a row hard is in both, and goes out.
         """
-        earlier, later = self._scorer(references, before), self._scorer(references, after)
-
-        def difference(rows: np.ndarray) -> dict[str, float]:
-            lower, higher = earlier(rows), later(rows)
-            return {name: value - lower[name] for name, value in higher.items()}
-
-        intervals = self._resampled(difference, references, groups)
-        whole = difference(np.arange(len(references)))
-        return {name: with_interval(value, intervals, name) for name, value in whole.items()}
+        scoring, everything = self.family.scoring, np.arange(len(references))
+        own = _difference(scoring.scorer(references, before), scoring.scorer(references, after))
+        values = dict(own(everything))
+        intervals = self._resampled(own, references, groups)
+        if self._has_plugin_metrics:
+            theirs = _difference(
+                self._plugin_scorer(references, before), self._plugin_scorer(references, after)
+            )
+            values |= theirs(everything)
+            intervals |= self._of_plugin(theirs, references, groups)
+        return {name: with_interval(value, intervals, name) for name, value in values.items()}
 
     def _resampled(
         self, scorer: Scorer, references: Sequence[Any], groups: Array | None
@@ -140,20 +144,22 @@ class Evaluator:
         )
         return {**found, **within}
 
-    def _scorer(self, references: Sequence[Any], answers: Sequence[Any]) -> Scorer:
-        own = self.family.scoring.scorer(references, answers)
-        if not self.hooks.ftcore_metrics.get_hookimpls():
-            return own
+    def _of_plugin(
+        self, scorer: Scorer, references: Sequence[Any], groups: Array | None
+    ) -> dict[str, Interval | None]:
+        """A plugin's metrics may cost anything: they are asked once a resample, and not once more for each row."""
+        return percentiles(scorer, len(references), self.resamples, self.confidence, clusters=groups)
 
-        def scorer(rows: np.ndarray) -> Mapping[str, float]:
-            drawn = self._from_hook([references[i] for i in rows], [answers[i] for i in rows])
-            return {**own(rows), **drawn}
+    def _plugin_scorer(self, references: Sequence[Any], answers: Sequence[Any]) -> Scorer:
+        return lambda rows: self._from_hook([references[i] for i in rows], [answers[i] for i in rows])
 
-        return scorer
+    @property
+    def _has_plugin_metrics(self) -> bool:
+        return bool(self.hooks.ftcore_metrics.get_hookimpls())
 
     def _from_hook(self, references: Sequence[Any], answers: Sequence[Any]) -> dict[str, float]:
         found: dict[str, float] = {}
-        if not self.hooks.ftcore_metrics.get_hookimpls():
+        if not self._has_plugin_metrics:
             return found
         plain, compared = self.family.scoring.comparable(references, answers)
         for values in self.hooks.ftcore_metrics(
@@ -193,3 +199,13 @@ def prediction_lines(
 
 def _only(scorer: Scorer, names: frozenset[str]) -> Scorer:
     return lambda rows: {name: value for name, value in scorer(rows).items() if name in names}
+
+
+def _difference(earlier: Scorer, later: Scorer) -> Scorer:
+    """Metrics of the later less those of the earlier, of the same rows."""
+
+    def scorer(rows: np.ndarray) -> dict[str, float]:
+        lower = earlier(rows)
+        return {name: value - lower[name] for name, value in later(rows).items()}
+
+    return scorer

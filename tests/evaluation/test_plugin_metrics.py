@@ -38,14 +38,16 @@ class Plugin:
         return {"right": float(np.mean(right))}
 
 
-def evaluator(family: Any, fitted: Any, data: dict[str, Any], plugin: Plugin) -> Evaluator:
+def evaluator(
+    family: Any, fitted: Any, data: dict[str, Any], plugin: Plugin, resamples: int = 0
+) -> Evaluator:
     spec = family.part("spec").model_validate(
         {"task": "x", "data": {"train": "x", **data}, "model": {"base": "x"}}
     )
     manager = pluggy.PluginManager("ftcore")
     manager.add_hookspecs(hookspecs)
     manager.register(plugin)
-    return Evaluator(BoundFamily(family, spec, fitted), manager.hook)
+    return Evaluator(BoundFamily(family, spec, fitted), manager.hook, resamples=resamples, confidence=0.9)
 
 
 def label(name: str) -> LabelAnswer:
@@ -92,9 +94,9 @@ def test_references_and_answers_compare_in_the_obvious_way(name: str) -> None:
 def test_it_is_called_once_an_evaluation_and_once_a_resample() -> None:
     family, fitted, data, references, answers = CASES["one label"]
     plugin = Plugin()
-    measured = evaluator(family, fitted, data, plugin).measure(
-        references, answers, resamples=20, confidence=0.9
-    )
+    measured = evaluator(family, fitted, data, plugin, resamples=20).measure(references, answers)
     assert plugin.rows == [4] * 21
     assert measured.scores.values["right"] == 0.75
-    assert measured.intervals["right"]["low"] < 0.75 < measured.intervals["right"]["high"]
+    found = measured.intervals["right"]
+    assert found is not None
+    assert found.low < 0.75 < found.high

@@ -193,7 +193,7 @@ def test_a_decoder_learns_its_answers_alone(
     for name, metric in metrics.items():
         gained = zero_shot["gain"][name]
         assert gained["value"] == pytest.approx(metric["value"] - zero_shot["metrics"][name]["value"])
-        assert gained["low"] <= gained["high"]
+        assert gained["low"] is None or gained["low"] < gained["high"]
     assert "zero-shot" in capsys.readouterr().out
     assert "The base model, zero-shot:" in (record / "bundle" / "README.md").read_text()
     if lora is None:

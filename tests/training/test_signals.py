@@ -24,7 +24,7 @@ PHASES = {
     "reading data": ("ftcore.data.load", "stage"),
     "splitting": ("ftcore.data.load", "hold_out"),
     "tokenising": ("ftcore.data.features", "_write"),
-    "building the model": ("ftcore.families.sequence_classification.model", "load_weights"),
+    "building the model": ("ftcore.families.sequence_classification.model", "build_classifier"),
     "rehearsing": ("ftcore.runs.steps", "_rehearse"),
     "saving": ("ftcore.training.checkpoint", "save_model"),
     "keeping the model": ("ftcore.runs.workspace", "save_tokenizer"),
@@ -79,7 +79,7 @@ def test_a_run_terminated_in_any_phase_is_interrupted_and_resumes(
     assert left == [], "nothing half made stays in the cache"
     exports = phase in ("writing graphs", "writing the bundle")
     if not exports:  # it takes seconds, and these phases are long past when it begins
-        monkeypatch.setattr("ftcore.runs.steps.export", lambda *_: None)
+        monkeypatch.setattr("ftcore.runs.steps.export", lambda *_: [])
     assert main(["resume", str(run)]) == 0
     record = json.loads((run / "run.json").read_text())
     assert record["status"] == "finished"
