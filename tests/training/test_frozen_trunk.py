@@ -65,7 +65,7 @@ def test_the_trunk_sees_every_row_once_however_many_epochs(
 ) -> None:
     passes = _Passes(monkeypatch)
     trained(project, tiny_base, training=FROZEN)
-    # 96 training and 32 validation rows, 8 of the rehearsal and 12 twice of the check of batch-mates, and 4 twice to find
+    # 96 training and 32 validation rows, 8 of the rehearsal, 12 twice of the check of batch-mates, and 4 twice to find
     # out what the head reads.
     assert passes.rows == 96 + 32 + 8 + 2 * 12 + 2 * 4
     first = passes.rows
