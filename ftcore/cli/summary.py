@@ -121,8 +121,7 @@ def _print_worst(folder: RunFolder) -> None:
     print_text("\nwrong with the most confidence")
     for line in islice(wrong, _WORST):
         given = line["input"] if isinstance(line["input"], str) else " | ".join(map(str, line["input"]))
-        sure = "" if line.get("confidence") is None else f"{line['confidence']:.2f} "
-        head = f"{sure}{_plain(line['reference'])} -> {line['summary']}: "
+        head = f"{_plain(line['reference'])} -> {line['summary']}: "
         print_text(_shortened(head + " ".join(given.split()), _WIDTH))
 
 
