@@ -15,6 +15,12 @@ from heavy_graphs import heavy_bundle
 BEGUN = 3.0  # seconds of CPU after which a command has imported and loaded everything
 
 
+@pytest.fixture(autouse=True)
+def _sigint_is_heard() -> None:
+    """A suite in the background of a script was started with SIGINT ignored, which its children would inherit."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def interrupted(*arguments: str | Path) -> tuple[int, str]:
     """Exit code and standard error of a command that gets SIGINT while a graph runs."""
     command = [sys.executable, "-m", "ftcore", *map(str, arguments)]
