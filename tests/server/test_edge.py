@@ -131,9 +131,9 @@ BODY = b'{"inputs": ["good"]}'
     ids=["extension", "trailers", "long extension", "tiny chunks", "many trailers", "a long trailer"],
 )
 def test_frames_of_chunks_have_a_limit(server: Running, rest: bytes, status: int) -> None:
-    # Its end may be what is limited first: a frame that never ends runs out of the time that a body has.
-    heard = spoken(server, CHUNKED + rest[:8000], rest[8000:])
-    assert heard.startswith((b"HTTP/1.1 %d" % status, b"HTTP/1.1 408"))
+    # What arrives in one piece with the head counts from the next piece on: so one is sent after a moment.
+    heard = spoken(server, CHUNKED, rest[:8000], rest[8000:], pause=0.1)
+    assert heard.startswith(b"HTTP/1.1 %d" % status)
 
 
 def test_what_is_no_http_is_refused(server: Running) -> None:
