@@ -17,6 +17,7 @@ _LAST_CHANCE = 0.3
 #: Seconds between saying that nothing more comes and closing, unless the client closes sooner.
 _LINGER = 1.0
 
+_HEAD_END = b"\r\n\r\n"
 _ANSWERS = {
     408: b"HTTP/1.1 408 Request Timeout\r\n",
     413: b"HTTP/1.1 413 Content Too Large\r\n",
@@ -88,6 +89,7 @@ def guarded(limits: Limits) -> type[asyncio.Protocol]:
         _in_head = True
         _head = 0
         _wire = 0  # bytes since the head
+        _whole = False  # whether the request has arrived
         _trailers = 0
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -101,14 +103,20 @@ def guarded(limits: Limits) -> type[asyncio.Protocol]:
         def data_received(self, data: bytes) -> None:
             if self.transport.is_closing():
                 return
-            if self._in_head:
+            began_in_head = self._in_head
+            if began_in_head:
                 self._head += len(data)
             else:
                 self._wire += len(data)
-                if self._wire > most_wire:
-                    self._refuse(413)
-                    return
+            if self._wire > most_wire:
+                self._refuse(413)
+                return
             super().data_received(data)
+            if began_in_head and not self._in_head:
+                # What came in one piece with the head is of the body as well, whatever a busy machine put together.
+                self._wire += len(data) - max(0, data.find(_HEAD_END) + len(_HEAD_END))
+                if self._wire > most_wire and not self._whole:
+                    self._refuse(413)
             # What arrived in one piece with the body counts only while the head is still incomplete.
             if self._in_head and self._head > limits.head_bytes:
                 self._end(431)
@@ -122,6 +130,7 @@ def guarded(limits: Limits) -> type[asyncio.Protocol]:
         def on_headers_complete(self) -> None:
             self._in_head, self._head = False, 0
             self._wire = self._trailers = 0
+            self._whole = False
             self._stop_clock()
             if sum(len(name) + len(value) for name, value in self.headers) > limits.head_bytes:
                 self._end(431)
@@ -138,6 +147,10 @@ def guarded(limits: Limits) -> type[asyncio.Protocol]:
                 raise ValueError(
                     "trailers too large"
                 )  # ends the parser, which may have more of them before it
+
+        def on_message_complete(self) -> None:
+            self._whole = True
+            super().on_message_complete()
 
         async def taken(self) -> None:
             """Return once the client has taken what was sent, but for a little, or has left."""
