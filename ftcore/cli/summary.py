@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftcore.cli.console import metric_text, print_table, print_text
@@ -28,7 +29,7 @@ def print_summary(folder: RunFolder, *, verbose: bool = False) -> None:
 
     print_text(f"\nrun {folder.path}")
     if folder.metrics_file.exists():
-        measured = read_json(folder.metrics_file)
+        measured = folder.metrics()
         _print_metrics(measured, verbose=verbose)
         test = measured["splits"]["test"]
         _print_classes(test.get("classes", []), verbose=verbose)
@@ -51,7 +52,7 @@ def _print_metrics(measured: Mapping[str, Any], *, verbose: bool) -> None:
     low = test["metrics"][metric].get("low")
     interval = "" if low is None else f" ({measured['confidence']:.0%} interval)"
     print_text(f"\n{metric} {metric_text(test['metrics'][metric])} on {test['rows']:,} test rows{interval}")
-    if verdict := measured.get("verdict"):
+    if verdict := measured["verdict"]:
         print_text(verdict["text"])
     for warning in test.get("warnings", []):
         print_text(f"warning: {warning}")
@@ -125,7 +126,7 @@ def _print_worst(folder: RunFolder) -> None:
         print_text(_shortened(head + " ".join(given.split()), _WIDTH))
 
 
-def _lines(path: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 (a Path)
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
     with path.open(encoding="utf-8") as file:
         for line in file:
             yield json.loads(line)

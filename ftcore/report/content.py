@@ -95,7 +95,7 @@ class Content:
 
 def read_run(folder: RunFolder) -> Content:
     """Read a run that has been evaluated."""
-    metrics = read_json(folder.metrics_file)
+    metrics = folder.metrics()
     metric = metrics["metric"]
     events = read_events(folder.events_file)
     steps = [event for event in events if event["event"] == "step"]
@@ -130,10 +130,10 @@ def _rows(path: Path) -> Iterator[Row]:
 def _row(line: Mapping[str, Any]) -> Row:
     given = line["input"]
     return Row(
-        where=line["row"],
+        where=line.get("row", ""),  # this and the summary are not in runs from before
         text=given if isinstance(given, str) else "\n".join(map(str, given)),
         reference=_shown(line["reference"]),
-        answer=line["summary"],
+        answer=line.get("summary") or json.dumps(line["answer"], ensure_ascii=False),
         score=line.get("confidence"),
         right=line.get("correct", True),
     )

@@ -40,7 +40,7 @@ def render(content: Content) -> str:
         test=test,
         confidence=f"{content.metrics['confidence']:.0%}",
         headline={"name": metric, "text": figure(test["metrics"].get(metric))},
-        verdict=content.metrics.get("verdict") or _NO_VERDICT,
+        verdict=content.metrics["verdict"] or _NO_VERDICT,
         columns=list(columns),
         figures=[[name, *(figure(its.get(name)) for its in columns.values())] for name in test["metrics"]],
         classes=classes[:_MOST_CLASSES],

@@ -113,6 +113,11 @@ class RunFolder:
         """Reference and answer of every row of a split, JSON Lines."""
         return self.path / f"predictions.{split}.jsonl"
 
+    def metrics(self) -> dict[str, Any]:
+        """metrics.json. Of a run from before it named the monitored metric, the first metric stands in for that."""
+        found: dict[str, Any] = read_json(self.metrics_file)
+        return {"metric": next(iter(found["splits"]["test"]["metrics"])), "verdict": None, **found}
+
     def record(self) -> dict[str, Any]:
         """run.json as it is now."""
         try:

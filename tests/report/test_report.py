@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ftcore.cli.summary import print_summary
 from ftcore.report import charts
 from ftcore.report.render import write_report
 from ftcore.runs.folder import RunFolder
@@ -145,6 +146,40 @@ def test_a_run_without_scores_labels_or_baselines_has_a_report_too(run: RunFolde
     text = run.report_file.read_text()
     assert "bleu 31.0000" in text
     assert "There is no baseline to compare with." in text
+
+
+def test_a_run_that_was_measured_before_there_was_a_verdict_is_shown(
+    run: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metrics = json.loads(run.metrics_file.read_text())
+    del metrics["metric"], metrics["verdict"], metrics["splits"]["test"]["baselines"]
+    del metrics["splits"]["test"]["warnings"]
+    run.metrics_file.write_text(json.dumps(metrics))
+    line = {"input": "a text", "reference": "calm", "answer": {"label": "calm", "score": 0.9}}
+    run.predictions("test").write_text(json.dumps(line) + "\n")
+    write_report(run)
+    assert "accuracy 0.7500" in run.report_file.read_text()
+    print_summary(run)
+    assert "accuracy 0.7500 [0.5000, 0.9000] on 8 test rows" in capsys.readouterr().out
+
+
+def test_the_summary_fits_the_screen_and_escapes_what_is_hostile(
+    run: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    label = "\x1b]0;title\x07" + "long " * 30
+    metrics = json.loads(run.metrics_file.read_text())
+    test = metrics["splits"]["test"]
+    test["classes"][0]["label"] = label
+    test["confusions"] = [{"reference": label, "answer": "calm", "rows": 4}]
+    test["baselines"], test["samples"], test["warnings"] = {}, [], []
+    metrics["verdict"] = {"outcome": "unclear", "text": "not clearly better than TF-IDF"}
+    run.metrics_file.write_text(json.dumps(metrics))
+    print_summary(run)
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "most frequent confusions" in shown
+    body = [line for line in shown.splitlines() if not line.startswith(("run ", "report:", "next:"))]
+    assert max(map(len, body)) <= 80
 
 
 def test_a_confusion_matrix_that_nobody_could_read_is_not_drawn() -> None:
