@@ -26,6 +26,7 @@ COMMANDS = (
     "serve",
     "package",
     "runs",
+    "compare",
     "validate",
     "tasks",
     "plugins",

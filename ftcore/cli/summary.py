@@ -94,7 +94,7 @@ def _print_classes(classes: Sequence[Mapping[str, Any]], *, verbose: bool) -> No
         ["label", "rows", "precision", "recall", "F1"],
         [
             [
-                _shortened(one["label"], 36),
+                one_line(one["label"], 36),
                 str(one["support"]),
                 *(f"{one[name]:.3f}" for name in ("precision", "recall", "f1")),
             ]
@@ -107,9 +107,7 @@ def _print_confusions(confusions: Sequence[Mapping[str, Any]]) -> None:
     if confusions:
         print_text("\nmost frequent confusions (reference -> answer)")
         for one in confusions[:_CONFUSIONS]:
-            print_text(
-                f"{one['rows']:>6}  {_shortened(one['reference'], 30)} -> {_shortened(one['answer'], 30)}"
-            )
+            print_text(f"{one['rows']:>6}  {one_line(one['reference'], 30)} -> {one_line(one['answer'], 30)}")
 
 
 def _print_worst(folder: RunFolder) -> None:
@@ -123,7 +121,7 @@ def _print_worst(folder: RunFolder) -> None:
     for line in islice(wrong, _WORST):
         given = line["input"] if isinstance(line["input"], str) else " | ".join(map(str, line["input"]))
         head = f"{_plain(line['reference'])} -> {line['summary']}: "
-        print_text(_shortened(head + " ".join(given.split()), _WIDTH))
+        print_text(one_line(head + given, _WIDTH))
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -138,11 +136,11 @@ def _plain(reference: Any) -> str:  # noqa: ANN401 (as JSON has it)
     return str(reference)
 
 
-def _shortened(text: str, width: int) -> str:
+def one_line(text: str, width: int) -> str:
     """Printable, on one line, of `width` characters at most."""
-    from ftcore_runtime.terminal import printable
+    from ftcore.spec.diagnostics import printable
 
-    shown = printable(text)
+    shown = printable(" ".join(text.split()))
     return shown if len(shown) <= width else shown[: width - 1] + "…"
 
 

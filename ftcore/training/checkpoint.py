@@ -123,7 +123,7 @@ class CheckpointStore:
 
     Args:
         folder: holds one folder a checkpoint; made if absent.
-        warn: told, in a sentence, of every checkpoint that is passed over.
+        warn: called, with a sentence, for every checkpoint that is passed over.
         spec: SHA-256 of the resolved spec that is trained; checkpoints of another one are refused.
     """
 

@@ -116,7 +116,7 @@ class _Loop:
             and bool(bare.defaults.get("fused"))
             and self.accelerator.scaler is None
             and not sharded
-            and not (job.training.l1 or job.training.ema),  # these move weights beside the optimizer
+            and not (job.training.l1 or job.training.ema),  # these move weights without the optimizer
             places=job.places,
         )
         self.average = make_average(self._bare(), job.training)

@@ -92,6 +92,12 @@ class SpanMeasures:
             self.difference = np.log(null) - np.log(score)
             self._order = np.argsort(self.difference, kind="stable")
 
+    @property
+    def exact(self) -> np.ndarray:
+        """Whether each answer is exactly right, bool [rows]."""
+        right: np.ndarray = self._measured[:, 0] > 0
+        return right
+
     def values(self, rows: np.ndarray) -> Mapping[str, float]:
         """Every metric of the rows at these indices."""
         exact, f1 = self._measured[rows].mean(0)

@@ -78,3 +78,12 @@ class SpanScoring(Scoring[SpanExtractionSpec, FittedSpans]):
     def scorer(self, references: Sequence[Sequence[str]], answers: Sequence[SpanAnswer]) -> Scorer:
         """The metrics of any resample."""
         return self._measures(references, answers).values
+
+    def correct(self, references: Sequence[Sequence[str]], answers: Sequence[SpanAnswer]) -> np.ndarray:
+        """Whether the text is exactly one of the right ones, normalised."""
+        return self._measures(references, answers).exact
+
+    @property
+    def proportions(self) -> frozenset[str]:
+        """Exact match."""
+        return frozenset({"exact_match"})

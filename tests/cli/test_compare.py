@@ -1,0 +1,73 @@
+"""`ftcore compare`: the printed verdict on two runs, the rows that changed, and what cannot be compared."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ftcore.cli import main
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three runs of 40 rows: `old` gets 20 right, `new` all, `same` those of `old` but for one more and one less."""
+    monkeypatch.chdir(tmp_path)
+    write("old", [number < 20 for number in range(40)])
+    write("new", [True] * 40)
+    write("same", [number < 19 or number == 30 for number in range(40)])
+    return tmp_path
+
+
+def write(name: str, correct: list[bool | None]) -> None:
+    folder = Path("runs") / name / f"20260101T000000-{name}"
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text("{}")
+    lines = [
+        {"input": f"text {number}", "reference": "a", "answer": {}, "summary": "a 0.9" if right else "b 0.8"}
+        | ({} if right is None else {"correct": right})
+        for number, right in enumerate(correct)
+    ]
+    (folder / "predictions.test.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_the_better_run_is_named_with_the_rows_that_it_fixed(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", "old", "new"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].startswith(
+        "20260101T000000-new is better than 20260101T000000-old by 50.0 points: of 40 rows 20"
+    )
+    assert shown[1] == "  right now: b 0.8 -> a 0.9: text 20"
+    assert len(shown) == 6, "five of the twenty rows"
+
+
+def test_a_difference_that_chance_explains_is_none(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "old", "same", "new", "--json"]) == 0
+    same, new = json.loads(capsys.readouterr().out)
+    assert (same["difference"], same["p_value"]) == (0.0, 1.0)
+    assert same["fixed"] == ["text 30"]
+    assert same["broken"] == ["text 19"]
+    assert new["p_value"] == pytest.approx(2 * 2 * 0.5**20), "corrected for two comparisons"
+    assert main(["compare", "old", "same"]) == 0
+    assert capsys.readouterr().out.startswith("no clear difference between")
+
+
+def test_what_cannot_be_compared_says_why(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write("texts", [None] * 3)
+    write("short", [True] * 10)
+    bare = Path("runs/bare/20260101T000000-bare")
+    bare.mkdir(parents=True)
+    (bare / "run.json").write_text("{}")
+    for arguments, said in {
+        ("old",): "give two runs or more",
+        ("old", "texts"): "not marked as right or wrong",
+        ("old", "bare"): "was not evaluated yet",
+        ("old", "nwe"): "did you mean `new`?",
+    }.items():
+        assert main(["compare", *arguments]) == 2
+        assert said in capsys.readouterr().err
+    assert main(["compare", "old", "short"]) == 0
+    assert "warning: 30 rows are not in all of the runs" in capsys.readouterr().out
