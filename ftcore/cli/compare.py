@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ftcore.cli.options import Subparsers, add_command, run_path
 from ftcore.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
     from ftcore.evaluation.comparison import Paired
+
+_Key: TypeAlias = tuple[str, str, int]
 
 _SHOWN = 5  # rows that changed, of each kind
 _WIDTH = 80
@@ -63,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _as_json(
-    runs: Sequence[Path], index: int, keys: Sequence[tuple[str, str]], found: Paired, p_value: float
+    runs: Sequence[Path], index: int, keys: Sequence[_Key], found: Paired, p_value: float
 ) -> dict[str, Any]:
     return {
         "first": str(runs[0]),
@@ -76,8 +79,8 @@ def _as_json(
     }
 
 
-def _measured(path: Path) -> dict[tuple[str, str], dict[str, Any]]:
-    """Lines of predictions.test.jsonl by their input and reference, as JSON.
+def _measured(path: Path) -> dict[_Key, dict[str, Any]]:
+    """Lines of predictions.test.jsonl by input and reference, as JSON, and how many equal rows came before.
 
     Raises:
         UserError: the run was not evaluated, or its answers are not simply right or wrong.
@@ -95,7 +98,13 @@ def _measured(path: Path) -> dict[tuple[str, str], dict[str, Any]]:
             where=str(file),
             hint=f"texts and numbers are not; an older run gets the marks with: ftcore evaluate {path}",
         )
-    return {(json.dumps(line["input"]), json.dumps(line["reference"])): line for line in read}
+    seen: Counter[tuple[str, str]] = Counter()
+    found = {}
+    for line in read:
+        row = json.dumps(line["input"]), json.dumps(line["reference"])
+        found[*row, seen[row]] = line
+        seen[row] += 1
+    return found
 
 
 def _print_rows(title: str, rows: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> None:

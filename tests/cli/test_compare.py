@@ -20,12 +20,17 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def write(name: str, correct: list[bool | None]) -> None:
+def write(name: str, correct: list[bool | None], text: str = "text {}") -> None:
     folder = Path("runs") / name / f"20260101T000000-{name}"
     folder.mkdir(parents=True)
     (folder / "run.json").write_text("{}")
     lines = [
-        {"input": f"text {number}", "reference": "a", "answer": {}, "summary": "a 0.9" if right else "b 0.8"}
+        {
+            "input": text.format(number),
+            "reference": "a",
+            "answer": {},
+            "summary": "a 0.9" if right else "b 0.8",
+        }
         | ({} if right is None else {"correct": right})
         for number, right in enumerate(correct)
     ]
@@ -53,6 +58,13 @@ def test_a_difference_that_chance_explains_is_none(runs: Path, capsys: pytest.Ca
     assert new["p_value"] == pytest.approx(2 * 2 * 0.5**20), "corrected for two comparisons"
     assert main(["compare", "old", "same"]) == 0
     assert capsys.readouterr().out.startswith("no clear difference between")
+
+
+def test_rows_with_equal_texts_count_each(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write("twice", [True, True, False], text="again")
+    write("other", [True, False, False], text="again")
+    assert main(["compare", "twice", "other"]) == 0
+    assert ": of 3 rows 0 are right in" in capsys.readouterr().out
 
 
 def test_what_cannot_be_compared_says_why(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
