@@ -138,7 +138,7 @@ def _plain(reference: Any) -> str:  # noqa: ANN401 (as JSON has it)
 
 def one_line(text: str, width: int) -> str:
     """Printable, on one line, of `width` characters at most."""
-    from ftcore.spec.diagnostics import printable
+    from ftcore_runtime.terminal import printable
 
     shown = printable(" ".join(text.split()))
     return shown if len(shown) <= width else shown[: width - 1] + "…"
