@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 from collections.abc import Callable
@@ -15,6 +16,10 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from ftcore_runtime.encoding import EncoderConfig, TextEncoder
+from ftcore_runtime.errors import BundleError
+from ftcore_runtime.pipeline import Pipeline
+
+CopyBundle = Callable[[], Path]
 
 WORDS = [
     "good",
@@ -189,3 +194,17 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
         public = key.public_key().public_bytes(encoding, serialization.PublicFormat.SubjectPublicKeyInfo)
         (folder / f"{name}.pub").write_bytes(public)
     return folder / "own", folder / "own.pub", folder / "strange.pub"
+
+
+def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the manifest of a bundle in place."""
+    path = folder / "bundle.json"
+    manifest = json.loads(path.read_text())
+    change(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+def refused(folder: Path, match: str) -> None:
+    """Hold that a bundle is not loaded, and why."""
+    with pytest.raises(BundleError, match=match):
+        Pipeline.load(folder)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from ftcore_runtime import strict_json
 from ftcore_runtime.decoders import Decoder, Provider, make_decoder
@@ -16,18 +16,16 @@ from ftcore_runtime.decoders.registry import SHIPPED
 from ftcore_runtime.encoding import EncoderConfig
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.fields import Fields
+from ftcore_runtime.schema_versions import MANIFEST as MANIFEST
+from ftcore_runtime.schema_versions import SCHEMA_VERSION as SCHEMA_VERSION
+from ftcore_runtime.schema_versions import (
+    WITHOUT_FAILURES,
+    WITHOUT_PROVIDER,
+    WITHOUT_TARGET_TOKENIZER,
+    upgrade,
+)
 
-MANIFEST = "bundle.json"
 MODEL_CARD = "README.md"
-#: Every earlier one is read as well: see `_upgrade`.
-SCHEMA_VERSION = 4
-#: The last that did not name the decoder's distribution, and what it could not say.
-_WITHOUT_PROVIDER = 3
-_WITHOUT_TARGET_TOKENIZER = 2
-_WITHOUT_FAILURES = 1
-#: What every exporter writes to `provenance` that records failures: a manifest that has it and none was changed.
-_WITH_FAILURES = ("export", "metric")
-
 #: Names that the files of a bundle may have: no paths, none that is hidden.
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -89,11 +87,11 @@ class Variant:
             fields.mapping("metrics"),
             fields.mapping("parity"),
             fields.integer("bytes", minimum=1),
-            fields.mapping("speed") if version > _WITHOUT_FAILURES else {},
+            fields.mapping("speed") if version > WITHOUT_FAILURES else {},
             None
-            if version == _WITHOUT_FAILURES or fields.is_null("batch_invariant")
+            if version == WITHOUT_FAILURES or fields.is_null("batch_invariant")
             else fields.take("batch_invariant", bool),
-            fields.strings("failures") if version > _WITHOUT_FAILURES else None,
+            fields.strings("failures") if version > WITHOUT_FAILURES else None,
         )
         fields.end()
         return variant
@@ -184,9 +182,9 @@ class Manifest:
         settings = dict(self.decoder)
         name = settings.pop("name")
         if self.provider is None:  # as it was read, so that what an older version wrote keeps its fingerprint
-            version = _WITHOUT_TARGET_TOKENIZER if self.target_tokenizer is None else _WITHOUT_PROVIDER
+            version = WITHOUT_TARGET_TOKENIZER if self.target_tokenizer is None else WITHOUT_PROVIDER
             if any(variant.failures is None for variant in self.variants.values()):
-                version = _WITHOUT_FAILURES
+                version = WITHOUT_FAILURES
             decoder = {"family": name, **settings}
         else:
             version = SCHEMA_VERSION
@@ -218,7 +216,7 @@ class Manifest:
         Raises:
             BundleError: a key is missing, unknown or of the wrong type, or two parts contradict each other.
         """
-        fields = Fields(_upgrade(value), MANIFEST)
+        fields = Fields(upgrade(value), MANIFEST)
         version = fields.take("schema_version", int)
         encoder = dict(fields.mapping("encoder"))
         tokenizers = Fields(
@@ -226,7 +224,7 @@ class Manifest:
             f"{MANIFEST}: encoder",
         )
         decoder = dict(fields.mapping("decoder"))
-        provider = _provider(decoder) if version > _WITHOUT_PROVIDER else None
+        provider = _provider(decoder) if version > WITHOUT_PROVIDER else None
         variants = fields.mapping("variants")
         files = fields.mapping("files")
         manifest = cls(
@@ -301,43 +299,6 @@ def _provider(decoder: dict[str, Any]) -> Provider:
         raise fields.error("version", "is no version of a distribution")
     del decoder["distribution"], decoder["version"]
     return provider
-
-
-def _upgrade(value: object) -> object:
-    """A manifest with every key that an earlier version had not and this one needs; what it did not say stays unsaid.
-
-    `schema_version` stays what it was.
-    """
-    fields = Fields(value, MANIFEST)
-    version = fields.take("schema_version", int)
-    if not 1 <= version <= SCHEMA_VERSION:
-        raise BundleError(
-            f"schema version {version} is not one of 1 to {SCHEMA_VERSION}, which this ftcore reads",
-            where=MANIFEST,
-            hint="a newer ftcore may read it",
-        )
-    if version > _WITHOUT_PROVIDER:
-        return value
-    _require_its_writers(fields, version)
-    decoder = dict(fields.mapping("decoder"))
-    family = decoder.pop("family", None)  # which named the decoder too
-    if family != fields.text("family"):
-        raise BundleError("the decoder is of another family", where=MANIFEST)
-    return {**cast(Mapping[str, Any], value), "decoder": {"name": family, **decoder}}
-
-
-def _require_its_writers(fields: Fields, version: int) -> None:
-    """Refuse a version that was lowered: then what the exporter recorded would count as never said."""
-    provenance, encoder = fields.mapping("provenance"), fields.mapping("encoder")
-    known = [key for key in _WITH_FAILURES if version == _WITHOUT_FAILURES and key in provenance]
-    if version <= _WITHOUT_TARGET_TOKENIZER and "target_tokenizer" in encoder:
-        known.append("target_tokenizer")
-    if known:
-        raise BundleError(
-            f"says schema version {version}, and holds {known[0]!r}, which only exporters of later versions write",
-            where=MANIFEST,
-            hint="the manifest was changed after export; copy or export the bundle again",
-        )
 
 
 def parse_json(data: bytes, where: str) -> Any:  # noqa: ANN401 (whatever the JSON holds)

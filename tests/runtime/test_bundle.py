@@ -7,18 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bundles import CopyBundle, edit, refused
 
 from ftcore_runtime.bundle import MAX_MANIFEST_BYTES, read_bundle
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.pipeline import Pipeline
 
 FILES = ["README.md", "golden.json", "model.fp32.onnx", "model.int8.onnx", "tokenizer.json"]
-CopyBundle = Callable[[], Path]
-
-
-def refused(folder: Path, match: str) -> None:
-    with pytest.raises(BundleError, match=match):
-        Pipeline.load(folder)
 
 
 def test_every_file_is_checked_and_only_what_is_asked_for_is_kept(tiny_bundle: Path) -> None:
@@ -98,20 +93,6 @@ def test_what_is_no_bundle_at_all(tmp_path: Path) -> None:
 def test_the_folder_itself_may_be_reached_through_a_link(tiny_bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "current").symlink_to(tiny_bundle)
     assert read_bundle(tmp_path / "current").manifest.name == "tiny"
-
-
-def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    path = folder / "bundle.json"
-    manifest = json.loads(path.read_text())
-    change(manifest)
-    path.write_text(json.dumps(manifest))
-
-
-def before_version_4(manifest: dict[str, Any], version: int) -> None:
-    """Take the decoder's distribution out, which version 4 brought."""
-    del manifest["decoder"]["distribution"], manifest["decoder"]["version"]
-    manifest["decoder"] = {"family": manifest["decoder"].pop("name"), **manifest["decoder"]}
-    manifest["schema_version"] = version
 
 
 def rename_file(manifest: dict[str, Any], name: str) -> None:
@@ -280,79 +261,6 @@ def test_a_file_exchanged_after_the_check_is_not_read(tiny_bundle: Path, tmp_pat
     pipeline = Pipeline.load(folder)
     shutil.rmtree(folder)
     assert pipeline.selftest() == 4
-
-
-def test_a_bundle_of_schema_version_1_is_read(copy_bundle: CopyBundle) -> None:
-    folder = copy_bundle()
-
-    def back(manifest: dict[str, Any]) -> None:
-        before_version_4(manifest, 1)
-        for variant in manifest["variants"].values():
-            for key in ("speed", "batch_invariant", "failures"):
-                del variant[key]
-
-    edit(folder, back)
-    pipeline = Pipeline.load(folder)
-    assert pipeline.selftest() == 4
-    variant = pipeline.manifest.variants["fp32"]
-    assert (variant.batch_invariant, variant.failures) == (None, None), "not recorded is not the same as none"
-    assert pipeline.manifest.to_json() == json.loads((folder / "bundle.json").read_text())
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        (lambda m: m.update(schema_version=1), "unknown key: 'speed'"),
-        (lambda m: m["variants"]["fp32"].pop("failures"), "'failures' is missing"),
-        (lambda m: m["variants"]["fp32"].update(failures=None), "expected a list, got null"),
-        (
-            lambda m: (lower(m), m["provenance"].update(export={})),
-            "holds 'export', which only exporters of later",
-        ),
-        (
-            lambda m: (lower(m), m["provenance"].update(metric="f1")),
-            "holds 'metric', which only exporters of",
-        ),
-        (
-            lambda m: m["encoder"].update(target_tokenizer="tokenizer.json"),
-            "holds 'target_tokenizer', which only",
-        ),
-    ],
-)
-def test_a_schema_version_that_was_lowered_is_refused(
-    copy_bundle: CopyBundle, change: Callable[[dict[str, Any]], object], says: str
-) -> None:
-    """Else what the exporter recorded, gates that are not met above all, would count as never said."""
-    folder = copy_bundle()
-    edit(folder, lambda m: before_version_4(m, 2))
-    edit(folder, change)
-    refused(folder, says)
-
-
-def lower(manifest: dict[str, Any]) -> None:
-    manifest["schema_version"] = 1
-    for variant in manifest["variants"].values():
-        for key in ("speed", "batch_invariant", "failures"):
-            del variant[key]
-
-
-def test_a_bundle_that_names_no_distribution_answers_as_it_did(
-    copy_bundle: CopyBundle, tiny_bundle: Path
-) -> None:
-    folder = copy_bundle()
-    edit(folder, lambda manifest: before_version_4(manifest, 2))
-    pipeline = Pipeline.load(folder)
-    assert pipeline.selftest() == 4
-    texts = ["good food", "a slow place"]
-    assert pipeline.predict(texts) == Pipeline.load(tiny_bundle).predict(texts)
-    assert len(pipeline.predict([("good food", "a slow place")])) == 1, (
-        "it does not say that it reads no pairs"
-    )
-    assert pipeline.manifest.to_json() == json.loads((folder / "bundle.json").read_text()), (
-        "and so its fingerprint"
-    )
-    edit(folder, lambda manifest: manifest.update(family="span_extraction"))
-    refused(folder, "the decoder is of another family")
 
 
 def test_a_tokenizer_that_panics_is_refused(copy_bundle: CopyBundle) -> None:

@@ -8,8 +8,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from bundles import sentences
-from test_bundle import before_version_4, edit, refused, replace_file
+from bundles import edit, refused, sentences
+from test_bundle import replace_file
+from test_schema_versions import before_version_4
 
 from ftcore_runtime import Pipeline
 from ftcore_runtime.archive import pack, unpack
