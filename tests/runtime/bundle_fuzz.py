@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from graph_fuzz import above as hidden
-from graph_fuzz import encode, evil, longer, openly
+from graph_fuzz import evil, longer, openly
+from graph_items import encode
 
 Draw = random.Random
 Mutation = Callable[[Path, Draw], None]

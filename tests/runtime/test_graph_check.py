@@ -5,7 +5,8 @@ from pathlib import Path
 import onnx
 import pytest
 from bundles import Tiny
-from graph_fuzz import GROUP, VARINT, Item, campaign, encode, integer, node, tensor, text
+from graph_fuzz import campaign
+from graph_items import GROUP, VARINT, Item, encode, integer, node, tensor, text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
