@@ -95,7 +95,7 @@ def make_bundle(folder: Path) -> Path:
         encoder_config=config,
         tokenizer_path=base / "tokenizer.json",
         decoder={
-            "family": "sequence_classification", "problem": "single_label", "labels": ["no", "yes"],
+            "name": "sequence_classification", "problem": "single_label", "labels": ["no", "yes"],
             "threshold": 0.5, "polarity": None,
         },
         variants={"int8": VariantSource({"model": int8})},

@@ -1,7 +1,7 @@
-"""`ftcore serve` mistreated: mutated bodies, overload, sockets that drip, SIGTERM and reload under load.
+"""`ftcore serve` mistreated: hostile and mutated bodies, overload, sockets that drip, SIGTERM and reload under load.
 
     python benchmarks/serving_campaign.py [--bundle DIR] [--bodies 200000] [--overload 60] [--sockets 500]
-        [--stops 20] [--reloads 20] [--only bodies overload drip stops reloads]
+        [--stops 20] [--reloads 20] [--only hostile bodies overload drip stops reloads]
 
 Without `--bundle` the model of `serving.py` is made. Servers are processes of their own on loopback; the client is this
 process. Every part has a bounded count and ends by itself. Ends with one JSON line a target.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gzip
 import json
 import os
 import random
@@ -31,9 +32,11 @@ from serving import make_bundle, read_texts
 from serving_mutants import TYPED, mutant
 from targets import print_target
 
-PARTS = ("bodies", "overload", "drip", "stops", "reloads")
+PARTS = ("hostile", "bodies", "overload", "drip", "stops", "reloads")
 GROWTH_MB = 64.0  # of resident memory, that a part may cost
 STALL_MS = 100.0  # that the event loop may be held up for
+REFUSAL_MS = 50.0  # from a hostile body of 64 KB to its refusal
+HEALTH_MS = 100.0  # from the question for the server's health to its answer, meanwhile
 WATCHED = Path(__file__).with_name("serving_watched.py")
 
 
@@ -92,6 +95,63 @@ class Targets:
     def at_least(self, name: str, value: float, bar: float) -> None:
         """Print one that is met from above."""
         self.met &= print_target(name, value, bar)
+
+
+#: Name -> a body that once held the interpreter for seconds to minutes.
+HOSTILE = {
+    "64 KB of an unclosed quote": b'["' + b'\\"' * 2**15,
+    "64 KB of an unclosed quote, gzipped": gzip.compress(b'["' + b'\\"' * 2**15, mtime=0),
+    "47 bytes gzipped": gzip.compress(b'["' + b"\\" * 7000, mtime=0),
+    "64 KB of openings": b"[" * 2**16,
+    "64 KB of one integer": b"[" + b"1" * 2**16 + b"]",
+    "one output asked for 1,000 times": json.dumps(
+        {
+            "inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "data": ["good"]}],
+            "outputs": [{"name": "label"}] * 1000,
+        }
+    ).encode(),
+}
+
+
+def hostile(folder: Path, bundle: Path, targets: Targets) -> None:
+    """Each hostile body 20 times, while another client asks for the server's health without a pause."""
+
+    async def refusals(port: int, request: bytes) -> tuple[float, Counter[str]]:
+        line, times, statuses = Connection(port), [], Counter[str]()
+        for _ in range(20):
+            began = time.perf_counter()
+            status, _ = await line.ask(request)
+            times.append(1000 * (time.perf_counter() - began))
+            statuses[status] += 1
+        line.close()
+        return max(times), statuses
+
+    async def health(port: int, ends: asyncio.Event) -> float:
+        line, slowest = Connection(port), 0.0
+        while not ends.is_set():
+            began = time.perf_counter()
+            await line.ask(f"GET /healthz HTTP/1.1\r\nhost: {HOST}\r\n\r\n".encode())
+            slowest = max(slowest, 1000 * (time.perf_counter() - began))
+            await asyncio.sleep(0.001)
+        line.close()
+        return slowest
+
+    async def both(port: int, request: bytes) -> tuple[float, Counter[str], float]:
+        ends = asyncio.Event()
+        asking = asyncio.create_task(health(port, ends))
+        slowest, statuses = await refusals(port, request)
+        ends.set()
+        return slowest, statuses, await asking
+
+    with server(folder, f"model={bundle}") as served:
+        for name, body in HOSTILE.items():
+            headers = {"content-encoding": "gzip"} if body[:2] == b"\x1f\x8b" else {}
+            path = "/v2/models/model/infer" if b"outputs" in body else TYPED
+            slowest, statuses, health_ms = asyncio.run(both(served.port, request_bytes(path, body, headers)))
+            print(f"{name} ({len(body)} bytes): {dict(statuses)}", flush=True)
+            targets.at_most(f"{name}: answers that are not 400", 20 - statuses["400"], 0)
+            targets.at_most(f"{name}: slowest refusal, ms", slowest, REFUSAL_MS)
+            targets.at_most(f"{name}: slowest /healthz meanwhile, ms", health_ms, HEALTH_MS)
 
 
 def bodies(folder: Path, bundle: Path, count: int, targets: Targets) -> None:
@@ -297,6 +357,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         bundle = (args.bundle or make_bundle(folder)).resolve()
+        if "hostile" in args.only:
+            hostile(folder, bundle, targets)
         if "bodies" in args.only:
             bodies(folder, bundle, args.bodies, targets)
         if "overload" in args.only:

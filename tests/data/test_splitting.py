@@ -174,6 +174,6 @@ def test_as_many_labels_as_rows_take_no_time():
     import time
 
     rows = np.arange(100_000)
-    start = time.monotonic()
+    start = time.process_time()
     hold_out(rows, None, {"test": 100}, 0, Memberships(rows, rows // 4))
-    assert time.monotonic() - start < 10
+    assert time.process_time() - start < 10

@@ -191,12 +191,12 @@ def test_a_header_of_another_delimiter_says_so(header: str, hint: str) -> None:
     assert hint in str(caught.value)
 
 
-def test_60_000_columns_take_a_second_at_most() -> None:
+def test_60_000_columns_take_no_time() -> None:
     names = [f"c{number}" for number in range(60_000)]
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(DataError, match="no column 'text'"):
         read(",".join(names) + "\n", "csv")
-    assert time.monotonic() - start < 1
+    assert time.process_time() - start < 3  # on one busy core; it was over a minute
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "txt", "parquet"])

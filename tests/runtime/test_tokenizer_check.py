@@ -58,13 +58,16 @@ def test_the_shortest_match(pattern: str, characters: int) -> None:
 def is_linear(pattern: str, unit: str) -> bool:
     """Whether a text four times as long takes about four times as long; quadratic would be 16 times."""
     split = pre_tokenizers.Split(Regex(pattern), "isolated")
-    times = []
-    for length in (4_000, 16_000):
+
+    def seconds(length: int) -> float:
         text = (unit * length)[:length] + "b"
-        started = time.process_time()
+        started = time.thread_time()
         split.pre_tokenize_str(text)
-        times.append(time.process_time() - started)
-    return times[1] < 8 * max(times[0], 0.01)
+        return time.thread_time() - started
+
+    # Other work on the machine makes single tries slower, never quicker: the best of five counts.
+    short = max(seconds(2_000), 0.005)
+    return any(seconds(8_000) < 8 * short for _ in range(5))
 
 
 @pytest.mark.parametrize("pattern", COMMON)
