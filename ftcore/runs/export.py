@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -10,16 +10,23 @@ from typing import Any
 
 from ftcore.errors import UserError
 from ftcore.files import write_json
-from ftcore.runs.gates import Measured, check, choose, drop
-from ftcore.runs.pruning import prune_vocabulary
-from ftcore.runs.run_bundle import ExportSummary, write_draft, write_run_bundle
+from ftcore.runs.criteria import Criteria
+from ftcore.runs.evaluation_inputs import EvaluationInputs
+from ftcore.runs.gates import Measured, choose
+from ftcore.runs.pruning import ModelAnswers, prune_vocabulary
+from ftcore.runs.run_bundle import (
+    ExportSummary,
+    RunDescription,
+    describe_run,
+    write_draft,
+    write_run_bundle,
+)
 from ftcore.runs.teacher_comparison import compare_with_teacher
 from ftcore.runs.variant_evaluation import VariantEvaluation
 from ftcore.runs.workspace import Workspace
-from ftcore.spec.export import ExportSpec, GatesSpec
+from ftcore.spec.export import ExportSpec
 from ftcore_export.bundle_writer import VariantSource
 from ftcore_export.onnx_graph import export_graph
-from ftcore_export.parity import Parity
 from ftcore_export.sensitivity import Graphs
 from ftcore_export.variants import KINDS, LEFT_OUT
 from ftcore_runtime.encoding import TextEncoder
@@ -27,6 +34,9 @@ from ftcore_runtime.publishing import temporary_folder
 
 _AUTO = ("fp32", "int8", "int8_tensor", "weights8")
 _AUTO_GENERATION = (*_AUTO, "weights4")  # one token at a time waits for the weights, not for the products
+
+#: Writes an event.
+Emit = Callable[..., None]
 
 
 @dataclass(frozen=True)
@@ -92,51 +102,73 @@ def export_bundle(workspace: Workspace) -> list[str]:
     Returns:
         what is over its tolerance or fails its gates, a sentence each; empty where all is well.
     """
-    with temporary_folder(workspace.folder.path, "export") as folder:
-        made = _make(workspace, folder)
-        variants = _measure_all(workspace, made)
-        choice = _choose(workspace.spec.export, variants)
-        comparison = _teacher_comparison(workspace, variants, folder)
-        _publish(workspace, made, variants, choice, comparison)
-    problems = _problems(workspace, choice, variants)
-    _write_report(workspace, made, variants, choice, comparison, problems)
+    folder, spec, emit = workspace.folder, workspace.spec.export, workspace.events.emit
+    inputs = workspace.evaluation_inputs
+    criteria = Criteria(spec, inputs.metric, inputs.family.scoring)
+    run = describe_run(
+        folder,
+        workspace.spec,
+        workspace.base_dir,
+        inputs.family,
+        inputs.metric,
+        inputs.splits.validation.table,
+    )
+    with temporary_folder(folder.path, "export") as scratch:
+        made = _make(workspace, inputs, run, scratch)
+        variants = _measure_all(made, criteria, emit)
+        choice = _choose(spec, variants)
+        comparison = _teacher_comparison(workspace, inputs, run, variants, scratch)
+        _publish(folder.bundle, run, made, spec, variants, choice, comparison)
+    problems = _problems(criteria, choice, variants)
+    report = _report(criteria, made, variants, choice, comparison, problems)
+    write_json(folder.export_file, report)
     return problems
 
 
-def _make(workspace: Workspace, folder: Path) -> Made:
+def _make(workspace: Workspace, inputs: EvaluationInputs, run: RunDescription, folder: Path) -> Made:
     """Prune the vocabulary if asked to, trace the graphs, and take down what torch answers."""
+    spec, family = workspace.spec.export, inputs.family
     model, encoder, pruned = workspace.fine_tuned(), workspace.encoder, None
-    if workspace.spec.export.prune_vocab:
-        encoder, pruned = prune_vocabulary(workspace, model, workspace.spec.export.prune_vocab)
+    if spec.prune_vocab:
+        rows = inputs.splits.validation.table.slice(0, spec.parity_rows)
+        answers = partial(ModelAnswers.of, model, family, rows, inputs.batch_size)
+        counts = workspace.features("train").token_counts()
+        encoder, pruned = prune_vocabulary(model, encoder, spec.prune_vocab, counts, answers)
         workspace.events.emit("vocabulary_pruned", **pruned)
     model.to("cpu")  # graphs are traced there
     graphs = {
         graph.name: export_graph(graph, folder / f"{graph.name}.onnx")
-        for graph in workspace.family.export.graphs(model, encoder)
+        for graph in family.export.graphs(model, encoder)
     }
     # The model ends with this function: what is measured after it has the memory to itself.
-    evaluation = VariantEvaluation(
-        workspace, model, encoder, folder, partial(write_draft, workspace, encoder)
-    )
+    draft = partial(write_draft, run, encoder)
+    evaluation = VariantEvaluation(inputs, model, encoder, spec.parity_rows, folder, draft)
     return Made(folder, graphs, encoder, pruned, evaluation)
 
 
-def _measure_all(workspace: Workspace, made: Made) -> dict[str, Variant]:
+def _measure_all(made: Made, criteria: Criteria, emit: Emit) -> dict[str, Variant]:
     """Make and measure every variant that the spec lists, or that `auto` stands for."""
-    spec = workspace.spec.export
+    spec = criteria.spec
     variants: dict[str, Variant] = {}
+
+    def measure(kind: str, graphs: Graphs, note: Mapping[str, Any]) -> None:
+        found = made.evaluation.measure(kind, graphs, note)
+        before = {name: variant.found for name, variant in variants.items()}
+        found = replace(found, failures=tuple(criteria.failures(kind, found, before)))
+        emit("variant_exported", variant=kind, **found.to_json())
+        variants[kind] = Variant(graphs, found)
+
     for kind in _kinds(spec, made.graphs):
         graphs = {
             role: KINDS[kind](path, made.folder / f"{role}.{kind}.onnx") for role, path in made.graphs.items()
         }
-        variants[kind] = _measure(workspace, made, kind, graphs, variants)
-    if _mixed_is_due(workspace, variants):
-        budget = _budget(spec)
+        measure(kind, graphs, {})
+    if _mixed_is_due(criteria, variants):
+        fp32, allowed = variants["fp32"].found, criteria.max_metric_drop or 0.0
         graphs, kept = made.evaluation.operators_to_keep(
-            made.graphs, lambda value: _dropped(workspace, variants, value) <= (budget or 0.0)
+            made.graphs, lambda value: criteria.dropped(fp32, value) <= allowed
         )
-        note = {"kept_in_float": kept}
-        variants["int8_mixed"] = _measure(workspace, made, "int8_mixed", graphs, variants, note)
+        measure("int8_mixed", graphs, {"kept_in_float": kept})
     return variants
 
 
@@ -154,55 +186,14 @@ def _listed(spec: ExportSpec, graphs: Graphs) -> tuple[str, ...]:
     return _AUTO_GENERATION if "decoder" in graphs else _AUTO
 
 
-def _mixed_is_due(workspace: Workspace, variants: Mapping[str, Variant]) -> bool:
+def _mixed_is_due(criteria: Criteria, variants: Mapping[str, Variant]) -> bool:
     """Whether some operators of int8 are to stay in float: it is listed, or `auto` finds that int8 loses too much."""
-    spec = workspace.spec.export
-    if spec.variants != "auto":
-        return "int8_mixed" in spec.variants
-    budget, value = _budget(spec), _value(variants["int8"].found, workspace.metric)
-    return budget is not None and not _dropped(workspace, variants, value) <= budget
-
-
-def _budget(spec: ExportSpec) -> float | None:
-    return (spec.chosen_by or GatesSpec()).max_metric_drop
-
-
-def _measure(
-    workspace: Workspace,
-    made: Made,
-    kind: str,
-    graphs: Graphs,
-    before: Mapping[str, Variant],
-    note: Mapping[str, Any] | None = None,
-) -> Variant:
-    """Measure one variant, and say what it does not meet; `before` has fp32 where gates want it."""
-    found = made.evaluation.measure(kind, graphs, note or {})
-    failures = over_tolerance(workspace, kind, found.parity)
-    if gates := workspace.spec.export.chosen_by:
-        metric = workspace.metric
-        dropped = _dropped(workspace, before, _value(found, metric)) if kind != "fp32" else 0.0
-        higher_is_better = workspace.family.scoring.higher_is_better
-        failures += check(gates, found, metric=metric, dropped=dropped, higher_is_better=higher_is_better)
-    found = replace(found, failures=tuple(failures))
-    workspace.events.emit("variant_exported", variant=kind, **found.to_json())
-    return Variant(graphs, found)
-
-
-def _dropped(workspace: Workspace, variants: Mapping[str, Variant], value: float) -> float:
-    """Points of the task's metric on validation that `value` lies below fp32's."""
-    scoring, metric = workspace.family.scoring, workspace.metric
-    return drop(
-        metric,
-        _value(variants["fp32"].found, metric),
-        value,
-        higher_is_better=scoring.higher_is_better(metric),
-        point=scoring.point(metric),
-    )
-
-
-def _value(found: Measured, metric: str) -> float:
-    value: float = found.validation["metrics"][metric]["value"]
-    return value
+    if criteria.spec.variants != "auto":
+        return "int8_mixed" in criteria.spec.variants
+    if criteria.max_metric_drop is None:
+        return False
+    lost = criteria.dropped(variants["fp32"].found, criteria.value(variants["int8"].found))
+    return not lost <= criteria.max_metric_drop
 
 
 def _choose(spec: ExportSpec, variants: Mapping[str, Variant]) -> Choice:
@@ -221,7 +212,11 @@ def _choose(spec: ExportSpec, variants: Mapping[str, Variant]) -> Choice:
 
 
 def _teacher_comparison(
-    workspace: Workspace, variants: Mapping[str, Variant], folder: Path
+    workspace: Workspace,
+    inputs: EvaluationInputs,
+    run: RunDescription,
+    variants: Mapping[str, Variant],
+    folder: Path,
 ) -> list[dict[str, Any]] | None:
     """Teacher and students in one table; None without a teacher, or where it is gone since the training."""
     try:
@@ -232,18 +227,20 @@ def _teacher_comparison(
     if teacher is None:
         return None
     students = {kind: variant.found for kind, variant in variants.items()}
-    return compare_with_teacher(workspace, teacher, students, folder, partial(write_draft, workspace))
+    draft = partial(write_draft, run)
+    return compare_with_teacher(inputs, teacher, workspace.tokenised, students, folder, draft)
 
 
 def _publish(
-    workspace: Workspace,
+    folder: Path,
+    run: RunDescription,
     made: Made,
+    spec: ExportSpec,
     variants: Mapping[str, Variant],
     choice: Choice,
     comparison: list[dict[str, Any]] | None,
 ) -> None:
     """Write the bundle."""
-    spec = workspace.spec.export
     left_out = {kind: variant.found for kind, variant in variants.items() if kind not in choice.kept}
     summary = ExportSummary(
         left_out=left_out if spec.chosen_by else None,
@@ -254,65 +251,45 @@ def _publish(
     )
     sources = {kind: variants[kind].source() for kind in choice.kept}
     drift = made.evaluation.drift_reference(choice.default)
-    bundle = workspace.folder.bundle
-    write_run_bundle(workspace, made.encoder, bundle, sources, choice.default, summary, drift)
+    write_run_bundle(run, made.encoder, folder, sources, choice.default, summary, drift)
 
 
-def _problems(workspace: Workspace, choice: Choice, variants: Mapping[str, Variant]) -> list[str]:
+def _problems(criteria: Criteria, choice: Choice, variants: Mapping[str, Variant]) -> list[str]:
     """What ends the export with exit code 3: no variant passes every gate, or the graph is not the model.
 
-    Without gates every variant that was asked for has to meet its tolerance.
+    Without gates every variant that the spec lists has to meet its tolerance.
     """
     failures = [
         f"{kind}: {failure}"
         for kind, variant in choice.candidates.items()
         for failure in variant.found.failures
     ]
-    if not workspace.spec.export.chosen_by:
+    if not criteria.spec.chosen_by:
         return failures
     if not choice.passed:
         return ["no variant passes every gate", *failures]
     parity = variants["fp32"].found.parity
-    return [f"fp32: {failure}" for failure in over_tolerance(workspace, "fp32", parity)]
+    return [f"fp32: {failure}" for failure in criteria.over_tolerance("fp32", parity)]
 
 
-def over_tolerance(workspace: Workspace, kind: str, parity: Parity) -> list[str]:
-    """What of `export.tolerance` a variant does not meet, a sentence each."""
-    tolerance = workspace.spec.export.tolerance
-    allowed = tolerance.flips if kind == "fp32" else tolerance.int8_flips
-    failures = []
-    if kind == "fp32" and not parity.max_abs_diff <= tolerance.logits:
-        failures.append(
-            f"outputs differ from torch by {parity.max_abs_diff:.3g}; allowed: {tolerance.logits:g}"
-        )
-    if parity.flip_share > allowed:
-        failures.append(
-            f"{len(parity.flips)} of {parity.rows} answers flip ({parity.flip_share:.1%}); allowed: {allowed:.1%}"
-        )
-    return failures
-
-
-def _write_report(
-    workspace: Workspace,
+def _report(
+    criteria: Criteria,
     made: Made,
     variants: Mapping[str, Variant],
     choice: Choice,
     comparison: list[dict[str, Any]] | None,
     problems: list[str],
-) -> None:
-    """export.json: every variant as it was measured, the chosen one, and what went wrong."""
-    spec = workspace.spec.export
-    write_json(
-        workspace.folder.export_file,
-        {
-            "variants": {kind: variant.found.to_json() for kind, variant in variants.items()},
-            "skipped": choice.skipped,
-            "pruned_vocab": made.pruned,
-            "ladder": comparison,
-            "metric": workspace.metric,
-            "default": choice.default,
-            "prefer": spec.prefer if spec.chosen_by else None,
-            "gates": spec.chosen_by.model_dump(mode="json") if spec.chosen_by else None,
-            "problems": problems,
-        },
-    )
+) -> dict[str, Any]:
+    """The content of export.json: every variant as it was measured, the chosen one, and what went wrong."""
+    spec = criteria.spec
+    return {
+        "variants": {kind: variant.found.to_json() for kind, variant in variants.items()},
+        "skipped": choice.skipped,
+        "pruned_vocab": made.pruned,
+        "ladder": comparison,
+        "metric": criteria.metric,
+        "default": choice.default,
+        "prefer": spec.prefer if spec.chosen_by else None,
+        "gates": spec.chosen_by.model_dump(mode="json") if spec.chosen_by else None,
+        "problems": problems,
+    }

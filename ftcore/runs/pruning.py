@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 
 from ftcore.data.features import FeatureStore
 from ftcore.errors import UserError
 from ftcore.evaluation.predict import predict
-from ftcore.runs.workspace import Workspace
+from ftcore.families.bound import BoundFamily
 from ftcore.spec.export import PruneSpec
 from ftcore_export.parity import compare
 from ftcore_export.prune_vocab import prune
@@ -21,9 +24,18 @@ from ftcore_runtime.special_tokens import unknown_id
 
 
 def prune_vocabulary(
-    workspace: Workspace, model: torch.nn.Module, spec: PruneSpec
+    model: torch.nn.Module,
+    old: TextEncoder,
+    spec: PruneSpec,
+    counts: np.ndarray,
+    answers: Callable[[TextEncoder], ModelAnswers],
 ) -> tuple[TextEncoder, dict[str, Any]]:
     """Take the pieces out of `model` (in place) that training rows and `spec.scripts` do not use.
+
+    Args:
+        old: what it reads with.
+        counts: of each piece in the training rows, int64 [pieces].
+        answers: what the model answers as it is, reading with an encoder; see `ModelAnswers.of`.
 
     Returns:
         the encoder with the smaller vocabulary, and what changed on the validation rows, as JSON.
@@ -31,13 +43,11 @@ def prune_vocabulary(
     Raises:
         UserError: the model also writes text, or the tokenizer is of a kind that cannot be pruned.
     """
-    old = workspace.encoder
     if model.get_output_embeddings() is not None:  # type: ignore[operator]
         raise UserError(
             "only of models that read text, not of those that write it", where="export.prune_vocab"
         )
-    whole = _Answers(workspace, model, old)
-    counts = workspace.features("train").token_counts()
+    whole = answers(old)
     pruned = prune(old.tokenizer, np.flatnonzero(counts >= spec.min_count), spec.scripts, old.config.pad_id)
     embedding: torch.nn.Embedding = model.get_input_embeddings()  # type: ignore[operator]
     before = embedding.num_embeddings
@@ -45,7 +55,7 @@ def prune_vocabulary(
         embedding.weight = torch.nn.Parameter(embedding.weight[torch.tensor(pruned.kept)].clone())
     embedding.num_embeddings = len(pruned.kept)
     encoder = TextEncoder(pruned.tokenizer, old.config)  # ids up to that of padding are kept
-    cut = _Answers(workspace, model, encoder)
+    cut = answers(encoder)
     kept = np.array(pruned.kept)
     alike = [np.array_equal(kept[new], then) for new, then in zip(cut.ids, whole.ids, strict=True)]
     same = np.flatnonzero(alike)
@@ -70,17 +80,36 @@ def prune_vocabulary(
     }
 
 
-class _Answers:
-    """What a model makes of the validation rows: token ids a feature, outputs and answers."""
+@dataclass(frozen=True)
+class ModelAnswers:
+    """What a model makes of some rows.
 
-    def __init__(self, workspace: Workspace, model: torch.nn.Module, encoder: TextEncoder) -> None:
-        family, rows = workspace.family, workspace.splits.validation.table
-        rows = rows.slice(0, workspace.spec.export.parity_rows)
+    Args:
+        ids: token ids of each feature.
+        outputs: name -> array [features, ...].
+        answers: one a row.
+    """
+
+    ids: list[np.ndarray]
+    outputs: Mapping[str, np.ndarray]
+    answers: Sequence[Any]
+
+    @classmethod
+    def of(
+        cls,
+        model: torch.nn.Module,
+        family: BoundFamily,
+        rows: pa.Table,
+        batch_size: int,
+        encoder: TextEncoder,
+    ) -> ModelAnswers:
+        """The answers of `model`, which reads `rows` with `encoder`."""
         with tempfile.TemporaryDirectory() as scratch:
             features = FeatureStore.build(rows, family.model, encoder, Path(scratch) / "features.arrow")
-            self.outputs = predict(model, family, features, workspace.spec.evaluation.batch_size)
-            self.answers = family.scoring.answers(self.outputs, features, rows)
-            self.ids = [_filled(features, index, encoder) for index in range(len(features))]
+            outputs = predict(model, family, features, batch_size)
+            answers = family.scoring.answers(outputs, features, rows)
+            ids = [_filled(features, index, encoder) for index in range(len(features))]
+        return cls(ids, outputs, answers)
 
 
 def _filled(features: FeatureStore, index: int, encoder: TextEncoder) -> np.ndarray:

@@ -9,13 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from ftcore.errors import UserError
+from ftcore.families.bound import BoundFamily
 from ftcore.files import read_json
 from ftcore.locate import is_local, locate
 from ftcore.runs.bundle_metrics import for_bundle
+from ftcore.runs.folder import RunFolder
 from ftcore.runs.gates import Measured
 from ftcore.runs.licences import licence_of
-from ftcore.runs.workspace import Workspace
+from ftcore.spec.sections import Spec
 from ftcore_export.bundle_writer import TOKENIZER, BundleSource, VariantSource, write_bundle
 from ftcore_export.sensitivity import Graphs
 from ftcore_runtime.encoding import TARGET_TOKENIZER, TextEncoder
@@ -54,8 +58,59 @@ class ExportSummary:
         return content
 
 
+@dataclass(frozen=True)
+class RunDescription:
+    """What a run's bundles say of it, whichever graphs they hold.
+
+    Args:
+        name, task, family: as run.json has them.
+        decoder: its configuration, as JSON.
+        metrics: of the fine-tuned model; empty where it was not evaluated.
+        provenance: the run, its data, base model, licences and versions.
+        golden: inputs whose answers the bundle keeps, for its self-test.
+    """
+
+    name: str
+    task: str
+    family: str
+    decoder: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    golden: Sequence[Any]
+
+
+def describe_run(
+    folder: RunFolder, spec: Spec, base_dir: Path, family: BoundFamily, metric: str, validation: pa.Table
+) -> RunDescription:
+    """Collect what the bundles of a run say of it.
+
+    Args:
+        base_dir: what relative paths of the spec start from.
+        metric: the monitored one.
+        validation: the rows that golden inputs are taken from.
+    """
+    record, measured, base = folder.record(), folder.metrics_file, spec.model.base
+    provenance = {
+        "run": folder.path.name,
+        "base_model": base,
+        "base_model_id": None if is_local(base, base_dir) else base,
+        "licenses": _licences(spec, base_dir),
+        **{key: record[key] for key in ("seed", "git_revision", "plugin", "versions", "data")},
+        "metric": metric,
+    }
+    return RunDescription(
+        name=record["name"],
+        task=record["task"],
+        family=record["family"],
+        decoder=family.scoring.decoder,
+        metrics=for_bundle(read_json(measured)) if measured.exists() else {},
+        provenance=provenance,
+        golden=family.reader.inputs(validation.slice(0, _GOLDEN_ROWS)),
+    )
+
+
 def write_run_bundle(
-    workspace: Workspace,
+    run: RunDescription,
     encoder: TextEncoder,
     folder: Path,
     variants: Mapping[str, VariantSource],
@@ -70,8 +125,6 @@ def write_run_bundle(
         default: the variant that answers unless another one is named.
         reference: histograms of the test rows, as JSON.
     """
-    record, family = workspace.folder.record(), workspace.family
-    measured = workspace.folder.metrics_file
     with tempfile.TemporaryDirectory() as scratch:
         tokenizer, target = Path(scratch) / TOKENIZER, None
         encoder.tokenizer.save(str(tokenizer))
@@ -79,46 +132,33 @@ def write_run_bundle(
             target = Path(scratch) / TARGET_TOKENIZER
             encoder.target.tokenizer.save(str(target))
         source = BundleSource(
-            name=record["name"],
-            task=record["task"],
-            family=record["family"],
+            name=run.name,
+            task=run.task,
+            family=run.family,
             encoder_config=encoder.config,
             tokenizer_path=tokenizer,
             target_tokenizer_path=target,
-            decoder=family.scoring.decoder,
+            decoder=run.decoder,
             variants=variants,
             default_variant=default,
-            metrics=for_bundle(read_json(measured)) if measured.exists() else {},
-            provenance=_provenance(workspace, record, summary),
-            golden=family.reader.inputs(workspace.splits.validation.table.slice(0, _GOLDEN_ROWS)),
+            metrics=run.metrics,
+            provenance={**run.provenance, "export": summary.to_json()},
+            golden=run.golden,
             reference=reference,
         )
         return write_bundle(folder, source)
 
 
-def write_draft(workspace: Workspace, encoder: TextEncoder, folder: Path, kind: str, graphs: Graphs) -> Path:
+def write_draft(run: RunDescription, encoder: TextEncoder, folder: Path, kind: str, graphs: Graphs) -> Path:
     """Write a bundle of one variant, to be measured."""
-    return write_run_bundle(workspace, encoder, folder, {kind: VariantSource(graphs)}, kind, ExportSummary())
+    return write_run_bundle(run, encoder, folder, {kind: VariantSource(graphs)}, kind, ExportSummary())
 
 
-def _provenance(workspace: Workspace, record: Mapping[str, Any], summary: ExportSummary) -> dict[str, Any]:
-    base = workspace.spec.model.base
-    return {
-        "run": workspace.folder.path.name,
-        "base_model": base,
-        "base_model_id": None if is_local(base, workspace.base_dir) else base,
-        "licenses": _licences(workspace),
-        **{key: record[key] for key in ("seed", "git_revision", "plugin", "versions", "data")},
-        "metric": workspace.metric,
-        "export": summary.to_json(),
-    }
-
-
-def _licences(workspace: Workspace) -> dict[str, str | None]:
-    spec, folder = workspace.spec, None
-    if is_local(spec.model.base, workspace.base_dir):
+def _licences(spec: Spec, base_dir: Path) -> dict[str, str | None]:
+    folder = None
+    if is_local(spec.model.base, base_dir):
         with suppress(UserError):  # gone since it was trained from: nothing is known of it then
-            folder = locate(spec.model.base, workspace.base_dir)
+            folder = locate(spec.model.base, base_dir)
     return {
         "base_model": licence_of(spec.model.base, folder, spec.model.license),
         "data": licence_of(spec.data.train.path, given=spec.data.license),

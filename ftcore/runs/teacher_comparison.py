@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 
+from ftcore.data.features import FeatureStore
 from ftcore.evaluation.predict import predict
-from ftcore.families.bound import BoundFamily
 from ftcore.families.tuning import tuned
+from ftcore.runs.evaluation_inputs import EvaluationInputs
 from ftcore.runs.gates import Measured
 from ftcore.runs.teacher import Teacher
-from ftcore.runs.variant_evaluation import TIMED, measure_answers
-from ftcore.runs.workspace import Workspace
+from ftcore.runs.variant_evaluation import TIMED
 from ftcore_export.onnx_graph import MAX_BYTES, export_graph
 from ftcore_export.sensitivity import Graphs
 from ftcore_export.speed import Speed, measure_speed
@@ -24,23 +24,29 @@ from ftcore_runtime.pipeline import Pipeline
 
 #: Writes a bundle of one variant, with an encoder, to a folder.
 Draft = Callable[[TextEncoder, Path, str, Graphs], Path]
+#: The rows of a split, as a model with this encoder reads them.
+Tokenise = Callable[[str, TextEncoder], FeatureStore]
 
 
 def compare_with_teacher(
-    workspace: Workspace, teacher: Teacher, students: Mapping[str, Measured], scratch: Path, draft: Draft
+    inputs: EvaluationInputs,
+    teacher: Teacher,
+    tokenise: Tokenise,
+    students: Mapping[str, Measured],
+    scratch: Path,
+    draft: Draft,
 ) -> list[dict[str, Any]]:
     """The rows of the table, the teacher's first: model, variant, bytes, metrics of the test rows, speed.
 
     The teacher answers the test rows in torch. It is timed as fp32 graphs in the runtime that the students are timed
     in; one that is too large for them has no speed.
     """
-    family = workspace.family
-    model = teacher.build(family)
-    quality = _quality(workspace, teacher, family, model)
+    model = teacher.build(inputs.family)
+    quality = _quality(inputs, teacher, tokenise, model)
     size = sum(weight.nbytes for weight in model.parameters())
     speed = None
     if size <= MAX_BYTES:
-        speed = _speed(workspace, teacher, family, model, scratch, draft)
+        speed = _speed(inputs, teacher, model, scratch, draft)
     return [
         _row("teacher", "fp32", size, quality, speed),
         *(_row("student", name, one.bytes, one.test, one.speed) for name, one in students.items()),
@@ -53,32 +59,28 @@ def _row(model: str, variant: str, size: int, test: Mapping[str, Any], speed: Sp
 
 
 def _quality(
-    workspace: Workspace, teacher: Teacher, family: BoundFamily, model: torch.nn.Module
+    inputs: EvaluationInputs, teacher: Teacher, tokenise: Tokenise, model: torch.nn.Module
 ) -> dict[str, Any]:
     """Metrics of the test rows, with thresholds that were tuned on the validation rows as the student's are."""
-    answers: list[Any] = []
+    family, answers = inputs.family, list[Any]()
     for split in ("validation", "test"):
-        rows, features = workspace.splits[split].table, workspace.tokenised(split, teacher.encoder)
-        outputs = predict(model, family, features, workspace.spec.evaluation.batch_size)
+        rows, features = inputs.splits[split].table, tokenise(split, teacher.encoder)
+        outputs = predict(model, family, features, inputs.batch_size)
         if split == "validation":
             family = tuned(family, outputs, features, rows)
         answers = family.scoring.answers(outputs, features, rows)
-    return measure_answers(workspace, "test", answers)
+    return inputs.measure("test", answers)
 
 
 def _speed(
-    workspace: Workspace,
-    teacher: Teacher,
-    family: BoundFamily,
-    model: torch.nn.Module,
-    scratch: Path,
-    draft: Draft,
+    inputs: EvaluationInputs, teacher: Teacher, model: torch.nn.Module, scratch: Path, draft: Draft
 ) -> Speed:
+    family = inputs.family
     model.to("cpu")
     graphs = {
         graph.name: export_graph(graph, scratch / f"teacher.{graph.name}.onnx")
         for graph in family.export.graphs(model, teacher.encoder)
     }
     folder = draft(teacher.encoder, scratch / "draft-teacher", "fp32", graphs)
-    inputs = family.reader.inputs(workspace.splits.validation.table.slice(0, TIMED))
-    return measure_speed(partial(Pipeline.load, folder), inputs)
+    texts = family.reader.inputs(inputs.splits.validation.table.slice(0, TIMED))
+    return measure_speed(partial(Pipeline.load, folder), texts)

@@ -11,13 +11,12 @@ from typing import Any
 import torch
 
 from ftcore.data.features import FeatureStore
-from ftcore.evaluation.evaluate import groups_of
 from ftcore.evaluation.predict import predict
 from ftcore.families.bound import BoundFamily
 from ftcore.families.export import Comparison, Responses, SupportsComparison
 from ftcore.modeling.device import torch_device
+from ftcore.runs.evaluation_inputs import EvaluationInputs
 from ftcore.runs.gates import Measured
-from ftcore.runs.workspace import Workspace
 from ftcore_export.invariance import measure_invariance
 from ftcore_export.parity import compare
 from ftcore_export.sensitivity import Graphs, Operator, fewest, mix, rank
@@ -41,28 +40,31 @@ class VariantEvaluation:
     """Measures variants, against what torch answers and on the run's own rows.
 
     Args:
+        inputs: the run's rows and metrics.
         model, encoder: the fine-tuned one, in torch, and what it reads with.
+        parity_rows: validation rows that are compared with torch.
         scratch: an empty folder.
         draft: writes bundles for measurement.
     """
 
     def __init__(
         self,
-        workspace: Workspace,
+        inputs: EvaluationInputs,
         model: torch.nn.Module,
         encoder: TextEncoder,
+        parity_rows: int,
         scratch: Path,
         draft: Draft,
     ) -> None:
-        self.workspace = workspace
+        self.inputs = inputs
         self.encoder = encoder
         self.scratch = scratch
         self.draft = draft
-        family, split = workspace.family, workspace.splits.validation
-        self._inputs = family.reader.inputs(split.table)
-        rows = split.table.slice(0, workspace.spec.export.parity_rows)
+        family, split = inputs.family, inputs.splits.validation
+        self._validation = family.reader.inputs(split.table)
+        rows = split.table.slice(0, parity_rows)
         features = FeatureStore.build(rows, family.model, encoder, scratch / "features.arrow")
-        outputs = predict(model.to(torch_device()), family, features, workspace.spec.evaluation.batch_size)
+        outputs = predict(model.to(torch_device()), family, features, inputs.batch_size)
         reference = outputs, family.scoring.answers(outputs, features, rows)
         ids = split.origin.slice(0, rows.num_rows).to_pylist()
         self._compared = rows.num_rows
@@ -73,15 +75,17 @@ class VariantEvaluation:
         """Everything that is said of a variant."""
         folder = self.draft(self._folder(name), name, graphs)
         pipeline = Pipeline.load(folder)
-        compared = pipeline.respond(self._inputs[: self._compared], top_k=self.workspace.family.scoring.top_k)
-        answers = [*compared[1], *self._predict(pipeline, self._inputs[self._compared :])]
+        compared = pipeline.respond(
+            self._validation[: self._compared], top_k=self.inputs.family.scoring.top_k
+        )
+        answers = [*compared[1], *self._predict(pipeline, self._validation[self._compared :])]
         return Measured(
             bytes=sum(path.stat().st_size for path in graphs.values()),
             parity=self._compare(pipeline, compared),
-            validation=measure_answers(self.workspace, "validation", answers),
-            test=measure_answers(self.workspace, "test", self._test(name, pipeline)),
-            speed=measure_speed(partial(Pipeline.load, folder), self._inputs[:TIMED]),
-            invariance=measure_invariance(pipeline, self._inputs),
+            validation=self.inputs.measure("validation", answers),
+            test=self.inputs.measure("test", self._test(name, pipeline)),
+            speed=measure_speed(partial(Pipeline.load, folder), self._validation[:TIMED]),
+            invariance=measure_invariance(pipeline, self._validation),
             note=note,
         )
 
@@ -99,24 +103,24 @@ class VariantEvaluation:
             bytes_of = {files[role]: path.read_bytes() for role, path in candidate.items()}
             return Pipeline(dataclasses.replace(base, contents={**base.contents, **bytes_of}), "fp32")
 
-        some = self._inputs[:_RANKED]
+        some = self._validation[:_RANKED]
         ranked = rank(graphs, lambda candidate: load(candidate).outputs(some), self.scratch)
-        references = self.workspace.family.reader.references(self.workspace.splits.validation.table)
+        references = self.inputs.family.reader.references(self.inputs.splits.validation.table)
 
         def enough(keep: Sequence[Operator]) -> bool:
-            answers = self._predict(load(mix(graphs, keep, self.scratch)), self._inputs)
-            return good(self.workspace.evaluator.values(references, answers)[self.workspace.metric])
+            answers = self._predict(load(mix(graphs, keep, self.scratch)), self._validation)
+            return good(self.inputs.evaluator.values(references, answers)[self.inputs.metric])
 
         kept = fewest(ranked, enough)
         return mix(graphs, kept, self.scratch), [f"{role}: {name}" for role, name in kept]
 
     def drift_reference(self, name: str) -> dict[str, Any] | None:
-        """Histograms of the first test rows by a measured variant, which a server holds what it sees against."""
-        workspace = self.workspace
-        inputs = workspace.family.reader.inputs(workspace.splits.test.table.slice(0, _REFERENCE_ROWS))
+        """Histograms of the first test rows by a measured variant, which a server compares its own requests with."""
+        family, test = self.inputs.family, self.inputs.splits.test
+        inputs = family.reader.inputs(test.table.slice(0, _REFERENCE_ROWS))
         if not inputs:
             return None
-        decoder = make_decoder(workspace.family.scoring.decoder)
+        decoder = make_decoder(family.scoring.decoder)
         prepared = decoder.prepare(inputs, self.encoder)
         answers = self._tested[name][: len(inputs)]
         return Reference.of(prepared, answers, decoder.labels, unknown_id(self.encoder.tokenizer)).to_json()
@@ -125,11 +129,11 @@ class VariantEvaluation:
         return self.scratch / f"draft-{name}"
 
     def _predict(self, pipeline: Pipeline, inputs: list[Any]) -> list[Any]:
-        return pipeline.predict(inputs, top_k=self.workspace.family.scoring.top_k)
+        return pipeline.predict(inputs, top_k=self.inputs.family.scoring.top_k)
 
     def _test(self, name: str, pipeline: Pipeline) -> list[Any]:
-        rows = self.workspace.splits.test.table
-        self._tested[name] = self._predict(pipeline, self.workspace.family.reader.inputs(rows))
+        rows = self.inputs.splits.test.table
+        self._tested[name] = self._predict(pipeline, self.inputs.family.reader.inputs(rows))
         return self._tested[name]
 
 
@@ -144,14 +148,3 @@ def _comparison(
     if isinstance(family.export, SupportsComparison):
         return family.export.comparison(model, features, reference, ids)
     return lambda _, candidate: compare(reference[0], candidate[0], reference[1], candidate[1], ids)
-
-
-def measure_answers(workspace: Workspace, split: str, answers: Sequence[Any]) -> dict[str, Any]:
-    """Metrics of somebody's answers to the rows of a split; with intervals for the test rows."""
-    rows, reader = workspace.splits[split].table, workspace.family.reader
-    references = reader.references(rows)
-    if split == "test":
-        found = workspace.evaluator.measure(references, answers, groups_of(reader, rows))
-        return {"rows": rows.num_rows, "metrics": found.to_json()["metrics"]}
-    values = workspace.evaluator.values(references, answers)  # gates read values alone
-    return {"rows": rows.num_rows, "metrics": {name: {"value": value} for name, value in values.items()}}

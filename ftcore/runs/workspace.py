@@ -32,6 +32,7 @@ from ftcore.files import locked, read_json, write_json
 from ftcore.modeling.base_model import BaseModel, open_base, save_tokenizer
 from ftcore.modeling.device import torch_device
 from ftcore.plugins import LoadedTask
+from ftcore.runs.evaluation_inputs import EvaluationInputs
 from ftcore.runs.folder import RunFolder
 from ftcore.runs.teacher import Teacher, ask, open_teacher
 from ftcore.spec.sections import Spec
@@ -232,11 +233,16 @@ class Workspace:
         with _one_at_a_time(["features", path.stem]):
             return FeatureStore.build(rows, family.model, encoder, path)
 
-    @cached_property
+    @property
     def evaluator(self) -> Evaluator:
-        """Metrics of family and plugin."""
+        """Metrics of family and plugin, of the family as it is now: `keep_family` changes it."""
         spec = self.spec.evaluation
         return Evaluator(self.family, self.task.hooks, resamples=spec.bootstrap, confidence=spec.confidence)
+
+    @property
+    def evaluation_inputs(self) -> EvaluationInputs:
+        """Rows and metrics to measure models with."""
+        return EvaluationInputs(self.splits, self.evaluator, self.metric, self.spec.evaluation.batch_size)
 
     @property
     def metric(self) -> str:
