@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from bundles import bundle_arguments, copy_bundle, keys, tiny, tiny_bundle  # noqa: F401 (fixtures)
 from generation_models import exported_writer  # noqa: F401 (fixture)
+from light_base import save_light_base
 from models import tiny_base  # noqa: F401 (fixture)
 from spec_text import VALID
 from writing import make_writing_bundle, writing_bundle  # noqa: F401 (fixtures)
@@ -28,10 +29,10 @@ def _every_plugin_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory: spec.yaml (valid), train.csv and an empty folder base/."""
+    """The working directory: spec.yaml (valid), train.csv and base/, which validates and does not train."""
     (tmp_path / "spec.yaml").write_text(VALID)
     (tmp_path / "train.csv").write_text("text,label\ngood,pos\nbad,neg\n")
-    (tmp_path / "base").mkdir()
+    save_light_base(tmp_path / "base")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

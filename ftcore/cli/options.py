@@ -135,7 +135,7 @@ def registry(args: argparse.Namespace) -> PluginRegistry:
 
 
 def resolve(argument: str, args: argparse.Namespace, plugins: PluginRegistry | None = None) -> ResolvedSpec:
-    """The spec that a SPEC argument names, with the overrides of `--set`.
+    """The spec that a SPEC argument names, with the overrides of `--set`; its base model has been looked into.
 
     Raises:
         UserError: there is none, or it is not valid.
@@ -143,4 +143,6 @@ def resolve(argument: str, args: argparse.Namespace, plugins: PluginRegistry | N
     from ftcore.catalog import find_spec
     from ftcore.spec import load_spec
 
-    return load_spec(find_spec(argument), plugins or registry(args), args.overrides)
+    resolved = load_spec(find_spec(argument), plugins or registry(args), args.overrides)
+    resolved.check_bases()
+    return resolved

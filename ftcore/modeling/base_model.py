@@ -22,16 +22,15 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ftcore.errors import ModelError
 from ftcore.locate import PREFIX, locate
-from ftcore.modeling.tokenizer_checks import readable_inputs, require_files, require_ids
+from ftcore.modeling.tokenizer_checks import readable_inputs, require_ids
 from ftcore.modeling.weights import check_weights
+from ftcore.spec.base_folder import WANTED, check_files, require_tokenizer
 from ftcore_runtime.encoding import TARGET_TOKENIZER, EncoderConfig, TextEncoder
-from ftcore_runtime.files import open_regular
 from ftcore_runtime.special_tokens import without_special_pieces
 
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
 
-_WANTED = ["*.json", "*.safetensors", "*.txt", "*.model"]
 _NEVER = frozenset({"auto_map", "custom_pipelines", "quantization_config", "trust_remote_code"})
 
 
@@ -61,25 +60,8 @@ def open_base(ref: str, base_dir: Path) -> BaseModel:
     folder = locate(ref, base_dir) if names_a_path(ref, base_dir) else _download(ref)
     if folder.suffix == ".gguf" and folder.is_file():
         return _open_gguf(folder, ref)
-    config_file = folder / "config.json"
-    if not config_file.is_file():
-        raise ModelError(
-            "no config.json in the base model's folder", where=ref, hint="name a Hugging Face folder"
-        )
-    if not any(folder.glob("*.safetensors")):
-        raise ModelError(
-            "the base model has no *.safetensors weights, and pickled weights are never loaded",
-            where=ref,
-            hint="save it once with `model.save_pretrained(folder, safe_serialization=True)`",
-        )
-    for pattern in _WANTED:
-        for file in folder.glob(pattern):
-            try:
-                open_regular(file).close()
-            except OSError as error:
-                what = f"{file.name} cannot be read: {error.strerror}"
-                raise ModelError(what, where=ref) from None
-    return BaseModel(folder, read_config(config_file, ref))
+    check_files(folder, ref)
+    return BaseModel(folder, read_config(folder / "config.json", ref))
 
 
 def _open_gguf(path: Path, ref: str) -> BaseModel:
@@ -109,7 +91,7 @@ def _download(ref: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(ref, allow_patterns=_WANTED))
+        return Path(snapshot_download(ref, allow_patterns=[*WANTED]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise ModelError(
             f"the base model is no local folder, and the Hub did not give it ({type(error).__name__})",
@@ -263,7 +245,7 @@ def open_tokenizer(base: BaseModel) -> transformers.PreTrainedTokenizerFast:
     where = str(base.folder)
     form = {"gguf_file": base.gguf} if base.gguf else {}
     if not base.gguf:
-        require_files(base.folder)
+        require_tokenizer(base.folder)
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(
             base.folder, local_files_only=True, config=base.config, **form

@@ -2,38 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import transformers
 
 from ftcore.errors import ModelError
-
-#: Files of which one at least says what a tokenizer's pieces are.
-_FILES = (
-    "tokenizer.json",
-    "vocab.*",
-    "merges.txt",
-    "*.model",
-    "*.vocab",
-    "tekken.json",
-    "vocab-*",
-    "source.spm",
-)
-
-
-def require_files(folder: Path) -> None:
-    """Refuse a folder without a tokenizer, of which transformers would make an empty one.
-
-    Raises:
-        ModelError: there is no such file.
-    """
-    if not any(next(folder.glob(pattern), None) for pattern in _FILES):
-        raise ModelError(
-            "the base model's folder has no tokenizer",
-            where=str(folder),
-            hint="save it there with `tokenizer.save_pretrained(folder)`: tokenizer.json and tokenizer_config.json",
-        )
+from ftcore.spec.base_folder import require_room
 
 
 def require_ids(tokenizer: Any, config: transformers.PretrainedConfig, where: str) -> None:  # noqa: ANN401
@@ -45,14 +19,7 @@ def require_ids(tokenizer: Any, config: transformers.PretrainedConfig, where: st
     tokens = max(tokenizer.get_vocab().values(), default=-1) + 1
     both = isinstance(config, transformers.EncoderDecoderConfig)
     for part in (config.encoder, config.decoder) if both else (config,):
-        rows = getattr(part.get_text_config(), "vocab_size", None)
-        if isinstance(rows, int) and tokens > rows:
-            raise ModelError(
-                f"the tokenizer has {tokens:,} tokens, the model's embeddings {rows:,}",
-                where=where,
-                hint="the tokenizer is another model's; or enlarge the embeddings once, with"
-                " `model.resize_token_embeddings(len(tokenizer))`",
-            )
+        require_room(tokens, getattr(part.get_text_config(), "vocab_size", None), where)
     if len(tokenizer.get_vocab()) <= len(set(tokenizer.all_special_ids)):
         raise ModelError("the tokenizer has special tokens and no others", where=where)
 

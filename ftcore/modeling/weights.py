@@ -11,12 +11,11 @@ import transformers
 
 from ftcore.errors import ModelError
 from ftcore.modeling.layers import trunk_of
+from ftcore.spec.base_folder import LAYER
 
 _SHOWN = 3
 #: Parts of a body that a base model may lack: the pooler reads finished states, cross-attention is new in a warm start.
 _MAY_BE_NEW = ("pooler", "crossattention")
-#: The number of a layer in the name of a weight.
-_LAYER = re.compile(r"\.(?:layers?|block|h|blocks)\.(\d+)\.")
 
 
 def check_weights(model: torch.nn.Module, info: Mapping[str, Any], ref: str) -> list[str]:
@@ -60,7 +59,7 @@ def check_weights(model: torch.nn.Module, info: Mapping[str, Any], ref: str) -> 
     config: Any = model.config
     count = getattr(config, "num_hidden_layers", None)
     if isinstance(count, int) and not config.is_encoder_decoder:
-        beyond = [name for name in unexpected if (at := _LAYER.search(name)) and int(at[1]) >= count]
+        beyond = [name for name in unexpected if (at := LAYER.search(name)) and int(at[1]) >= count]
         if beyond:
             raise ModelError(
                 f"config.json says {count} layers, and the file has more: {_listed(beyond)}",

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ValidationError
 
 from ftcore.errors import PluginError, UserError
-from ftcore.locate import PATH_STARTS, locate
+from ftcore.locate import PATH_STARTS, is_local, locate
 from ftcore.spec.diagnostics import Diagnostic, Key, SpecError
 from ftcore.spec.document import Document
 from ftcore.spec.explain import explain, model_at
@@ -72,6 +72,24 @@ class ResolvedSpec:
     def error(self, key: Key, message: str, *, help: str | None = None, code: str = "input") -> SpecError:  # noqa: A002
         """An error that points at a value, to be raised by whatever finds it unusable later on."""
         return self.document.error(key, code, message, help=help)
+
+    def check_bases(self) -> None:
+        """Look into the base models that are folders here, so that nobody waits for the data to learn of them.
+
+        Raises:
+            SpecError: one cannot be a base model.
+        """
+        for field in self.spec.model.pretrained:
+            ref = getattr(self.spec.model, field)
+            if not is_local(ref, self.base_dir):
+                continue
+            from ftcore.spec.base_folder import check_base
+
+            try:
+                check_base(locate(ref, self.base_dir), ref)
+            except UserError as error:
+                what = error.what if error.where in (None, ref) else f"{error.where}: {error.what}"
+                raise self.error(("model", field), what, help=error.hint, code="base") from None
 
 
 def load_spec(path: Path, registry: TaskRegistry, overrides: Sequence[str] = ()) -> ResolvedSpec:

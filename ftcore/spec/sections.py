@@ -205,6 +205,11 @@ class ModelSpec(Section):
         None, description="QLoRA: the frozen weights in 4 bits; needs `lora`, bitsandbytes and a GPU."
     )
 
+    @property
+    def pretrained(self) -> tuple[str, ...]:
+        """The fields that name a model whose weights training starts from."""
+        return ("base",)
+
     @model_validator(mode="after")
     def _lora_to_quantize_for(self) -> ModelSpec:
         if self.quantize_base and not self.lora:

@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from light_base import save_light_base
+
 SPECS = (
     "task: classification\ndata: {train: train.csv, labels: [a, b]}\nmodel: {base: ./base}\ntraining: {epochs: 1}\n",
     "task: sentiment\ndata:\n  train: {path: train.csv, delimiter: ';'}\n  split: {validation: 0.1, seed: 3}\n"
@@ -100,7 +102,7 @@ def campaign(count: int, seed: int = 0) -> tuple[Counter[int], list[str]]:
     wrong: list[str] = []
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         Path("train.csv").write_text("text,label\ngood,a\nbad,b\n")
-        Path("base").mkdir()
+        save_light_base(Path("base"))
         for number in range(count):
             text = mutated(draw)
             Path("spec.yaml").write_text(text, "utf-8", errors="surrogatepass")

@@ -78,6 +78,13 @@ class TextGenerationModel(ModelSpec):
         128, ge=2, le=131_072, description="Tokens of one target; longer ones are cut."
     )
 
+    @property
+    def pretrained(self) -> tuple[str, ...]:
+        """Both halves of a warm start; nothing of a model that is made from its configuration alone."""
+        if self.init == "config":
+            return ()
+        return ("base", "decoder_base") if self.decoder_base else ("base",)
+
     @model_validator(mode="after")
     def _scratch_is_whole(self) -> TextGenerationModel:
         if self.init == "config" and self.lora:
