@@ -22,6 +22,7 @@ from ftcore_runtime.inputs import Input
 from ftcore_runtime.manifest import MANIFEST, MODEL_CARD, FileEntry, Manifest, Variant
 from ftcore_runtime.pipeline import Pipeline
 from ftcore_runtime.publishing import publishing
+from ftcore_runtime.training_source import TrainingSource
 
 TOKENIZER = "tokenizer.json"
 GOLDEN = "golden.json"
@@ -36,6 +37,7 @@ class VariantSource:
         metrics, parity, speed: JSON for the manifest.
         batch_invariant: whether answers were found to be the same in any batch; None where nobody looked.
         failures: gates and tolerances that it does not meet.
+        decoder: settings of the decoder that it has of its own.
     """
 
     graphs: Mapping[str, Path]
@@ -44,6 +46,7 @@ class VariantSource:
     speed: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     batch_invariant: bool | None = None
     failures: Sequence[str] = ()
+    decoder: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class BundleSource:
         model_card: Markdown of README.md; written from the manifest unless given.
         created: with a time zone; now unless given.
         target_tokenizer_path: that of the answers, where they are generated with another one.
+        training_source: how the training rows were written.
+        measurement: JSON of how labelled rows are measured.
     """
 
     name: str
@@ -77,6 +82,8 @@ class BundleSource:
     model_card: str | None = None
     created: datetime | None = None
     target_tokenizer_path: str | Path | None = None
+    training_source: TrainingSource | None = None
+    measurement: Mapping[str, Any] | None = None
 
 
 def write_bundle(folder: str | Path, source: BundleSource) -> Path:
@@ -115,6 +122,8 @@ def write_bundle(folder: str | Path, source: BundleSource) -> Path:
             reference=source.reference,
             target_tokenizer=None if source.target_tokenizer_path is None else TARGET_TOKENIZER,
             provider=provider_of(source.decoder["name"]),
+            source=source.training_source,
+            measurement=source.measurement,
         )
         answers = {key: _answers(scratch, manifest, key, source.golden) for key in source.variants}
         _write_json(scratch / GOLDEN, Golden(source.golden, answers).to_json())
@@ -144,6 +153,7 @@ def _copy_graphs(folder: Path, variant: str, source: VariantSource) -> Variant:
         source.speed,
         source.batch_invariant,
         tuple(source.failures),
+        source.decoder,
     )
 
 

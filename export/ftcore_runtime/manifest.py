@@ -1,4 +1,4 @@
-"""`bundle.json`, schema version 4: what a bundle says of itself. Documented in docs/reference/bundle.md."""
+"""`bundle.json`, schema version 5: what a bundle says of itself. Documented in docs/reference/bundle.md."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -21,9 +21,11 @@ from ftcore_runtime.schema_versions import SCHEMA_VERSION as SCHEMA_VERSION
 from ftcore_runtime.schema_versions import (
     WITHOUT_FAILURES,
     WITHOUT_PROVIDER,
+    WITHOUT_SOURCE,
     WITHOUT_TARGET_TOKENIZER,
     upgrade,
 )
+from ftcore_runtime.training_source import TrainingSource
 
 MODEL_CARD = "README.md"
 #: Names that the files of a bundle may have: no paths, none that is hidden.
@@ -65,6 +67,7 @@ class Variant:
         batch_invariant: whether a text's answer was found to be the same in any batch; None where nobody looked.
         failures: gates and tolerances of the export that it does not meet, a sentence each; None where the exporter
             recorded none of these three (schema version 1).
+        decoder: settings of the decoder that these graphs have of their own, chosen by what they answer themselves.
     """
 
     graphs: Mapping[str, str]
@@ -74,6 +77,7 @@ class Variant:
     speed: Mapping[str, Any]
     batch_invariant: bool | None
     failures: tuple[str, ...] | None
+    decoder: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, value: object, where: str, version: int) -> Variant:
@@ -92,6 +96,7 @@ class Variant:
             if version == WITHOUT_FAILURES or fields.is_null("batch_invariant")
             else fields.take("batch_invariant", bool),
             fields.strings("failures") if version > WITHOUT_FAILURES else None,
+            fields.mapping("decoder") if version > WITHOUT_SOURCE and fields.has("decoder") else {},
         )
         fields.end()
         return variant
@@ -111,6 +116,7 @@ class Variant:
             "speed": dict(self.speed),
             "batch_invariant": self.batch_invariant,
             "failures": list(self.failures),
+            **({"decoder": dict(self.decoder)} if self.decoder else {}),
         }
 
 
@@ -131,6 +137,8 @@ class Manifest:
         golden: file name of the inputs with expected answers that `Pipeline.selftest` replays.
         files: every file of the bundle but the manifest itself.
         reference: JSON of the evaluation's histograms (`Reference`), where it has them.
+        source: how the training rows were written; None in bundles that do not say it.
+        measurement: JSON of how labelled rows are measured, where it says so; ftcore reads it, the runtime does not.
     """
 
     name: str
@@ -149,6 +157,8 @@ class Manifest:
     reference: Mapping[str, Any] | None = None
     target_tokenizer: str | None = None
     provider: Provider | None = None
+    source: TrainingSource | None = None
+    measurement: Mapping[str, Any] | None = None
 
     @property
     def tokenizers(self) -> tuple[str, ...]:
@@ -161,13 +171,16 @@ class Manifest:
         text = json.dumps(self.to_json(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
-    def make_decoder(self) -> Decoder:
-        """The decoder that the bundle describes.
+    def make_decoder(self, variant: str | None = None) -> Decoder:
+        """The decoder of a variant of the bundle, the default one unless named.
 
         Raises:
             BundleError: see `make_decoder`; or it writes nothing with the second tokenizer.
         """
-        decoder = make_decoder(self.decoder, f"{MANIFEST}: decoder", self.provider or SHIPPED)
+        own = self.variants[variant or self.default_variant].decoder
+        if "name" in own:
+            raise BundleError("a variant has no decoder of another name", where=f"{MANIFEST}: variants")
+        decoder = make_decoder({**self.decoder, **own}, f"{MANIFEST}: decoder", self.provider or SHIPPED)
         if self.target_tokenizer is not None and "encoder" not in decoder.graphs:
             raise BundleError(
                 "'target_tokenizer': only an encoder-decoder has one", where=f"{MANIFEST}: encoder"
@@ -187,7 +200,7 @@ class Manifest:
                 version = WITHOUT_FAILURES
             decoder = {"family": name, **settings}
         else:
-            version = SCHEMA_VERSION
+            version = SCHEMA_VERSION if self._says_more else WITHOUT_SOURCE
             brought = {"distribution": self.provider.distribution, "version": self.provider.version}
             decoder = {"name": name, **brought, **settings}
         return {
@@ -207,7 +220,15 @@ class Manifest:
                 name: {"sha256": entry.sha256, "bytes": entry.bytes} for name, entry in self.files.items()
             },
             **({} if self.reference is None else {"reference": dict(self.reference)}),
+            **({} if self.source is None else {"source": self.source.to_json()}),
+            **({} if self.measurement is None else {"measurement": dict(self.measurement)}),
         }
+
+    @property
+    def _says_more(self) -> bool:
+        """Whether it holds anything that version 4 cannot say."""
+        own = any(variant.decoder for variant in self.variants.values())
+        return own or self.source is not None or self.measurement is not None
 
     @classmethod
     def from_json(cls, value: object) -> Manifest:
@@ -252,6 +273,12 @@ class Manifest:
             if tokenizers.has("target_tokenizer")
             else None,
             provider=provider,
+            source=TrainingSource.from_json(fields.mapping("source"), f"{MANIFEST}: source")
+            if version > WITHOUT_SOURCE and fields.has("source")
+            else None,
+            measurement=fields.mapping("measurement")
+            if version > WITHOUT_SOURCE and fields.has("measurement")
+            else None,
         )
         fields.end()
         manifest._check()

@@ -53,7 +53,7 @@ class Pipeline:
             )
         self.manifest: Manifest = bundle.manifest
         self.variant = variant
-        self.decoder = self.manifest.make_decoder()
+        self.decoder = self.manifest.make_decoder(variant)
         graphs = self.manifest.variants[variant].graphs
         if set(graphs) != set(self.decoder.graphs):
             raise BundleError(

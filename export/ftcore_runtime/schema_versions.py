@@ -10,7 +10,9 @@ from ftcore_runtime.fields import Fields
 
 MANIFEST = "bundle.json"
 #: Every earlier one is read as well: see `upgrade`.
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
+#: The last that could say neither the training source nor how rows are measured nor what a variant decodes differently.
+WITHOUT_SOURCE = 4
 #: The last that did not name the decoder's distribution, and what it could not say.
 WITHOUT_PROVIDER = 3
 WITHOUT_TARGET_TOKENIZER = 2

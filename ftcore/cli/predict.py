@@ -10,20 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ftcore.cli.options import Subparsers, add_bundle, add_command
+from ftcore.cli.table_options import add_table_options, any_table_option, named_columns, table_options
 from ftcore.errors import ExitCode, UserError
 from ftcore_runtime.terminal import printable
 
 if TYPE_CHECKING:
     from ftcore_runtime import Pipeline
-    from ftcore_runtime.tables import TableOptions
     from ftcore_server.offline.source import Source
 
 _SHOWN_ERRORS = 20  # bad rows named on the terminal; the output names them all
 
 _EPILOG = """\
 Every row of --input gives one line of JSON: {"row": LINE, ...answer}, or {"row": LINE, "error": ...} for
-one that cannot be answered. FILE is .csv, .tsv, .jsonl, .txt (one text a line) or .parquet, a folder of .parquet
-files, or - for standard input.
+one that cannot be answered; --output FILE.csv and FILE.parquet have a column for each key. The FILE of
+--input is .csv, .tsv, .jsonl, .txt (one text a line) or .parquet, a folder of .parquet files, or - for standard input.
+It is read as the training rows were (format, delimiter, encoding, names of columns) unless options say otherwise.
 
 With --engine ray --workers N, N processes of one thread each write the same lines as part-*.jsonl into the folder
 --output. What is killed goes on where it was when it is started again.
@@ -52,31 +53,18 @@ def add(subparsers: Subparsers) -> None:
         "--output",
         metavar="FILE",
         type=Path,
-        help="JSON Lines; standard output if not given (with --engine ray: a folder)",
-    )
-    parser.add_argument(
-        "--column",
-        action="append",
-        default=[],
-        metavar="FIELD=NAME",
-        help="the file's own name for `text` or `text_pair` (of `qa`: `question`, `context`); may be repeated",
+        help="a table if it ends in .csv or .parquet, else JSON Lines, which go to standard output if it is not given"
+        " (with --engine ray: a folder of JSON Lines)",
     )
     parser.add_argument(
         "--format",
         choices=("csv", "tsv", "jsonl", "txt", "parquet"),
         help="said by the suffix if not given",
     )
-    parser.add_argument(
-        "--delimiter", metavar="CHARACTER", help="between the fields of CSV; a comma if not given"
-    )
-    parser.add_argument(
-        "--quoting",
-        choices=("rfc4180", "none"),
-        help="of CSV and TSV: whether fields may be in quotes, or a quote is a character like any other"
-        " (default: rfc4180 for CSV, none for TSV)",
-    )
-    parser.add_argument(
-        "--encoding", default="utf-8", metavar="NAME", help="of files of text (default: utf-8)"
+    add_table_options(
+        parser,
+        "the file's own names for the bundle's fields, `text` and `text_pair` (of `qa`: `question`, `context`);"
+        " default: the columns of the training rows",
     )
     parser.add_argument(
         "--keep", action="store_true", help="copy the row's columns to the output, as `input`"
@@ -115,30 +103,31 @@ def run(args: argparse.Namespace) -> int:
         return interruptible(lambda: _answer_texts(pipeline, args))
     from ftcore_server.offline.source import Source, form_of
 
-    columns = _columns(args.column, pipeline)
+    columns = _columns(args.columns, pipeline)
     form = args.format or form_of(args.input)
-    source = Source(args.input, form, tuple(columns.values()), _options(args, form, columns))
+    needed = {name: f"name it with --columns {field}=NAME" for field, name in columns.items()}
+    options = table_options(args, form, pipeline.manifest.source, needed)
+    source = Source(args.input, form, tuple(columns.values()), options)
     if ray:
         from ftcore.cli.predict_ray import answer_with_ray
 
         return answer_with_ray(pipeline, source, args)
-    with _sink(args.output, args.input) as sink:
-        return interruptible(lambda: _answer_rows(pipeline, source, sink, args))
+    with _output(args.output, args.input) as file:
+        return interruptible(lambda: _answer_rows(pipeline, source, file, args))
 
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse options that do not go together."""
     if args.batch_size < 1:
         raise UserError("must be at least 1", where="--batch-size")
-    written = args.delimiter or args.quoting or args.encoding != "utf-8"
-    if args.text and (args.output or args.column or args.keep or args.format or written):
+    if args.text and (args.output or args.keep or args.format or any_table_option(args)):
         raise UserError(
-            "--output, --column, --keep and those of the format go with --input", where="ftcore predict"
+            "--output, --columns, --keep and those of the format go with --input", where="ftcore predict"
         )
     if args.stream and (args.input or args.text_pair or args.json):
         raise UserError("goes with --text alone", where="--stream")
     if args.input and args.text_pair:
-        raise UserError("goes with --text", where="--text-pair", hint="for a file: --column text_pair=NAME")
+        raise UserError("goes with --text", where="--text-pair", hint="for a file: --columns text_pair=NAME")
     if args.engine == "plain" and args.workers is not None:
         raise UserError("goes with --engine ray", where="--workers")
     if args.engine == "ray":
@@ -176,19 +165,21 @@ def _stream_texts(pipeline: Pipeline, texts: list[str]) -> int:
     return ExitCode.OK
 
 
-def _answer_rows(pipeline: Pipeline, source: Source, sink: BinaryIO, args: argparse.Namespace) -> int:
+def _answer_rows(pipeline: Pipeline, source: Source, file: BinaryIO, args: argparse.Namespace) -> int:
     from ftcore_server.offline.lines import answer_lines
+    from ftcore_server.offline.sinks import sink_for
 
-    answered = 0
+    sink, answered = sink_for(args.output and args.output.name)(file, pipeline.decoder), 0
 
     def errors() -> Iterator[tuple[int, str]]:
         nonlocal answered
         for lines in answer_lines(pipeline, source.rows(), args.batch_size, keep=args.keep):
-            sink.write(lines.data)
+            sink.write(lines.lines)
             answered += lines.answered
             yield from lines.errors
 
     bad = show_errors(source.name, errors())
+    sink.close()
     sys.stderr.write(f"{answered} rows answered, {bad} could not be\n")
     return ExitCode.CHECK_FAILED if bad else ExitCode.OK
 
@@ -205,39 +196,18 @@ def show_errors(name: str, errors: Iterable[tuple[int, str]]) -> int:
     return bad
 
 
-def _options(args: argparse.Namespace, form: str, columns: dict[str, str]) -> TableOptions:
-    """How the input is written.
-
-    Raises:
-        UserError: an option that the format has no use for, or that is no delimiter or encoding.
-    """
-    from ftcore_runtime.tables import TableOptions
-    from ftcore_runtime.textfile import codec_of
-
-    codec_of(args.encoding, "--encoding")
-    if args.delimiter is not None and (form != "csv" or len(args.delimiter) != 1):
-        raise UserError("is one character, of csv", where="--delimiter", hint="for tabs: --format tsv")
-    if args.quoting is not None and form not in ("csv", "tsv"):
-        raise UserError(f"does not apply to {form}", where="--quoting")
-    needed = {name: f"name it with --column {field}=NAME" for field, name in columns.items()}
-    return TableOptions(args.encoding, args.delimiter, args.quoting, needed)
-
-
 def _columns(pairs: list[str], pipeline: Pipeline) -> dict[str, str]:
-    """The file's names of the texts that are read, by field."""
-    fields = pipeline.fields
+    """The file's names of the texts that are read, by field: as given, as in the training, or the field's own."""
+    fields, training = pipeline.fields, pipeline.manifest.source
     names = {field: field for field in fields[: pipeline.required]}
-    for pair in pairs:
-        field, _, name = pair.partition("=")
-        if field not in fields or not name:
-            expected = " or ".join(f"{field}=NAME" for field in fields)
-            raise UserError(f"{pair!r} is not {expected}", where="--column")
-        names[field] = name
+    if training is not None:
+        names |= training.columns
+    names |= named_columns(pairs, fields)
     return {field: names[field] for field in fields if field in names}
 
 
 @contextmanager
-def _sink(output: Path | None, source: str) -> Iterator[BinaryIO]:
+def _output(output: Path | None, source: str) -> Iterator[BinaryIO]:
     """Standard output, or a file that takes the name `output` once it is whole."""
     if output is None:
         yield sys.stdout.buffer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,13 +29,8 @@ def print_summary(folder: RunFolder, *, verbose: bool = False) -> None:
 
     print_text(f"\nrun {folder.path}")
     if folder.metrics_file.exists():
-        measured = folder.metrics()
-        _print_metrics(measured, verbose=verbose)
-        test = measured["splits"]["test"]
-        _print_classes(test.get("classes", []), verbose=verbose)
-        _print_confusions(test.get("confusions", []))
-        _print_worst(folder)
-        _print_samples(test.get("samples", []))
+        path = folder.predictions("test")
+        print_measured(folder.metrics(), "test", _lines(path) if path.exists() else (), verbose=verbose)
     if folder.seeds_file.exists():
         _print_seeds(read_json(folder.seeds_file))
     if folder.export_file.exists():
@@ -47,11 +42,30 @@ def print_summary(folder: RunFolder, *, verbose: bool = False) -> None:
     print_text(f"next: {_next(folder)}")
 
 
-def _print_metrics(measured: Mapping[str, Any], *, verbose: bool) -> None:
-    test, metric = measured["splits"]["test"], measured["metric"]
+def print_measured(
+    measured: Mapping[str, Any], split: str, lines: Iterable[Mapping[str, Any]], *, verbose: bool
+) -> None:
+    """Print the figures of a split, and the rows behind them.
+
+    Args:
+        measured: laid out like metrics.json.
+        lines: of the split's predictions.
+    """
+    _print_metrics(measured, split, verbose=verbose)
+    found = measured["splits"][split]
+    _print_classes(found.get("classes", []), verbose=verbose)
+    _print_confusions(found.get("confusions", []))
+    _print_worst(lines)
+    _print_samples(found.get("samples", []))
+
+
+def _print_metrics(measured: Mapping[str, Any], split: str, *, verbose: bool) -> None:
+    test, metric = measured["splits"][split], measured["metric"]
     low = test["metrics"][metric].get("low")
     interval = "" if low is None else f" ({measured['confidence']:.0%} interval)"
-    print_text(f"\n{metric} {metric_text(test['metrics'][metric])} on {test['rows']:,} test rows{interval}")
+    print_text(
+        f"\n{metric} {metric_text(test['metrics'][metric])} on {test['rows']:,} {split} rows{interval}"
+    )
     if verdict := measured["verdict"]:
         print_text(verdict["text"])
     for warning in test.get("warnings", []):
@@ -110,24 +124,29 @@ def _print_confusions(confusions: Sequence[Mapping[str, Any]]) -> None:
             print_text(f"{one['rows']:>6}  {one_line(one['reference'], 30)} -> {one_line(one['answer'], 30)}")
 
 
-def _print_worst(folder: RunFolder) -> None:
+def _print_worst(lines: Iterable[Mapping[str, Any]]) -> None:
     """The wrong answers that the model was most certain of."""
-    path = folder.predictions("test")
-    wrong = [line for line in _lines(path) if line.get("correct") is False] if path.exists() else []
+    wrong = [line for line in lines if line.get("correct") is False]
     if not wrong:
         return
     wrong.sort(key=lambda line: -(line.get("confidence") or 0.0))
     print_text("\nwrong with the most confidence")
     for line in islice(wrong, _WORST):
-        given = line["input"] if isinstance(line["input"], str) else " | ".join(map(str, line["input"]))
         head = f"{_plain(line['reference'])} -> {line['summary']}: "
-        print_text(one_line(head + given, _WIDTH))
+        print_text(one_line(head + plain_input(line["input"]), _WIDTH))
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     with path.open(encoding="utf-8") as file:
         for line in file:
             yield json.loads(line)
+
+
+def plain_input(given: Any) -> str:  # noqa: ANN401 (as JSON has it)
+    """The texts of an input, on one line."""
+    if isinstance(given, Mapping):
+        given = list(given.values())
+    return given if isinstance(given, str) else " | ".join(map(str, given))
 
 
 def _plain(reference: Any) -> str:  # noqa: ANN401 (as JSON has it)

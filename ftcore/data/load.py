@@ -249,14 +249,20 @@ def _fit(reader: Reader[Any, Any], splits: Sequence[Split], train: str) -> Fitte
     except RowError as error:
         raise DataError(_what(error), where=train, hint="see the `data` section of the spec") from None
     for split in splits:
-        if found := reader.check(split.table, fitted):
-            index, contradiction = found
-            raise DataError(
-                f"{_what(contradiction)} (in the {split.name} split)",
-                where=split.origin[index].as_py(),
-                hint="fix the row, or what the `data` section says of it",
-            )
+        check_split(reader, fitted, split, "fix the row, or what the `data` section says of it")
     return fitted
+
+
+def check_split(reader: Reader[Any, Any], fitted: Fitted, split: Split, hint: str) -> None:
+    """Refuse rows that contradict what was learnt from the training rows.
+
+    Raises:
+        DataError: the first of them, with `hint`.
+    """
+    if found := reader.check(split.table, fitted):
+        index, contradiction = found
+        what = f"{_what(contradiction)} (in the {split.name} split)"
+        raise DataError(what, where=split.origin[index].as_py(), hint=hint)
 
 
 def _what(error: RowError) -> str:

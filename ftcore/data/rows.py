@@ -46,6 +46,21 @@ class Counts:
     remarks: tuple[tuple[str, str], ...] = ()
 
 
+@dataclass(frozen=True)
+class Hints:
+    """What messages about a source advise.
+
+    Args:
+        column: of a column that is not there; `{field}` is the reader's name for it.
+        where: of a column of `data.where` that is not there; `{index}` is the condition's.
+        rows: of bad rows that can be read, after "fix these rows in the source".
+    """
+
+    column: str = "set data.columns.{field} to the column's name"
+    where: str = "set data.where[{index}].column to the column's name"
+    rows: str = ", or leave them out with `data.where`"
+
+
 class _Incomparable(RowError):
     """A cell that a condition of `data.where` cannot be applied to."""
 
@@ -65,10 +80,10 @@ class _Problems:
         if len(self.shown) < _SHOWN:
             self.shown.append((place, printable(what)))
 
-    def error(self, name: str) -> DataError:
+    def error(self, name: str, advice: str) -> DataError:
         hint = "fix these rows in the source"
         if not self.unreadable:
-            hint += ", or leave them out with `data.where`"
+            hint += advice
         if self.total == 1:
             place, what = self.shown[0]
             return DataError(
@@ -80,7 +95,13 @@ class _Problems:
         return DataError(f"{self.total:,} bad rows\n" + "\n".join(lines), where=name, hint=hint)
 
 
-def stage(source: Opened, reader: Reader[Any, Any], prepare: PrepareRow | None, path: Path) -> Counts:
+def stage(
+    source: Opened,
+    reader: Reader[Any, Any],
+    prepare: PrepareRow | None,
+    path: Path,
+    hints: Hints = Hints(),
+) -> Counts:
     """Read a source to its end and write its parsed rows to `path`.
 
     Raises:
@@ -119,9 +140,9 @@ def stage(source: Opened, reader: Reader[Any, Any], prepare: PrepareRow | None, 
             except RowError as error:
                 what = f"column {error.column!r}: {error.what}" if error.column else error.what
                 problems.add(record.place, what, unreadable=isinstance(error, _Incomparable))
-    _require_columns(seen, reader, source.name)
+    _require_columns(seen, reader, source.name, hints)
     if problems.total:
-        raise problems.error(source.name)
+        raise problems.error(source.name, hints.rows)
     if not kept:
         if read > dropped:
             raise DataError(f"`data.where` leaves none of its {read:,} rows", where=source.name)
@@ -187,19 +208,19 @@ def _short(value: Any) -> str:  # noqa: ANN401 (a cell)
     return shown if len(shown) <= 60 else shown[:57] + "..."
 
 
-def _require_columns(seen: Iterable[str], reader: Reader[Any, Any], name: str) -> None:
+def _require_columns(seen: Iterable[str], reader: Reader[Any, Any], name: str, hints: Hints) -> None:
     """Refuse a source in which a column that the spec names never occurs."""
     there = list(seen)
     if not there:
         return
-    named = {
-        f"data.columns.{field}": column
+    named = [
+        (column, hints.column.format(field=field))
         for field, column in reader.columns.items()
         if field not in reader.optional
-    }
-    named |= {
-        f"data.where[{index}].column": condition.column
+    ]
+    named += [
+        (condition.column, hints.where.format(index=index))
         for index, condition in enumerate(reader.spec.data.where)
-    }
-    for field, column in named.items():
-        require_columns(there, name, {column: f"set {field} to the column's name"})
+    ]
+    for column, advice in named:
+        require_columns(there, name, {column: advice})

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from ftcore.evaluation.evaluate import Evaluation
+from ftcore.families.scoring import Scoring, SupportsWarnings
 
 Outcome = Literal["better", "unclear", "worse"]
 
@@ -53,6 +56,15 @@ class Gain:
 def hardest(gains: Sequence[Gain]) -> Gain:
     """The gain over the baseline that is hardest to beat: the smallest."""
     return min(gains, key=lambda gain: gain.value)
+
+
+def doubts(scoring: Scoring[Any, Any], found: Evaluation) -> list[str]:
+    """What is plainly wrong with the answers that were measured, and what makes their figures uncertain."""
+    support = {one["label"]: one["support"] for one in found.scores.details.get("classes", [])}
+    few = warnings_of(len(found.references), support)
+    if not isinstance(scoring, SupportsWarnings):
+        return few
+    return [*scoring.warnings(found.references, found.answers), *few]
 
 
 def warnings_of(rows: int, support: Mapping[str, int]) -> list[str]:

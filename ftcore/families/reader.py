@@ -47,6 +47,14 @@ class Reader(ABC, Generic[SpecT, FittedT]):
         """Columns read: field of the schema -> the source's name. Those in `optional` may be missing."""
 
     @property
+    def input_columns(self) -> Mapping[str, str]:
+        """Columns of what a user of the bundle passes: field of the decoder -> the source's name.
+
+        Those of `columns` that have a decoder's field for a name, unless a family says otherwise.
+        """
+        return self.columns
+
+    @property
     def optional(self) -> frozenset[str]:
         """Fields whose column a source may lack."""
         return frozenset()

@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from ftcore.evaluation.evaluate import Array, Evaluation, Evaluator
-from ftcore.evaluation.verdict import Gain, hardest, warnings_of
-from ftcore.families.scoring import SupportsBaselines, SupportsWarnings
+from ftcore.evaluation.verdict import Gain, doubts, hardest
+from ftcore.families.scoring import SupportsBaselines
 
 
 @dataclass(frozen=True)
@@ -62,15 +62,11 @@ def judge(
             metrics = {key: {"value": value} for key, value in values.items()}
             baselines[name] = {"metrics": metrics, "gain": gain}
             gains.append(_gain(name, gain[metric], sign))
-    support = {one["label"]: one["support"] for one in measured.scores.details.get("classes", [])}
     verdict = None
     if gains:
         hard = hardest(gains)
         verdict = {"outcome": hard.outcome, "text": hard.sentence(metric, scoring.point(metric))}
-    warnings = warnings_of(rows.num_rows, support)
-    if isinstance(scoring, SupportsWarnings):
-        warnings = [*scoring.warnings(measured.references, measured.answers), *warnings]
-    return Judgement(baselines, warnings, verdict)
+    return Judgement(baselines, doubts(scoring, measured), verdict)
 
 
 def _gain(name: str, found: dict[str, Any], sign: int) -> Gain:

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from ftcore.errors import UserError
+from ftcore.evaluation.measurement import measurement_of
 from ftcore.families.bound import BoundFamily
 from ftcore.files import read_json
 from ftcore.locate import is_local, locate
@@ -22,7 +23,10 @@ from ftcore.runs.licences import licence_of
 from ftcore.spec.sections import Spec
 from ftcore_export.bundle_writer import TOKENIZER, BundleSource, VariantSource, write_bundle
 from ftcore_export.sensitivity import Graphs
+from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.encoding import TARGET_TOKENIZER, TextEncoder
+from ftcore_runtime.tables import FORMATS, TableOptions
+from ftcore_runtime.training_source import TrainingSource
 
 _GOLDEN_ROWS = 8
 
@@ -68,6 +72,8 @@ class RunDescription:
         metrics: of the fine-tuned model; empty where it was not evaluated.
         provenance: the run, its data, base model, licences and versions.
         golden: inputs whose answers the bundle keeps, for its self-test.
+        source: how the training rows were written.
+        measurement: how labelled rows are measured, as JSON.
     """
 
     name: str
@@ -77,6 +83,8 @@ class RunDescription:
     metrics: Mapping[str, Any]
     provenance: Mapping[str, Any]
     golden: Sequence[Any]
+    source: TrainingSource
+    measurement: Mapping[str, Any]
 
 
 def describe_run(
@@ -106,7 +114,21 @@ def describe_run(
         metrics=for_bundle(read_json(measured)) if measured.exists() else {},
         provenance=provenance,
         golden=family.reader.inputs(validation.slice(0, _GOLDEN_ROWS)),
+        source=_training_source(spec, family, record["data"]),
+        measurement=measurement_of(family, metric),
     )
+
+
+def _training_source(
+    spec: Spec, family: BoundFamily, fingerprints: Sequence[Mapping[str, Any]]
+) -> TrainingSource:
+    """How the training rows were written, as far as files to answer can be written alike."""
+    source, fields = spec.data.train, make_decoder(family.scoring.decoder).fields
+    columns = {field: name for field, name in family.reader.input_columns.items() if field in fields}
+    form = next((one["kind"] for one in fingerprints if one["split"] == "train"), None)
+    if form not in FORMATS.values():
+        return TrainingSource(columns=columns)
+    return TrainingSource(form, TableOptions(source.encoding, source.delimiter, source.quoting), columns)
 
 
 def write_run_bundle(
@@ -145,6 +167,8 @@ def write_run_bundle(
             provenance={**run.provenance, "export": summary.to_json()},
             golden=run.golden,
             reference=reference,
+            training_source=run.source,
+            measurement=run.measurement,
         )
         return write_bundle(folder, source)
 

@@ -120,7 +120,7 @@ def _read(file: File, path: Path) -> list[tuple[str | None, str]]:
 
 def _answered(file: File, path: Path) -> list[Any]:
     needed = TableOptions(
-        file.options.encoding, file.options.delimiter, file.options.quoting, {"text": "--column"}
+        file.options.encoding, file.options.delimiter, file.options.quoting, {"text": "--columns"}
     )
     return list(rows_of(read_table(path, "file", file.form, needed), ["text"]))
 

@@ -55,7 +55,7 @@ def test_a_file_with_a_bad_row(tiny_bundle: Path, tmp_path: Path, capsys) -> Non
 
 def test_to_standard_output_with_the_columns_kept(tiny_bundle: Path, tmp_path: Path, capfdbinary) -> None:
     (tmp_path / "in.tsv").write_bytes(b"n\tbody\n1\tgood\n2\tcaf\xe9\n")
-    assert predict(tiny_bundle, "--input", tmp_path / "in.tsv", "--column", "text=body", "--keep") == 3
+    assert predict(tiny_bundle, "--input", tmp_path / "in.tsv", "--columns", "text=body", "--keep") == 3
     good, bad = lines(capfdbinary.readouterr().out.decode())
     assert good["input"] == {"n": "1", "body": "good"}
     assert bad["error"] == "byte 0xe9 (character 6 of the line) is not utf-8"
@@ -132,8 +132,8 @@ def test_a_row_that_the_model_cannot_answer_stands_alone(
         (["--input", "."], "holds no .parquet file"),
         (["--input", "in.dat"], "suffix"),
         (["--input", ".", "--format", "csv"], "cannot be read"),
-        (["--input", "in.csv", "--column", "text=body"], "the columns are 'id', 'text'"),
-        (["--input", "in.csv", "--column", "label=x"], "text=NAME"),
+        (["--input", "in.csv", "--columns", "text=body"], "the columns are 'id', 'text'"),
+        (["--input", "in.csv", "--columns", "label=x"], "text=NAME"),
         (["--input", "in.csv", "--batch-size", "0"], "--batch-size"),
         (["--input", "in.csv", "--threads", "0"], "threads"),
         (["--input", "in.csv", "--variant", "int4"], "it has fp32, int8"),
@@ -180,3 +180,35 @@ def test_needs_no_torch(tiny_bundle: Path) -> None:
     code += "sys.exit(code or len({'torch', 'transformers', 'datasets'} & set(sys.modules)))"
     command = [sys.executable, "-c", code, "predict", str(tiny_bundle), "--text", "good"]
     assert subprocess.run(command, capture_output=True).returncode == 0
+
+
+def test_tables_have_a_column_for_each_field(tiny_bundle: Path, tmp_path: Path) -> None:
+    import csv
+
+    from pyarrow import parquet
+
+    (tmp_path / "in.csv").write_text('id,text\n1,good food\n2,\n3,"bad, ""slow"" place"\n', encoding="utf-8")
+    arguments = (tiny_bundle, "--input", tmp_path / "in.csv", "--keep", "--output")
+    for name in ("out.jsonl", "out.csv", "out.parquet"):
+        assert predict(*arguments, tmp_path / name) == 3
+    first, bad, last = lines((tmp_path / "out.jsonl").read_text())
+    with (tmp_path / "out.csv").open(newline="", encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    scores = [f"scores.{label}" for label in ("negative", "neutral", "positive")]
+    header = ["row", "input.id", "input.text", "label", "score", *scores, "polarity", "error"]
+    assert list(table[0]) == header
+    assert [float(table[0][name]) for name in scores] == list(first["scores"].values())
+    assert (table[1]["row"], table[1]["error"], table[1]["label"]) == ("3", bad["error"], "")
+    assert table[2]["input.text"] == last["input"]["text"] == 'bad, "slow" place'
+    columns = parquet.read_table(tmp_path / "out.parquet").to_pydict()
+    assert list(columns) == header
+    assert columns["score"] == [first["score"], None, last["score"]]
+    assert columns["row"] == [2, 3, 4]
+
+
+def test_a_table_of_rows_with_other_columns_is_refused(tiny_bundle: Path, tmp_path: Path, capsys) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "good"}\n{"text": "bad", "more": 1}\n')
+    arguments = ("--input", tmp_path / "in.jsonl", "--keep", "--output", tmp_path / "out.csv")
+    assert predict(tiny_bundle, *arguments) == 2
+    assert "row 2 has the column 'more', which the first row has not" in capsys.readouterr().err
+    assert not (tmp_path / "out.csv").exists()

@@ -99,6 +99,19 @@ def test_learns_and_says_the_same_from_the_bundle(translator: Path) -> None:
     assert pipeline.selftest() == 8
 
 
+def test_the_bundle_measured_on_the_test_rows_gives_the_figures_of_the_run(
+    translator: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [json.loads(line) for line in (translator / "predictions.test.jsonl").read_text().splitlines()]
+    gold = [{"from": line["input"], "to": line["reference"]} for line in lines]
+    (tmp_path / "gold.jsonl").write_text("".join(json.dumps(row) + "\n" for row in gold))
+    arguments = ["--input", str(tmp_path / "gold.jsonl"), "--columns", "source=from", "target=to", "--json"]
+    assert main(["evaluate", str(translator / "bundle"), *arguments]) == 0
+    found = json.loads(capsys.readouterr().out)
+    known = read(translator / "export.json")["variants"][found["variant"]]["test"]["metrics"]
+    assert found["splits"]["gold"]["metrics"] == known
+
+
 def test_the_report_shows_what_is_written(translator: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = [json.loads(line) for line in (translator / "predictions.test.jsonl").read_text().splitlines()]
     samples = read(translator / "metrics.json")["splits"]["test"]["samples"]

@@ -90,6 +90,19 @@ def test_learns_and_says_the_same_from_the_bundle(answerable: Path) -> None:
         assert line["input"]["context"][answer.start : answer.end] == answer.text
 
 
+def test_the_bundle_measured_on_the_test_questions_gives_the_figures_of_the_run(
+    answerable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    articles = read(answerable.parents[2] / "qa.json")["data"]  # of one question each
+    lines = (answerable / "predictions.test.jsonl").read_text().splitlines()
+    places = [int(json.loads(line)["row"].rpartition(":")[2]) - 1 for line in lines]
+    (tmp_path / "gold.json").write_text(json.dumps({"data": [articles[place] for place in places]}))
+    for variant, known in read(answerable / "export.json")["variants"].items():
+        arguments = ["--input", str(tmp_path / "gold.json"), "--variant", variant, "--json"]
+        assert main(["evaluate", str(answerable / "bundle"), *arguments]) == 0
+        assert json.loads(capsys.readouterr().out)["splits"]["gold"]["metrics"] == known["test"]["metrics"]
+
+
 def test_titles_do_not_straddle_splits_and_the_plan_is_told(answerable: Path) -> None:
     events = [json.loads(line) for line in (answerable / "events.jsonl").read_text().splitlines()]
     plans = {event["split"]: event["plan"] for event in events if event["event"] == "planned"}
@@ -135,11 +148,11 @@ def test_predict_command(answerable: Path, tmp_path: Path, capsys) -> None:
     assert capsys.readouterr().out.startswith("place 0.")
     rows = tmp_path / "in.jsonl"
     rows.write_text('{"q": "good ?", "context": "the place was nice"}\n{"q": "good ?"}\n', encoding="utf-8")
-    assert main(["predict", bundle, "--input", str(rows), "--column", "question=q"]) == 3
+    assert main(["predict", bundle, "--input", str(rows), "--columns", "question=q"]) == 3
     first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert (first["text"], first["start"], first["end"]) == ("place", 4, 9)
     assert "context" in second["error"]
-    assert main(["predict", bundle, "--input", str(rows), "--column", "text=q"]) == 2
+    assert main(["predict", bundle, "--input", str(rows), "--columns", "text=q"]) == 2
 
 
 def test_questions_without_an_answer_tune_a_threshold_into_the_bundle(

@@ -101,7 +101,7 @@ def rename_file(manifest: dict[str, Any], name: str) -> None:
 
 
 EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
-    "a later schema": lambda m: m.update(schema_version=5),
+    "a later schema": lambda m: m.update(schema_version=6),
     "schema zero": lambda m: m.update(schema_version=0),
     "schema as text": lambda m: m.update(schema_version="1"),
     "schema as bool": lambda m: m.update(schema_version=True),

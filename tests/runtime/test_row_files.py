@@ -26,7 +26,7 @@ def read(
     data: str | bytes, form: str, text: str = "text", pair: str | None = None, **options: Any
 ) -> list[Row]:
     columns = (text,) if pair is None else (text, pair)
-    needed = {column: f"name it with --column {column}=NAME" for column in columns}
+    needed = {column: f"name it with --columns {column}=NAME" for column in columns}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "file"
         path.write_bytes(data.encode() if isinstance(data, str) else data)

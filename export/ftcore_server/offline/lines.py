@@ -21,14 +21,19 @@ class Lines:
     """The output of some rows.
 
     Args:
-        data: a line a row.
+        lines: one a row, as JSON.
         answered: rows that have an answer.
         errors: number and error of the others.
     """
 
-    data: bytes
+    lines: list[dict[str, Any]]
     answered: int
     errors: list[tuple[int, str]]
+
+    @property
+    def data(self) -> bytes:
+        """As JSON Lines."""
+        return to_jsonl(self.lines)
 
 
 def answer_lines(
@@ -46,7 +51,7 @@ def answer_lines(
             for row, result in zip(chunk, results, strict=True)
         ]
         errors = [(line["row"], line["error"]) for line in lines if "error" in line]
-        yield Lines(to_jsonl(lines), len(lines) - len(errors), errors)
+        yield Lines(lines, len(lines) - len(errors), errors)
 
 
 def _chunks(rows: Iterable[Row], limit: int) -> Iterator[list[Row]]:

@@ -61,8 +61,8 @@ def _front(packed: Packed, threads: int) -> str:
         _list("output", outputs),
         "instance_group [ { kind: KIND_CPU, count: 1 } ]",
     ]
-    if pipeline.writes:
-        lines.append(_parameters({"variant": pipeline.variant, "threads": threads}))
+    own = {"threads": threads} if pipeline.writes else {}
+    lines.append(_parameters({"variant": pipeline.variant, **own}))
     return "\n".join(lines) + "\n"
 
 

@@ -33,12 +33,12 @@ class TritonPythonModel:
         folder = Path(args["model_repository"]) / args["model_version"] / "bundle"
         given = json.loads(args["model_config"]).get("parameters", {})
         self.pipeline = None
-        if "variant" in given:
-            variant, threads = (given[name]["string_value"] for name in ("variant", "threads"))
-            self.pipeline = Pipeline.load(folder, variant, threads=int(threads))
+        variant = given["variant"]["string_value"]
+        if "threads" in given:
+            self.pipeline = Pipeline.load(folder, variant, threads=int(given["threads"]["string_value"]))
         bundle = read_bundle(folder, lambda manifest: manifest.tokenizers)
         self.encoder = bundle.text_encoder()
-        self.decoder = bundle.manifest.make_decoder()
+        self.decoder = bundle.manifest.make_decoder(variant)
         self.graph = f"{args['model_name']}_graph"
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:

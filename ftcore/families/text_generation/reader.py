@@ -67,6 +67,11 @@ class TextReader(Reader[TextGenerationSpec, FittedTexts]):
         """The source's name of each field that is read."""
         return self.spec.data.columns.model_dump()
 
+    @property
+    def input_columns(self) -> Mapping[str, str]:
+        """The source is the text of an input."""
+        return {"text": self.spec.data.columns.source}
+
     def parse(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Two texts, neither of them empty."""
         return {field: _text(row, column) for field, column in self.columns.items()}
