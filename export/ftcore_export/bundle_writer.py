@@ -26,6 +26,7 @@ from ftcore_runtime.training_source import TrainingSource
 
 TOKENIZER = "tokenizer.json"
 GOLDEN = "golden.json"
+_LABELS = 100  # up to which a golden answer has the probabilities of all
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,8 @@ def _answers(folder: Path, manifest: Manifest, variant: str, golden: Sequence[In
     names = (*manifest.tokenizers, *manifest.variants[variant].graphs.values())
     contents = {name: (folder / name).read_bytes() for name in names}
     pipeline = Pipeline(Bundle(folder, manifest, {**contents, manifest.golden: b""}), variant)
-    return [pipeline.predict([item], top_k=GOLDEN_CANDIDATES)[0].to_json() for item in golden]
+    top_k = max(GOLDEN_CANDIDATES, len(pipeline.labels) if len(pipeline.labels) <= _LABELS else 0)
+    return [pipeline.predict([item], top_k=top_k)[0].to_json() for item in golden]
 
 
 def _entry(path: Path) -> FileEntry:

@@ -112,7 +112,8 @@ class LabelAnswer(Answer):
     Args:
         label: the most probable one.
         score: its probability.
-        scores: label -> probability, in the order of the labels; they sum to 1.
+        scores: label -> probability, in the order of the labels; they sum to 1. Where only the most probable ones were
+            asked for, those, most probable first.
         polarity: where the labels are a scale: its expected value under `scores`, -1 to 1.
     """
 
@@ -144,8 +145,11 @@ class LabelAnswer(Answer):
         return self.label == other.label
 
     def margin(self, other: Self) -> float:
-        """Probability by which this answer prefers its own label over the other's."""
-        return self.score - self.scores[other.label]
+        """Probability by which this answer prefers its own label over the other's.
+
+        A label that is not among its scores counts as improbable, so this errs on the large side.
+        """
+        return self.score - self.scores.get(other.label, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +158,8 @@ class LabelsAnswer(Answer):
 
     Args:
         labels: those at or above the threshold, in the order of the labels.
-        scores: label -> probability, each of its own.
+        scores: label -> probability, each of its own, in the order of the labels. Where only the most probable ones
+            were asked for, those and all that hold, most probable first.
     """
 
     widget = "labels"
@@ -188,7 +193,8 @@ class LabelsAnswer(Answer):
         The threshold lies in between, so this bounds from above how far from it the label was.
         """
         changed = set(self.labels) ^ set(other.labels)
-        return max((abs(self.scores[name] - other.scores[name]) for name in changed), default=0.0)
+        differences = (abs(self.scores.get(name, 0.0) - other.scores.get(name, 0.0)) for name in changed)
+        return max(differences, default=0.0)
 
     @classmethod
     def tensors(cls, answers: Sequence[Self], labels: Sequence[str]) -> list[Tensor]:

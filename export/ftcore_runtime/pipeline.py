@@ -25,6 +25,7 @@ from ftcore_runtime.signature import PublicKey
 
 #: Batches whose texts are tokenised and sorted by length together when a stream is answered.
 STREAM_BATCHES = 64
+_NUMBERS_AT_ONCE = 2**21  # probabilities of labels that are in memory at a time, as Python's own numbers
 
 
 class Pipeline:
@@ -194,28 +195,31 @@ class Pipeline:
         if (rest := decode_text(tokenizer, ids)) != shown:
             yield rest[len(shown) :]
 
-    def predict(self, inputs: Sequence[Input], batch_size: int = 32, top_k: int = 1) -> list[Answer]:
+    def predict(
+        self, inputs: Sequence[Input], batch_size: int = 32, top_k: int | None = None
+    ) -> list[Answer]:
         """Answer each input: a text, the texts of `fields` in their order, or a mapping of `fields` to texts.
 
         Texts of similar length share a batch of at most `batch_size`; so do the windows of long contexts, whichever
         input they are of. Batch-mates do not change an answer, beyond rounding.
 
         Args:
-            top_k: candidates that an answer carries, in the families that rank them.
+            top_k: the most probable labels (most probable first) or candidates that an answer carries; unless given,
+                all labels, and no candidates.
 
         Raises:
             InputError: an input that is no text, or an empty one; the message names its index.
         """
-        if top_k < 1:
+        if top_k is not None and top_k < 1:
             raise InputError(f"top_k must be at least 1, got {top_k}")
         prepared = self.decoder.prepare(inputs, self.encoder)
         if not len(prepared.encoded):
             return []
         return self.answer(prepared, batch_size, top_k)
 
-    def answer(self, prepared: Prepared, batch_size: int = 32, top_k: int = 1) -> list[Answer]:
+    def answer(self, prepared: Prepared, batch_size: int = 32, top_k: int | None = None) -> list[Answer]:
         """Answers to what `decoder.prepare` made of at least one input."""
-        outputs = self._runner.run(prepared, _checked(batch_size), scored=top_k > 1)
+        outputs = self._runner.run(prepared, _checked(batch_size), scored=(top_k or 1) > 1)
         return self.decoder.decode(outputs, prepared, top_k)
 
     def outputs(self, inputs: Sequence[Input], batch_size: int = 32) -> dict[str, np.ndarray]:
@@ -231,7 +235,7 @@ class Pipeline:
         return self._runner.run(prepared, _checked(batch_size), scored=True)
 
     def respond(
-        self, inputs: Sequence[Input], batch_size: int = 32, top_k: int = 1
+        self, inputs: Sequence[Input], batch_size: int = 32, top_k: int | None = None
     ) -> tuple[dict[str, np.ndarray], list[Answer]]:
         """What `outputs` and `predict` give, of one run of the graphs.
 
@@ -244,11 +248,17 @@ class Pipeline:
         outputs = self._runner.run(prepared, _checked(batch_size), scored=True)
         return outputs, self.decoder.decode(outputs, prepared, top_k)
 
-    def stream(self, inputs: Iterable[Input], batch_size: int = 32) -> Iterator[Answer]:
-        """Answer any number of inputs, reading `STREAM_BATCHES` batches ahead and no more."""
+    def stream(
+        self, inputs: Iterable[Input], batch_size: int = 32, top_k: int | None = None
+    ) -> Iterator[Answer]:
+        """Answer any number of inputs, reading `STREAM_BATCHES` batches ahead and no more, or fewer of many labels."""
         source = iter(inputs)
-        while chunk := list(islice(source, batch_size * STREAM_BATCHES)):
-            yield from self.predict(chunk, batch_size)
+        while chunk := list(islice(source, self.rows_at_once(batch_size))):
+            yield from self.predict(chunk, batch_size, top_k)
+
+    def rows_at_once(self, batch_size: int) -> int:
+        """Rows to sort by length and answer together: as many as help, and fit in memory with a number a label."""
+        return min(batch_size * STREAM_BATCHES, max(batch_size, _NUMBERS_AT_ONCE // max(1, len(self.labels))))
 
     def stop(self) -> None:
         """Answer no more: whatever runs in other threads fails at its next operator, with BundleError."""
@@ -263,9 +273,8 @@ class Pipeline:
         """
         where = self.manifest.golden
         golden = Golden.from_json(parse_json(self._golden, where), where)
-        golden.check(
-            self.variant, [self.predict([item], top_k=GOLDEN_CANDIDATES)[0] for item in golden.inputs], where
-        )
+        top_k = max(GOLDEN_CANDIDATES, len(self.labels))
+        golden.check(self.variant, [self.predict([item], top_k=top_k)[0] for item in golden.inputs], where)
         return len(golden.inputs)
 
 

@@ -7,6 +7,7 @@ index (PSI) of each measure: the sum over bins of (live - reference) * ln(live /
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -24,6 +25,7 @@ _CONFIDENCE_EDGES = tuple(round(0.1 * step, 1) for step in range(1, 10))
 _UNKNOWN_EDGES = (1e-9, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _QUANTILES = 10
 _MAX_BINS = 4096
+_MAX_NAMES = 1000  # counted each; of more the most frequent
 _MAX_MEASURES = 64
 _MEASURE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,59}")
 #: Added to every bin before shares are taken, so that an empty one does not make the index infinite.
@@ -175,6 +177,8 @@ def _bins(name: str, values: Sequence[float | str], labels: Sequence[str]) -> Hi
     """Empty bins fit for a measure: names; fixed ones for shares; tenths of the values of any other number."""
     if isinstance(values[0], str):
         names = tuple(dict.fromkeys([*labels, *map(str, values)]))
+        if len(names) > _MAX_NAMES:
+            names = tuple(name for name, _ in Counter(map(str, values)).most_common(_MAX_NAMES))
         return Histogram(None, names, ())
     if name in ("confidence", "unknown"):
         return Histogram(_CONFIDENCE_EDGES if name == "confidence" else _UNKNOWN_EDGES, None, ())

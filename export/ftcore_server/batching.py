@@ -44,7 +44,7 @@ class Work:
 
     Args:
         inputs: at least one.
-        top_k: candidates of an answer.
+        top_k: most probable labels or candidates of an answer; see `Pipeline.predict`.
         done: called once, in a worker's thread, with the answers or an error.
         emit: called before that, in the same thread, with what each token adds to the one text that is written; the
             text is written greedily then. None where it is to come whole.
@@ -56,7 +56,7 @@ class Work:
     """
 
     inputs: Sequence[Input]
-    top_k: int
+    top_k: int | None
     done: Callable[[Work, list[Answer] | Exception], None]
     emit: Callable[[str], None] | None = None
     cancelled: bool = False

@@ -22,8 +22,6 @@ from ftcore_runtime.inputs import Input
 from ftcore_server.problems import invalid
 from ftcore_server.settings import Limits
 
-_MAX_TOP_K = 20
-
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -82,10 +80,10 @@ class DriftReport(BaseModel):
 
 @dataclass(frozen=True)
 class Asked:
-    """What a request asks: answers to `inputs` with `top_k` candidates each, whole or streamed."""
+    """What a request asks: answers to `inputs` with `top_k` labels or candidates each, whole or streamed."""
 
     inputs: list[Input]
-    top_k: int
+    top_k: int | None
     stream: bool
 
 
@@ -94,8 +92,8 @@ class Contract:
     """The request and the response of one model's `:predict`.
 
     Args:
-        request: a pydantic model with `inputs`, where candidates are ranked `top_k`, and of bundles that write
-            `stream`.
+        request: a pydantic model with `inputs`, where labels or candidates are ranked `top_k`, and of bundles that
+            write `stream`.
         prediction: JSON Schema of one answer.
     """
 
@@ -113,8 +111,8 @@ class Contract:
         mapping = create_model("Input", __base__=_Strict, **texts)
         item: Any = Union[text, mapping] if decoder.required == 1 else mapping  # noqa: UP007 (made at run time)
         body: dict[str, Any] = {"inputs": (list[item], Field(max_length=limits.inputs))}
-        if decoder.by_token:
-            body["top_k"] = (Annotated[int, Field(ge=1, le=_MAX_TOP_K)], 1)
+        if most := decoder.most_candidates:
+            body["top_k"] = (Annotated[int, Field(ge=1, le=most)] | None, None)
         if decoder.writes:
             body["stream"] = (bool, False)
         adapter: TypeAdapter[Answer] = TypeAdapter(decoder.answer)
@@ -146,4 +144,4 @@ class Contract:
         stream = getattr(request, "stream", False)
         if stream and len(inputs) != 1:
             raise invalid("stream: an answer is streamed to one input at a time")
-        return Asked(inputs, getattr(request, "top_k", 1), stream)
+        return Asked(inputs, getattr(request, "top_k", None), stream)

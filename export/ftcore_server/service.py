@@ -96,7 +96,7 @@ class Service:
         )
 
     async def answer(
-        self, request: Request, version: Version, inputs: Sequence[Input], top_k: int = 1
+        self, request: Request, version: Version, inputs: Sequence[Input], top_k: int | None = None
     ) -> list[Answer]:
         """Answers, unless the client leaves before they are there.
 

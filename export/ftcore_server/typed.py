@@ -78,7 +78,7 @@ class Typed:
                 first, rest = await self._service.stream(request, version, asked.inputs[0])
                 return EventStream(request, first, rest, lambda answers: _whole(version, answers))
             answers = await self._service.answer(request, version, asked.inputs, asked.top_k)
-            values = len(answers) * (asked.top_k + len(version.pipeline.labels))
+            values = len(answers) * (1 + (asked.top_k or len(version.pipeline.labels)))
             return await self._service.response(request, lambda: (_pieces(version, answers), JSON), values)
 
     async def drift(self, request: Request) -> Response:

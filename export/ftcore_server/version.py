@@ -83,7 +83,7 @@ class Version:
             seconds = str(min(60, max(1, math.ceil(self._seconds))))
             raise Problem(429, "overloaded", "too many inputs are waiting", headers={"retry-after": seconds})
 
-    async def answer(self, inputs: Sequence[Input], top_k: int, seconds: float) -> list[Answer]:
+    async def answer(self, inputs: Sequence[Input], top_k: int | None, seconds: float) -> list[Answer]:
         """One answer for each input.
 
         Args:

@@ -72,6 +72,12 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--variant", metavar="NAME", help="graphs that answer; the bundle's default if not given"
     )
+    parser.add_argument(
+        "--top-k",
+        type=int,
+        metavar="N",
+        help="the N most probable labels in an answer's scores, or so many candidates (default: all labels)",
+    )
     parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="rows a batch (default: 32)")
     parser.add_argument("--threads", type=int, metavar="N", help="the CPUs of this process if not given")
     parser.add_argument(
@@ -120,6 +126,8 @@ def _check(args: argparse.Namespace) -> None:
     """Refuse options that do not go together."""
     if args.batch_size < 1:
         raise UserError("must be at least 1", where="--batch-size")
+    if args.top_k is not None and args.top_k < 1:
+        raise UserError("must be at least 1", where="--top-k")
     if args.text and (args.output or args.keep or args.format or any_table_option(args)):
         raise UserError(
             "--output, --columns, --keep and those of the format go with --input", where="ftcore predict"
@@ -149,7 +157,7 @@ def _answer_texts(pipeline: Pipeline, args: argparse.Namespace) -> int:
         inputs = list(zip(args.text, args.text_pair, strict=True))
     if args.stream:
         return _stream_texts(pipeline, args.text)
-    for text, answer in zip(args.text, pipeline.predict(inputs, args.batch_size), strict=True):
+    for text, answer in zip(args.text, pipeline.predict(inputs, args.batch_size, args.top_k), strict=True):
         shown = [printable(part, lines=True) for part in (answer.summary, text)]
         sys.stdout.write(to_jsonl([answer.to_json()]).decode() if args.json else "\t".join(shown) + "\n")
     return ExitCode.OK
@@ -173,7 +181,7 @@ def _answer_rows(pipeline: Pipeline, source: Source, file: BinaryIO, args: argpa
 
     def errors() -> Iterator[tuple[int, str]]:
         nonlocal answered
-        for lines in answer_lines(pipeline, source.rows(), args.batch_size, keep=args.keep):
+        for lines in answer_lines(pipeline, source.rows(), args.batch_size, keep=args.keep, top_k=args.top_k):
             sink.write(lines.lines)
             answered += lines.answered
             yield from lines.errors

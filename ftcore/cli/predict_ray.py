@@ -36,6 +36,7 @@ def answer_with_ray(pipeline: Pipeline, source: Source, args: argparse.Namespace
             "columns": list(source.columns),
             "options": asdict(source.options),
             "keep": args.keep,
+            "top_k": args.top_k,
         }
     )
     missing = parts.missing()
@@ -43,7 +44,13 @@ def answer_with_ray(pipeline: Pipeline, source: Source, args: argparse.Namespace
         sys.stderr.write(f"{len(parts) - len(missing)} of {len(parts)} parts are there already\n")
     if missing:
         job = Job(
-            args.bundle.resolve(), pipeline.variant, source.resolved(), parts, args.batch_size, args.keep
+            args.bundle.resolve(),
+            pipeline.variant,
+            source.resolved(),
+            parts,
+            args.batch_size,
+            args.keep,
+            args.top_k,
         )
         run(job, missing, args.workers or cpu_count())
     bad = show_errors(source.name, parts.errors())

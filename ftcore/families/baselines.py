@@ -7,6 +7,7 @@ are was not worth its training.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ import numpy as np
 
 #: Rows that the TF-IDF baseline learns from at most, drawn at random: it is to take seconds.
 MOST_ROWS = 20_000
+#: Labels times features, or times rows, beyond which a regression would need gigabytes.
+_MOST_WEIGHTS = 10_000_000
 
 # Scripts written without blanks between words: Thai, Lao, Khmer, Myanmar, kana, Han.
 _WITHOUT_BLANKS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
@@ -30,7 +33,8 @@ def tfidf(
 ) -> list[str]:
     """The label of each text that was asked about, by logistic regression on TF-IDF (scikit-learn).
 
-    Features are words and pairs of words; in texts of scripts without blanks, up to three characters.
+    Features are words and pairs of words; in texts of scripts without blanks, up to three characters. Of so many labels
+    that the regression would fill the memory, the label whose rows' mean is nearest (Rocchio 1971).
 
     Args:
         texts, references: the training rows, of two labels or more.
@@ -42,8 +46,27 @@ def tfidf(
     found = _features([texts[i] for i in chosen], asked)
     if found is None:
         return majority(references, len(asked))
-    model = LogisticRegression(C=10.0, max_iter=200).fit(found[0], [references[i] for i in chosen])
+    labels = [references[i] for i in chosen]
+    if len(set(labels)) * max(found[0].shape) > _MOST_WEIGHTS:
+        return _nearest(*found, labels)
+    model = LogisticRegression(C=10.0, max_iter=200).fit(found[0], labels)
     return [str(label) for label in model.predict(found[1])]
+
+
+def _nearest(learnt: Any, asked: Any, labels: Sequence[str]) -> list[str]:  # noqa: ANN401 (scipy's sparse matrices)
+    """The label of each row of `asked` by the cosine with the sums of the rows of `learnt`; sparse throughout."""
+    from scipy.sparse import csr_matrix
+    from sklearn.preprocessing import normalize
+
+    names, index = np.unique(np.asarray(labels, dtype=object).astype(str), return_inverse=True)
+    members = csr_matrix((np.ones(len(index)), (index, np.arange(len(index)))), (len(names), len(index)))
+    centroids = normalize(members @ learnt).T.tocsr()
+    rows = max(1, _MOST_WEIGHTS // len(names))
+    parts = [
+        np.asarray((asked[start : start + rows] @ centroids).argmax(axis=1)).ravel()
+        for start in range(0, asked.shape[0], rows)
+    ]
+    return [str(names[place]) for place in np.concatenate(parts)]
 
 
 def tfidf_labels(
@@ -54,12 +77,18 @@ def tfidf_labels(
     *,
     seed: int = 0,
 ) -> list[list[str]]:
-    """The labels of each text that was asked about: a regression as in `tfidf` for each label, and its odds."""
+    """The labels of each text that was asked about: a regression as in `tfidf` for each label, and its odds.
+
+    Of so many labels that they would fill the memory the most frequent ones; the others never hold.
+    """
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier
 
     chosen = _drawn(len(texts), seed)
     found = _features([texts[i] for i in chosen], asked)
+    counts = Counter(label for i in chosen for label in references[i])
+    frequent = {label for label, _ in counts.most_common(max(1, _MOST_WEIGHTS // len(chosen)))}
+    labels = [label for label in labels if label in frequent]
     hot = np.asarray([[label in references[i] for label in labels] for i in chosen], dtype=int)
     varied = (hot.min(axis=0) < hot.max(axis=0)).nonzero()[0]
     held = np.tile(hot.min(axis=0), (len(asked), 1))  # a label that all rows have, or none, is no question

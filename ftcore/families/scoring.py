@@ -44,9 +44,9 @@ class Scoring(ABC, Generic[SpecT, FittedT]):
         """The bundle's decoder section (JSON): what the runtime needs to turn outputs into answers."""
 
     @property
-    def top_k(self) -> int:
-        """Candidates that an answer carries where families rank them; metrics may read them."""
-        return 1
+    def top_k(self) -> int | None:
+        """Labels or candidates that an answer carries, see `Decoder.decode`; metrics may read them."""
+        return None
 
     @abstractmethod
     def answers(self, outputs: Mapping[str, np.ndarray], features: Stored, rows: pa.Table) -> list[Any]:

@@ -82,9 +82,9 @@ def test_standard_input(tiny_bundle: Path) -> None:
 
 
 def test_many_chunks_keep_their_order(tiny_bundle: Path, tmp_path: Path, capsys, monkeypatch) -> None:
-    from ftcore_server.offline import lines as module
+    from ftcore_runtime import pipeline as module
 
-    monkeypatch.setattr(module, "CHUNK_BATCHES", 2)
+    monkeypatch.setattr(module, "STREAM_BATCHES", 2)
     texts = ["good " * (1 + n % 7) for n in range(50)]
     (tmp_path / "in.txt").write_text("\n".join(texts))
     assert predict(tiny_bundle, "--input", tmp_path / "in.txt", "--keep", "--batch-size", "3") == 0
@@ -95,6 +95,25 @@ def test_many_chunks_keep_their_order(tiny_bundle: Path, tmp_path: Path, capsys,
     for line in found:
         by_text.setdefault(line["input"]["text"], set()).add(round(line["score"], 4))
     assert all(len(scores) == 1 for scores in by_text.values())
+
+
+def test_the_most_probable_labels_alone(tiny_bundle: Path, tmp_path: Path, capsys) -> None:
+    (tmp_path / "in.txt").write_text("good food\nbad place\n")
+    assert predict(tiny_bundle, "--input", tmp_path / "in.txt", "--top-k", "2") == 0
+    for line in lines(capsys.readouterr().out):
+        assert next(iter(line["scores"])) == line["label"]
+        assert list(line["scores"].values()) == sorted(line["scores"].values(), reverse=True)
+        assert len(line["scores"]) == 2
+    assert predict(tiny_bundle, "--text", "good food", "--json", "--top-k", "1") == 0
+    (line,) = lines(capsys.readouterr().out)
+    assert line["scores"] == {line["label"]: line["score"]}
+    assert predict(tiny_bundle, "--input", tmp_path / "in.txt", "--top-k", "1", "--output", "out.csv") == 0
+    header, first, _ = Path("out.csv").read_text().splitlines()
+    assert sum(name.startswith("scores.") for name in header.split(",")) == 3
+    assert first.split(",").count("") == 3  # two scores and no error
+    capsys.readouterr()
+    assert predict(tiny_bundle, "--text", "good food", "--top-k", "0") == 2
+    assert "--top-k: must be at least 1" in capsys.readouterr().err
 
 
 def test_of_many_bad_rows_the_terminal_names_some_and_the_output_all(
@@ -114,10 +133,10 @@ def test_a_row_that_the_model_cannot_answer_stands_alone(
 
     original = Pipeline.predict
 
-    def picky(self: Pipeline, inputs: list[Any], batch_size: int = 32) -> list[Any]:
+    def picky(self: Pipeline, inputs: list[Any], *options: Any, **named: Any) -> list[Any]:
         if "bad" in inputs:
             raise InputError("no finite number", where=f"input {inputs.index('bad')}")
-        return original(self, inputs, batch_size)
+        return original(self, inputs, *options, **named)
 
     monkeypatch.setattr(Pipeline, "predict", picky)
     (tmp_path / "in.txt").write_text("good\nbad\nnice\n")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from ftcore.families import baselines
 from ftcore.families.baselines import majority, tfidf, tfidf_labels, without_blanks
 
 
@@ -22,6 +25,22 @@ def test_tfidf_learns_from_texts_without_blanks() -> None:
     assert without_blanks(texts)
     assert not without_blanks(["a plain text", "été à Paris"])
     assert tfidf(texts, labels, ["这个很好", "质量太差了"]) == ["pos", "neg"]
+
+
+def test_of_many_labels_the_nearest_mean_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(baselines, "_MOST_WEIGHTS", 100)
+    texts = [
+        f"{word} {other} number {i % 3}"
+        for i in range(9)
+        for word, other in zip("abcdefg", "hijklmn", strict=True)
+    ]
+    labels = [word for _ in range(9) for word in "abcdefg"]
+    assert tfidf([text.replace("number", "no") for text in texts], labels, ["some g n", "a or h"]) == [
+        "g",
+        "a",
+    ]
+    several = tfidf_labels(texts, [[label] for label in labels], list("abcdefg"), ["a h", "g n"])
+    assert sum(map(len, several)) <= 1  # only one label is frequent enough to be asked about
 
 
 def test_texts_without_words_give_the_majority() -> None:

@@ -23,6 +23,17 @@ def test_one_label_for_all() -> None:
     assert label_warnings("aaab", [label("a", 0.9)] * 4) == ["every row gets the same label, 'a'"]
 
 
+def test_of_many_labels_the_others_have_what_is_left() -> None:
+    labels = [f"{number}" for number in range(200)]
+    sure = [LabelAnswer(name, 0.99, {name: 0.99, "x": 0.004}) for name in labels]
+    assert label_warnings(labels, sure) == []
+    unsure = [LabelAnswer("0", 0.006, {"0": 0.006, "1": 0.005}) for _ in labels[:-1]] + [
+        LabelAnswer("1", 0.006, {"1": 0.006})
+    ]
+    (verdict,) = label_warnings(labels, unsure)
+    assert "its loss is 5.2" in verdict  # -log of the 0.005 that any of the others may have
+
+
 def test_a_model_that_has_not_made_up_its_mind() -> None:
     labels = "abcdefghij"
     answers = [label(name, 0.11, labels) for name in labels] * 2

@@ -47,6 +47,39 @@ def test_each_label_may_have_a_threshold_of_its_own() -> None:
     assert answer.labels == ["negative", "positive"]
 
 
+@pytest.mark.parametrize("top_k", [1, 2, 3, 4])
+def test_the_most_probable_labels_come_first(top_k: int) -> None:
+    logits = np.log(np.array([[0.2, 0.5, 0.3]], np.float32))
+    whole = make_decoder(DECODER).decode({"logits": logits})[0]
+    (answer,) = make_decoder(DECODER).decode({"logits": logits}, top_k=top_k)
+    wanted = ["neutral", "positive", "negative"][:top_k] if top_k < 3 else list(DECODER["labels"])
+    assert list(answer.scores) == wanted
+    assert all(answer.scores[name] == whole.scores[name] for name in wanted)
+    assert (answer.label, answer.score, answer.polarity) == (whole.label, whole.score, whole.polarity)
+
+
+def test_of_equal_labels_the_answer_is_among_the_first() -> None:
+    (answer,) = make_decoder(DECODER).decode({"logits": np.zeros((1, 3), np.float32)}, top_k=1)
+    assert (answer.label, list(answer.scores)) == ("negative", ["negative"])
+
+
+def test_labels_that_hold_have_their_score_whatever_top_k() -> None:
+    logits = np.array([[3, 2, -1], [-1, -2, -3]], np.float32)
+    held, none = make_decoder({**MULTI, "threshold": 0.5}).decode({"logits": logits}, top_k=1)
+    assert (held.labels, list(held.scores)) == (["negative", "neutral"], ["negative", "neutral"])
+    assert (none.labels, list(none.scores)) == ([], ["negative"])
+    assert held.margin(none) == pytest.approx(held.scores["neutral"])
+
+
+def test_ten_thousand_labels_are_decoded_in_blocks() -> None:
+    labels = [f"label {number}" for number in range(10_000)]
+    logits = np.random.default_rng(0).normal(size=(500, len(labels))).astype(np.float32)
+    decoder = make_decoder({**DECODER, "labels": labels, "polarity": None})
+    answers = decoder.decode({"logits": logits}, top_k=5)
+    order = np.argsort(-logits, axis=1, kind="stable")[:, :5]
+    assert [list(answer.scores) for answer in answers] == [[labels[i] for i in row] for row in order.tolist()]
+
+
 def test_a_number() -> None:
     assert decode(REGRESSION, [[1.5], [-2]]) == [ValueAnswer(1.5), ValueAnswer(-2.0)]
 

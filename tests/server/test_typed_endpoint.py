@@ -29,6 +29,17 @@ def test_the_answers_are_those_of_the_pipeline(server: Running, tiny_bundle: Pat
         assert ours["scores"] == pytest.approx(theirs["scores"], abs=1e-5)
 
 
+def test_a_request_may_ask_for_the_most_probable_labels(server: Running, tiny_bundle: Path) -> None:
+    response = server.post("/v1/models/tiny:predict", {"inputs": ["good food"], "top_k": 2})
+    expected = Pipeline.load(tiny_bundle).predict(["good food"], top_k=2)[0].to_json()
+    (found,) = response.json()["predictions"]
+    assert list(found["scores"]) == list(expected["scores"])
+    assert len(found["scores"]) == 2
+    for wrong in (0, 1001, "2"):
+        refused = server.post("/v1/models/tiny:predict", {"inputs": ["good food"], "top_k": wrong})
+        assert (refused.status_code, refused.json()["error"][:6]) == (400, "top_k:")
+
+
 def test_pairs_and_no_inputs(server: Running, tiny_bundle: Path) -> None:
     response = server.ask({"text": "good", "text_pair": "bad food"})
     expected = Pipeline.load(tiny_bundle).predict([("good", "bad food")])[0]

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ftcore_runtime.session import GraphSession
 
 
+_MOST_LABELS = 1000  # that a request may ask for; without `top_k` it gets all
+
+
 class OpenGraph(Protocol):
     """Opens one of a bundle's graphs."""
 
@@ -104,6 +107,11 @@ class Decoder(ABC):
         return Prepared(encoder.encode(texts, *pairs), np.arange(len(texts)))
 
     @property
+    def most_candidates(self) -> int:
+        """The largest `top_k` that a request may ask for; 0 where answers carry no candidates."""
+        return _MOST_LABELS if self.labels else 0
+
+    @property
     def graphs(self) -> tuple[str, ...]:
         """Roles of the graphs that it needs; one, `model`, unless a family says otherwise."""
         return ("model",)
@@ -117,13 +125,14 @@ class Decoder(ABC):
 
     @abstractmethod
     def decode(
-        self, outputs: Mapping[str, np.ndarray], prepared: Prepared | None = None, top_k: int = 1
+        self, outputs: Mapping[str, np.ndarray], prepared: Prepared | None = None, top_k: int | None = None
     ) -> list[Answer]:
         """One answer for each input, from `outputs` (name -> [features, ...]).
 
         Args:
             prepared: what `prepare` made of the inputs, for the families whose answers point into them.
-            top_k: candidates that an answer carries, in the families that rank them.
+            top_k: the most probable labels, or candidates, that an answer carries; unless given, all labels, and no
+                candidates. It means nothing to families that rank none.
 
         Raises:
             BundleError: the shape does not fit the labels, or the features.

@@ -15,6 +15,8 @@ from ftcore_runtime.decoders.base import Decoder, Prepared
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.fields import Fields
 
+_CELLS = 2**21  # probabilities that are made at a time
+
 
 @dataclass(frozen=True)
 class SequenceClassificationDecoder(Decoder):
@@ -102,23 +104,63 @@ class SequenceClassificationDecoder(Decoder):
         return logits
 
     def decode(
-        self, outputs: Mapping[str, np.ndarray], prepared: Prepared | None = None, top_k: int = 1
+        self,
+        outputs: Mapping[str, np.ndarray],
+        prepared: Prepared | None = None,
+        top_k: int | None = None,
     ) -> list[Answer]:
-        """One `LabelAnswer`, `LabelsAnswer` or `ValueAnswer` for each row of logits."""
-        values = self.probabilities(outputs)
-        rows = values.tolist()
-        names = self.names
+        """One `LabelAnswer`, `LabelsAnswer` or `ValueAnswer` for each row of logits.
+
+        Args:
+            top_k: labels in the scores of an answer, the most probable ones; all unless given.
+        """
+        logits = np.atleast_1d(outputs["logits"])
+        rows = max(1, _CELLS // max(1, len(self.names)))
+        answers: list[Answer] = []
+        for start in range(
+            0, len(logits), rows
+        ):  # so that what is made on the way stays small, however many labels
+            answers += self._decode(self.probabilities({"logits": logits[start : start + rows]}), top_k)
+        return answers
+
+    def _decode(self, values: NDArray[np.float64], top_k: int | None) -> list[Answer]:
+        """Answers with these probabilities (or numbers), [rows, labels]."""
         if self.problem == "regression":
-            return [ValueAnswer(row[0]) for row in rows]
-        if self.problem == "multi_label":
-            held = (values >= np.array(self.thresholds)).tolist()
+            return [ValueAnswer(row[0]) for row in values.tolist()]
+        held = values >= np.array(self.thresholds) if self.problem == "multi_label" else None
+        scores = self._scores(values, held, top_k)
+        if held is not None:
             return [
-                LabelsAnswer(list(compress(names, holds)), dict(zip(names, row, strict=True)))
-                for row, holds in zip(rows, held, strict=True)
+                LabelsAnswer(list(compress(self.names, holds)), row)
+                for row, holds in zip(scores, held.tolist(), strict=True)
             ]
-        best = values.argmax(axis=1).tolist()
-        scale = [None] * len(rows) if self.polarity is None else (values @ np.array(self.polarity)).tolist()
+        best = values.argmax(axis=1)
+        top = values[np.arange(len(values)), best].tolist()
+        scale = [None] * len(top) if self.polarity is None else (values @ np.array(self.polarity)).tolist()
         return [
-            LabelAnswer(names[top], row[top], dict(zip(names, row, strict=True)), polarity)
-            for row, top, polarity in zip(rows, best, scale, strict=True)
+            LabelAnswer(self.names[index], score, row, polarity)
+            for index, score, row, polarity in zip(best.tolist(), top, scores, scale, strict=True)
         ]
+
+    def _scores(
+        self, values: NDArray[np.float64], held: NDArray[np.bool_] | None, top_k: int | None
+    ) -> list[dict[str, float]]:
+        """Label -> probability of each row: of all in their order, or of the `top_k` most probable and all `held`."""
+        names = self.names
+        if top_k is None or top_k >= len(names):
+            return [dict(zip(names, row, strict=True)) for row in values.tolist()]
+        least = np.partition(values, -top_k, axis=1)[:, -top_k]
+        made = []
+        for index, row in enumerate(values):
+            holds = np.zeros(len(row), bool) if held is None else held[index]
+            chosen = np.flatnonzero((row >= least[index]) | holds)
+            # By probability, then by place: of equals the first is the answer, so it stands first.
+            ranked = chosen[np.lexsort((chosen, -row[chosen]))].tolist()
+            made.append(
+                {
+                    names[place]: row[place].item()
+                    for rank, place in enumerate(ranked)
+                    if rank < top_k or holds[place]
+                }
+            )
+        return made

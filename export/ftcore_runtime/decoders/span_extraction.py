@@ -18,6 +18,7 @@ from ftcore_runtime.inputs import Input, read_columns
 from ftcore_runtime.windows import WindowConfig, WindowEncoder
 
 _CELLS = 2**22  # candidate spans scored at a time
+_MOST_SPANS = 20  # that a request may ask for
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,11 @@ class SpanExtractionDecoder(Decoder):
         """None."""
         return ()
 
+    @property
+    def most_candidates(self) -> int:
+        """So many spans."""
+        return _MOST_SPANS
+
     def prepare(self, inputs: Sequence[Input], encoder: TextEncoder) -> PreparedWindows:
         """Cut pairs of question and context into windows."""
         questions, contexts = read_columns(inputs, self.fields, self.required)
@@ -118,11 +124,11 @@ class SpanExtractionDecoder(Decoder):
         return PreparedWindows(windows.encoded, windows.row, places)
 
     def decode(
-        self, outputs: Mapping[str, np.ndarray], prepared: Prepared | None = None, top_k: int = 1
+        self, outputs: Mapping[str, np.ndarray], prepared: Prepared | None = None, top_k: int | None = None
     ) -> list[Answer]:
         """One `SpanAnswer` for each question."""
         assert isinstance(prepared, PreparedWindows)
-        return list(self.answers(outputs, prepared.places, top_k))
+        return list(self.answers(outputs, prepared.places, top_k or 1))
 
     def answers(self, outputs: Mapping[str, np.ndarray], places: Places, top_k: int = 1) -> list[SpanAnswer]:
         """One answer for each question; with `top_k` above 1 it carries its best `top_k` spans.

@@ -90,11 +90,11 @@ class TextGenerationDecoder(Decoder):
         return Writer(self.frame, self.settings, open_graph, encoder, parallelism)
 
     def decode(
-        self, outputs: Mapping[str, np.ndarray], prepared: Prepared | None = None, top_k: int = 1
+        self, outputs: Mapping[str, np.ndarray], prepared: Prepared | None = None, top_k: int | None = None
     ) -> list[Answer]:
         """One `TextAnswer` for each input; with `top_k` above 1 it carries its best `top_k` beams."""
         assert isinstance(prepared, PreparedSources)
-        return list(self.answers(unpack(outputs), prepared.tokenizer, top_k))
+        return list(self.answers(unpack(outputs), prepared.tokenizer, top_k or 1))
 
     def answers(
         self, written: Sequence[Sequence[Written]], tokenizer: Tokenizer, top_k: int = 1

@@ -12,7 +12,6 @@ from ftcore_runtime.inputs import Input
 from ftcore_runtime.pipeline import Pipeline
 from ftcore_runtime.rows import Row
 
-CHUNK_BATCHES = 64  # batches read, sorted by length and answered together
 _CHUNK_CHARACTERS = 2**22  # and no more text than this, whatever the number of rows
 
 
@@ -37,15 +36,21 @@ class Lines:
 
 
 def answer_lines(
-    pipeline: Pipeline, rows: Iterable[Row], batch_size: int, *, keep: bool = False
+    pipeline: Pipeline,
+    rows: Iterable[Row],
+    batch_size: int,
+    *,
+    keep: bool = False,
+    top_k: int | None = None,
 ) -> Iterator[Lines]:
     """The output of any number of rows, chunk by chunk.
 
     Args:
         keep: whether lines have the row's columns, as `input`.
+        top_k: see `Pipeline.predict`.
     """
-    for chunk in _chunks(rows, batch_size * CHUNK_BATCHES):
-        results = _results(pipeline, chunk, batch_size)
+    for chunk in _chunks(rows, pipeline.rows_at_once(batch_size)):
+        results = _results(pipeline, chunk, batch_size, top_k)
         lines = [
             {"row": row.number, **({"input": row.columns} if keep else {}), **result}
             for row, result in zip(chunk, results, strict=True)
@@ -67,18 +72,20 @@ def _chunks(rows: Iterable[Row], limit: int) -> Iterator[list[Row]]:
         yield chunk
 
 
-def _results(pipeline: Pipeline, chunk: list[Row], batch_size: int) -> list[dict[str, Any]]:
+def _results(
+    pipeline: Pipeline, chunk: list[Row], batch_size: int, top_k: int | None
+) -> list[dict[str, Any]]:
     """What the output says of each row: its answer or its error."""
     good = [row.input for row in chunk if row.input is not None]
     try:
-        answers = iter([answer.to_json() for answer in pipeline.predict(good, batch_size)])
+        answers = iter([answer.to_json() for answer in pipeline.predict(good, batch_size, top_k)])
     except UserError:  # a row that only the model finds bad: answer one by one, so that it stands alone
-        answers = iter([_alone(pipeline, item) for item in good])
+        answers = iter([_alone(pipeline, item, top_k) for item in good])
     return [{"error": row.error} if row.input is None else next(answers) for row in chunk]
 
 
-def _alone(pipeline: Pipeline, item: Input) -> dict[str, Any]:
+def _alone(pipeline: Pipeline, item: Input, top_k: int | None) -> dict[str, Any]:
     try:
-        return pipeline.predict([item])[0].to_json()
+        return pipeline.predict([item], top_k=top_k)[0].to_json()
     except UserError as error:
         return {"error": error.what}

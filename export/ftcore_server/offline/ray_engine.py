@@ -34,7 +34,7 @@ class Job:
         source: the input.
         parts: where the answers go.
         batch_size: of the pipeline.
-        keep: see `answer_lines`.
+        keep, top_k: see `answer_lines`.
     """
 
     bundle: Path
@@ -43,6 +43,7 @@ class Job:
     parts: Parts
     batch_size: int
     keep: bool
+    top_k: int | None
 
 
 class Worker:
@@ -59,7 +60,7 @@ class Worker:
         job = self._job
         for number in batch["part"].tolist():
             rows = self._from(number)
-            lines = answer_lines(self._pipeline, rows, job.batch_size, keep=job.keep)
+            lines = answer_lines(self._pipeline, rows, job.batch_size, keep=job.keep, top_k=job.top_k)
             write_whole(job.parts.path(number), (chunk.data for chunk in lines))
         return batch
 

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ftcore.families.sequence_classification.metrics import DENSE_LABELS
 from ftcore_runtime.answers import LabelAnswer, LabelsAnswer, ValueAnswer
 
 
@@ -60,8 +61,13 @@ def _in_half_of_the_rows(references: Sequence[Sequence[str]], labels: Sequence[s
 
 
 def _one(label: str, labels: Sequence[str]) -> LabelAnswer:
-    return LabelAnswer(label, 1.0, {name: float(name == label) for name in labels})
+    return LabelAnswer(label, 1.0, _scores([label], labels))
 
 
 def _several(held: Sequence[str], labels: Sequence[str]) -> LabelsAnswer:
-    return LabelsAnswer(list(held), {name: float(name in held) for name in labels})
+    return LabelsAnswer(list(held), _scores(held, labels))
+
+
+def _scores(held: Sequence[str], labels: Sequence[str]) -> dict[str, float]:
+    """1 of the labels that hold and 0 of the others, which are left out where there are many."""
+    return {name: float(name in held) for name in (labels if len(labels) <= DENSE_LABELS else held)}

@@ -26,7 +26,7 @@ def label_warnings(references: Sequence[str], answers: Sequence[LabelAnswer]) ->
     if len(said) == 1:
         found.append(f"every row gets the same label, {said.pop()!r}")
     loss = -float(
-        np.mean([np.log(max(a.scores[r], 1e-12)) for a, r in zip(answers, references, strict=True)])
+        np.mean([np.log(max(_at_most(a, r), 1e-12)) for a, r in zip(answers, references, strict=True)])
     )
     by_shares = -sum(share * np.log(share) for share in shares.values())
     confidence = float(np.mean([answer.score for answer in answers]))
@@ -37,6 +37,13 @@ def label_warnings(references: Sequence[str], answers: Sequence[LabelAnswer]) ->
             f" and its mean confidence {confidence:.3f}"
         )
     return found
+
+
+def _at_most(answer: LabelAnswer, label: str) -> float:
+    """The probability of a label; of one that is not among the scores, the most that it can have."""
+    if label in answer.scores:
+        return answer.scores[label]
+    return min(1.0 - sum(answer.scores.values()), *answer.scores.values())
 
 
 def labels_warnings(references: Sequence[Sequence[str]], answers: Sequence[LabelsAnswer]) -> list[str]:

@@ -18,6 +18,7 @@ from ftcore.families.sequence_classification.degenerate import (
     value_warnings,
 )
 from ftcore.families.sequence_classification.metrics import (
+    DENSE_LABELS,
     MultiLabelMeasures,
     RegressionMeasures,
     SingleLabelMeasures,
@@ -28,6 +29,7 @@ from ftcore.families.sequence_classification.thresholds import best_thresholds
 from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.decoders.sequence_classification import SequenceClassificationDecoder
 
+_FEW = 10  # labels in an answer's scores where there are many
 Answer = Any  # LabelAnswer, LabelsAnswer or ValueAnswer, as the spec's `problem` says
 
 
@@ -76,9 +78,14 @@ class LabelScoring(Scoring[SequenceClassificationSpec, FittedLabels]):
         found = best_thresholds(decoder.probabilities(outputs), features.column("labels") > 0)
         return replace(self.fitted, thresholds=tuple(found))
 
+    @property
+    def top_k(self) -> int | None:
+        """As the spec says; else all labels, or a few of many: memory and files grow with rows times labels."""
+        return self.spec.evaluation.top_k or (None if len(self.labels) <= DENSE_LABELS else _FEW)
+
     def answers(self, outputs: Mapping[str, np.ndarray], features: Stored, rows: pa.Table) -> list[Answer]:
         """One answer a row; features and rows are the same here."""
-        return make_decoder(self.decoder).decode(dict(outputs))
+        return make_decoder(self.decoder).decode(outputs, top_k=self.top_k)
 
     def comparable(self, references: Sequence[Any], answers: Sequence[Answer]) -> tuple[list[Any], list[Any]]:
         """Label names, sorted lists of them, or numbers."""

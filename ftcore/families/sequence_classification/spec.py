@@ -124,6 +124,12 @@ class SequenceClassificationEvaluation(EvaluationSpec):
         description="Multi-label: the probability from which a label holds; unless given, the one with the best F1 on"
         " the validation rows, and one of its own for each label that has 20 of them.",
     )
+    top_k: int | None = Field(
+        None,
+        ge=1,
+        description="Labels in the scores of a prediction, the most probable ones; all of up to 100 labels unless"
+        " given, 10 of more.",
+    )
 
 
 class SequenceClassificationSpec(Spec):

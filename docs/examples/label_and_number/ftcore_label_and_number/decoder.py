@@ -77,7 +77,7 @@ class LabelAndNumberDecoder(Decoder):
         return self.names
 
     def decode(
-        self, outputs: Mapping[str, np.ndarray], prepared: Prepared | None = None, top_k: int = 1
+        self, outputs: Mapping[str, np.ndarray], prepared: Prepared | None = None, top_k: int | None = None
     ) -> list[Answer]:
         """One answer a row."""
         logits = np.asarray(outputs["label_logits"], np.float64)
