@@ -12,11 +12,12 @@ def print_export(report: dict[str, Any]) -> None:
     variants, metric = report["variants"], report["metric"]
     threads = next(iter(variants.values()))["speed"]["threads"]
     print_text(f"\nthe variants, each measured through the runtime that serves it ({threads} threads)")
+    trained_on = any(found["validation"].get("trained_on") for found in variants.values())
     print_table(
         [
             "variant",
             "MB",
-            f"validation {metric}",
+            f"validation {metric}{' (trained on)' if trained_on else ''}",
             f"test {metric}",
             "answers that flip",
             "load",

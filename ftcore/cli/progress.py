@@ -94,9 +94,9 @@ class RunProgress:
 
     def _on_resumed(self, event: Mapping[str, Any]) -> None:
         if event["step"]:
-            self._say(f"resumed from the checkpoint of step {event['step']}")
+            self._say(f"{_phase(event)}resumed from the checkpoint of step {event['step']}")
         else:
-            self._say("resumed: there is no checkpoint yet, so from step 0")
+            self._say(f"{_phase(event)}resumed: there is no checkpoint yet, so from step 0")
 
     def _on_warning(self, event: Mapping[str, Any]) -> None:
         self._say(f"warning: {event['message']}", "yellow")
@@ -116,7 +116,7 @@ class RunProgress:
             self._bar.start()
             self._task = self._bar.add_task("", total=self._steps, completed=self._first, said="")
         else:
-            self._say(f"training: {self._steps} steps, {event['rows']:,} rows")
+            self._say(f"{_phase(event)}training: {self._steps} steps, {event['rows']:,} rows")
 
     def _on_step(self, event: Mapping[str, Any]) -> None:
         step, said = event["step"], f"loss {event['loss']:.4f}, {event['rows_per_second']:.0f} rows/s"
@@ -135,11 +135,24 @@ class RunProgress:
         )
         best = " (best)" if event["best"] else ""
         loss = "not finite" if event["loss"] is None else f"{event['loss']:.4f}"
-        self._say(f"step {event['step']}: validation loss {loss}, {shown}{best}")
+        self._say(f"{_phase(event)}step {event['step']}: validation loss {loss}, {shown}{best}")
 
     def _on_training_finished(self, event: Mapping[str, Any]) -> None:
         self.close()
-        self._say(f"training ended at step {event['step']}; the best is step {event['best_step']}")
+        best = "" if event["best_step"] is None else f"; the best is step {event['best_step']}"
+        self._say(f"{_phase(event)}training ended at step {event['step']}{best}")
+
+    def _on_selected(self, event: Mapping[str, Any]) -> None:
+        how = f"{event['folds']} folds" if event["folds"] > 1 else "validation"
+        chosen = next(one for one in event["evaluations"] if one["step"] == event["step"])
+        self._say(
+            f"{how}: {event['metric']} {chosen['metrics'][event['metric']]:.4f} on {event['rows']:,} rows held out is"
+            f" the best, after {event['share']:.0%} of the steps"
+        )
+
+    def _on_refit_started(self, event: Mapping[str, Any]) -> None:
+        what = "the head alone starts anew" if not event["share"] else "all starts anew and trains as long"
+        self._say(f"refit on all {event['rows']:,} rows of training and validation: {what}")
 
     def _on_micro_batch_halved(self, event: Mapping[str, Any]) -> None:
         self._say(f"out of memory in step {event['step']}: from now on at most {event['rows']} rows at once")
@@ -165,6 +178,11 @@ class RunProgress:
             f"{event['variant']}: {event['bytes'] / 1e6:.1f} MB; against torch on {parity['rows']} rows: logits differ"
             f" by at most {parity['max_abs_diff']:.2g}, {len(parity['flips'])} answers flip"
         )
+
+
+def _phase(event: Mapping[str, Any]) -> str:
+    """Which of several trainings of one run it is of, for the front of a line."""
+    return f"{event['phase']}, " if "phase" in event else ""
 
 
 class QueueProgress:

@@ -72,6 +72,9 @@ def _print_metrics(measured: Mapping[str, Any], split: str, *, verbose: bool) ->
         print_text(f"warning: {warning}")
     print_text("")
     if verbose:
+        for split, one in measured["splits"].items():
+            if "how" in one:
+                print_text(f"{split}: {one['how']}")
         columns = {f"{split} ({one['rows']:,})": one["metrics"] for split, one in measured["splits"].items()}
         names = list(test["metrics"])
     else:

@@ -214,6 +214,24 @@ def sample(rows: int, strata: np.ndarray | None, size: int, seed: int, stream: i
     return np.sort(by_class[rank < quota[classes[by_class]]])
 
 
+def fold_of(groups: np.ndarray, strata: np.ndarray | None, folds: int, seed: int) -> np.ndarray:
+    """Fold of each row of a cross-validation, int64 [rows], 0 .. folds - 1.
+
+    Groups are dealt out one after another, class by class: no fold has more than one group more of a class than
+    another has.
+
+    Args:
+        groups, strata: see `hold_out`.
+    """
+    _, first, group = np.unique(groups, return_index=True, return_inverse=True)
+    order = np.random.default_rng([seed, 11]).permutation(len(first))
+    if strata is not None:
+        order = order[np.argsort(strata[first][order], kind="stable")]
+    fold = np.empty(len(first), np.int64)
+    fold[order] = np.arange(len(first)) % folds
+    return fold[group]
+
+
 def allocate(total: int, weights: np.ndarray, room: np.ndarray) -> np.ndarray:
     """Share `total` out by `weights`: largest remainder, no more than `room` each (all int64)."""
     ideal = total * weights / max(weights.sum(), 1)

@@ -20,12 +20,14 @@ class EvaluationInputs:
         evaluator: metrics of family and plugin.
         metric: name of the monitored one.
         batch_size: rows in a forward pass.
+        saw_validation: whether the model was trained on the validation rows, too, in the end.
     """
 
     splits: Splits
     evaluator: Evaluator
     metric: str
     batch_size: int
+    saw_validation: bool = False
 
     @property
     def family(self) -> BoundFamily:
@@ -40,4 +42,7 @@ class EvaluationInputs:
             found = self.evaluator.measure(references, answers, groups_of(reader, rows))
             return {"rows": rows.num_rows, "metrics": found.to_json()["metrics"]}
         values = self.evaluator.values(references, answers)  # gates read values alone
-        return {"rows": rows.num_rows, "metrics": {name: {"value": value} for name, value in values.items()}}
+        metrics = {name: {"value": value} for name, value in values.items()}
+        return {"rows": rows.num_rows, "metrics": metrics} | (
+            {"trained_on": True} if self.saw_validation else {}
+        )

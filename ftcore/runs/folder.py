@@ -75,6 +75,11 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def selection_file(self) -> Path:
+        """selection.json: what was measured before all rows trained, and for how long they did."""
+        return self.path / "selection" / "selection.json"
+
+    @property
     def model(self) -> Path:
         """The fine-tuned model, a Hugging Face folder."""
         return self.path / "model"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 
 from ftcore.data.augmentation import AugmentedFeatures
 from ftcore.data.features import TrainingFeatures
+from ftcore.data.tables import Split
 from ftcore.errors import UserError
 from ftcore.families.recipe import Named
 from ftcore.modeling.device import torch_device
@@ -65,17 +67,17 @@ def model_to_keep(workspace: Workspace, model: torch.nn.Module) -> Any:  # noqa:
     return model
 
 
-def features_to_train_on(workspace: Workspace) -> TrainingFeatures:
-    """The training features, with a teacher's outputs, or changed from epoch to epoch by `training.augment`."""
-    features = workspace.features("train")
+def features_to_train_on(workspace: Workspace, rows: Split) -> TrainingFeatures:
+    """The features of `rows`, with a teacher's outputs, or changed from epoch to epoch by `training.augment`."""
+    features = workspace.features(rows)
     if workspace.teacher is not None:
         by_token = make_decoder(workspace.family.scoring.decoder).by_token
-        return TaughtFeatures(features, workspace.taught(), by_token=by_token)
+        return TaughtFeatures(features, workspace.taught(rows), by_token=by_token)
     if workspace.spec.training.augment is None:
         return features
     return AugmentedFeatures(
         features,
-        workspace.splits["train"].table,
+        rows.table,
         workspace.family,
         workspace.encoder,
         workspace.spec,
@@ -90,14 +92,16 @@ def answer_by_names(workspace: Workspace, model: torch.nn.Module) -> bool:
     return texts is not None and head_from_texts(model, family, workspace.encoder, texts)
 
 
-def head_from_probe(workspace: Workspace, model: torch.nn.Module) -> None:
-    """Start the head of `model` from a regression on the training rows, or warn why it starts at random."""
-    if problem := start_head(model, workspace.family.model, workspace.features("train")):
+def head_from_probe(workspace: Workspace, model: torch.nn.Module, rows: Split) -> None:
+    """Start the head of `model` from a regression on these rows, or warn why it starts at random."""
+    if problem := start_head(model, workspace.family.model, workspace.features(rows)):
         workspace.events.emit("warning", message=f"the head starts at random: {problem}")
 
 
-def frozen_trunk_runs_once(workspace: Workspace, model: torch.nn.Module) -> AbstractContextManager[None]:
-    """Within: a frozen trunk answers from what is kept of it."""
+def frozen_trunk_runs_once(
+    workspace: Workspace, model: torch.nn.Module, parts: Sequence[Split]
+) -> AbstractContextManager[None]:
+    """Within: a frozen trunk answers from what is kept of it of the rows of these parts."""
     training = workspace.spec.training
     if training.freeze is None or not training.freeze.trunk:
         return nullcontext()
@@ -109,7 +113,7 @@ def frozen_trunk_runs_once(workspace: Workspace, model: torch.nn.Module) -> Abst
     return trunk_runs_once(
         model,
         workspace.family.model,
-        [workspace.features("train"), workspace.features("validation")],
+        [workspace.features(part) for part in parts],
         cache_dir() / "trunk",
         half=dtype is not torch.float32,
         autocast=lambda: torch.autocast(device.type, dtype, enabled=dtype is not torch.float32),

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import transformers
 from ftcore import processes
 from ftcore.data import Splits, load_splits
 from ftcore.data.features import FeatureStore
+from ftcore.data.tables import Split
 from ftcore.errors import UserError
 from ftcore.evaluation.evaluate import Evaluator
 from ftcore.events import EventLog, Listener
@@ -200,38 +201,45 @@ class Workspace:
         )
         return filled
 
-    @cache  # noqa: B019 (a workspace lives as long as its command)
-    def taught(self) -> dict[str, np.ndarray]:
-        """What the teacher makes of the training rows, from the cache when it was asked before; see `ask`."""
+    def taught(self, rows: Split | None = None) -> dict[str, np.ndarray]:
+        """What the teacher makes of the training rows, from the cache when it was asked before; see `ask`.
+
+        Args:
+            rows: others than those of the training split.
+        """
         teacher, family = self.teacher, self.family
         assert teacher is not None
-        own, theirs = self.features("train"), self.tokenised("train", teacher.encoder)
-        self.events.emit("teacher_asked", rows=self.splits["train"].table.num_rows)
-        parts = [self.splits.key, family.name, family.model.encoding_key, teacher.files]
+        rows = rows or self.splits.train
+        own, theirs = self.features(rows), self.tokenised(rows, teacher.encoder)
+        self.events.emit("teacher_asked", rows=rows.table.num_rows)
+        parts = [*self._key_of(rows), family.name, family.model.encoding_key, teacher.files]
         parts.append(teacher.encoder.fingerprint)
         folder = cache_dir() / "teacher" / _key(parts)
         # Whether it is asked or its answers are found, training goes on with the same random numbers.
         with _one_at_a_time(["teacher", folder.name]), torch.random.fork_rng(devices=[]):
             return ask(teacher, family, own, theirs, self.spec.evaluation.batch_size, folder)
 
-    @cache  # noqa: B019 (a workspace lives as long as its command)
-    def features(self, split: str) -> FeatureStore:
-        """The rows of a split as the model reads them."""
-        return self.tokenised(split, self.encoder)
+    def features(self, rows: str | Split) -> FeatureStore:
+        """The rows of a split (or its name) as the model reads them."""
+        return self.tokenised(rows, self.encoder)
 
-    def tokenised(self, split: str, encoder: TextEncoder) -> FeatureStore:
+    def tokenised(self, rows: str | Split, encoder: TextEncoder) -> FeatureStore:
         """The tokenised rows of a split, from the cache when the same rows were tokenised alike before."""
-        rows, family = self.splits[split].table, self.family
+        family = self.family
+        rows = self.splits[rows] if isinstance(rows, str) else rows
         parts = [
-            self.splits.key,
-            split,
+            *self._key_of(rows),
             family.name,
             family.model.encoding_key,
             encoder.fingerprint,
         ]
         path = cache_dir() / "features" / f"{_key(parts)}.arrow"
         with _one_at_a_time(["features", path.stem]):
-            return FeatureStore.build(rows, family.model, encoder, path)
+            return FeatureStore.build(rows.table, family.model, encoder, path)
+
+    def _key_of(self, rows: Split) -> list[Any]:
+        """What tells the rows of a split (or a part of one) from any others."""
+        return [self.splits.key, rows.name, self.spec.data.split.seed]
 
     @property
     def evaluator(self) -> Evaluator:
@@ -242,7 +250,10 @@ class Workspace:
     @property
     def evaluation_inputs(self) -> EvaluationInputs:
         """Rows and metrics to measure models with."""
-        return EvaluationInputs(self.splits, self.evaluator, self.metric, self.spec.evaluation.batch_size)
+        refitted = self.folder.selection_file.exists()
+        return EvaluationInputs(
+            self.splits, self.evaluator, self.metric, self.spec.evaluation.batch_size, refitted
+        )
 
     @property
     def metric(self) -> str:

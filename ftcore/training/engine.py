@@ -65,6 +65,7 @@ class Job:
         validate: called every so often, by every process; None trains without.
         metric: the key of its result that picks the best checkpoint.
         evaluate_first: evaluate before the first step, so that training must beat the weights it starts from.
+        share: of its steps, after which training ends; the learning rate falls as if it went on.
         resume: start from the newest checkpoint if there is one.
     """
 
@@ -81,6 +82,7 @@ class Job:
     stop: StopRequest
     resume: bool = False
     evaluate_first: bool = False
+    share: float = 1.0
 
 
 def fine_tune(job: Job) -> Progress:
@@ -140,6 +142,7 @@ class _Loop:
             world=self.accelerator.num_processes,
         )
         self.total = self._steps()
+        self.end = round(job.share * self.total)
         self.progress = Progress()
         self.meter = Meter()
 
@@ -162,7 +165,7 @@ class _Loop:
         emit(
             "training_started",
             step=progress.step,
-            steps=self.total,
+            steps=self.end,
             steps_per_epoch=self.plan.steps_per_epoch,
             rows=len(job.train),
         )
@@ -170,7 +173,7 @@ class _Loop:
         # A stop came between a step and its evaluation, or the model is evaluated before the first one.
         if self._due():
             self._between_steps()
-        progress.finished |= progress.step >= self.total
+        progress.finished |= progress.step >= self.end
         while not progress.finished:
             self.freezing.begin(progress.epoch)
             steps = self.plan.epoch(progress.epoch)
@@ -215,7 +218,7 @@ class _Loop:
         if progress.step == 0:
             return self.job.evaluate_first and progress.best_step is None
         at = progress.step_in_epoch == 0 if every == "epoch" else progress.step % every == 0
-        at |= progress.step >= self.total
+        at |= progress.step >= self.end
         return at and progress.evaluated_step != progress.step
 
     def _evaluate_or_stop(self) -> int:
@@ -249,7 +252,7 @@ class _Loop:
         progress.step += 1
         progress.step_in_epoch += 1
         self.meter.count(sum(map(len, micro_batches)) * accelerator.num_processes)
-        if progress.step % _LOG_EVERY == 0 or progress.step == self.total:
+        if progress.step % _LOG_EVERY == 0 or progress.step == self.end:
             self.guard.check()
             job.emit(
                 "step",
@@ -295,7 +298,7 @@ class _Loop:
         """Take down whether it got better, and whether training is at its end."""
         job, progress = self.job, self.progress
         progress.evaluated_step = progress.step
-        progress.finished = progress.step >= self.total
+        progress.finished = progress.step >= self.end
         if validation is None:
             progress.best_step = progress.step
             return

@@ -26,7 +26,7 @@ TEXT = "the food was very good and the place was not slow"
 
 def made(project: Path, base: Path, seed: int = 1, **augment: Any) -> tuple[Workspace, AugmentedFeatures]:
     workspace = workspace_of(project, base, training={"augment": augment, "seed": seed})
-    features = features_to_train_on(workspace)
+    features = features_to_train_on(workspace, workspace.splits.train)
     assert isinstance(features, AugmentedFeatures)
     return workspace, features
 
@@ -166,7 +166,7 @@ def plugged(project: Path, base: Path, body: str, share: float) -> tuple[Workspa
     (project / "plugins" / "shouting.py").write_text(PLUGIN.format(body=body))
     sections: dict[str, Any] = {"task": "shouting", "training": {"augment": {"hook": share}}}
     workspace = workspace_of(project, base, **sections)
-    features = features_to_train_on(workspace)
+    features = features_to_train_on(workspace, workspace.splits.train)
     assert isinstance(features, AugmentedFeatures)
     return workspace, features
 

@@ -60,6 +60,24 @@ def test_too_few_validation_rows_keep_the_probe() -> None:
     assert "2 validation rows cannot show" in recipe.why
 
 
+@pytest.mark.parametrize(
+    ("rows", "validation", "folds"), [(14, 2, 5), (135, 15, 5), (300, 33, 3), (554, 62, 1), (4500, 500, 1)]
+)
+def test_rows_that_were_held_out_train_in_the_end(rows: int, validation: int, folds: int) -> None:
+    recipe = choose(
+        "auto",
+        shape(rows, [rows // 2] * 2 if rows < 1000 else [58] * 77, validation=validation, held_out=True),
+    )
+    assert (recipe.training["refit"], recipe.training["folds"]) == (True, folds)
+    assert recipe.training["epochs"] >= 4
+    assert f"all {rows + validation:,} rows train" in recipe.why
+
+
+def test_many_rows_and_validation_rows_of_a_file_are_not_trained_on_in_the_end() -> None:
+    for few in (shape(9000, [116] * 77, held_out=True), shape(616, [8] * 77, validation=300)):
+        assert "refit" not in choose("auto", few).training
+
+
 def test_the_heads_rate_follows_a_given_one() -> None:
     few = shape(616, [8] * 77, rate=2e-5)
     assert choose("probe", few).training["head_learning_rate"] == pytest.approx(2e-4)

@@ -19,7 +19,7 @@ from ftcore.modeling.pooling import PooledClassifier
 from ftcore.runs.steps import evaluate, take_steps
 from ftcore.training.stopping import StopRequest
 
-AUTO: dict[str, Any] = {"recipe": "auto"}
+AUTO: dict[str, Any] = {"recipe": "auto", "refit": False}
 
 
 @pytest.fixture(scope="module")

@@ -104,7 +104,10 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
         batch = 32 if training.batch_size == "auto" else training.batch_size
         step = batch * training.gradient_accumulation
         known = set(self.labels) & set(labels_of(base.config)) if has_classifier(base.config) else ()
-        shape = Shape(rows, validation, counts, step, training.learning_rate, len(known))
+        gates = self.spec.export.chosen_by
+        free = self.spec.data.validation is None and training.refit is not False
+        free &= not (gates and gates.min_metric)
+        shape = Shape(rows, validation, counts, step, training.learning_rate, len(known), free)
         recipe = choose(training.recipe, shape)
         return replace(recipe, extras={"pooling": self.pooling(base)})
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ftcore.families.recipe import PLAIN, PLAIN_RECIPE, Recipe
 from ftcore.spec.training import LEARNING_RATE
@@ -19,8 +20,12 @@ from ftcore.spec.training import LEARNING_RATE
 PROBED_ROWS = 10_000
 #: Rows a label (the median) from which a fresh head learns as much.
 PLENTY = 500
-#: Validation rows from which they tell whether fine-tuning beats the probe.
+#: Validation rows from a file of their own from which they tell whether fine-tuning beats the probe.
 JUDGES = 30
+#: Rows up to which those that were held out train in the end: above, a tenth more changes little and costs as much.
+REFIT_ROWS = 5_000
+#: Rows, of training and validation, up to which so many folds choose: a validation split of a tenth has too few.
+FOLDED = {150: 5, 400: 3}
 #: Fewest optimizer steps of a recipe that starts from the probe, and most passes that are taken for them.
 STEPS, PASSES = 60, 10
 #: Evaluations of a training on few rows: each writes a checkpoint.
@@ -40,6 +45,7 @@ class Shape:
         step: rows of an optimizer step.
         rate: the learning rate, where the spec gives one.
         known: labels that the base model's own head knows already.
+        held_out: whether the validation rows come out of `data.train`, and nothing else needs them.
     """
 
     rows: int
@@ -48,6 +54,7 @@ class Shape:
     step: int
     rate: float | None = None
     known: int = 0
+    held_out: bool = False
 
     @property
     def each(self) -> int:
@@ -75,15 +82,23 @@ def choose(asked: str, shape: Shape) -> Recipe:
 
 
 def _from_probe(shape: Shape) -> Recipe:
-    """Fine-tuning from the probe, which stays where too few validation rows could show a gain."""
+    """Fine-tuning from the probe, which stays where held-out rows do not show a gain."""
     head = {"head_start": "probe", "head_learning_rate": HEAD_FACTOR * (shape.rate or LEARNING_RATE)}
     why = f"{shape}: few, so the head starts from a regression on the base model's representations"
     steps = math.ceil(shape.rows / shape.step)
     epochs = min(PASSES, max(4, math.ceil(STEPS / steps)))
-    if shape.validation < JUDGES:
+    every = max(1, math.ceil(epochs * steps / EVALUATIONS))
+    last: dict[str, Any] = {}
+    whole = shape.rows + shape.validation
+    if shape.held_out and whole <= REFIT_ROWS:
+        folds = next((count for most, count in FOLDED.items() if whole <= most), 1)
+        measured = f"{folds} folds" if folds > 1 else f"the {shape.validation:,} validation rows"
+        why += f"; {measured} choose how long it is fine-tuned, and then all {whole:,} rows train"
+        last = {"refit": True, "folds": folds}
+    elif shape.validation < JUDGES:
         epochs = 0
         why += (
             f", and stays there: {shape.validation} validation rows cannot show whether fine-tuning is better"
         )
-    every = max(1, math.ceil(epochs * steps / EVALUATIONS))
-    return Recipe("probe", why, {**PLAIN, "epochs": float(epochs), "evaluate_every": every, **head})
+    training = {"epochs": float(epochs), "evaluate_every": every, **head, **last}
+    return Recipe("probe", why, {**PLAIN, **training})

@@ -75,6 +75,16 @@ class SequenceClassificationTraining(TrainingSpec):
         description="probe: the head's first weights are those of a logistic (or ridge) regression on what the base"
         " model makes of the training rows; chosen by `recipe` unless given.",
     )
+    refit: bool | None = Field(
+        None,
+        description="Train once more, on training and validation rows, for as long as was best on rows held out;"
+        " chosen by `recipe` unless given.",
+    )
+    folds: Annotated[int, Field(ge=1, le=20)] | None = Field(
+        None,
+        description="refit: how long is best is measured by cross-validation of training and validation rows in so many"
+        " folds; 1: on the validation rows. Chosen by `recipe` unless given.",
+    )
 
     loss: Literal["cross_entropy", "binary_cross_entropy", "mse", "huber"] | None = Field(
         None,
@@ -105,6 +115,12 @@ class SequenceClassificationTraining(TrainingSpec):
     mixup: float | None = Field(
         None, gt=0, description="Train on mixtures of two rows' representations; shares from Beta(it, it)."
     )
+
+    @model_validator(mode="after")
+    def _folds_refit(self) -> SequenceClassificationTraining:
+        if self.refit is False and (self.folds or 1) > 1:
+            raise ValueError("`folds` choose how long to train on all rows: leave `refit: false` out")
+        return self
 
     @model_validator(mode="after")
     def _mixes_alone(self) -> SequenceClassificationTraining:
@@ -143,6 +159,16 @@ class SequenceClassificationSpec(Spec):
     model: SequenceClassificationModel
     training: SequenceClassificationTraining = Field(default_factory=SequenceClassificationTraining)
     evaluation: SequenceClassificationEvaluation = Field(default_factory=SequenceClassificationEvaluation)
+
+    @model_validator(mode="after")
+    def _gates_have_rows(self) -> SequenceClassificationSpec:
+        gates = self.export.gates
+        if gates and gates.min_metric and self.training.refit:
+            raise ValueError(
+                "`export.gates.min_metric` is measured on validation rows, and `training.refit` trains on them:"
+                " give one"
+            )
+        return self
 
     @model_validator(mode="after")
     def _loss_fits_problem(self) -> SequenceClassificationSpec:

@@ -1,0 +1,190 @@
+"""How long to train, chosen on rows that were held out, before all rows train: what `training.refit` means.
+
+One trial trains on the training rows and is measured on the validation rows; with `training.folds` there is a trial
+for each fold of both. The evaluation (0 steps among them, which is the head's start) whose held-out answers are best
+decides for which share of its steps the last training goes on. These answers come from models that had not seen the
+rows, so they are what validation figures and thresholds are made of. A trial that is done, and every evaluation, is on
+disk: a resumed run goes on where it was.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from ftcore import processes
+from ftcore.data.tables import Split
+from ftcore.families.tuning import tuned
+from ftcore.files import read_json, write_json
+from ftcore.runs.fitting import Fit, fit, fresh_model
+from ftcore.runs.parts import Trial, joined, trials
+from ftcore.runs.workspace import Workspace
+from ftcore.training.checkpoint import Progress
+from ftcore.training.stopping import StopRequest
+from ftcore_runtime.publishing import publishing
+
+Outputs = Mapping[str, np.ndarray]
+
+#: What the answers to held-out rows are called where they are shown as those of the validation split.
+_NAME = "held out"
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Rows that were held out, and what models that had not seen them make of them.
+
+    Args:
+        rows: of all trials.
+        outputs: name -> float32 [rows, ...].
+        how: where they are from, for reports.
+    """
+
+    rows: Split
+    outputs: Outputs
+    how: str
+
+
+def refits(workspace: Workspace) -> bool:
+    """Whether all rows train in the end."""
+    return bool(getattr(workspace.training, "refit", False))
+
+
+def held_out(workspace: Workspace) -> HeldOut | None:
+    """What `choose` measured, of the evaluation that it chose; None of a run that had no need to choose."""
+    folder = _folder(workspace)
+    if not workspace.folder.selection_file.exists():
+        return None
+    made = _trials(workspace)
+    how = f"measured in {len(made)} folds, before the last training on all rows"
+    if len(made) == 1:
+        how = "measured before the last training, which these rows are part of"
+    return HeldOut(_rows(made), load_file(folder / "outputs.safetensors"), how)
+
+
+def choose(workspace: Workspace, stop: StopRequest, resume: bool) -> float:
+    """The share of its steps that the last training takes, 0 to 1.
+
+    Raises:
+        Interrupted, RunFailed, UserError: see `fine_tune`.
+    """
+    folder, made = _folder(workspace), _trials(workspace)
+    if not workspace.folder.selection_file.exists():
+        for number, trial in enumerate(made, 1):
+            if not (folder / f"trial-{number}.json").exists():
+                _try(workspace, stop, resume, number, trial, len(made))
+        if processes.is_first():
+            _compare(workspace, made)
+        processes.wait()
+    return float(read_json(workspace.folder.selection_file)["share"])
+
+
+def _folder(workspace: Workspace) -> Path:
+    return workspace.folder.selection_file.parent
+
+
+def _trials(workspace: Workspace) -> list[Trial]:
+    folds = getattr(workspace.training, "folds", None) or 1
+    return trials(workspace.splits, workspace.family.reader, folds, workspace.spec.data.split.seed)
+
+
+def _rows(made: Sequence[Trial]) -> Split:
+    return joined(_NAME, [trial.held_out for trial in made])
+
+
+def _try(workspace: Workspace, stop: StopRequest, resume: bool, number: int, trial: Trial, of: int) -> None:
+    """Run one trial; what it answered at each evaluation is written as soon as that is over."""
+    folder = _folder(workspace) / f"trial-{number}"
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoints = folder / "checkpoints"
+    outputs: Outputs = {}
+    total = 0
+
+    def keep(found: Outputs) -> None:
+        nonlocal outputs
+        outputs = found
+
+    def emit(kind: str, **fields: Any) -> None:  # noqa: ANN401 (anything JSON can hold)
+        nonlocal total
+        if kind == "training_started":
+            total = fields["steps"]
+        if kind == "evaluated" and processes.is_first():
+            step, loss = fields["step"], fields["loss"]
+            _write_arrays(folder / f"{step}.safetensors", outputs)
+            write_json(folder / f"{step}.json", {"step": step, "loss": loss, "of": total})
+        phase = {"phase": f"fold {number} of {of}"} if of > 1 else {}
+        workspace.events.emit(kind, **fields, **phase)
+
+    model = fresh_model(workspace)
+    what = Fit(trial.train, trial.held_out, checkpoints, emit, keep=keep)
+    fit(workspace, model, what, stop, resume and checkpoints.is_dir())
+    if processes.is_first():
+        found = [read_json(path) for path in folder.glob("*.json")]
+        write_json(folder.with_suffix(".json"), {"evaluations": sorted(found, key=lambda one: one["step"])})
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    processes.wait()
+
+
+def _compare(workspace: Workspace, made: Sequence[Trial]) -> None:
+    """Measure the held-out answers of each evaluation that all trials have, and write down the best.
+
+    Ties go as they do while a model trains (`Progress.take`).
+    """
+    folder, family, rows = _folder(workspace), workspace.family, _rows(made)
+    metric, features = workspace.metric, workspace.features(rows)
+    references = family.reader.references(rows.table)
+    of_trials = [
+        read_json(folder / f"trial-{number}.json")["evaluations"] for number in range(1, len(made) + 1)
+    ]
+    sizes = np.array([trial.held_out.table.num_rows for trial in made])
+    best, tried = Progress(), []
+    for place in range(min(map(len, of_trials))):
+        evaluations = [one[place] for one in of_trials]
+        outputs = _outputs(folder, evaluations)
+        fitting = tuned(family, outputs, features, rows.table)
+        answers = fitting.scoring.answers(outputs, features, rows.table)
+        values = workspace.evaluator.values(references, answers)
+        losses = [float("nan") if one["loss"] is None else one["loss"] for one in evaluations]
+        loss = float(np.average(losses, weights=sizes))
+        best.step = place
+        better = family.scoring.higher_is_better(metric)
+        best.take(values[metric], loss, higher_is_better=better, min_delta=0.0)
+        share = evaluations[0]["step"] / max(1, evaluations[0]["of"])
+        tried.append(
+            {"step": evaluations[0]["step"], "share": share, "loss": _number(loss), "metrics": values}
+        )
+    chosen = best.best_step or 0
+    _write_arrays(folder / "outputs.safetensors", _outputs(folder, [one[chosen] for one in of_trials]))
+    summary = {"folds": len(made), "rows": rows.table.num_rows, "metric": metric, "evaluations": tried}
+    summary |= {key: tried[chosen][key] for key in ("share", "step")}
+    write_json(workspace.folder.selection_file, summary)
+    if len(made) > 1:
+        for place, one in enumerate(tried):
+            fields = {key: one[key] for key in ("step", "metrics", "loss")}
+            workspace.events.emit("evaluated", **fields, best=place == chosen)
+    workspace.events.emit("selected", **summary)
+    for number in range(1, len(made) + 1):
+        shutil.rmtree(folder / f"trial-{number}", ignore_errors=True)
+
+
+def _outputs(folder: Path, evaluations: Sequence[Mapping[str, Any]]) -> Outputs:
+    """The outputs of one evaluation of each trial, one after another."""
+    found = [
+        load_file(folder / f"trial-{number}" / f"{one['step']}.safetensors")
+        for number, one in enumerate(evaluations, 1)
+    ]
+    return {name: np.concatenate([one[name] for one in found]) for name in found[0]}
+
+
+def _write_arrays(path: Path, arrays: Outputs) -> None:
+    with publishing(path) as made:
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, made)
+
+
+def _number(value: float) -> float | None:
+    return value if np.isfinite(value) else None

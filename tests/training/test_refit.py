@@ -1,0 +1,168 @@
+"""All rows train in the end: what chooses for how long, what validation figures are of, and that a resume is exact."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from models import labelled_rows
+from rich.console import Console
+from small import events, kept, trained, workspace_of
+
+from ftcore.cli.progress import RunProgress
+from ftcore.data.splitting import fold_of
+from ftcore.errors import UserError
+from ftcore.evaluation.predict import predict
+from ftcore.plugins import PluginRegistry
+from ftcore.runs.parts import both, trials
+from ftcore.runs.selection import held_out
+from ftcore.runs.steps import take_steps
+from ftcore.runs.workspace import Workspace
+from ftcore.spec import load_spec
+from ftcore.training.stopping import StopRequest
+
+DATA = {"train": labelled_rows(60), "split": {"validation": 12, "test": 12}}
+TRAINING = {"head_start": "probe", "refit": True, "evaluate_every": 2, "epochs": 2}
+
+
+class KilledError(BaseException):
+    """What nobody catches: the process is gone."""
+
+
+def predictions(workspace: Workspace, split: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in workspace.folder.predictions(split).read_text().splitlines()]
+
+
+def selection(workspace: Workspace) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((workspace.folder.path / "selection" / "selection.json").read_text())
+    return found
+
+
+@pytest.mark.parametrize("folds", [1, 3])
+def test_all_rows_train_and_held_out_rows_are_measured(project: Path, tiny_base: Path, folds: int) -> None:
+    workspace = workspace_of(project, tiny_base, data=DATA, training={**TRAINING, "folds": folds})
+    take_steps(workspace, ["train", "evaluate"], StopRequest())
+    refit = [event for event in events(workspace, "training_started") if event.get("phase") == "refit"]
+    assert [event["rows"] for event in refit] == [48]
+    chosen = selection(workspace)
+    assert chosen["folds"] == folds
+    assert chosen["evaluations"][0]["step"] == 0
+    unseen = held_out(workspace)
+    assert unseen is not None
+    assert (
+        unseen.rows.table.num_rows == len(predictions(workspace, "validation")) == (48 if folds > 1 else 12)
+    )
+    found = json.loads(workspace.folder.metrics_file.read_text())["splits"]["validation"]
+    best = max(one["metrics"]["accuracy"] for one in chosen["evaluations"])
+    assert found["metrics"]["accuracy"]["value"] == pytest.approx(best)
+    assert ("folds" in found["how"]) == (folds > 1)
+    drawn = [event for event in events(workspace, "evaluated") if "phase" not in event]
+    assert [event["step"] for event in drawn] == [one["step"] for one in chosen["evaluations"]]
+    assert not list((workspace.folder.path / "selection").glob("trial-*/"))
+    features = workspace.features(unseen.rows)
+    seen = predict(workspace.fine_tuned(), workspace.family, features, 16)["logits"]
+    assert not np.allclose(unseen.outputs["logits"], seen, atol=1e-6)
+
+
+def test_without_steps_the_head_starts_anew_from_all_rows(project: Path, tiny_base: Path) -> None:
+    from ftcore.runs.fitting import fresh_model
+    from ftcore.runs.techniques import head_from_probe
+
+    training = {**TRAINING, "learning_rate": 9.0, "recipe": "probe", "folds": 2}  # which ruins everything
+    workspace = trained(project, tiny_base, data=DATA, training=training)
+    assert selection(workspace)["share"] == 0
+    model = fresh_model(workspace)
+    head_from_probe(workspace, model, both(workspace.splits))
+    weights = kept(workspace)
+    assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("folds", "moments"),
+    [
+        (1, [("evaluated", None), ("checkpoint_saved", "refit")]),
+        (2, [("checkpoint_saved", "fold 2 of 2"), ("selected", None)]),
+    ],
+)
+def test_a_killed_run_goes_on_to_the_same_weights(
+    project: Path, tiny_base: Path, folds: int, moments: list[tuple[str, str | None]]
+) -> None:
+    training = {**TRAINING, "folds": folds, "head_start": "random"}
+    whole = trained(project, tiny_base, data=DATA, training=training)
+    weights, answers = kept(whole), held_out(whole)
+    for moment in moments:
+        workspace = workspace_of(project, tiny_base, data=DATA, training=training)
+
+        def listen(event: Any, moment: tuple[str, str | None] = moment) -> None:
+            if (event["event"], event.get("phase")) == moment:
+                raise KilledError
+
+        workspace.events._listeners = (listen,)
+        with pytest.raises(KilledError):
+            take_steps(workspace, ["train"], StopRequest())
+        again = Workspace(workspace.folder, workspace.spec, workspace.task, ())
+        take_steps(again, ["train"], StopRequest(), resume=True)
+        assert all(torch.equal(value, weights[name]) for name, value in kept(again).items()), moment
+        unseen = held_out(again)
+        assert answers is not None
+        assert unseen is not None
+        assert np.array_equal(unseen.outputs["logits"], answers.outputs["logits"]), moment
+
+
+def test_folds_keep_groups_whole_and_classes_even() -> None:
+    strata = np.repeat([0, 1, 2], [30, 20, 10])
+    groups = np.arange(60)
+    groups[[3, 17, 44]] = 3
+    fold = fold_of(groups, strata, 5, seed=1)
+    assert len(set(fold[[3, 17, 44]])) == 1
+    for label in range(3):
+        counts = np.bincount(fold[strata == label], minlength=5)
+        assert counts.max() - counts.min() <= 3  # by the group of three
+    assert not np.array_equal(fold, fold_of(groups, strata, 5, seed=2))
+
+
+def test_every_row_is_held_out_once(project: Path, tiny_base: Path) -> None:
+    workspace = workspace_of(project, tiny_base, data=DATA)
+    made = trials(workspace.splits, workspace.family.reader, 4, seed=42)
+    everything = set(both(workspace.splits).origin.to_pylist())
+    held = [origin for trial in made for origin in trial.held_out.origin.to_pylist()]
+    assert len(held) == len(everything) == 48
+    assert set(held) == everything
+    for trial in made:
+        assert set(trial.train.origin.to_pylist()) == everything - set(trial.held_out.origin.to_pylist())
+    assert len(trials(workspace.splits, workspace.family.reader, 20, seed=42)) == 20
+
+
+def test_progress_says_what_is_trained_and_why(project: Path, tiny_base: Path) -> None:
+    workspace = workspace_of(project, tiny_base, data=DATA, training={**TRAINING, "folds": 2})
+    text = StringIO()
+    workspace.events._listeners = (RunProgress(Console(file=text, width=200)),)
+    take_steps(workspace, ["train"], StopRequest())
+    said = text.getvalue()
+    assert "fold 2 of 2, training: " in said
+    assert "2 folds: accuracy " in said
+    assert "on 48 rows held out is the best, after " in said
+    assert "refit on all 48 rows of training and validation: " in said
+
+
+@pytest.mark.parametrize(
+    ("section", "what"),
+    [
+        ("training: {refit: false, folds: 3}", "leave `refit: false` out"),
+        (
+            "training: {refit: true}\nexport: {gates: {min_metric: {accuracy: 0.5}}}",
+            "`export.gates.min_metric` is measured on validation rows, and `training.refit` trains on them",
+        ),
+    ],
+)
+def test_contradictions_are_refused(project: Path, section: str, what: str) -> None:
+    spec = project / "spec.yaml"
+    spec.write_text(f"task: classification\ndata: {{train: train.csv}}\nmodel: {{base: base}}\n{section}\n")
+    with pytest.raises(UserError) as problem:
+        load_spec(spec, PluginRegistry.discover())
+    assert what in str(problem.value)
