@@ -134,8 +134,8 @@ class Bench:
     ) -> list[list[int]]:
         lengths = np.array([len(row) for row in rows])
         encoded = Encoded(rows, None, lengths, np.zeros(len(rows), bool))
-        pipeline.writer.settings = settings
-        outputs = pipeline.writer.run(Prepared(encoded, np.arange(len(rows))), len(rows))
+        pipeline.generator.settings = settings
+        outputs = pipeline.generator.run(Prepared(encoded, np.arange(len(rows))), len(rows))
         return [answers[0].ids.tolist() for answers in unpack(outputs)]
 
     def _transformers(

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 from bundles import bundle_arguments, copy_bundle, keys, tiny, tiny_bundle  # noqa: F401 (fixtures)
+from generating_bundle import generating_bundle, make_generating_bundle  # noqa: F401 (fixtures)
 from generation_models import exported_writer  # noqa: F401 (fixture)
 from light_base import save_light_base
 from models import tiny_base  # noqa: F401 (fixture)
 from spec_text import VALID
-from writing import make_writing_bundle, writing_bundle  # noqa: F401 (fixtures)
 
 from ftcore.plugins import PluginRegistry
 

@@ -13,7 +13,7 @@ ENCODER_DECODERS = ("bart", "m2m_100", "marian", "mbart", "mt5", "pegasus", "t5"
 DECODERS = ("gpt2", "llama", "qwen2", "qwen3")
 
 
-def tiny_writer(kind: str) -> Any:
+def tiny_generator(kind: str) -> Any:
     """A model with random weights, in eval mode; pad 1 and end 2, as its config says."""
     import torch
     import transformers
@@ -82,7 +82,7 @@ def tiny_writer(kind: str) -> Any:
 
 @pytest.fixture(scope="session")
 def exported_writer(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Any, Path]]:
-    """Gives `tiny_writer` of a kind and the folder of its graphs, exported once a session."""
+    """Gives `tiny_generator` of a kind and the folder of its graphs, exported once a session."""
     from ftcore.families.text_generation.graphs import decoder_graphs, encoder_decoder_graphs
     from ftcore_export.onnx_graph import export_graph
 
@@ -90,7 +90,7 @@ def exported_writer(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
 
     def export(kind: str) -> tuple[Any, Path]:
         if kind not in made:
-            model, folder = tiny_writer(kind), tmp_path_factory.mktemp(kind)
+            model, folder = tiny_generator(kind), tmp_path_factory.mktemp(kind)
             graphs = decoder_graphs(model) if kind in DECODERS else encoder_decoder_graphs(model)
             for graph in graphs:
                 export_graph(graph, folder / f"{graph.name}.onnx")

@@ -34,7 +34,7 @@ class _Reader(NamedTuple):
     """An input of a node that needs the first entry of an axis and no more; an end reads either as it is."""
 
     node: NodeProto
-    place: int
+    argument: int
     axis: int
     end: bool
 
@@ -115,8 +115,8 @@ class _Narrowing:
             node.input[1] = shape
             del node.attribute[:]  # allowzero
         self._values[name].type.tensor_type.shape.dim[axis].dim_value = 1
-        for place, of in cuts:
-            self._readers[node.input[place]].append(_Reader(node, place, of, end=False))
+        for index, of in cuts:
+            self._readers[node.input[index]].append(_Reader(node, index, of, end=False))
 
     def _gather(self, name: str) -> None:
         """Give all that asked for it the first entry of a tensor that stays whole."""
@@ -127,7 +127,7 @@ class _Narrowing:
             )
             for reader in self._readers[name]:
                 if not reader.end and reader.axis == axis:
-                    reader.node.input[reader.place] = first
+                    reader.node.input[reader.argument] = first
 
 
 def _cuts(
@@ -168,11 +168,11 @@ def _broadcast_cuts(
 ) -> list[tuple[int, int]] | None:
     """Those of an operator on elements: an input that has one entry for all stays as it is."""
     cuts = []
-    for place, shape in enumerate(inputs):
+    for index, shape in enumerate(inputs):
         own = axis - len(output) + len(shape)
         if own < 0 or shape[own] == 1:
             continue
         if shape[own] != output[axis]:
             return None
-        cuts.append((place, own))
+        cuts.append((index, own))
     return cuts

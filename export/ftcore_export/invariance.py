@@ -15,7 +15,7 @@ from ftcore_runtime.pipeline import Pipeline
 #: Largest difference, in standard deviations of the output, that passes for rounding: kernels add in another order
 #: in another batch, and where an activation is quantised, a last digit may move it to the next of its 255 steps.
 ROUNDING = 0.02
-_ROWS, _WRITTEN = 48, 16  # texts take longer to write
+_ROWS, _GENERATED = 48, 16  # texts take longer to write
 _SHUFFLES = (2, 7, 32, _ROWS)  # batch sizes
 
 
@@ -52,7 +52,7 @@ def measure_invariance(pipeline: Pipeline, inputs: Sequence[Input], seed: int = 
         inputs: as `Pipeline.predict` takes them; of many, 48 that are spread over the list are taken, or 16 for which
             texts are written, and a few more that are made up (see `_probes`).
     """
-    most = _WRITTEN if pipeline.writes else _ROWS
+    most = _GENERATED if pipeline.generates else _ROWS
     chosen = [inputs[index] for index in np.unique(np.linspace(0, len(inputs) - 1, most).astype(int))]
     chosen += _probes(chosen[0], pipeline) if chosen else []
     most = len(chosen)
@@ -72,7 +72,7 @@ def measure_invariance(pipeline: Pipeline, inputs: Sequence[Input], seed: int = 
             rows = np.concatenate([features[index] for index in mates])
             together, again = pipeline.respond(batch, batch_size=len(rows))
             # Texts are compared as texts: what else a search keeps of them has no one shape.
-            if not pipeline.writes:
+            if not pipeline.generates:
                 largest = max(largest, _moved(alone, rows, together, spread))
             compared = compare({}, {}, [answers[index] for index in mates], again, mates.tolist())
             changed.update(flip.row for flip in compared.flips)
@@ -88,7 +88,7 @@ def _probes(like: Input, pipeline: Pipeline) -> list[Input]:
     added = pipeline.encoder.tokenizer.get_added_tokens_decoder().values()
     special = " ".join(token.content for token in added if token.special)
     texts = ["a", "a", f"a {special} b", f"{special} {special}".strip() or "b"]
-    if not pipeline.writes:  # an answer to it would take as long
+    if not pipeline.generates:  # an answer to it would take as long
         texts.append("b c " * pipeline.encoder.config.max_length)
     return [_with_text(like, text) for text in texts]
 

@@ -87,24 +87,24 @@ def _variants(manifest: Manifest) -> Iterator[str]:
         )
         shown = f"**{_cell(name)}**" if name == manifest.default_variant else _cell(name)
         yield f"| {shown} | {cells} |"
-    yield from _ladder(export.get("ladder") or [], metric)
+    yield from _teacher_comparison(export.get("ladder") or [], metric)
     for name, why in export.get("skipped", {}).items():
         yield f"\n{_cell(name)} was not made: {_cell(why)}."
 
 
-def _ladder(rungs: Sequence[Mapping[str, Any]], metric: str) -> Iterator[str]:
+def _teacher_comparison(rows: Sequence[Mapping[str, Any]], metric: str) -> Iterator[str]:
     """The teacher that the model learnt from, and what became of it."""
-    if not rungs:
+    if not rows:
         return
     yield ""
     yield "It learnt from a teacher as well as from labels:"
     yield ""
     yield f"| model | variant | MB | test {_cell(metric)} | p50 ms | rows/s |"
     yield "|" + " --- |" * 6
-    for rung in rungs:
-        value, speed = rung["test"]["metrics"][metric]["value"], rung["speed"] or {}
+    for row in rows:
+        value, speed = row["test"]["metrics"][metric]["value"], row["speed"] or {}
         taken = [f"{speed[key]:.4g}" if key in speed else "" for key in ("p50_ms", "rows_per_second")]
-        cells = [_cell(rung["model"]), _cell(rung["variant"]), f"{rung['bytes'] / 1e6:.1f}", f"{value:.4f}"]
+        cells = [_cell(row["model"]), _cell(row["variant"]), f"{row['bytes'] / 1e6:.1f}", f"{value:.4f}"]
         yield f"| {' | '.join([*cells, *taken])} |"
 
 

@@ -17,7 +17,7 @@ from ftcore_runtime.pipeline import Pipeline
 _WARM_UP = 5  # answers before the clock starts: the first ones allocate
 _SINGLE = 200  # answers timed one at a time
 _BATCHED = 1024  # rows timed in batches
-_STRETCH, _WRITTEN = 128, 32  # rows between two looks at the clock; texts take longer to write
+_STRETCH, _GENERATED = 128, 32  # rows between two looks at the clock; texts take longer to write
 _LONGEST = 10.0  # seconds that either of the two may take
 
 
@@ -65,7 +65,7 @@ def measure_speed(load: Callable[[], Pipeline], inputs: Sequence[Input]) -> Spee
             break
     rows, spent = 0, 0.0
     while rows < _BATCHED and spent < _LONGEST:
-        some = inputs[rows % len(inputs) :][: _WRITTEN if pipeline.writes else _STRETCH]
+        some = inputs[rows % len(inputs) :][: _GENERATED if pipeline.generates else _STRETCH]
         before = time.perf_counter()
         pipeline.predict(some, batch_size=32)
         spent += time.perf_counter() - before

@@ -287,9 +287,11 @@ class SpanAnswer(Answer):
         """`text` BYTES, `start` and `end` INT64 (-1 for no answer), `score` and, if there is one, `no_answer` FP32."""
         made = [Tensor.of_texts("text", [answer.text for answer in answers])]
         for name in ("start", "end"):
-            places = [getattr(answer, name) for answer in answers]
+            positions = [getattr(answer, name) for answer in answers]
             made.append(
-                Tensor.of_numbers(name, [-1 if place is None else place for place in places], "INT64")
+                Tensor.of_numbers(
+                    name, [-1 if position is None else position for position in positions], "INT64"
+                )
             )
         made.append(Tensor.of_numbers("score", [answer.score for answer in answers]))
         if answers[0].no_answer is not None:
@@ -299,7 +301,7 @@ class SpanAnswer(Answer):
 
 @dataclass(frozen=True, slots=True)
 class TextAnswer(Answer):
-    """A text that was written.
+    """A text that was generated.
 
     Args:
         text: without special tokens.

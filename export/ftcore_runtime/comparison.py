@@ -33,7 +33,7 @@ def compare_bundles(one: str | Path, other: str | Path) -> list[Difference]:
 def _differences(one: Any, other: Any, path: str) -> Iterator[Difference]:  # noqa: ANN401 (whatever JSON holds)
     if isinstance(one, dict) and isinstance(other, dict):
         for key in {**one, **other}:
-            place = f"{path}/{key}" if path else str(key)
-            yield from _differences(one.get(key, ABSENT), other.get(key, ABSENT), place)
+            inner = f"{path}/{key}" if path else str(key)
+            yield from _differences(one.get(key, ABSENT), other.get(key, ABSENT), inner)
     elif one != other or type(one) is not type(other):
         yield Difference(path, one, other)

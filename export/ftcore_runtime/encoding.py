@@ -130,7 +130,7 @@ class TextEncoder:
 
     @property
     def target(self) -> TextEncoder:
-        """What tokenises texts that are written: this one, unless sources and targets have a tokenizer each."""
+        """What tokenises texts that are generated: this one, unless sources and targets have a tokenizer each."""
         return self if self._target is None else self._target
 
     @classmethod
@@ -272,8 +272,8 @@ def pad_ragged(rows: Sequence[Sequence[int]], value: int, side: Side = "right") 
 
 def filled(lengths: NDArray[np.int64], width: int, side: Side = "right") -> NDArray[np.bool_]:
     """Which cells of padded rows are real: bool [rows, width]."""
-    places = np.arange(width)
-    return places < lengths[:, None] if side == "right" else places >= width - lengths[:, None]
+    columns = np.arange(width)
+    return columns < lengths[:, None] if side == "right" else columns >= width - lengths[:, None]
 
 
 def _lengths(rows: Sequence[Sequence[int]]) -> NDArray[np.int64]:

@@ -99,9 +99,9 @@ def _numbers(value: object, path: str = "") -> dict[str, float]:
     """Every fractional number in a JSON object, by its path; positions in a text are no matter of rounding."""
     if isinstance(value, Mapping):
         return {
-            place: number
+            inner: number
             for key, item in value.items()
-            for place, number in _numbers(item, f"{path}/{key}").items()
+            for inner, number in _numbers(item, f"{path}/{key}").items()
         }
     return {path: value} if isinstance(value, float) else {}
 

@@ -54,7 +54,7 @@ def read_columns(inputs: Sequence[Input], fields: Sequence[str], required: int) 
         for text in part:
             if why := problem(text):
                 raise InputError(why, where=f"input {index}")
-    return [[part[place] for part in parts] for place in range(width)]
+    return [[part[index] for part in parts] for index in range(width)]
 
 
 def join_columns(columns: Sequence[Sequence[str]]) -> list[Input]:

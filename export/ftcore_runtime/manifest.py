@@ -128,7 +128,7 @@ class Manifest:
         name, task, family: what the bundle is.
         created: ISO 8601 time with its offset.
         encoder, tokenizer: how texts become graph inputs, and the tokenizer's file name.
-        target_tokenizer: file name of the one that answers are written with, where it is another.
+        target_tokenizer: file name of the one that answers are generated with, where it is another.
         decoder: the JSON that `make_decoder` reads.
         provider: the distribution that brings that decoder; None in bundles of version 3 and earlier, whose decoders
             are ftcore's.

@@ -14,8 +14,8 @@ from ftcore_runtime.bundle import Bundle, read_bundle
 from ftcore_runtime.cpus import cpu_count
 from ftcore_runtime.decoders import Prepared
 from ftcore_runtime.errors import BundleError, InputError
+from ftcore_runtime.generation.generator import Generator
 from ftcore_runtime.generation.texts import decode_text
-from ftcore_runtime.generation.writer import Writer
 from ftcore_runtime.golden import GOLDEN_CANDIDATES, Golden
 from ftcore_runtime.inputs import Input
 from ftcore_runtime.manifest import Manifest, parse_json
@@ -140,19 +140,19 @@ class Pipeline:
         return self.decoder.required
 
     @property
-    def writes(self) -> bool:
-        """Whether its answers are texts, written token by token."""
-        return isinstance(self._runner, Writer)
+    def generates(self) -> bool:
+        """Whether its answers are texts, generated token by token."""
+        return isinstance(self._runner, Generator)
 
     @property
-    def writer(self) -> Writer:
+    def generator(self) -> Generator:
         """What writes the texts of a bundle that does.
 
         Raises:
             InputError: this one does not.
         """
-        if not isinstance(self._runner, Writer):
-            raise InputError(f"a bundle of the task {self.task!r} writes no texts")
+        if not isinstance(self._runner, Generator):
+            raise InputError(f"a bundle of the task {self.task!r} generates no texts")
         return self._runner
 
     @property
@@ -160,17 +160,17 @@ class Pipeline:
         """The one graph of a bundle that answers in one pass.
 
         Raises:
-            InputError: this one writes its answers token by token.
+            InputError: this one generates its answers token by token.
         """
         if not isinstance(self._runner, OnePass):
-            raise InputError(f"a bundle of the task {self.task!r} writes texts, token by token")
+            raise InputError(f"a bundle of the task {self.task!r} generates texts, token by token")
         return self._runner.session
 
     def write_stream(self, text: str) -> Iterator[str]:
-        """The greedy answer to one text, piece by piece as it is written; `predict` gives the same with one beam.
+        """The greedy answer to one text, piece by piece as it is generated; `predict` gives the same with one beam.
 
         Raises:
-            InputError: the text is empty, or the bundle writes no texts.
+            InputError: the text is empty, or the bundle generates no texts.
         """
         return filter(None, self.pieces(self.decoder.prepare([text], self.encoder)))
 
@@ -179,12 +179,12 @@ class Pipeline:
         ends no character. A last piece may come after all tokens.
 
         Raises:
-            InputError: the bundle writes no texts.
+            InputError: the bundle generates no texts.
         """
-        tokenizer, writer = self.encoder.target.tokenizer, self.writer
+        tokenizer, generator = self.encoder.target.tokenizer, self.generator
         ids: list[int] = []
         shown = ""
-        for one in writer.stream(prepared):
+        for one in generator.stream(prepared):
             ids.append(one)
             whole = decode_text(tokenizer, ids)
             if whole.startswith(shown) and not whole.endswith("\ufffd"):  # else a character is not whole yet
@@ -224,7 +224,7 @@ class Pipeline:
 
     def outputs(self, inputs: Sequence[Input], batch_size: int = 32) -> dict[str, np.ndarray]:
         """What answers are made of, name -> [features, ...], in the order of the inputs: the graph's own outputs, or
-        the ids and scores of written texts.
+        the ids and scores of generated texts.
 
         Raises:
             InputError: as `predict` does, and where there are no inputs.

@@ -19,13 +19,13 @@ class Record:
     """One row as the source has it.
 
     Args:
-        place: `file:row` for messages; the line a record starts at in text files, else the row, both from 1.
+        location: `file:row` for messages; the line a record starts at in text files, else the row, both from 1.
         values: column -> value; of a bad record what could be read, or None.
         problem: why it is bad; "" if it is not.
-        number: the line or row in `place`; 0 where a place has none.
+        number: the line or row in `location`; 0 where a place has none.
     """
 
-    place: str
+    location: str
     values: dict[str, Any] | None
     problem: str = ""
     number: int = 0
@@ -58,9 +58,9 @@ def _looks_written(there: Sequence[str]) -> str | None:
         return "the header is in quotes: set quoting to rfc4180"
     if len(there) == 1 and (counts := Counter(mark for mark in there[0] if mark in _DELIMITERS)):
         mark = counts.most_common(1)[0][0]
-        said = "a tab" if mark == "\t" else f"{mark!r}"
-        other = "the format tsv" if mark == "\t" else f"the delimiter {said}"
-        return f"the header looks separated by {said}: set {other}"
+        shown = "a tab" if mark == "\t" else f"{mark!r}"
+        other = "the format tsv" if mark == "\t" else f"the delimiter {shown}"
+        return f"the header looks separated by {shown}: set {other}"
     return None
 
 

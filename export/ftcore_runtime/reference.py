@@ -51,7 +51,7 @@ class Histogram:
         """How many there are."""
         return len(self.edges if self.edges is not None else self.names or ()) + 1
 
-    def place(self, value: float | str) -> int:
+    def bin_of(self, value: float | str) -> int:
         """The bin of a value; -1 for a name among numbers and for a number among names."""
         if isinstance(value, str) != (self.names is not None):
             return -1
@@ -62,7 +62,7 @@ class Histogram:
 
     def counted(self, values: Sequence[float | str]) -> Histogram:
         """The same bins with the counts of `values`."""
-        counts = np.bincount([self.place(value) for value in values], minlength=self.bins)
+        counts = np.bincount([self.bin_of(value) for value in values], minlength=self.bins)
         return Histogram(self.edges, self.names, tuple(counts.tolist()))
 
     def psi(self, live: NDArray[np.int64]) -> float:

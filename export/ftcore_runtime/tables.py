@@ -98,13 +98,13 @@ def _json_lines(lines: Lines, name: str) -> Iterator[Record]:
     empty = True
     for line in lines:
         problem = lines.take()[1]
-        place = f"{name}:{lines.number}"
+        location = f"{name}:{lines.number}"
         if not line.strip():
             continue
         if empty and line.lstrip().startswith("["):
             raise DataError(
                 "this is a JSON array, not JSON Lines",
-                where=place,
+                where=location,
                 hint="write one object a line, without the brackets around and the commas between",
             )
         empty = False
@@ -116,7 +116,7 @@ def _json_lines(lines: Lines, name: str) -> Iterator[Record]:
                     problem = f"expected a JSON object, got {type(value).__name__}"
             except ValueError as error:
                 problem = f"not valid JSON: {error}".replace(" at line 1 column ", " at column ")
-        yield Record(place, value if isinstance(value, dict) else None, problem, lines.number)
+        yield Record(location, value if isinstance(value, dict) else None, problem, lines.number)
     if empty:
         raise DataError("the file is empty", where=name)
 
@@ -129,11 +129,11 @@ def _delimited(lines: Lines, name: str, form: str, options: TableOptions) -> Ite
     watch: QuoteWatch | None = None
     plain_header: list[str] = []
     for number, fields, problem, raw in _split(lines, name, form, delimiter, quoting):
-        place = f"{name}:{number}"
+        location = f"{name}:{number}"
         if header is None:
             if problem:
-                raise DataError(f"the header is not valid: {problem}", where=place)
-            header = _header(fields, name, place, options.needed or {}, delimiter)
+                raise DataError(f"the header is not valid: {problem}", where=location)
+            header = _header(fields, name, location, options.needed or {}, delimiter)
             plain_header = sorted(map(_plain, header))
             watch = QuoteWatch(len(header), delimiter)
             continue
@@ -146,7 +146,7 @@ def _delimited(lines: Lines, name: str, form: str, options: TableOptions) -> Ite
         if watch is not None and quoting == "rfc4180" and not problem:
             watch.see(number, fields, raw)
         values = dict(zip(header, fields, strict=True)) if len(fields) == len(header) else None
-        yield Record(place, values, problem, number)
+        yield Record(location, values, problem, number)
     if header is None or watch is None:
         raise DataError("the file is empty", where=name, hint="the first line names the columns")
     if found := watch.swallowed():
@@ -197,10 +197,12 @@ def _is_quoted(cell: str) -> bool:
     return cell[:1] == '"' == cell[-1:] and '""' in inner and '"' not in inner.replace('""', "")
 
 
-def _header(cells: list[str], name: str, place: str, needed: Mapping[str, str], delimiter: str) -> list[str]:
+def _header(
+    cells: list[str], name: str, location: str, needed: Mapping[str, str], delimiter: str
+) -> list[str]:
     repeated = [cell for cell, count in Counter(cells).items() if count > 1]
     if repeated:
         what = f"the header names {repeated[0]!r:.60} more than once"
-        raise DataError(what, where=place, hint="rename one of them")
+        raise DataError(what, where=location, hint="rename one of them")
     require_columns(cells, name, needed)
     return cells

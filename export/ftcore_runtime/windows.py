@@ -75,7 +75,7 @@ class Windows:
         encoded: the windows as token ids; `truncated` says whose question was cut.
         row: int64 [windows]: index of the question.
         first: int64 [windows]: which token of the context is the first one in the window.
-        place: int64 [windows]: where in the window that token stands.
+        offset: int64 [windows]: where in the window that token stands.
         count: int64 [windows]: context tokens in the window.
         owned: int64 [windows, 2]: the context tokens (from, to) with which an answer may begin here.
         contexts: the context of each row.
@@ -84,7 +84,7 @@ class Windows:
     encoded: Encoded
     row: NDArray[np.int64]
     first: NDArray[np.int64]
-    place: NDArray[np.int64]
+    offset: NDArray[np.int64]
     count: NDArray[np.int64]
     owned: NDArray[np.int64]
     contexts: Sequence[Tokens]
@@ -98,12 +98,12 @@ class Windows:
         -1 at the question and at special tokens too. An answer begins only in the window that owns its first token.
         """
         begins, ends = [], []
-        columns = (self.encoded.lengths, self.row, self.first, self.place, self.count, *self.owned.T)
-        for length, row, first, place, count, own, until in zip(*(x.tolist() for x in columns), strict=True):
+        columns = (self.encoded.lengths, self.row, self.first, self.offset, self.count, *self.owned.T)
+        for length, row, first, offset, count, own, until in zip(*(x.tolist() for x in columns), strict=True):
             edges = self.contexts[row].edges
             begin, end = np.full((2, length), -1, np.int32)
-            begin[place + own - first : place + until - first] = edges[own:until, 0]
-            end[place : place + count] = edges[first : first + count, 1]
+            begin[offset + own - first : offset + until - first] = edges[own:until, 0]
+            end[offset : offset + count] = edges[first : first + count, 1]
             begins.append(begin)
             ends.append(end)
         return begins, ends
@@ -144,11 +144,11 @@ class WindowEncoder:
         (prefix, prefix_types), (middle, middle_types), (suffix, suffix_types) = self._special
         room = self.encoder.config.max_length - len(prefix) - len(middle) - len(suffix)
         longest = max(1, min(self.config.max_question_length, room // 2))
-        asked, read = self._tokens(questions), self._tokens(contexts)
+        of_questions, of_contexts = self._tokens(questions), self._tokens(contexts)
         ids: list[list[int]] = []
         types: list[list[int]] = []
         found: list[tuple[int, ...]] = []
-        for row, (question, context) in enumerate(zip(asked, read, strict=True)):
+        for row, (question, context) in enumerate(zip(of_questions, of_contexts, strict=True)):
             shown = question.ids[:longest]
             head = prefix + shown + middle
             head_types = prefix_types + [self._types[0]] * len(shown) + middle_types
@@ -157,15 +157,17 @@ class WindowEncoder:
                 ids.append(head + context.ids[first:last] + suffix)
                 types.append(head_types + [self._types[1]] * (last - first) + suffix_types)
                 found.append((row, first, len(head), last - first, own, until))
-        row_of, first_of, place, count, own_of, until_of = np.array(found, np.int64).reshape(-1, 6).T
-        cut_short = np.fromiter((len(question.ids) > longest for question in asked), bool, len(asked))
+        row_of, first_of, offset, count, own_of, until_of = np.array(found, np.int64).reshape(-1, 6).T
+        cut_short = np.fromiter(
+            (len(question.ids) > longest for question in of_questions), bool, len(of_questions)
+        )
         encoded = Encoded(
             input_ids=ids,
             token_type_ids=types if "token_type_ids" in self.encoder.config.inputs else None,
             lengths=np.fromiter(map(len, ids), np.int64, len(ids)),
             truncated=cut_short[row_of],
         )
-        return Windows(encoded, row_of, first_of, place, count, np.stack([own_of, until_of], 1), read)
+        return Windows(encoded, row_of, first_of, offset, count, np.stack([own_of, until_of], 1), of_contexts)
 
     def _tokens(self, texts: Sequence[str]) -> list[Tokens]:
         distinct = list(dict.fromkeys(texts))
@@ -207,8 +209,8 @@ def _trimmed(offsets: NDArray[np.int32], text: str) -> NDArray[np.int32]:
     blank = np.fromiter(map(str.isspace, text), bool, len(text))
     if not len(offsets) or not blank.any():
         return offsets
-    places = np.arange(len(text) + 1)
-    next_real = np.minimum.accumulate(np.where(np.append(blank, False), len(text), places)[::-1])[::-1]
-    last_real = np.maximum.accumulate(np.where(np.append(True, blank), 0, places))
+    columns = np.arange(len(text) + 1)
+    next_real = np.minimum.accumulate(np.where(np.append(blank, False), len(text), columns)[::-1])[::-1]
+    last_real = np.maximum.accumulate(np.where(np.append(True, blank), 0, columns))
     start = np.minimum(next_real[offsets[:, 0]], offsets[:, 1])
     return np.stack([start, np.maximum(last_real[offsets[:, 1]], start)], 1).astype(np.int32)

@@ -36,7 +36,7 @@ def choose(waiting: Sequence[Feature], tokens: int, most: int | None = None) -> 
     ranked = sorted(_oldest(waiting, _AHEAD * tokens), key=lambda feature: feature.length)
     seed = waiting[0]
     left = bisect_left(ranked, seed.length, key=lambda feature: feature.length)
-    left = next(place for place in range(left, len(ranked)) if ranked[place] is seed)
+    left = next(index for index in range(left, len(ranked)) if ranked[index] is seed)
     right = left + 1
     used = longest = seed.length
     while (left > 0 or right < len(ranked)) and right - left != most:

@@ -4,7 +4,7 @@ A worker tokenises what has arrived, so that a request goes from the event loop 
 become features (an input, or a window of one). A free worker takes the feature that has waited longest and fills its
 batch with the features nearest to it in length, of any request, out of those that have waited long. A batch is
 closed before more than a quarter of it would be padding: two batches are then less work than one. Texts that are to
-come whole are written in batches alike; one that is streamed is written alone.
+come whole are generated in batches alike; one that is streamed is generated alone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ftcore_runtime.decoders import Decoder, Prepared
 from ftcore_runtime.encoding import Encoded, TextEncoder
 from ftcore_runtime.errors import BundleError, InputError
 from ftcore_runtime.generation.packing import pack, unpack
-from ftcore_runtime.generation.search import Written
+from ftcore_runtime.generation.search import Generated
 from ftcore_runtime.inputs import Input
 from ftcore_runtime.one_pass import require_finite
 from ftcore_runtime.outputs import join_batches
@@ -46,13 +46,13 @@ class Work:
         inputs: at least one.
         top_k: most probable labels or candidates of an answer; see `Pipeline.predict`.
         done: called once, in a worker's thread, with the answers or an error.
-        emit: called before that, in the same thread, with what each token adds to the one text that is written; the
-            text is written greedily then. None where it is to come whole.
+        emit: called before that, in the same thread, with what each token adds to the one text that is generated; the
+            text is generated greedily then. None where it is to come whole.
         cancelled: set where nobody waits any more: features that have not run are dropped, a text is left off.
         finished: set where all its features have been in a batch.
         prepared: the features, once they are made.
-        rows, written: of the features that were in a batch, by place: their rows of the graph's outputs, or the texts
-            that were written for them.
+        rows, generated: of the features that were in a batch, by place: their rows of the graph's outputs, or the texts
+            that were generated for them.
     """
 
     inputs: Sequence[Input]
@@ -64,17 +64,17 @@ class Work:
     prepared: Prepared = field(init=False)
     arrived: float = field(default_factory=time.monotonic)
     rows: dict[int, Mapping[str, np.ndarray]] = field(default_factory=dict)
-    written: dict[int, Sequence[Written]] = field(default_factory=dict)
+    generated: dict[int, Sequence[Generated]] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
-        """Whether it can be answered; a text that is streamed is written then."""
-        return self.emit is not None or len(self.rows) + len(self.written) == len(self.prepared.encoded)
+        """Whether it can be answered; a text that is streamed is generated then."""
+        return self.emit is not None or len(self.rows) + len(self.generated) == len(self.prepared.encoded)
 
     def outputs(self, decoder: Decoder, encoder: TextEncoder) -> dict[str, np.ndarray]:
         """The rows that came from different batches as whole outputs, in the order of the features."""
-        if self.written:
-            return dict(pack([self.written[index] for index in range(len(self.written))]))
+        if self.generated:
+            return dict(pack([self.generated[index] for index in range(len(self.generated))]))
         lengths = self.prepared.encoded.lengths if decoder.by_token else None
         made = {}
         for name in decoder.outputs:
@@ -190,7 +190,7 @@ class Batcher:
     def _next(self) -> list[Feature]:
         """The first that waits, with batch-mates; a text that is streamed has none."""
         config, first = self._config, self._waiting[0]
-        if not self._pipeline.writes:
+        if not self._pipeline.generates:
             return choose(self._waiting, config.tokens)
         if first.work.emit is not None:
             return [first]
@@ -221,15 +221,15 @@ class Batcher:
     def _run(self, batch: list[Feature]) -> None:
         """Run the graphs, and give each request what they make of its features."""
         pipeline, encoded = self._pipeline, _merged(batch)
-        if not pipeline.writes:
+        if not pipeline.generates:
             outputs = pipeline.session.run(pipeline.encoder.collate(encoded))
-            for place, feature in enumerate(batch):
-                feature.work.rows[feature.index] = {name: array[place] for name, array in outputs.items()}
+            for index, feature in enumerate(batch):
+                feature.work.rows[feature.index] = {name: array[index] for name, array in outputs.items()}
         elif batch[0].work.emit is None:
             sources = Prepared(encoded, np.array([feature.index for feature in batch]))
-            written = unpack(pipeline.writer.run(sources, len(batch)))
-            for feature, texts in zip(batch, written, strict=True):
-                feature.work.written[feature.index] = texts
+            generated = unpack(pipeline.generator.run(sources, len(batch)))
+            for feature, texts in zip(batch, generated, strict=True):
+                feature.work.generated[feature.index] = texts
 
     def _decoded(self, work: Work) -> list[Answer] | Exception:
         pipeline = self._pipeline

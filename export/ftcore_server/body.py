@@ -107,15 +107,15 @@ def _require_shape(body: bytes, limits: Limits) -> None:
     openings = body.count(b"[") + body.count(b"{")
     if openings <= limits.json_depth and sum(map(body.count, _MARKS)) <= limits.json_parts:
         return
-    level = parts = place = 0
-    while found := _MARK.search(body, place):
-        place = found.end()
+    level = parts = position = 0
+    while found := _MARK.search(body, position):
+        position = found.end()
         parts += 1
         if parts > limits.json_parts:
             raise Problem(413, "too_large", f"the JSON has more than {limits.json_parts:,} parts")
         match found[0]:
             case b'"':
-                place = _after_string(body, place)
+                position = _after_string(body, position)
             case b"[" | b"{":
                 level += 1
                 if level > limits.json_depth:
@@ -124,15 +124,15 @@ def _require_shape(body: bytes, limits: Limits) -> None:
                 level -= 1
 
 
-def _after_string(body: bytes, place: int) -> int:
-    """Where a string ends, closing quote included, whose inside begins at `place`."""
-    while place < len(body):
-        found = _INSIDE.match(body, place, place + _STEP)
+def _after_string(body: bytes, position: int) -> int:
+    """Where a string ends, closing quote included, whose inside begins at `position`."""
+    while position < len(body):
+        found = _INSIDE.match(body, position, position + _STEP)
         assert found is not None  # the pattern matches nothing, too
-        if found.end() == place or body[found.end() : found.end() + 1] == b'"':
+        if found.end() == position or body[found.end() : found.end() + 1] == b'"':
             return found.end() + 1
-        place = found.end()
-    return place
+        position = found.end()
+    return position
 
 
 def _encoding(request: Request) -> str:

@@ -79,7 +79,7 @@ class DriftReport(BaseModel):
 
 
 @dataclass(frozen=True)
-class Asked:
+class TypedRequest:
     """What a request asks: answers to `inputs` with `top_k` labels or candidates each, whole or streamed."""
 
     inputs: list[Input]
@@ -105,15 +105,15 @@ class Contract:
         """The contract of a family's inputs and answers."""
         text = Annotated[str, StringConstraints(min_length=1, max_length=limits.characters)]
         texts: dict[str, Any] = {
-            field: (text, ...) if place < decoder.required else (text | None, None)
-            for place, field in enumerate(decoder.fields)
+            field: (text, ...) if index < decoder.required else (text | None, None)
+            for index, field in enumerate(decoder.fields)
         }
         mapping = create_model("Input", __base__=_Strict, **texts)
         item: Any = Union[text, mapping] if decoder.required == 1 else mapping  # noqa: UP007 (made at run time)
         body: dict[str, Any] = {"inputs": (list[item], Field(max_length=limits.inputs))}
         if most := decoder.most_candidates:
             body["top_k"] = (Annotated[int, Field(ge=1, le=most)] | None, None)
-        if decoder.writes:
+        if decoder.generates:
             body["stream"] = (bool, False)
         adapter: TypeAdapter[Answer] = TypeAdapter(decoder.answer)
         schema = adapter.json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
@@ -124,7 +124,7 @@ class Contract:
         """Whether answers can be streamed."""
         return "stream" in self.request.model_fields
 
-    def read(self, document: object) -> Asked:
+    def read(self, document: object) -> TypedRequest:
         """What a request asks.
 
         Raises:
@@ -136,12 +136,12 @@ class Contract:
             request: Any = self.request.model_validate(document)
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            place = ".".join(str(part)[:60] for part in first["loc"]) or "the body"
-            raise invalid(f"{place}: {first['msg']}") from None
+            index = ".".join(str(part)[:60] for part in first["loc"]) or "the body"
+            raise invalid(f"{index}: {first['msg']}") from None
         inputs = [
             item if isinstance(item, str) else item.model_dump(exclude_none=True) for item in request.inputs
         ]
         stream = getattr(request, "stream", False)
         if stream and len(inputs) != 1:
             raise invalid("stream: an answer is streamed to one input at a time")
-        return Asked(inputs, getattr(request, "top_k", None), stream)
+        return TypedRequest(inputs, getattr(request, "top_k", None), stream)

@@ -26,7 +26,7 @@ class Drift:
     def __init__(self, reference: Reference) -> None:
         self.reference = reference
         self._names = list(reference.measures)
-        self._places = np.full((WINDOW, len(self._names)), -1, np.int16)
+        self._bins = np.full((WINDOW, len(self._names)), -1, np.int16)
         self._next = 0
         self._seen = 0
         self._lock = threading.Lock()
@@ -35,11 +35,11 @@ class Drift:
         """Count some inputs."""
         measures = self.reference.measures
         placed = [
-            [measures[name].place(row[name]) if name in row else -1 for name in self._names] for row in rows
+            [measures[name].bin_of(row[name]) if name in row else -1 for name in self._names] for row in rows
         ]
         with self._lock:
-            for places in placed:
-                self._places[self._next] = places
+            for bins in placed:
+                self._bins[self._next] = bins
                 self._next = (self._next + 1) % WINDOW
             self._seen = min(WINDOW, self._seen + len(placed))
 
@@ -51,11 +51,11 @@ class Drift:
     def psi(self) -> dict[str, float | None]:
         """Measure -> index; None while there are fewer than `ENOUGH` inputs. Above 0.2 is commonly called a shift."""
         with self._lock:
-            places = self._places[: self._seen].copy()
+            bins = self._bins[: self._seen].copy()
         found: dict[str, float | None] = {}
         for column, name in enumerate(self._names):
             histogram = self.reference.measures[name]
-            values = places[:, column]
+            values = bins[:, column]
             live = np.bincount(values[values >= 0], minlength=histogram.bins)
             found[name] = histogram.psi(live) if live.sum() >= ENOUGH else None
         return found

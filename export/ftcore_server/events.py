@@ -1,4 +1,4 @@
-"""Server-sent events: an answer while it is written.
+"""Server-sent events: an answer while it is generated.
 
 Unnamed events carry `{"text": PIECE}`; then comes one event `end`, with the whole response as a request that does not
 stream gets it, or one event `error`, with what every error looks like.
@@ -21,7 +21,7 @@ from ftcore_server import logs
 from ftcore_server.problems import as_problem, described
 
 #: What a stream is made of: pieces of the answer, then the answer.
-Written = str | list[Answer]
+Generated = str | list[Answer]
 
 
 class EventStream(StreamingResponse):
@@ -37,8 +37,8 @@ class EventStream(StreamingResponse):
     def __init__(
         self,
         request: Request,
-        first: Written,
-        rest: AsyncGenerator[Written, None],
+        first: Generated,
+        rest: AsyncGenerator[Generated, None],
         whole: Callable[[list[Answer]], Mapping[str, Any]],
     ) -> None:
         self._request = request
@@ -61,8 +61,8 @@ class EventStream(StreamingResponse):
     async def _events(self) -> AsyncGenerator[bytes, None]:
         try:
             yield self._event(self._first)
-            async for written in self._rest:
-                yield self._event(written)
+            async for generated in self._rest:
+                yield self._event(generated)
             self._code = None
         except Exception as error:  # noqa: BLE001 (the status is sent: the client gets an event, the log the cause)
             problem, request_id = as_problem(error), self._request.state.request_id
@@ -71,10 +71,10 @@ class EventStream(StreamingResponse):
                 logs.event("failed", logging.ERROR, error, request_id=request_id)
             yield _formatted(described(problem, request_id), "error")
 
-    def _event(self, written: Written) -> bytes:
-        if isinstance(written, str):
-            return _formatted({"text": written})
-        return _formatted(self._whole(written), "end")
+    def _event(self, generated: Generated) -> bytes:
+        if isinstance(generated, str):
+            return _formatted({"text": generated})
+        return _formatted(self._whole(generated), "end")
 
 
 def _formatted(data: Mapping[str, Any], event: str | None = None) -> bytes:

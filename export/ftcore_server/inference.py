@@ -32,7 +32,7 @@ from ftcore_server.version import Version
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _InferenceRequest:
     """What a request asks: answers to `inputs`, as `outputs` (name -> whether it is to be binary)."""
 
     inputs: Sequence[Input]
@@ -102,9 +102,9 @@ class Inference:
                         "name": field,
                         "datatype": "BYTES",
                         "shape": [-1],
-                        "parameters": {"optional": place >= pipeline.required},
+                        "parameters": {"optional": index >= pipeline.required},
                     }
-                    for place, field in enumerate(pipeline.fields)
+                    for index, field in enumerate(pipeline.fields)
                 ],
                 "outputs": version.outputs,
                 "parameters": {"task": pipeline.task, "labels": json.dumps(list(pipeline.labels))},
@@ -119,26 +119,26 @@ class Inference:
             length = _header_length(request.headers.get(HEADER_LENGTH), len(body))
             rest = memoryview(body)[length:]
 
-            def read(document: object) -> _Asked:
-                return self._asked(version, document, rest)
+            def read(document: object) -> _InferenceRequest:
+                return self._parsed(version, document, rest)
 
-            asked = await self._service.parsed(request, body[:length], read)
-            answers = await self._service.answer(request, version, asked.inputs)
+            parsed = await self._service.parsed(request, body[:length], read)
+            answers = await self._service.answer(request, version, parsed.inputs)
         labels = version.pipeline.labels
 
         def render() -> Rendered:
-            return _rendered(version, asked, output_tensors(answers, labels))
+            return _rendered(version, parsed, output_tensors(answers, labels))
 
         return await self._service.response(request, render, len(answers) * (1 + len(labels)))
 
-    def _asked(self, version: Version, document: object, rest: memoryview) -> _Asked:
+    def _parsed(self, version: Version, document: object, rest: memoryview) -> _InferenceRequest:
         if not isinstance(document, dict):
             raise invalid("expected an object")
         inputs = self._inputs(version, document, rest)
         # Without inputs there is no answer to tell how the other outputs look.
         known = [output["name"] for output in version.outputs][: None if inputs else 1]
         identity = document.get("id")
-        return _Asked(
+        return _InferenceRequest(
             inputs,
             _outputs(document, known),
             identity if isinstance(identity, str) else None,
@@ -206,19 +206,19 @@ def _flag(value: Mapping[str, Any], name: str, default: bool = False) -> bool:
     return parameters.get(name, default) is True
 
 
-def _rendered(version: Version, asked: _Asked, tensors: Sequence[Tensor]) -> Rendered:
+def _rendered(version: Version, parsed: _InferenceRequest, tensors: Sequence[Tensor]) -> Rendered:
     """The response: JSON, and after it the data of the tensors that are to be binary."""
     by_name = {tensor.name: tensor for tensor in tensors}
-    chosen = [(by_name[name], binary) for name, binary in asked.outputs.items()]
+    chosen = [(by_name[name], binary) for name, binary in parsed.outputs.items()]
     tail = {tensor.name: tensor_bytes(tensor) for tensor, binary in chosen if binary}
-    identity = {} if asked.identity is None else {"id": asked.identity}
+    identity = {} if parsed.identity is None else {"id": parsed.identity}
     head = {"model_name": version.name, "model_version": version.version, **identity}
     pieces = [json_bytes(head)[:-1] + b',"outputs":[']
-    for place, (tensor, binary) in enumerate(chosen):
+    for index, (tensor, binary) in enumerate(chosen):
         about = tensor_head(tensor)
         if binary:
             about["parameters"] = {"binary_data_size": len(tail[tensor.name])}
-        pieces.append(b"," * (place > 0) + json_bytes(about)[:-1])
+        pieces.append(b"," * (index > 0) + json_bytes(about)[:-1])
         pieces += [b"}"] if binary else [b',"data":[', *tensor_json(tensor), b"]}"]
     pieces.append(b"]}")
     if not tail:

@@ -25,7 +25,7 @@ _SO_ATTACH_FILTER = 26
 _NO_HANDSHAKES = ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
 
 
-async def close_door(listeners: Sequence[socket.socket]) -> None:
+async def stop_accepting(listeners: Sequence[socket.socket]) -> None:
     """Return once every connection that the kernel has completed at `listeners` is accepted, and none are added.
 
     Where a socket takes no filter (only Linux's do) connections may go on to be added.

@@ -23,7 +23,7 @@ from ftcore_server import logs
 from ftcore_server.app import make_app
 from ftcore_server.connection import guarded
 from ftcore_server.deployment import Deployment
-from ftcore_server.listening import close_door
+from ftcore_server.listening import stop_accepting
 from ftcore_server.service import Service
 from ftcore_server.settings import Settings
 
@@ -103,7 +103,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: Any = None) -> None:  # noqa: ANN401 (uvicorn's own)
         """Answer what was accepted, then close the models."""
-        await close_door([one for server in self.servers for one in server.sockets])
+        await stop_accepting([one for server in self.servers for one in server.sockets])
         await super().shutdown(sockets)
         self.service.cut_short = self.force_exit or bool(self.server_state.tasks)
         for reload in self._reloads:  # a trial may take minutes

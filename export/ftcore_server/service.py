@@ -14,7 +14,7 @@ from starlette.types import Receive
 from ftcore_runtime.answers import Answer
 from ftcore_runtime.inputs import Input
 from ftcore_server.body import decompressed, parse_json, read_body
-from ftcore_server.events import Written
+from ftcore_server.events import Generated
 from ftcore_server.memory import Memory
 from ftcore_server.metrics import Metrics
 from ftcore_server.problems import Problem, invalid
@@ -134,7 +134,7 @@ class Service:
 
     async def stream(
         self, request: Request, version: Version, text: Input
-    ) -> tuple[Written, AsyncGenerator[Written, None]]:
+    ) -> tuple[Generated, AsyncGenerator[Generated, None]]:
         """The first piece of an answer once it is there, and the others.
 
         Raises:

@@ -105,17 +105,17 @@ def _flat(data: object) -> list[str]:
 
 
 def _split(data: bytes) -> list[str]:
-    texts, place = [], 0
-    while place < len(data):
-        if place + 4 > len(data):
+    texts, offset = [], 0
+    while offset < len(data):
+        if offset + 4 > len(data):
             raise invalid("inputs: the binary data is cut short")
-        (size,) = struct.unpack_from("<I", data, place)
-        place += 4
-        if place + size > len(data):
+        (size,) = struct.unpack_from("<I", data, offset)
+        offset += 4
+        if offset + size > len(data):
             raise invalid("inputs: the binary data is cut short")
         try:
-            texts.append(data[place : place + size].decode())
+            texts.append(data[offset : offset + size].decode())
         except UnicodeDecodeError:
             raise invalid("inputs: a text is not UTF-8") from None
-        place += size
+        offset += size
     return texts

@@ -75,10 +75,10 @@ def _outcome(line: bytes, code: int, path: Path, memory: int) -> str:
             where=str(path),
             hint=f"it may need more memory than {memory:,} bytes (--load-memory), or be damaged",
         )
-    said = json.loads(line)
-    if "fingerprint" not in said:
-        raise BundleError(said["what"], where=said["where"], hint=said["hint"])
-    fingerprint: str = said["fingerprint"]
+    reply = json.loads(line)
+    if "fingerprint" not in reply:
+        raise BundleError(reply["what"], where=reply["where"], hint=reply["hint"])
+    fingerprint: str = reply["fingerprint"]
     return fingerprint
 
 

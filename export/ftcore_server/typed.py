@@ -73,12 +73,12 @@ class Typed:
         with version.held():
             require_json(request)
             body = await self._service.body(request, version)
-            asked = await self._service.parsed(request, body, version.contract.read)
-            if asked.stream:
-                first, rest = await self._service.stream(request, version, asked.inputs[0])
+            parsed = await self._service.parsed(request, body, version.contract.read)
+            if parsed.stream:
+                first, rest = await self._service.stream(request, version, parsed.inputs[0])
                 return EventStream(request, first, rest, lambda answers: _whole(version, answers))
-            answers = await self._service.answer(request, version, asked.inputs, asked.top_k)
-            values = len(answers) * (1 + (asked.top_k or len(version.pipeline.labels)))
+            answers = await self._service.answer(request, version, parsed.inputs, parsed.top_k)
+            values = len(answers) * (1 + (parsed.top_k or len(version.pipeline.labels)))
             return await self._service.response(request, lambda: (_pieces(version, answers), JSON), values)
 
     async def drift(self, request: Request) -> Response:
@@ -99,8 +99,8 @@ def _pieces(version: Version, answers: list[Answer]) -> Iterator[bytes]:
     """What `_whole` says, as JSON in pieces of one answer each."""
     name, number = json_bytes(version.name), json_bytes(version.version)
     yield b'{"model":' + name + b',"version":' + number + b',"predictions":['
-    for place, answer in enumerate(answers):
-        yield b"," * (place > 0) + json_bytes(answer.to_json())
+    for index, answer in enumerate(answers):
+        yield b"," * (index > 0) + json_bytes(answer.to_json())
     yield b"]}"
 
 
@@ -114,7 +114,7 @@ def describe(name: str, model: Model) -> dict[str, object]:
         "fields": list(default.fields),
         "required": default.required,
         "labels": list(default.labels),
-        "streams": default.writes and default.writer.greedy,
+        "streams": default.generates and default.generator.greedy,
         "widget": default.decoder.answer.widget,
         "default": model.default,
         "versions": [

@@ -19,7 +19,7 @@ from ftcore_runtime.special_tokens import unknown_id
 from ftcore_server.batching import Batcher, Work, answer_into, in_loop
 from ftcore_server.contracts import Contract
 from ftcore_server.drift import Drift
-from ftcore_server.events import Written
+from ftcore_server.events import Generated
 from ftcore_server.metrics import Metrics
 from ftcore_server.problems import Problem
 from ftcore_server.settings import Settings
@@ -103,11 +103,11 @@ class Version:
         self._count(work.prepared, answers)
         return answers
 
-    async def stream(self, text: Input, seconds: float) -> AsyncGenerator[Written, None]:
-        """Pieces of the greedy answer to one text as they are written, none of them empty, then the answer.
+    async def stream(self, text: Input, seconds: float) -> AsyncGenerator[Generated, None]:
+        """Pieces of the greedy answer to one text as they are generated, none of them empty, then the answer.
 
-        The worker does not wait for whoever reads: what is written and not read yet is an answer at most, whose length
-        the bundle limits.
+        The worker does not wait for whoever reads: at most one answer is generated and not yet read, and the bundle
+        limits its length.
 
         Args:
             seconds: until a 504, to the whole answer.
@@ -117,17 +117,17 @@ class Version:
         """
         loop = asyncio.get_running_loop()
         began = loop.time()
-        written: asyncio.Queue[Written | Exception] = asyncio.Queue()
+        generated: asyncio.Queue[Generated | Exception] = asyncio.Queue()
 
-        def tell(what: Written | Exception) -> None:
-            in_loop(loop, written.put_nowait, what)
+        def tell(what: Generated | Exception) -> None:
+            in_loop(loop, generated.put_nowait, what)
 
         work = Work([text], 1, lambda _, result: tell(result), emit=tell)
         tokens = 0
         with self.held(), self._in_hand(work):
             while True:
                 async with asyncio.timeout_at(began + seconds):
-                    one = await written.get()
+                    one = await generated.get()
                 if isinstance(one, Exception):
                     raise one
                 if isinstance(one, list):

@@ -22,7 +22,7 @@ def add(subparsers: Subparsers) -> None:
     parser = add_command(subparsers, "package", run, "write what another engine takes a bundle as")
     parser.epilog = _EPILOG
     parser.add_argument(
-        "door", metavar="DOOR", choices=("triton", "kserve", "docker", "mlflow"), help="see below"
+        "target", metavar="TARGET", choices=("triton", "kserve", "docker", "mlflow"), help="see below"
     )
     add_bundle(parser)
     parser.add_argument(
@@ -54,17 +54,17 @@ def run(args: argparse.Namespace) -> int:
     if args.threads < 1:
         raise UserError("must be at least 1", where="--threads")
     packed = Packed.load(args.bundle, args.name, args.variant)
-    if args.door == "triton":
+    if args.target == "triton":
         from ftcore_server.packaging.triton import write_triton
 
         write_triton(packed, args.output, args.threads)
-    elif args.door == "kserve":
+    elif args.target == "kserve":
         from ftcore_server.packaging.kserve import write_kserve
 
         if not args.image or not args.storage:
             raise UserError("needs --image and --storage", where="ftcore package kserve")
         write_kserve(packed, args.output, image=args.image, storage=args.storage)
-    elif args.door == "docker":
+    elif args.target == "docker":
         from ftcore_server.packaging.docker import write_docker
 
         write_docker(packed, args.output, args.wheel)

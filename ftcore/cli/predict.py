@@ -89,7 +89,7 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--stream",
         action="store_true",
-        help="show each answer to --text while it is written, greedily (bundles that write texts)",
+        help="show each answer to --text while it is generated, greedily (bundles that generate texts)",
     )
     parser.add_argument(
         "--json", action="store_true", help="JSON Lines for --text; those for --input always are"
@@ -164,7 +164,7 @@ def _answer_texts(pipeline: Pipeline, args: argparse.Namespace) -> int:
 
 
 def _stream_texts(pipeline: Pipeline, texts: list[str]) -> int:
-    """Show the greedy answer to each text while it is written."""
+    """Show the greedy answer to each text while it is generated."""
     for text in texts:
         for piece in pipeline.write_stream(text):
             sys.stdout.write(printable(piece, lines=True))

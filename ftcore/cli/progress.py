@@ -62,8 +62,8 @@ class RunProgress:
             if count:
                 self._say(f"warning: {count:,} rows of {name} have the input of a training row", "yellow")
 
-        for place, what in report["remarks"]:
-            self._say(f"{place}: {what}", "yellow")
+        for location, what in report["remarks"]:
+            self._say(f"{location}: {what}", "yellow")
         for what in ("fixed", "dropped"):
             for source, count in report[what].items():
                 if count:
@@ -114,20 +114,20 @@ class RunProgress:
                 console=self._console,
             )
             self._bar.start()
-            self._task = self._bar.add_task("", total=self._steps, completed=self._first, said="")
+            self._task = self._bar.add_task("", total=self._steps, completed=self._first, note="")
         else:
             self._say(f"{_phase(event)}training: {self._steps} steps, {event['rows']:,} rows")
 
     def _on_step(self, event: Mapping[str, Any]) -> None:
-        step, said = event["step"], f"loss {event['loss']:.4f}, {event['rows_per_second']:.0f} rows/s"
+        step, note = event["step"], f"loss {event['loss']:.4f}, {event['rows_per_second']:.0f} rows/s"
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=step, said=said)
+            self._bar.update(self._task, completed=step, note=note)
             return
         now = time.monotonic()
         if now - self._last_line >= _PLAIN_EVERY or step == self._steps:
             self._last_line = now
             left = (now - self._started) / (step - self._first) * (self._steps - step)
-            self._say(f"step {step}/{self._steps}: {said}, {left:.0f} s left")
+            self._say(f"step {step}/{self._steps}: {note}, {left:.0f} s left")
 
     def _on_evaluated(self, event: Mapping[str, Any]) -> None:
         shown = ", ".join(
@@ -205,18 +205,18 @@ class QueueProgress:
         if self._live is not None:
             table = Table("spec", "status", "newest result", box=None, pad_edge=False, header_style="bold")
             for entry in entries:
-                table.add_row(*map(Text, (entry.name, entry.status, entry.said)))
+                table.add_row(*map(Text, (entry.name, entry.status, entry.note)))
             self._live.update(table, refresh=True)
             return
         due = time.monotonic() - self._last_line >= _PLAIN_EVERY
         for entry in entries:
-            key, now = str(entry.folder.path), (entry.status, entry.said)
+            key, now = str(entry.folder.path), (entry.status, entry.note)
             before = self._shown.get(key)
             if before is None or before[0] != now[0] or (due and before != now):
                 self._shown[key] = now
                 self._last_line = time.monotonic()
-                said = f": {entry.said}" if entry.said else ""
-                self._console.print(f"{entry.name}: {entry.status}{said}", markup=False, highlight=False)
+                note = f": {entry.note}" if entry.note else ""
+                self._console.print(f"{entry.name}: {entry.status}{note}", markup=False, highlight=False)
 
     def close(self) -> None:
         """Leave the table as it is."""

@@ -73,7 +73,7 @@ def _run_queue(args: argparse.Namespace) -> int:
         ) from None
     finally:
         show.close()
-    rows = [[entry.name, entry.status, entry.said, str(entry.folder.path)] for entry in entries]
+    rows = [[entry.name, entry.status, entry.note, str(entry.folder.path)] for entry in entries]
     print_text("")
     print_table(["spec", "status", "newest result", "run"], rows)
     code = exit_code_of(entries)

@@ -92,9 +92,9 @@ class AugmentedFeatures:
         draws = [random.Random(f"{self._seed} {epoch} {row}") for row in self.row[indices]]
         for name in self._texts:
             texts = [self._text(text, draw) for text, draw in zip(rows[name].to_pylist(), draws, strict=True)]
-            place = rows.schema.get_field_index(name)
+            index = rows.schema.get_field_index(name)
             rows = rows.set_column(
-                place, rows.schema.field(name), pa.array(texts, rows.schema.field(name).type)
+                index, rows.schema.field(name), pa.array(texts, rows.schema.field(name).type)
             )
         features = self._model.encode(rows, self._encoder)
         return FeatureStore.of(features, self._model, self._encoder).batch(np.arange(len(indices)))
@@ -123,11 +123,11 @@ class AugmentedFeatures:
         import torch
 
         ids = ids.copy()
-        for place, feature in enumerate(indices):
+        for index, feature in enumerate(indices):
             rng = np.random.default_rng([self._seed, epoch, int(feature)])
-            ordinary = np.flatnonzero(~np.isin(ids[place], self._special))
+            ordinary = np.flatnonzero(~np.isin(ids[index], self._special))
             chance = rng.random(len(ordinary))
-            ids[place][ordinary[chance < self._augment.mask]] = self._mask_id
+            ids[index][ordinary[chance < self._augment.mask]] = self._mask_id
         return torch.from_numpy(ids)
 
 

@@ -40,12 +40,12 @@ def read_cloze(root: Path, name: str, encodings: Encodings) -> Iterator[Record]:
     """
     for path in sorted(root.rglob("*.txt")):
         file = path.relative_to(root).as_posix()
-        place = f"{name.rstrip('/')}/{file}"
-        headline, lead, context = split_article(whole_text(path, place, encodings))
+        location = f"{name.rstrip('/')}/{file}"
+        headline, lead, context = split_article(whole_text(path, location, encodings))
         for number, cloze in enumerate(clozes(headline, lead, context), 1):
             answers = {"text": [cloze.answer] * len(cloze.starts), "answer_start": list(cloze.starts)}
             yield Record(
-                place,
+                location,
                 {
                     "id": f"{file}#{number}",
                     "title": headline,
@@ -67,15 +67,15 @@ def split_article(text: str) -> tuple[str, str, str]:
 
 def clozes(headline: str, lead: str, context: str) -> Iterator[Cloze]:
     """Questions of one article; each answer is asked for once."""
-    asked: set[str] = set()
+    used: set[str] = set()
     for sentence in (headline, lead):
         for answer in _candidates(sentence):
-            if answer in asked:
+            if answer in used:
                 continue
             pattern = _whole(answer)
             starts = tuple(match.start() for match in pattern.finditer(context))
             if starts and (answer[0].isdigit() or not answer[0].isalpha() or _is_name(answer, context)):
-                asked.add(answer)
+                used.add(answer)
                 yield Cloze(pattern.sub(BLANK, sentence), answer, starts)
 
 

@@ -33,8 +33,8 @@ def read_gettext(path: Path, name: str) -> Iterator[Record]:
     """
     seen: set[tuple[str, str]] = set()
     for file in [path] if path.is_file() else catalogs(path):
-        place = name if file == path else f"{name.rstrip('/')}/{file.relative_to(path).as_posix()}"
-        for number, entry in enumerate(_open(file, place), 1):
+        location = name if file == path else f"{name.rstrip('/')}/{file.relative_to(path).as_posix()}"
+        for number, entry in enumerate(_open(file, location), 1):
             for source, target in _pairs(entry):
                 if source and target and (source, target) not in seen:
                     seen.add((source, target))
@@ -45,23 +45,23 @@ def read_gettext(path: Path, name: str) -> Iterator[Record]:
                         "domain": file.stem,
                     }
                     line = getattr(entry, "linenum", None)
-                    yield Record(f"{place}:{line or number}", values)
+                    yield Record(f"{location}:{line or number}", values)
 
 
-def _open(file: Path, place: str) -> Any:  # noqa: ANN401 (polib has no types)
+def _open(file: Path, location: str) -> Any:  # noqa: ANN401 (polib has no types)
     try:
         import polib
     except ImportError:
         raise DataError(
-            "gettext catalogs need the package polib", where=place, hint="pip install 'ftcore[generation]'"
+            "gettext catalogs need the package polib", where=location, hint="pip install 'ftcore[generation]'"
         ) from None
     try:
         if file.stat().st_size > MAX_BYTES:
-            raise DataError(f"larger than {MAX_BYTES // 2**20} MiB", where=place)
+            raise DataError(f"larger than {MAX_BYTES // 2**20} MiB", where=location)
         return (polib.mofile if file.suffix == ".mo" else polib.pofile)(str(file))
     except (OSError, ValueError, LookupError, AttributeError, struct.error) as error:
         what = f"this is no gettext catalog: {str(error).replace(str(file), file.name)[:120]}"
-        raise DataError(what, where=place) from None
+        raise DataError(what, where=location) from None
 
 
 def _pairs(entry: Any) -> list[tuple[str, str]]:  # noqa: ANN401 (polib has no types)

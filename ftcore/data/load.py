@@ -15,7 +15,7 @@ import pyarrow as pa
 from ftcore.data.cache import cache_key, read_manifest, write_folder
 from ftcore.data.rows import Counts, PrepareRow, stage
 from ftcore.data.sources import Opened, open_source
-from ftcore.data.splitting import Memberships, hold_out, rows_asked, sample, with_every_label
+from ftcore.data.splitting import Memberships, hold_out, rows_requested, sample, with_every_label
 from ftcore.data.tables import Split, copy_rows, open_split
 from ftcore.errors import DataError, RowError
 from ftcore.families.reader import Fitted, Reader
@@ -207,7 +207,7 @@ def _choose(
     split = spec.data.split
     chosen = {name: (name, np.arange(len(key))) for name, key in keys.items()}
     sizes = {
-        name: rows_asked(getattr(split, name), len(keys["train"]), name)
+        name: rows_requested(getattr(split, name), len(keys["train"]), name)
         for name in ("test", "validation")
         if name not in keys
     }
@@ -218,7 +218,7 @@ def _choose(
         for name, rows in made.held_out.items():
             chosen[name] = ("train", rows)
             report.held_out[name] = len(rows)
-            if made.asked[name] != sizes[name]:
+            if made.requested[name] != sizes[name]:
                 report.asked[name] = sizes[name]
     for stream, name in enumerate(NAMES, 1):
         source, rows = chosen[name]
@@ -262,7 +262,7 @@ def check_split(reader: Reader[Any, Any], fitted: Fitted, split: Split, hint: st
     if found := reader.check(split.table, fitted):
         index, contradiction = found
         what = f"{_what(contradiction)} (in the {split.name} split)"
-        raise DataError(what, where=split.origin[index].as_py(), hint=hint)
+        raise DataError(what, where=split.locations[index].as_py(), hint=hint)
 
 
 def _what(error: RowError) -> str:

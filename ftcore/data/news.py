@@ -15,11 +15,11 @@ def read_news(root: Path, name: str, encodings: Encodings) -> Iterator[Record]:
     Columns: source (the article, a paragraph a line), target (its headline) and topic (the file's folder).
     """
     for path in sorted(root.rglob("*.txt")):
-        place = f"{name.rstrip('/')}/{path.relative_to(root).as_posix()}"
-        headline, _, body = whole_text(path, place, encodings).strip().partition("\n")
+        location = f"{name.rstrip('/')}/{path.relative_to(root).as_posix()}"
+        headline, _, body = whole_text(path, location, encodings).strip().partition("\n")
         body = paragraphs(body)
         if body:
-            yield Record(place, {"source": body, "target": headline.strip(), "topic": path.parent.name})
+            yield Record(location, {"source": body, "target": headline.strip(), "topic": path.parent.name})
 
 
 def paragraphs(text: str) -> str:

@@ -24,9 +24,9 @@ def read_folders(root: Path, name: str, encodings: Encodings) -> Iterator[Record
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):
         for path in sorted(folder.glob("*.txt")):
             file = f"{folder.name}/{path.name}"
-            place = f"{name.rstrip('/')}/{file}"
+            location = f"{name.rstrip('/')}/{file}"
             yield Record(
-                place, {"text": whole_text(path, place, encodings), "label": folder.name, "file": file}
+                location, {"text": whole_text(path, location, encodings), "label": folder.name, "file": file}
             )
 
 

@@ -73,23 +73,23 @@ class _Problems:
         self.shown: list[tuple[str, str]] = []
         self.unreadable = False
 
-    def add(self, place: str, what: str, *, unreadable: bool = False) -> None:
+    def add(self, location: str, what: str, *, unreadable: bool = False) -> None:
         """Count a bad row; one that is `unreadable` has no columns that a condition could be about."""
         self.total += 1
         self.unreadable = self.unreadable or unreadable
         if len(self.shown) < _SHOWN:
-            self.shown.append((place, printable(what)))
+            self.shown.append((location, printable(what)))
 
     def error(self, name: str, advice: str) -> DataError:
         hint = "fix these rows in the source"
         if not self.unreadable:
             hint += advice
         if self.total == 1:
-            place, what = self.shown[0]
+            location, what = self.shown[0]
             return DataError(
-                what, where=place, hint=hint.replace("these rows", "this row").replace("them", "it")
+                what, where=location, hint=hint.replace("these rows", "this row").replace("them", "it")
             )
-        lines = [f"  {place}: {what}" for place, what in self.shown]
+        lines = [f"  {location}: {what}" for location, what in self.shown]
         if self.total > len(lines):
             lines.append(f"  ... and {self.total - len(lines):,} more")
         return DataError(f"{self.total:,} bad rows\n" + "\n".join(lines), where=name, hint=hint)
@@ -118,10 +118,10 @@ def stage(
         for record in source.records():
             read += 1
             if record.problem or record.values is None:
-                problems.add(record.place, record.problem, unreadable=True)
+                problems.add(record.location, record.problem, unreadable=True)
                 continue
             try:
-                row = _prepared(prepare, spec, record.values, record.place)
+                row = _prepared(prepare, spec, record.values, record.location)
                 if not row.keys() <= seen.keys() and len(seen) < _COLUMNS:
                     seen.update(dict.fromkeys(row))
                 if not all(_meets(condition, row) for condition in spec.data.where):
@@ -131,15 +131,15 @@ def stage(
                 parsed = reader.parse(row)
                 if remark := parsed.pop(REMARK, None):
                     fixed += 1
-                    remarks += [(record.place, remark)][: _SHOWN - len(remarks)]
-                writer.add(parsed, record.place)
+                    remarks += [(record.location, remark)][: _SHOWN - len(remarks)]
+                writer.add(parsed, record.location)
                 kept += 1
             except RowDropped as why:
                 dropped += 1
-                remarks += [(record.place, why.what)][: _SHOWN - len(remarks)]
+                remarks += [(record.location, why.what)][: _SHOWN - len(remarks)]
             except RowError as error:
                 what = f"column {error.column!r}: {error.what}" if error.column else error.what
-                problems.add(record.place, what, unreadable=isinstance(error, _Incomparable))
+                problems.add(record.location, what, unreadable=isinstance(error, _Incomparable))
     _require_columns(seen, reader, source.name, hints)
     if problems.total:
         raise problems.error(source.name, hints.rows)
@@ -147,13 +147,15 @@ def stage(
         if read > dropped:
             raise DataError(f"`data.where` leaves none of its {read:,} rows", where=source.name)
         if dropped:
-            place, what = remarks[0]
-            raise DataError(f"all of its {read:,} rows are left out; the first one: {what}", where=place)
+            location, what = remarks[0]
+            raise DataError(f"all of its {read:,} rows are left out; the first one: {what}", where=location)
         raise DataError("it has no rows", where=source.name)
     return Counts(read, kept, fixed, dropped, tuple(remarks))
 
 
-def _prepared(prepare: PrepareRow | None, spec: Spec, row: dict[str, Any], place: str) -> Mapping[str, Any]:
+def _prepared(
+    prepare: PrepareRow | None, spec: Spec, row: dict[str, Any], location: str
+) -> Mapping[str, Any]:
     if prepare is None:
         return row
     try:
@@ -162,12 +164,12 @@ def _prepared(prepare: PrepareRow | None, spec: Spec, row: dict[str, Any], place
         raise RowError(str(error)) from None
     except Exception as error:
         what = f"the plugin's ftcore_prepare_row failed with {type(error).__name__}: {error}"
-        raise PluginError(what, where=place, hint="this is for the author of the plugin to fix") from error
+        raise PluginError(what, where=location, hint="this is for the author of the plugin to fix") from error
     if made is None:
         return row
     if not isinstance(made, Mapping):
         what = f"the plugin's ftcore_prepare_row returned {type(made).__name__}, not a mapping"
-        raise PluginError(what, where=place, hint="this is for the author of the plugin to fix")
+        raise PluginError(what, where=location, hint="this is for the author of the plugin to fix")
     return made
 
 

@@ -19,26 +19,26 @@ class HeldOut:
     """Row indices (int64, ascending) of each held-out split and of what is left to train on.
 
     Args:
-        asked: rows of each split that were aimed at.
+        requested: rows of each split that were aimed at.
     """
 
     train: np.ndarray
     held_out: Mapping[str, np.ndarray]
-    asked: Mapping[str, int]
+    requested: Mapping[str, int]
 
 
-def rows_asked(asked: float | int, rows: int, name: str) -> int:
+def rows_requested(requested: float | int, rows: int, name: str) -> int:
     """Number of rows that a share (rounded, at least one row) or number of `rows` means.
 
     Raises:
         DataError: no rows are asked for.
     """
-    if asked == 0:
+    if requested == 0:
         hint = f"give a share or a number above 0, or a file in data.{name}"
         raise DataError(
             "0 would hold out no rows, and a run needs some", where=f"data.split.{name}", hint=hint
         )
-    return asked if isinstance(asked, int) else max(1, round(asked * rows))
+    return requested if isinstance(requested, int) else max(1, round(requested * rows))
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ def hold_out(
     """
     rows, wanted = len(groups), sum(sizes.values())
     if wanted >= rows:
-        asked = " and ".join(f"{size:,} for {name}" for name, size in sizes.items())
+        requested = " and ".join(f"{size:,} for {name}" for name, size in sizes.items())
         raise DataError(
-            f"{rows:,} rows are too few to hold out {asked} and train on the rest",
+            f"{rows:,} rows are too few to hold out {requested} and train on the rest",
             where="data.split",
             hint="ask for fewer rows, or give the splits as files",
         )

@@ -31,11 +31,11 @@ def read_squad(path: Path, name: str, encoding: str) -> Iterator[Record]:
             where = f"{name}: data[{a}].paragraphs[{p}]"
             for question in _list(paragraph, "qas", where):
                 number += 1
-                place = f"{name}:{number}"
+                location = f"{name}:{number}"
                 if not isinstance(question, Mapping):
-                    yield Record(place, None, f"expected an object, got {type(question).__name__}")
+                    yield Record(location, None, f"expected an object, got {type(question).__name__}")
                     continue
-                yield Record(place, _values(question, paragraph, article))
+                yield Record(location, _values(question, paragraph, article))
 
 
 def _values(

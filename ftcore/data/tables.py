@@ -24,12 +24,12 @@ class Split:
     Args:
         name: train, validation or test.
         table: the family's schema, [rows].
-        origin: string [rows]: `file:row` of each, as error messages show it.
+        locations: string [rows]: `file:row` of each, as error messages show it.
     """
 
     name: str
     table: pa.Table
-    origin: pa.ChunkedArray
+    locations: pa.ChunkedArray
 
 
 class RowWriter:
@@ -46,9 +46,9 @@ class RowWriter:
         self._rows: list[dict[str, Any]] = []
         self._characters = 0
 
-    def add(self, row: Mapping[str, Any], place: str) -> None:
+    def add(self, row: Mapping[str, Any], location: str) -> None:
         """Append one row of the schema."""
-        self._rows.append({**row, ORIGIN: place})
+        self._rows.append({**row, ORIGIN: location})
         self._characters += sum(len(value) for value in row.values() if isinstance(value, str | list))
         if len(self._rows) == _ROWS or self._characters > _CHARACTERS:
             self._flush()

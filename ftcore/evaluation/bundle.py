@@ -42,7 +42,7 @@ class MeasuredBundle:
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Like those of predictions.*.jsonl."""
-        return prediction_lines(self.reader, self.rows.table, self.rows.origin.to_pylist(), self.found)
+        return prediction_lines(self.reader, self.rows.table, self.rows.locations.to_pylist(), self.found)
 
 
 def measure_bundle(

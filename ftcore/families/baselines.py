@@ -29,7 +29,7 @@ def majority(references: Sequence[str], rows: int) -> list[str]:
 
 
 def tfidf(
-    texts: Sequence[str], references: Sequence[str], asked: Sequence[str], *, seed: int = 0
+    texts: Sequence[str], references: Sequence[str], queries: Sequence[str], *, seed: int = 0
 ) -> list[str]:
     """The label of each text that was asked about, by logistic regression on TF-IDF (scikit-learn).
 
@@ -43,9 +43,9 @@ def tfidf(
     from sklearn.linear_model import LogisticRegression
 
     chosen = _drawn(len(texts), seed)
-    found = _features([texts[i] for i in chosen], asked)
+    found = _features([texts[i] for i in chosen], queries)
     if found is None:
-        return majority(references, len(asked))
+        return majority(references, len(queries))
     labels = [references[i] for i in chosen]
     if len(set(labels)) * max(found[0].shape) > _MOST_WEIGHTS:
         return _nearest(*found, labels)
@@ -53,8 +53,8 @@ def tfidf(
     return [str(label) for label in model.predict(found[1])]
 
 
-def _nearest(learnt: Any, asked: Any, labels: Sequence[str]) -> list[str]:  # noqa: ANN401 (scipy's sparse matrices)
-    """The label of each row of `asked` by the cosine with the sums of the rows of `learnt`; sparse throughout."""
+def _nearest(learnt: Any, queries: Any, labels: Sequence[str]) -> list[str]:  # noqa: ANN401 (scipy's sparse matrices)
+    """The label of each row of `queries` by the cosine with the sums of the rows of `learnt`; sparse throughout."""
     from scipy.sparse import csr_matrix
     from sklearn.preprocessing import normalize
 
@@ -63,8 +63,8 @@ def _nearest(learnt: Any, asked: Any, labels: Sequence[str]) -> list[str]:  # no
     centroids = normalize(members @ learnt).T.tocsr()
     rows = max(1, _MOST_WEIGHTS // len(names))
     parts = [
-        np.asarray((asked[start : start + rows] @ centroids).argmax(axis=1)).ravel()
-        for start in range(0, asked.shape[0], rows)
+        np.asarray((queries[start : start + rows] @ centroids).argmax(axis=1)).ravel()
+        for start in range(0, queries.shape[0], rows)
     ]
     return [str(names[place]) for place in np.concatenate(parts)]
 
@@ -73,7 +73,7 @@ def tfidf_labels(
     texts: Sequence[str],
     references: Sequence[Sequence[str]],
     labels: Sequence[str],
-    asked: Sequence[str],
+    queries: Sequence[str],
     *,
     seed: int = 0,
 ) -> list[list[str]]:
@@ -85,16 +85,16 @@ def tfidf_labels(
     from sklearn.multiclass import OneVsRestClassifier
 
     chosen = _drawn(len(texts), seed)
-    found = _features([texts[i] for i in chosen], asked)
+    found = _features([texts[i] for i in chosen], queries)
     counts = Counter(label for i in chosen for label in references[i])
     frequent = {label for label, _ in counts.most_common(max(1, _MOST_WEIGHTS // len(chosen)))}
     labels = [label for label in labels if label in frequent]
     hot = np.asarray([[label in references[i] for label in labels] for i in chosen], dtype=int)
     varied = (hot.min(axis=0) < hot.max(axis=0)).nonzero()[0]
-    held = np.tile(hot.min(axis=0), (len(asked), 1))  # a label that all rows have, or none, is no question
+    held = np.tile(hot.min(axis=0), (len(queries), 1))  # a label that all rows have, or none, is no question
     if found is not None and len(varied):
         model = OneVsRestClassifier(LogisticRegression(C=10.0, max_iter=200)).fit(found[0], hot[:, varied])
-        held[:, varied] = model.predict(found[1]).reshape(len(asked), -1)
+        held[:, varied] = model.predict(found[1]).reshape(len(queries), -1)
     return [[label for label, yes in zip(labels, row, strict=True) if yes] for row in held]
 
 
@@ -105,7 +105,7 @@ def _drawn(rows: int, seed: int) -> Sequence[int]:
     return drawn
 
 
-def _features(texts: Sequence[str], asked: Sequence[str]) -> tuple[Any, Any] | None:
+def _features(texts: Sequence[str], queries: Sequence[str]) -> tuple[Any, Any] | None:
     """TF-IDF of both, sparse [texts, features]; None where no text has a word."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -117,7 +117,7 @@ def _features(texts: Sequence[str], asked: Sequence[str]) -> tuple[Any, Any] | N
         learnt = vectorizer.fit_transform(texts)
     except ValueError:  # an empty vocabulary
         return None
-    return learnt, vectorizer.transform(asked)
+    return learnt, vectorizer.transform(queries)
 
 
 def without_blanks(texts: Sequence[str], share: float = 0.2) -> bool:

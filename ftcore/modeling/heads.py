@@ -53,13 +53,13 @@ def fit_head(model: transformers.PreTrainedModel, theirs: Sequence[str], ours: S
     if list(theirs) == list(ours):
         return None
     owner, name, old = output_layer(model, len(theirs))
-    place = {label: row for row, label in reversed(list(enumerate(theirs)))}
+    row_of = {label: row for row, label in reversed(list(enumerate(theirs)))}
     # What is drawn here must not move what is drawn later: whether a teacher is opened or its kept outputs are read.
     with torch.random.fork_rng(devices=[]):
         new = nn.Linear(old.in_features, len(ours), bias=old.bias is not None)
         model._init_weights(new)
-    known = [row for row, label in enumerate(ours) if label in place]
-    source = [place[ours[row]] for row in known]
+    known = [row for row, label in enumerate(ours) if label in row_of]
+    source = [row_of[ours[row]] for row in known]
     with torch.no_grad():
         new.weight[known] = old.weight[source]
         if new.bias is not None and old.bias is not None:
@@ -70,7 +70,7 @@ def fit_head(model: transformers.PreTrainedModel, theirs: Sequence[str], ours: S
             f"the base model's head knows other labels ({_listed(theirs)}): a new head of {len(ours)} labels"
         )
     parts = [f"the base model's head knows {len(known)} of {len(ours)} labels, whose rows are kept by name"]
-    if fresh := [label for label in ours if label not in place]:
+    if fresh := [label for label in ours if label not in row_of]:
         parts.append(f"new rows for {_listed(fresh)}")
     if gone := [label for label in theirs if label not in set(ours)]:
         parts.append(f"left out {_listed(gone)}")

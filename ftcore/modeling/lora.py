@@ -91,8 +91,8 @@ def _target_layers(model: nn.Module, lora: LoraSpec) -> list[str]:
     return [name for name in linear if any(_named(name, one) for one in wanted)]
 
 
-def _named(full: str, asked: str) -> bool:
-    return full == asked or full.endswith(f".{asked}")
+def _named(full: str, suffix: str) -> bool:
+    return full == suffix or full.endswith(f".{suffix}")
 
 
 def _quantize(model: nn.Module, layers: list[str]) -> None:

@@ -42,16 +42,16 @@ def trained_pooling(base: BaseModel) -> Pooling | None:
     if heads or not path.is_file():
         return None
     try:
-        said = dict(json.loads(path.read_text(encoding="utf-8")))
+        config = dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise ModelError(
             "the base model's pooling cannot be read: the file holds no JSON object",
             where=str(path),
             hint="bring the file back as it was, or delete it and say `model.pooling`",
         ) from error
-    if isinstance(mode := said.get("pooling_mode"), str):
+    if isinstance(mode := config.get("pooling_mode"), str):
         return _VALUES.get(mode)
-    switched = [name for name, on in said.items() if name.startswith("pooling_mode_") and on is True]
+    switched = [name for name, on in config.items() if name.startswith("pooling_mode_") and on is True]
     return next((ours for ours, name in _SWITCHES.items() if switched == [name]), None)
 
 
@@ -97,11 +97,11 @@ class PooledClassifier(transformers.PreTrainedModel):
         super().save_pretrained(save_directory, **options)
         folder = Path(save_directory) / _FOLDER
         folder.mkdir(exist_ok=True)
-        said = {
+        config = {
             "word_embedding_dimension": self.config.hidden_size,
             **{name: ours == self.pooling for ours, name in _SWITCHES.items()},
         }
-        (folder / "config.json").write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+        (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def pooled_classifier(config: transformers.PretrainedConfig, pooling: Pooling) -> type[PooledClassifier]:

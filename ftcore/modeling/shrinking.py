@@ -35,13 +35,13 @@ def keep_layers(model: nn.Module, count: int) -> nn.Module:
     if isinstance(kinds, list):
         config.layer_types = [kinds[layer] for layer in kept]
     (prefix,) = (name for name, module in whole.named_modules() if module is stack)
-    places = {str(layer): str(place) for place, layer in enumerate(kept)}
+    new_index = {str(layer): str(index) for index, layer in enumerate(kept)}
     weights = {}
     for name, value in whole.state_dict().items():
         if found := re.match(rf"{re.escape(prefix)}\.(\d+)\.", name):
-            if found[1] not in places:
+            if found[1] not in new_index:
                 continue
-            name = f"{prefix}.{places[found[1]]}.{name[found.end() :]}"
+            name = f"{prefix}.{new_index[found[1]]}.{name[found.end() :]}"
         weights[name] = value
     # Made anew, since some layers know their place; every weight it has comes from the whole model.
     small: nn.Module = type(whole)(config)

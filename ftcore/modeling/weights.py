@@ -80,12 +80,12 @@ def set_labels(config: transformers.PretrainedConfig, labels: list[str]) -> None
         config.num_labels = 1
         return
     config.id2label = dict(enumerate(labels))
-    config.label2id = {name: place for place, name in enumerate(labels)}
+    config.label2id = {name: index for index, name in enumerate(labels)}
 
 
 def labels_of(config: transformers.PretrainedConfig) -> list[str]:
     """The names of a classifier's outputs, in order; `LABEL_3`, which nobody named, is `3`."""
     return [
-        re.sub(r"^LABEL_(?=\d+$)", "", str(config.id2label.get(place, place)))
-        for place in range(config.num_labels)
+        re.sub(r"^LABEL_(?=\d+$)", "", str(config.id2label.get(index, index)))
+        for index in range(config.num_labels)
     ]

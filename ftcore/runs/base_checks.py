@@ -89,6 +89,6 @@ def _probe(rows: pa.Table, names: Sequence[str], text: str) -> pa.Table:
     """The first row with this text in the place of each of its texts."""
     row = rows.slice(0, 1)
     for name in names:
-        place = row.schema.get_field_index(name)
-        row = row.set_column(place, row.schema.field(name), pa.array([text], row.schema.field(name).type))
+        column = row.schema.get_field_index(name)
+        row = row.set_column(column, row.schema.field(name), pa.array([text], row.schema.field(name).type))
     return row

@@ -66,8 +66,8 @@ def fit(workspace: Workspace, model: torch.nn.Module, fit: Fit, stop: StopReques
     training, family = workspace.training, workspace.family
     features = workspace.features(fit.train)
 
-    def places(indices: np.ndarray) -> list[str]:
-        found: list[str] = fit.train.origin.take(np.unique(features.row[indices])).to_pylist()
+    def locations(indices: np.ndarray) -> list[str]:
+        found: list[str] = fit.train.locations.take(np.unique(features.row[indices])).to_pylist()
         return found
 
     store = CheckpointStore(
@@ -81,7 +81,7 @@ def fit(workspace: Workspace, model: torch.nn.Module, fit: Fit, stop: StopReques
         family=family.model,
         model=model,
         train=features_to_train_on(workspace, fit.train),
-        places=places,
+        locations=locations,
         validate=_validation(workspace, fit.held_out, fit.keep) if fit.held_out else None,
         metric=workspace.metric,
         higher_is_better=family.scoring.higher_is_better(workspace.metric),

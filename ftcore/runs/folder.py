@@ -259,12 +259,12 @@ def versions() -> dict[str, str]:
 
 def _git_revision(folder: Path) -> str | None:
     try:
-        said = subprocess.run(
+        completed = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, timeout=5, check=False
         )
     except OSError:
         return None
-    return said.stdout.strip() or None if said.returncode == 0 else None
+    return completed.stdout.strip() or None if completed.returncode == 0 else None
 
 
 def now() -> str:

@@ -57,12 +57,12 @@ def joined(name: str, parts: Sequence[Split]) -> Split:
     """The rows of some parts, one after another; a single part is itself."""
     if len(parts) == 1:
         return parts[0]
-    origins = [chunk for part in parts for chunk in part.origin.chunks]
+    locations = [chunk for part in parts for chunk in part.locations.chunks]
     return Split(
-        name, pa.concat_tables([part.table for part in parts]), pa.chunked_array(origins, pa.string())
+        name, pa.concat_tables([part.table for part in parts]), pa.chunked_array(locations, pa.string())
     )
 
 
 def _taken(name: str, rows: Split, kept: np.ndarray) -> Split:
     indices = pa.array(np.flatnonzero(kept))
-    return Split(name, rows.table.take(indices), rows.origin.take(indices))
+    return Split(name, rows.table.take(indices), rows.locations.take(indices))

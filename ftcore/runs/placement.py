@@ -25,7 +25,9 @@ class Placed:
     peak: int | None
 
 
-def place(gpus: Sequence[str], running: Sequence[Placed], free: Callable[[str], int | None]) -> str | None:
+def choose_gpu(
+    gpus: Sequence[str], running: Sequence[Placed], free: Callable[[str], int | None]
+) -> str | None:
     """A GPU for one run more; None: it has to wait.
 
     A GPU where nothing runs comes first. Beside others a run is put only when all on that GPU have been measured, and
@@ -63,7 +65,7 @@ def free_memory(gpu: str) -> int | None:
     """Bytes free on a GPU, as the driver's own tool says: to ask CUDA would take memory there. None without it."""
     command = ["nvidia-smi", f"--id={gpu}", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
     try:
-        said = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
-        return int(said) << 20
+        output = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
+        return int(output) << 20
     except (OSError, subprocess.SubprocessError, ValueError):
         return None

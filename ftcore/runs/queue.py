@@ -22,7 +22,7 @@ from ftcore.errors import ExitCode, Interrupted
 from ftcore.events import read_events
 from ftcore.files import read_json, write_json
 from ftcore.runs.folder import RunFolder, create_run, spec_digest
-from ftcore.runs.placement import Placed, free_memory, place
+from ftcore.runs.placement import Placed, choose_gpu, free_memory
 from ftcore.runs.status import status_of
 from ftcore.spec import ResolvedSpec
 
@@ -38,7 +38,7 @@ class Entry:
         folder: its run.
         status: of the run, or "waiting".
         exit_code: of its process; None while there is none, or where another queue started it.
-        said: the newest thing worth a table cell.
+        note: the newest thing worth a table cell.
         gpu: where it runs, or ran.
         peak: the most GPU memory that torch has held for it, bytes; None where that has not been measured.
     """
@@ -47,7 +47,7 @@ class Entry:
     folder: RunFolder
     status: str = "waiting"
     exit_code: int | None = None
-    said: str = ""
+    note: str = ""
     gpu: str | None = None
     peak: int | None = None
 
@@ -103,7 +103,7 @@ def run_queue(
                 if len(running) == jobs:
                     break
                 placed = [Placed(entry.gpu, entry.peak) for entry, _ in running if entry.gpu is not None]
-                ready.gpu = place(devices, placed, free_memory)
+                ready.gpu = choose_gpu(devices, placed, free_memory)
                 if devices and ready.gpu is None:
                     break
                 waiting.remove(ready)
@@ -157,10 +157,10 @@ def _look(entries: Sequence[Entry]) -> None:
     for entry in entries:
         entry.status = status_of(entry.folder)
         events = read_events(entry.folder.events_file, last_bytes=_TAIL)
-        entry.said = next((said for event in reversed(events) if (said := _say(event))), "")
+        entry.note = next((note for event in reversed(events) if (note := _say(event))), "")
         entry.peak = _peak(events, entry.peak)
         if entry.status == "failed":
-            entry.said = (str(entry.folder.record().get("error") or "").splitlines() or [""])[0]
+            entry.note = (str(entry.folder.record().get("error") or "").splitlines() or [""])[0]
 
 
 def _peak(events: Sequence[Mapping[str, Any]], known: int | None) -> int | None:

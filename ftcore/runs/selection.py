@@ -143,15 +143,15 @@ def _compare(workspace: Workspace, made: Sequence[Trial]) -> None:
     ]
     sizes = np.array([trial.held_out.table.num_rows for trial in made])
     best, tried = Progress(), []
-    for place in range(min(map(len, of_trials))):
-        evaluations = [one[place] for one in of_trials]
+    for index in range(min(map(len, of_trials))):
+        evaluations = [one[index] for one in of_trials]
         outputs = _outputs(folder, evaluations)
         fitting = tuned(family, outputs, features, rows.table)
         answers = fitting.scoring.answers(outputs, features, rows.table)
         values = workspace.evaluator.values(references, answers)
         losses = [float("nan") if one["loss"] is None else one["loss"] for one in evaluations]
         loss = float(np.average(losses, weights=sizes))
-        best.step = place
+        best.step = index
         better = family.scoring.higher_is_better(metric)
         best.take(values[metric], loss, higher_is_better=better, min_delta=0.0)
         share = evaluations[0]["step"] / max(1, evaluations[0]["of"])
@@ -164,9 +164,9 @@ def _compare(workspace: Workspace, made: Sequence[Trial]) -> None:
     summary |= {key: tried[chosen][key] for key in ("share", "step")}
     write_json(workspace.folder.selection_file, summary)
     if len(made) > 1:
-        for place, one in enumerate(tried):
+        for index, one in enumerate(tried):
             fields = {key: one[key] for key in ("step", "metrics", "loss")}
-            workspace.events.emit("evaluated", **fields, best=place == chosen)
+            workspace.events.emit("evaluated", **fields, best=index == chosen)
     workspace.events.emit("selected", **summary)
     for number in range(1, len(made) + 1):
         shutil.rmtree(folder / f"trial-{number}", ignore_errors=True)

@@ -118,7 +118,7 @@ def evaluate(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]
             write_atomic(folder.path / f"confusion.{name}.jsonl", to_jsonl(cells))
         if isinstance(scoring, SupportsSamples):
             measured[name]["samples"] = scoring.samples(rows, answers)
-        lines = prediction_lines(reader, rows, split.origin.to_pylist(), found)
+        lines = prediction_lines(reader, rows, split.locations.to_pylist(), found)
         write_atomic(folder.predictions(name), to_jsonl(lines))
         workspace.events.emit("measured", split=name, metrics=measured[name]["metrics"])
     if spec.zero_shot:

@@ -66,7 +66,7 @@ class VariantEvaluation:
         features = FeatureStore.build(rows, family.model, encoder, scratch / "features.arrow")
         outputs = predict(model.to(torch_device()), family, features, inputs.batch_size)
         reference = outputs, family.scoring.answers(outputs, features, rows)
-        ids = split.origin.slice(0, rows.num_rows).to_pylist()
+        ids = split.locations.slice(0, rows.num_rows).to_pylist()
         self._compared = rows.num_rows
         self._compare = _comparison(family, model, features, reference, ids)
         self._tested: dict[str, list[Any]] = {}  # each measured variant's answers to the test rows

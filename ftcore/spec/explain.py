@@ -212,7 +212,7 @@ def _mismatch(
     written = document.written(key)
     message = f"expected {' or '.join(expected)}, got {_describe(value, written)}"
     field = _field(model, key)
-    help_ = _mend(value, written, details) or (field.description if field else None)
+    help_ = _suggestion(value, written, details) or (field.description if field else None)
     return Diagnostic("value", message, document.span(key), help_, key)
 
 
@@ -232,7 +232,7 @@ def _describe(value: Any, written: str) -> str:  # noqa: ANN401 (anything that Y
             return "a mapping"
 
 
-def _mend(value: Any, written: str, details: list[ErrorDetails]) -> str | None:  # noqa: ANN401
+def _suggestion(value: Any, written: str, details: list[ErrorDetails]) -> str | None:  # noqa: ANN401
     """What the user most likely meant.
 
     Args:

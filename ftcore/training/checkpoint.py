@@ -321,11 +321,11 @@ def verify(folder: Path, *, sizes_only: bool = False) -> None:
         there = {entry.name for entry in folder.iterdir()} - {_MANIFEST}
         for name in sorted(there ^ set(files)):
             raise BadCheckpointError(f"{name} is {'extra' if name in there else 'missing'}")
-        for name, said in files.items():
+        for name, expected in files.items():
             size = (folder / name).stat().st_size
-            if size != said["bytes"]:
-                raise BadCheckpointError(f"{name} has {size:,} bytes of {said['bytes']:,}")
-            if not sizes_only and sha256(folder / name) != said["sha256"]:
+            if size != expected["bytes"]:
+                raise BadCheckpointError(f"{name} has {size:,} bytes of {expected['bytes']:,}")
+            if not sizes_only and sha256(folder / name) != expected["sha256"]:
                 raise BadCheckpointError(f"{name} has changed")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadCheckpointError(f"{_MANIFEST}: {error}") from error

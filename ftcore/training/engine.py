@@ -61,7 +61,7 @@ class Job:
     Args:
         model: float32; it is moved to the device, and changed in place.
         train: the training features.
-        places: of the rows behind some features (int64 indices), `file:row` each.
+        locations: of the rows behind some features (int64 indices), `file:row` each.
         validate: called every so often, by every process; None trains without.
         metric: the key of its result that picks the best checkpoint.
         evaluate_first: evaluate before the first step, so that training must beat the weights it starts from.
@@ -73,7 +73,7 @@ class Job:
     family: Model[Any, Any]
     model: torch.nn.Module
     train: TrainingFeatures
-    places: Callable[[np.ndarray], list[str]]
+    locations: Callable[[np.ndarray], list[str]]
     validate: Validate | None
     metric: str
     higher_is_better: bool
@@ -119,7 +119,7 @@ class _Loop:
             and self.accelerator.scaler is None
             and not sharded
             and not (job.training.l1 or job.training.ema),  # these move weights without the optimizer
-            places=job.places,
+            locations=job.locations,
         )
         self.average = make_average(self._bare(), job.training)
         self.gradients = Gradients(

@@ -39,7 +39,7 @@ class FiniteGuard:
     Args:
         optimizer: bare.
         deferred: read the flag only in `check`; the optimizer must be fused and its parameters not sharded.
-        places: where the rows of some features come from, as error messages show it.
+        locations: where the rows of some features come from, as error messages show it.
     """
 
     def __init__(
@@ -48,11 +48,11 @@ class FiniteGuard:
         device: torch.device,
         *,
         deferred: bool,
-        places: Callable[[np.ndarray], list[str]],
+        locations: Callable[[np.ndarray], list[str]],
     ) -> None:
         self._optimizer = optimizer
         self._deferred = deferred
-        self._places = places
+        self._locations = locations
         self._bad_step = torch.zeros((), dtype=torch.int64, device=device)
         self._seen: dict[int, Seen] = {}
 
@@ -93,11 +93,11 @@ class FiniteGuard:
         )
         what += "" if source >= 0 else " finite (its loss is)"
         batches = [seen.micro_batches[i] for i in bad] if bad else list(seen.micro_batches)
-        places = self._places(np.unique(np.concatenate(batches)))
-        more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
+        locations = self._locations(np.unique(np.concatenate(batches)))
+        more = f" and {len(locations) - _NAMED} more" if len(locations) > _NAMED else ""
         text = (
             f"{what}: the update was not applied, and the last checkpoint stands; the rows were"
-            f" {', '.join(places[:_NAMED])}{more}\n  help: look at these rows; if they are sound, lower"
+            f" {', '.join(locations[:_NAMED])}{more}\n  help: look at these rows; if they are sound, lower"
             " training.learning_rate or train in `precision: fp32`"
         )
         return processes.share_text(text, max(source, 0))

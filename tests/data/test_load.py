@@ -49,7 +49,7 @@ def test_splits_held_out_of_train(tmp_path):
     assert sorted(every) == sorted(row["text"] for row in rows_of(100))
     for split in splits:
         places = [f"a.jsonl:{int(text.split()[1]) + 1}" for text in texts(split)]
-        assert split.origin.to_pylist() == places
+        assert split.locations.to_pylist() == places
         assert split.table.schema == FakeReader(spec_of({"train": "x"})).schema
 
 
@@ -180,7 +180,7 @@ def test_a_second_call_reads_the_cache(tmp_path, monkeypatch):
     assert second.report == first.report
     for one, other in zip(first, second, strict=True):
         assert one.table.equals(other.table)
-        assert one.origin.equals(other.origin)
+        assert one.locations.equals(other.locations)
     write_jsonl(tmp_path / "a.jsonl", rows_of(31))
     load(tmp_path, {"train": "a.jsonl"})
     load(tmp_path, {"train": "a.jsonl", "split": {"seed": 1}})

@@ -47,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, project: Path, monkeypatch:
 def test_it_is_read_by_suffix_and_by_name(folder: Path, source: dict[str, str]) -> None:
     opened = open_source(Source(**source), "train", folder)
     assert opened.kind == "pairs"
-    rows = [(record.place, record.values) for record in opened.records()]
+    rows = [(record.location, record.values) for record in opened.records()]
     assert rows == [
         ("rows.pairs:1", {"label": "good", "text": "a b"}),
         ("rows.pairs:2", {"label": "bad", "text": "c"}),

@@ -125,4 +125,4 @@ def test_more_rows_than_a_chunk(tmp_path):
     counts, split = staged(tmp_path, rows_of(10_000))
     assert counts == Counts(10_000, 10_000)
     assert split.table["text"][9_999].as_py() == "text 9999"
-    assert split.origin[9_999].as_py() == "data.train.rows:10000"
+    assert split.locations[9_999].as_py() == "data.train.rows:10000"

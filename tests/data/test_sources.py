@@ -43,7 +43,7 @@ def test_csv_with_quotes_newlines_and_unicode(tmp_path):
     write_csv(tmp_path / "a.csv", HARD)
     found = records(tmp_path, "a.csv")
     assert [record.values for record in found] == HARD
-    assert [record.place for record in found] == ["a.csv:2", "a.csv:3", "a.csv:6", "a.csv:7"]
+    assert [record.location for record in found] == ["a.csv:2", "a.csv:3", "a.csv:6", "a.csv:7"]
 
 
 def test_tsv_and_delimiter(tmp_path):
@@ -66,20 +66,20 @@ def test_json_lines(tmp_path):
     (tmp_path / "a.jsonl").write_text("\r\n".join([lines[0], "", *lines[1:]]), "utf-8", newline="")
     found = records(tmp_path, "a.jsonl")
     assert [record.values for record in found] == HARD
-    assert [record.place for record in found] == ["a.jsonl:1", "a.jsonl:3", "a.jsonl:4", "a.jsonl:5"]
+    assert [record.location for record in found] == ["a.jsonl:1", "a.jsonl:3", "a.jsonl:4", "a.jsonl:5"]
 
 
 def test_parquet(tmp_path):
     pq.write_table(pa.Table.from_pylist(HARD), tmp_path / "a.parquet")
     found = records(tmp_path, "a.parquet")
     assert [record.values for record in found] == HARD
-    assert found[2].place == "a.parquet:3"
+    assert found[2].location == "a.parquet:3"
 
 
 def test_inline_rows(tmp_path):
     found = records(tmp_path, HARD)
     assert [record.values for record in found] == HARD
-    assert found[0].place == "data.train.rows:1"
+    assert found[0].location == "data.train.rows:1"
 
 
 def test_folders_of_texts(tmp_path):
@@ -93,7 +93,7 @@ def test_folders_of_texts(tmp_path):
         {"text": "fine\n\nday", "label": "pos", "file": "pos/1.txt"},
         {"text": "good\n", "label": "pos", "file": "pos/2.txt"},
     ]
-    assert found[0].place == "reviews/neg/1.txt"
+    assert found[0].location == "reviews/neg/1.txt"
     (tmp_path / "reviews" / "neg" / "1.txt").write_bytes(b"ok\nb\xe4d")
     with pytest.raises(DataError, match=r"reviews/neg/1\.txt:2: byte 0xe4 "):
         records(tmp_path, "reviews")
@@ -136,7 +136,7 @@ def test_a_saved_dataset_of_several_splits(tmp_path):
     saved_dataset(tmp_path / "several", train=["t1", "t2"], dev=["t3", "t4"])
     found = records(tmp_path, "several")
     assert [record.values for record in found] == EXPECTED
-    assert found[1].place == "several[train]:2"
+    assert found[1].location == "several[train]:2"
     assert records(tmp_path, {"path": "several", "split": "dev"})[0].values["text"] == "t3"
     with pytest.raises(
         DataError, match=r"no split 'validation'; it has train, dev\n.*data\.validation\.split"
@@ -162,7 +162,7 @@ def test_a_hub_data_set(tmp_path, monkeypatch):
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     found = records(tmp_path, {"hub": "owner/name", "config": "en"}, "test")
-    assert found[0].place == "owner/name[test]:1"
+    assert found[0].location == "owner/name[test]:1"
     assert asked == [(("owner/name", "en"), {})]
 
 
@@ -188,7 +188,7 @@ def test_a_package_file(tmp_path):
     opened = open_source(Source(**source), "train", tmp_path)
     first = next(opened.records())
     assert first.values["sentiment"] == "negative"
-    assert first.place == f"{source['path']}:2"
+    assert first.location == f"{source['path']}:2"
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_a_bad_byte_far_into_the_file_is_found(tmp_path):
     bad = content.index(b"\xc3", 1 << 20) + 1
     (tmp_path / "a.csv").write_bytes(content[:bad] + b"!" + content[bad + 1 :])
     (found,) = [record for record in records(tmp_path, "a.csv") if record.problem]
-    assert found.place == f"a.csv:{content[:bad].count(10) + 1}"
+    assert found.location == f"a.csv:{content[:bad].count(10) + 1}"
     assert found.problem == "byte 0xc3 (character 5 of the line) is not utf-8"
 
 

@@ -53,7 +53,7 @@ def test_a_question_a_record_with_its_number(tmp_path: Path) -> None:
     opened = open_source(Source(path="qa.json"), "train", tmp_path)
     assert opened.kind == "squad"
     found = list(opened.records())
-    assert [record.place for record in found] == [f"qa.json:{i}" for i in range(1, 5)]
+    assert [record.location for record in found] == [f"qa.json:{i}" for i in range(1, 5)]
     assert found[0].values == {
         "id": "t0",
         "title": "t",

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftcore.data.splitting import Memberships, allocate, hold_out, rows_asked, sample, with_every_label
+from ftcore.data.splitting import Memberships, allocate, hold_out, rows_requested, sample, with_every_label
 from ftcore.errors import DataError
 
 
@@ -94,12 +94,12 @@ def test_a_big_group_is_taken_whole_or_not_at_all():
     assert len(set(groups[made.held_out["test"]])) == 1
 
 
-def test_rows_asked():
-    assert rows_asked(0.1, 25, "test") == 2
-    assert rows_asked(0.1, 3, "test") == 1
-    assert rows_asked(7, 3, "test") == 7
+def test_rows_requested():
+    assert rows_requested(0.1, 25, "test") == 2
+    assert rows_requested(0.1, 3, "test") == 1
+    assert rows_requested(7, 3, "test") == 7
     with pytest.raises(DataError, match=r"data\.split\.test"):
-        rows_asked(0.0, 10, "test")
+        rows_requested(0.0, 10, "test")
 
 
 def test_allocate_by_largest_remainder_within_the_room():

@@ -53,8 +53,8 @@ def test_translated_strings_once_each(catalog: Path) -> None:
         "context": "of an issue",
         "domain": "app",
     }
-    assert records[0].place.startswith("strings/app.po:")
-    assert records[-1].place.startswith("strings/other.mo:")
+    assert records[0].location.startswith("strings/app.po:")
+    assert records[-1].location.startswith("strings/other.mo:")
 
 
 def test_a_file_a_folder_and_their_fingerprints(catalog: Path) -> None:
@@ -82,5 +82,5 @@ def test_headlines_and_their_articles(tmp_path: Path) -> None:
     (tmp_path / "sport" / "2.txt").write_text("No body\n")
     (record,) = read_news(tmp_path, "news", ("utf-8", None))
     assert record.values == {"source": "The ducks won.\nAgain.", "target": "Ducks win", "topic": "sport"}
-    assert record.place == "news/sport/1.txt"
+    assert record.location == "news/sport/1.txt"
     assert open_source(Source(path=".", format="news"), "train", tmp_path).kind == "news"

@@ -16,7 +16,7 @@ from generation_models import DECODERS, ENCODER_DECODERS, VOCABULARY, open_graph
 from ftcore.families.text_generation.torch_sequences import TorchDecoder, TorchEncoderDecoder
 from ftcore_export.quantize import quantize_int8
 from ftcore_export.weights_only import quantize_weights
-from ftcore_runtime.generation.search import write
+from ftcore_runtime.generation.search import generate
 from ftcore_runtime.generation.settings import GenerationSettings
 
 ROWS, LONGEST, NEW, PAD, END = 5, 9, 10, 1, 2
@@ -64,8 +64,8 @@ def test_answers_are_torchs_token_for_token(exported: tuple[str, Any, Path], bea
     settings = GenerationSettings(max_length=NEW, num_beams=beams)
     in_torch = TorchDecoder(model) if kind in DECODERS else TorchEncoderDecoder(model)
     with torch.inference_mode():
-        expected = write(in_torch, inputs, prompt, settings, (END,))
-    found = write(open_graphs(kind, folder), inputs, prompt, settings, (END,))
+        expected = generate(in_torch, inputs, prompt, settings, (END,))
+    found = generate(open_graphs(kind, folder), inputs, prompt, settings, (END,))
     assert [[one.ids.tolist() for one in row] for row in found] == [
         [one.ids.tolist() for one in row] for row in expected
     ]

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from generation_models import tiny_writer
+from generation_models import tiny_generator
 
 from ftcore.data.features import FeatureStore
 from ftcore.families.text_generation.model import TextModel
@@ -128,7 +128,7 @@ def test_what_contradicts_itself_is_refused() -> None:
 
 
 def test_a_decoder_needs_logits_of_its_answers_alone() -> None:
-    model = tiny_writer("llama")
+    model = tiny_generator("llama")
     frame = TextFrame((), (), (), (2,), 1, None)
     family = TextModel(make_family().spec, FittedTexts(frame=frame))
     ids = torch.tensor([[1, 1, 5, 6, 7, 2], [5, 6, 7, 8, 9, 2], [1, 5, 6, 7, 8, 9]])

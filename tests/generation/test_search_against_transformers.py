@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from generation_models import DECODERS, VOCABULARY, tiny_writer
+from generation_models import DECODERS, VOCABULARY, tiny_generator
 
 from ftcore.families.text_generation.torch_sequences import TorchDecoder, TorchEncoderDecoder
-from ftcore_runtime.generation.search import stream_greedy, write
+from ftcore_runtime.generation.search import generate, stream_greedy
 from ftcore_runtime.generation.settings import GenerationSettings, Sampling
 
 ROWS, LONGEST, NEW = 6, 9, 12
@@ -39,10 +39,10 @@ def ours(
     kind: str, model: Any, inputs: dict[str, np.ndarray], settings: GenerationSettings
 ) -> list[list[int]]:
     if kind in DECODERS:
-        found = write(TorchDecoder(model), inputs, inputs["input_ids"], settings, (END,))
+        found = generate(TorchDecoder(model), inputs, inputs["input_ids"], settings, (END,))
     else:
         prompt = np.full((ROWS, 1), model.config.decoder_start_token_id)
-        found = write(TorchEncoderDecoder(model), inputs, prompt, settings, (END,))
+        found = generate(TorchEncoderDecoder(model), inputs, prompt, settings, (END,))
     return [row[0].ids.tolist() for row in found]
 
 
@@ -76,7 +76,7 @@ def until_end(ids: list[int]) -> list[int]:
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 @pytest.mark.parametrize("kind", ["bart", "m2m_100", "t5", "gpt2", "llama"])
 def test_as_transformers_generates(kind: str, settings: dict[str, Any]) -> None:
-    model = tiny_writer(kind)
+    model = tiny_generator(kind)
     told = GenerationSettings(max_length=NEW, **settings)
     inputs = sources("left" if kind in DECODERS else "right")
     with torch.inference_mode():
@@ -88,7 +88,7 @@ def test_as_transformers_generates(kind: str, settings: dict[str, Any]) -> None:
 
 
 def test_rows_end_for_themselves_and_alone_give_the_same() -> None:
-    model = tiny_writer("bart")
+    model = tiny_generator("bart")
     with torch.no_grad():
         model.final_logits_bias[0, END] = 4.0  # some rows end early
     told = GenerationSettings(max_length=NEW)
@@ -99,23 +99,23 @@ def test_rows_end_for_themselves_and_alone_give_the_same() -> None:
         for row in range(ROWS):
             one = {name: array[row : row + 1] for name, array in inputs.items()}
             prompt = np.full((1, 1), 2)
-            alone.append(write(TorchEncoderDecoder(model), one, prompt, told, (END,))[0][0].ids.tolist())
+            alone.append(generate(TorchEncoderDecoder(model), one, prompt, told, (END,))[0][0].ids.tolist())
     assert together == alone
     assert len({len(row) for row in together}) > 1
 
 
 def test_streamed_tokens_are_those_of_the_whole_answer() -> None:
-    model = tiny_writer("gpt2")
+    model = tiny_generator("gpt2")
     told = GenerationSettings(max_length=NEW, no_repeat_ngram_size=2)
     one = {name: array[:1] for name, array in sources("left").items()}
     with torch.inference_mode():
-        whole = write(TorchDecoder(model), one, one["input_ids"], told, (END,))[0][0].ids.tolist()
+        whole = generate(TorchDecoder(model), one, one["input_ids"], told, (END,))[0][0].ids.tolist()
         streamed = list(stream_greedy(TorchDecoder(model), one, one["input_ids"], told, (END,)))
     assert streamed == [token for token in whole if token != END]
 
 
 def test_samples_depend_on_seed_and_source_alone() -> None:
-    model = tiny_writer("bart")
+    model = tiny_generator("bart")
     inputs = sources("right")
 
     def draw(seed: int, **cuts: Any) -> list[list[int]]:
@@ -131,12 +131,12 @@ def test_samples_depend_on_seed_and_source_alone() -> None:
 
 
 def test_scores_are_the_log_probabilities_of_the_tokens() -> None:
-    model = tiny_writer("t5")
+    model = tiny_generator("t5")
     inputs = sources("right")
     prompt = np.full((ROWS, 1), 1)
     told = GenerationSettings(max_length=4)
     with torch.inference_mode():
-        greedy = write(TorchEncoderDecoder(model), inputs, prompt, told, (END,), scored=True)
+        greedy = generate(TorchEncoderDecoder(model), inputs, prompt, told, (END,), scored=True)
         one = greedy[0][0]
         made = model(
             input_ids=torch.from_numpy(inputs["input_ids"][:1]),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ftcore.runs.placement import Placed, free_memory, place
+from ftcore.runs.placement import Placed, choose_gpu, free_memory
 
 GB = 1_000_000_000
 
@@ -31,12 +31,12 @@ GB = 1_000_000_000
     ],
 )
 def test_place(running: list[Placed], free: dict[str, int], gpu: str | None) -> None:
-    found = place(["0", "1"], running, lambda gpu: free[gpu] * GB if gpu in free else None)
+    found = choose_gpu(["0", "1"], running, lambda gpu: free[gpu] * GB if gpu in free else None)
     assert found == gpu
 
 
 def test_without_gpus_there_is_no_place() -> None:
-    assert place([], [], lambda _: None) is None
+    assert choose_gpu([], [], lambda _: None) is None
 
 
 def test_free_memory_is_what_the_drivers_tool_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

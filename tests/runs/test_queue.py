@@ -184,7 +184,7 @@ def test_the_exit_code_says_whether_any_failed(plan: Any) -> None:
     entries, _ = plan("a-0", "b-3")
     queue.run_queue(entries, 1, [], [], lambda _: None)
     assert queue.exit_code_of(entries) == ExitCode.CHECK_FAILED
-    assert entries[1].said == "it broke"
+    assert entries[1].note == "it broke"
     entries, _ = plan("a-0", "b-3", "c-1")
     queue.run_queue(entries, 1, [], [], lambda _: None)
     assert queue.exit_code_of(entries) == ExitCode.FAILED

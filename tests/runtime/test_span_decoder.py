@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ftcore_runtime.answers import SpanAnswer
 from ftcore_runtime.decoders import make_decoder
-from ftcore_runtime.decoders.span_extraction import Places, SpanExtractionDecoder
+from ftcore_runtime.decoders.span_extraction import SpanExtractionDecoder, TokenSpans
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.windows import WindowConfig
 
@@ -20,7 +20,7 @@ def decoder(longest: int = 4, threshold: float | None = None) -> SpanExtractionD
     return SpanExtractionDecoder(WindowConfig(2, 2), longest, threshold)
 
 
-def random_case(seed: int, questions: int, tokens: int) -> tuple[dict[str, np.ndarray], Places]:
+def random_case(seed: int, questions: int, tokens: int) -> tuple[dict[str, np.ndarray], TokenSpans]:
     """One to three windows a question; random edges, some of them missing; padding at the right."""
     rng = np.random.default_rng(seed)
     counts = rng.integers(1, 4, questions)
@@ -30,23 +30,23 @@ def random_case(seed: int, questions: int, tokens: int) -> tuple[dict[str, np.nd
     window = np.concatenate([np.arange(count) for count in counts])
     for i, w in enumerate(window):
         real = rng.integers(2, tokens + 1)
-        places = w * 40 + np.arange(real)
-        begins[i, 1:real] = np.where(rng.random(real) < 0.8, places, -1)[1:]
-        ends[i, 1:real] = np.where(rng.random(real) < 0.8, places + 1, -1)[1:]
+        token_spans = w * 40 + np.arange(real)
+        begins[i, 1:real] = np.where(rng.random(real) < 0.8, token_spans, -1)[1:]
+        ends[i, 1:real] = np.where(rng.random(real) < 0.8, token_spans + 1, -1)[1:]
     logits = {
         name: rng.normal(0, 3, begins.shape).astype(np.float32) for name in ("start_logits", "end_logits")
     }
-    return logits, Places(row, begins, ends, [TEXT] * questions)
+    return logits, TokenSpans(row, begins, ends, [TEXT] * questions)
 
 
-def every_span(logits, places, question: int, longest: int) -> list[tuple[float, int, int]]:
+def every_span(logits, token_spans, question: int, longest: int) -> list[tuple[float, int, int]]:
     found = []
-    for w in np.flatnonzero(places.row == question):
-        for i in range(places.begins.shape[1]):
-            for j in range(i, min(i + longest, places.begins.shape[1])):
-                if places.begins[w, i] >= 0 and places.ends[w, j] >= 0:
+    for w in np.flatnonzero(token_spans.row == question):
+        for i in range(token_spans.begins.shape[1]):
+            for j in range(i, min(i + longest, token_spans.begins.shape[1])):
+                if token_spans.begins[w, i] >= 0 and token_spans.ends[w, j] >= 0:
                     score = logits["start_logits"][w, i] + logits["end_logits"][w, j]
-                    found.append((float(score), int(places.begins[w, i]), int(places.ends[w, j])))
+                    found.append((float(score), int(token_spans.begins[w, i]), int(token_spans.ends[w, j])))
     return sorted(found, reverse=True)
 
 
@@ -60,13 +60,13 @@ def every_span(logits, places, question: int, longest: int) -> list[tuple[float,
     optional=st.booleans(),
 )
 def test_finds_what_a_search_of_every_span_finds(seed, questions, tokens, longest, top_k, optional) -> None:
-    logits, places = random_case(seed, questions, tokens)
+    logits, token_spans = random_case(seed, questions, tokens)
     threshold = 0.5 if optional else None
-    answers = decoder(longest, threshold).answers(logits, places, top_k)
+    answers = decoder(longest, threshold).answers(logits, token_spans, top_k)
     for question, answer in enumerate(answers):
-        spans = every_span(logits, places, question, longest)
+        spans = every_span(logits, token_spans, question, longest)
         first = logits["start_logits"][:, 0].astype(float) + logits["end_logits"][:, 0]
-        null = first[places.row == question].min()
+        null = first[token_spans.row == question].min()
         total = (
             np.logaddexp.reduce([score for score, *_ in spans] + [null] * optional)
             if spans or optional
@@ -88,8 +88,8 @@ def test_finds_what_a_search_of_every_span_finds(seed, questions, tokens, longes
 
 
 def test_probabilities_of_all_spans_and_no_answer_sum_to_one() -> None:
-    logits, places = random_case(3, 2, 10)
-    for answer in decoder(10, 0.0).answers(logits, places, 1000):
+    logits, token_spans = random_case(3, 2, 10)
+    for answer in decoder(10, 0.0).answers(logits, token_spans, 1000):
         assert answer.candidates is not None
         assert sum(c["score"] for c in answer.candidates) + answer.no_answer == pytest.approx(1)
 
@@ -97,9 +97,11 @@ def test_probabilities_of_all_spans_and_no_answer_sum_to_one() -> None:
 def test_the_threshold_decides_and_the_candidates_stay() -> None:
     logits = {name: np.zeros((1, 3), np.float32) for name in ("start_logits", "end_logits")}
     logits["start_logits"][0] = [3, 1, 0]
-    places = Places(np.array([0]), np.array([[-1, 0, 1]], np.int32), np.array([[-1, 1, 2]], np.int32), ["ab"])
-    (none,) = decoder(threshold=1.5).answers(logits, places, 2)
-    (some,) = decoder(threshold=2.5).answers(logits, places, 2)
+    token_spans = TokenSpans(
+        np.array([0]), np.array([[-1, 0, 1]], np.int32), np.array([[-1, 1, 2]], np.int32), ["ab"]
+    )
+    (none,) = decoder(threshold=1.5).answers(logits, token_spans, 2)
+    (some,) = decoder(threshold=2.5).answers(logits, token_spans, 2)
     assert none.text == ""
     assert none.start is none.end is None
     assert some.text in ("a", "ab")
@@ -109,9 +111,9 @@ def test_the_threshold_decides_and_the_candidates_stay() -> None:
 
 
 def test_logits_of_another_shape_are_refused() -> None:
-    logits, places = random_case(0, 1, 5)
+    logits, token_spans = random_case(0, 1, 5)
     with pytest.raises(BundleError, match="start_logits"):
-        decoder().answers({**logits, "start_logits": logits["start_logits"][:, :-1]}, places)
+        decoder().answers({**logits, "start_logits": logits["start_logits"][:, :-1]}, token_spans)
 
 
 def test_reads_its_section_strictly() -> None:

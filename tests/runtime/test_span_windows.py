@@ -38,7 +38,7 @@ def test_a_pair_that_fits_gets_the_ids_and_types_of_the_tokenizer_itself(kind: s
     assert found.encoded.input_ids == [expected.ids]
     if KINDS[kind][1]:
         assert found.encoded.token_type_ids == [expected.type_ids]
-    assert expected.sequence_ids.index(1) == found.place[0]
+    assert expected.sequence_ids.index(1) == found.offset[0]
     assert expected.sequence_ids.count(1) == found.count[0]
 
 
@@ -55,7 +55,7 @@ def test_every_window_has_the_question_whole_and_all_of_the_context_is_seen(kind
         assert all(ids[: len(head)] == head for ids in found.encoded.input_ids)
     seen = [False] * len(context)
     for ids, place, at, count in zip(
-        found.encoded.input_ids, found.place, found.first, found.count, strict=True
+        found.encoded.input_ids, found.offset, found.first, found.count, strict=True
     ):
         assert len(ids) <= 48
         assert ids[place : place + count] == context[at : at + count]
@@ -87,7 +87,7 @@ def test_an_answer_is_found_by_code_points_and_given_back_as_it_stands(kind: str
 def test_answers_begin_and_end_in_the_context_alone_and_each_place_once(kind: str) -> None:
     found = windows_of(kind, QUESTION, CONTEXT)
     begins, ends = found.edges()
-    for begin, end, place, count in zip(begins, ends, found.place, found.count, strict=True):
+    for begin, end, place, count in zip(begins, ends, found.offset, found.count, strict=True):
         outside = [i for i in range(len(begin)) if not place <= i < place + count]
         assert (begin[outside] == -1).all()
         assert (end[outside] == -1).all()

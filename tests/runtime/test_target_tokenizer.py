@@ -20,9 +20,9 @@ TARGET = "target_tokenizer.json"
 
 
 @pytest.fixture
-def two(writing_bundle: Path, tmp_path: Path) -> Path:
+def two(generating_bundle: Path, tmp_path: Path) -> Path:
     """A copy of the bundle that writes, whose second tokenizer has the first one's pieces in capitals."""
-    folder = shutil.copytree(writing_bundle, tmp_path / "two")
+    folder = shutil.copytree(generating_bundle, tmp_path / "two")
     tokenizer = json.loads((folder / "tokenizer.json").read_text())
     vocabulary = tokenizer["model"]["vocab"]
     tokenizer["model"]["vocab"] = {piece.upper(): index for piece, index in vocabulary.items()}
@@ -37,8 +37,8 @@ def two(writing_bundle: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def test_answers_are_in_the_second_tokenizers_words(two: Path, writing_bundle: Path) -> None:
-    one, other = Pipeline.load(writing_bundle), Pipeline.load(two)
+def test_answers_are_in_the_second_tokenizers_words(two: Path, generating_bundle: Path) -> None:
+    one, other = Pipeline.load(generating_bundle), Pipeline.load(two)
     texts = sentences(6)
     expected = [answer.text.upper() for answer in one.predict(texts)]
     assert [answer.text for answer in other.predict(texts)] == expected
@@ -57,8 +57,8 @@ def test_its_file_is_one_of_the_files(two: Path, tmp_path: Path) -> None:
     refused(two, "is missing")
 
 
-def test_an_older_manifest_keeps_its_version(two: Path, writing_bundle: Path) -> None:
-    for folder, version in ((writing_bundle, 2), (two, 3)):
+def test_an_older_manifest_keeps_its_version(two: Path, generating_bundle: Path) -> None:
+    for folder, version in ((generating_bundle, 2), (two, 3)):
         manifest = json.loads((folder / "bundle.json").read_text())
         assert manifest["schema_version"] == 4
         assert Manifest.from_json(manifest).to_json() == manifest

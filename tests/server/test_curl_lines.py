@@ -48,9 +48,9 @@ SHOWN = [one for path in DOCUMENTS for one in documented(path)]
 
 
 @pytest.fixture(scope="module")
-def address(tiny_bundle: Path, writing_bundle: Path) -> Iterator[str]:
+def address(tiny_bundle: Path, generating_bundle: Path) -> Iterator[str]:
     """Where models are served by the names that the documents use."""
-    with process(f"reviews={tiny_bundle}", f"manuals={writing_bundle}") as (_, url):
+    with process(f"reviews={tiny_bundle}", f"manuals={generating_bundle}") as (_, url):
         yield url.removeprefix("http://")
 
 

@@ -72,11 +72,11 @@ def test_requests_side_by_side_get_the_answers_they_get_alone(tiny_bundle: Path,
     assert batches < len(texts), "some shared a batch"
 
 
-def test_texts_written_side_by_side_are_those_written_alone(writing_bundle: Path) -> None:
+def test_texts_written_side_by_side_are_those_written_alone(generating_bundle: Path) -> None:
     texts = sentences(30, longest=12, seed=6)
-    expected = [answer.to_json() for answer in Pipeline.load(writing_bundle, threads=1).predict(texts)]
+    expected = [answer.to_json() for answer in Pipeline.load(generating_bundle, threads=1).predict(texts)]
     batching = replace(SETTINGS.batching, workers=2, delay_seconds=0.02, texts=4)
-    with serving(writing_bundle, batching=batching) as server, ThreadPoolExecutor(12) as pool:
+    with serving(generating_bundle, batching=batching) as server, ThreadPoolExecutor(12) as pool:
         version = server.client.get("/v1/models/writer").json()["default"]
         alone = list(pool.map(lambda text: server.ask(text, model="writer").json()["predictions"][0], texts))
         batches = server.metric("ftcore_batch_features_count", model="writer", version=version)
@@ -86,13 +86,13 @@ def test_texts_written_side_by_side_are_those_written_alone(writing_bundle: Path
 
 
 def test_a_text_that_cannot_be_written_fails_its_own_request_alone(
-    writing_bundle: Path, monkeypatch: pytest.MonkeyPatch
+    generating_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batching = replace(SETTINGS.batching, workers=1, delay_seconds=0.5)
-    with serving(writing_bundle, batching=batching) as server, ThreadPoolExecutor(2) as pool:
+    with serving(generating_bundle, batching=batching) as server, ThreadPoolExecutor(2) as pool:
         pipeline = server.server.service.registry.model("writer").choose(None).pipeline
         (bad,) = pipeline.decoder.prepare(["bad"], pipeline.encoder).encoded.input_ids
-        run, sizes = pipeline.writer.run, []
+        run, sizes = pipeline.generator.run, []
 
         def breaking(prepared: Prepared, size: int, **options: Any) -> Any:
             sizes.append(size)
@@ -103,7 +103,7 @@ def test_a_text_that_cannot_be_written_fails_its_own_request_alone(
                 raise InputError("the model gives no finite number for it", where=f"input {broken[0]}")
             return run(prepared, size, **options)
 
-        monkeypatch.setattr(pipeline.writer, "run", breaking)
+        monkeypatch.setattr(pipeline.generator, "run", breaking)
         good = pool.submit(server.ask, "food", "good", model="writer")
         refused = pool.submit(server.ask, "good", "bad", model="writer").result()
         assert good.result().status_code == 200

@@ -110,12 +110,12 @@ def test_the_binary_form_by_hand(server: Running) -> None:
     )
 
 
-def test_a_bundle_that_writes_gives_its_text(writing_bundle: Path) -> None:
-    with serving(writing_bundle) as server:
+def test_a_bundle_that_writes_gives_its_text(generating_bundle: Path) -> None:
+    with serving(generating_bundle) as server:
         metadata = server.client.get("/v2/models/writer").json()
         found = by_name(server.post("/v2/models/writer/infer", infer(["good food"])).json())
     assert [tensor["name"] for tensor in metadata["outputs"]] == ["answer", "text"]
-    whole = Pipeline.load(writing_bundle).predict(["good food"])[0]
+    whole = Pipeline.load(generating_bundle).predict(["good food"])[0]
     assert found["text"]["data"] == [whole.to_json()["text"]]
 
 

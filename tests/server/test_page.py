@@ -170,11 +170,11 @@ def test_any_answer_is_drawn_and_every_field_has_a_box(browser: Any, server: Run
 
 
 def test_a_text_is_shown_while_it_is_written(
-    browser: Any, writing_bundle: Path, monkeypatch: pytest.MonkeyPatch
+    browser: Any, generating_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with serving(writing_bundle) as writing:
-        writer = writing.server.service.registry.model("writer").choose(None).pipeline.writer
-        stream, rest = writer.stream, threading.Event()
+    with serving(generating_bundle) as writing:
+        generator = writing.server.service.registry.model("writer").choose(None).pipeline.generator
+        stream, rest = generator.stream, threading.Event()
 
         def halting(prepared: Any) -> Iterator[int]:
             for number, token in enumerate(stream(prepared)):
@@ -182,7 +182,7 @@ def test_a_text_is_shown_while_it_is_written(
                     assert rest.wait(20)
                 yield token
 
-        monkeypatch.setattr(writer, "stream", halting)
+        monkeypatch.setattr(generator, "stream", halting)
         whole = writing.ask("good food", model="writer").json()["predictions"][0]["text"]
         opened = Opened(browser, writing.url)
         page = opened.page

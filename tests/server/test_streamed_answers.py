@@ -24,8 +24,8 @@ PREDICT = "/v1/models/writer:predict"
 
 
 @pytest.fixture
-def server(writing_bundle: Path) -> Iterator[Running]:
-    with serving(writing_bundle) as running:
+def server(generating_bundle: Path) -> Iterator[Running]:
+    with serving(generating_bundle) as running:
         yield running
 
 
@@ -64,8 +64,8 @@ class Gate:
         self.allowed = threading.Semaphore(0)
         self.asked = 0
         self.ended = threading.Event()
-        writer = version_of(server).pipeline.writer
-        stream = writer.stream
+        generator = version_of(server).pipeline.generator
+        stream = generator.stream
 
         def held(prepared: Any) -> Iterator[int]:
             try:
@@ -76,7 +76,7 @@ class Gate:
             finally:
                 self.ended.set()
 
-        monkeypatch.setattr(writer, "stream", held)
+        monkeypatch.setattr(generator, "stream", held)
 
     def let(self, tokens: int = 1000) -> None:
         self.allowed.release(tokens)
@@ -118,7 +118,7 @@ def opened(server: Running, text: str = "good food", **named: Any) -> Iterator[h
 
 
 @pytest.mark.parametrize("text", ["good food", "bad", "the place was slow"])
-def test_the_pieces_are_the_whole_answer(server: Running, writing_bundle: Path, text: str) -> None:
+def test_the_pieces_are_the_whole_answer(server: Running, generating_bundle: Path, text: str) -> None:
     *pieces, last = streamed(server, text)
     assert {name for name, _ in pieces} == {"message"}
     assert all(piece["text"] for _, piece in pieces)
@@ -126,7 +126,7 @@ def test_the_pieces_are_the_whole_answer(server: Running, writing_bundle: Path, 
     assert "".join(piece["text"] for _, piece in pieces) == whole["predictions"][0]["text"]
     assert last == ("end", whole)
     assert len(pieces) > 5
-    assert whole["predictions"][0]["text"] == Pipeline.load(writing_bundle).predict([text])[0].text  # type: ignore[union-attr]
+    assert whole["predictions"][0]["text"] == Pipeline.load(generating_bundle).predict([text])[0].text  # type: ignore[union-attr]
 
 
 def test_pieces_come_while_the_answer_is_written(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,9 +174,9 @@ def test_a_client_that_leaves_before_the_first_piece(
     assert gate.asked <= 2
 
 
-def test_a_full_queue_is_429(writing_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_queue_is_429(generating_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with (
-        serving(writing_bundle, batching=replace(SETTINGS.batching, queue=2)) as server,
+        serving(generating_bundle, batching=replace(SETTINGS.batching, queue=2)) as server,
         ThreadPoolExecutor(4) as pool,
     ):
         gate = Gate(server, monkeypatch)
@@ -229,8 +229,8 @@ def test_the_deadline_is_a_status_before_the_first_piece_and_an_event_after_it(
 def test_an_error_in_the_middle_is_an_event(
     server: Running, monkeypatch: pytest.MonkeyPatch, fault: Exception, code: str, says: str
 ) -> None:
-    writer = version_of(server).pipeline.writer
-    stream = writer.stream
+    generator = version_of(server).pipeline.generator
+    stream = generator.stream
 
     def failing(prepared: Any) -> Iterator[int]:
         tokens = stream(prepared)
@@ -238,7 +238,7 @@ def test_an_error_in_the_middle_is_an_event(
         yield next(tokens)
         raise fault
 
-    monkeypatch.setattr(writer, "stream", failing)
+    monkeypatch.setattr(generator, "stream", failing)
     first, *_, (name, error) = streamed(server, "good food", headers={"x-request-id": "abc"})
     assert first[0] == "message"
     assert (name, error) == ("error", {"error": says, "code": code, "request_id": "abc"})
@@ -261,9 +261,9 @@ def test_what_is_not_streamed(tiny_bundle: Path, server: Running) -> None:
 
 
 def test_a_stream_that_began_before_the_end_is_finished(
-    writing_bundle: Path, monkeypatch: pytest.MonkeyPatch
+    generating_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with serving(writing_bundle) as server:
+    with serving(generating_bundle) as server:
         gate = Gate(server, monkeypatch)
         gate.let(2)
         with opened(server) as response:
@@ -278,9 +278,9 @@ def test_a_stream_that_began_before_the_end_is_finished(
 
 
 def test_a_stream_that_outlasts_the_grace_is_cut(
-    writing_bundle: Path, monkeypatch: pytest.MonkeyPatch
+    generating_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with serving(writing_bundle, grace_seconds=1.0) as server:
+    with serving(generating_bundle, grace_seconds=1.0) as server:
         gate = Gate(server, monkeypatch)
         gate.let(2)
         with opened(server) as response:
@@ -294,10 +294,12 @@ def test_a_stream_that_outlasts_the_grace_is_cut(
         assert server.server.service.cut_short
 
 
-def test_the_document_and_the_model_say_so(server: Running, make_writing_bundle: Callable[..., Path]) -> None:
+def test_the_document_and_the_model_say_so(
+    server: Running, make_generating_bundle: Callable[..., Path]
+) -> None:
     operation = server.client.get("/openapi.json").json()["paths"][PREDICT]["post"]
     assert set(operation["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
     assert server.client.get("/v1/models/writer").json()["streams"]
-    with serving(make_writing_bundle(num_beams=2)) as beams:
+    with serving(make_generating_bundle(num_beams=2)) as beams:
         assert not beams.client.get("/v1/models/writer").json()["streams"], "it is not the same answer"
         assert streamed(beams, "good food")[-1][0] == "end"

@@ -64,8 +64,8 @@ class Decoder(ABC):
     outputs: ClassVar[tuple[str, ...]]
     #: Whether the second axis of the outputs is that of the tokens; padding is then -inf, at the right.
     by_token: ClassVar[bool] = False
-    #: Whether its answers are texts that are written token by token, and so can be streamed.
-    writes: ClassVar[bool] = False
+    #: Whether its answers are texts that are generated token by token, and so can be streamed.
+    generates: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod

@@ -22,7 +22,7 @@ _MOST_SPANS = 20  # that a request may ask for
 
 
 @dataclass(frozen=True)
-class Places:
+class TokenSpans:
     """Where in the contexts the tokens of some windows lie.
 
     Args:
@@ -41,7 +41,7 @@ class Places:
 class PreparedWindows(Prepared):
     """Windows of some questions, with the places of their tokens."""
 
-    places: Places
+    spans: TokenSpans
 
 
 @dataclass(frozen=True)
@@ -120,29 +120,31 @@ class SpanExtractionDecoder(Decoder):
         questions, contexts = read_columns(inputs, self.fields, self.required)
         windows = WindowEncoder(encoder, self.windows).encode(questions, contexts)
         begins, ends = windows.edges()
-        places = Places(windows.row, pad_edges(begins), pad_edges(ends), contexts)
-        return PreparedWindows(windows.encoded, windows.row, places)
+        spans = TokenSpans(windows.row, pad_edges(begins), pad_edges(ends), contexts)
+        return PreparedWindows(windows.encoded, windows.row, spans)
 
     def decode(
         self, outputs: Mapping[str, np.ndarray], prepared: Prepared | None = None, top_k: int | None = None
     ) -> list[Answer]:
         """One `SpanAnswer` for each question."""
         assert isinstance(prepared, PreparedWindows)
-        return list(self.answers(outputs, prepared.places, top_k or 1))
+        return list(self.answers(outputs, prepared.spans, top_k or 1))
 
-    def answers(self, outputs: Mapping[str, np.ndarray], places: Places, top_k: int = 1) -> list[SpanAnswer]:
+    def answers(
+        self, outputs: Mapping[str, np.ndarray], spans: TokenSpans, top_k: int = 1
+    ) -> list[SpanAnswer]:
         """One answer for each question; with `top_k` above 1 it carries its best `top_k` spans.
 
         Raises:
             BundleError: the shapes do not fit the windows.
         """
-        found = self.search(outputs, places, top_k)
+        found = self.search(outputs, spans, top_k)
         best = found.log_probability[:, 0]
         none = np.isneginf(best)
         if self.null_threshold is not None:
             none |= found.null > np.where(none, 0.0, best) + self.null_threshold
         return [
-            self._answer(context, none[i], found, i, top_k > 1) for i, context in enumerate(places.contexts)
+            self._answer(context, none[i], found, i, top_k > 1) for i, context in enumerate(spans.contexts)
         ]
 
     def _answer(self, context: str, none: np.bool_, found: Candidates, i: int, ranked: bool) -> SpanAnswer:
@@ -159,33 +161,33 @@ class SpanExtractionDecoder(Decoder):
             return SpanAnswer("", None, None, absent or 0.0, absent, further)
         return SpanAnswer(**spans[0], no_answer=absent, candidates=further)
 
-    def search(self, outputs: Mapping[str, np.ndarray], places: Places, n: int) -> Candidates:
+    def search(self, outputs: Mapping[str, np.ndarray], spans: TokenSpans, n: int) -> Candidates:
         """The `n` best spans of each question and the log-probability of no answer."""
         starts, ends = (np.asarray(outputs[name], np.float32) for name in self.outputs)
-        if starts.shape != places.begins.shape or ends.shape != places.ends.shape:
+        if starts.shape != spans.begins.shape or ends.shape != spans.ends.shape:
             raise BundleError(
-                f"the graph gave logits of shape {starts.shape} for windows of {places.begins.shape}",
+                f"the graph gave logits of shape {starts.shape} for windows of {spans.begins.shape}",
                 where="start_logits",
             )
-        opens = np.where(places.begins >= 0, starts, -np.inf).astype(np.float32)
-        closes = np.where(places.ends >= 0, ends, -np.inf).astype(np.float32)
+        opens = np.where(spans.begins >= 0, starts, -np.inf).astype(np.float32)
+        closes = np.where(spans.ends >= 0, ends, -np.inf).astype(np.float32)
         parts = list(self._best_of_windows(opens, closes, n))
         score, begin, end, total = (np.concatenate(column) for column in zip(*parts, strict=True))
-        firsts = np.flatnonzero(np.diff(places.row, prepend=-1))
+        firsts = np.flatnonzero(np.diff(spans.row, prepend=-1))
         whole = np.logaddexp.reduceat(total, firsts)
         null = np.full(len(firsts), -np.inf)
         if self.null_threshold is not None:
             null = np.minimum.reduceat(starts[:, 0].astype(np.float64) + ends[:, 0], firsts)
             whole = np.logaddexp(whole, null)
         window = np.arange(len(starts))[:, None]
-        begin, end = places.begins[window, begin], places.ends[window, end]
+        begin, end = spans.begins[window, begin], spans.ends[window, end]
         # Ranks within a question: its windows follow one another, and each of them gave equally many spans.
         each = score.shape[1]
-        order = np.lexsort((-score.ravel(), np.repeat(places.row, each)))
+        order = np.lexsort((-score.ravel(), np.repeat(spans.row, each)))
         rank = np.arange(order.size) - np.repeat(firsts, np.diff([*firsts, len(starts)]) * each) * each
         chosen = (rank < n) & np.isfinite(score.ravel()[order])
         order, rank = order[chosen], rank[chosen]
-        question = places.row[order // each]
+        question = spans.row[order // each]
         best, found_begin, found_end = (
             np.full((len(firsts), n), -np.inf),
             *np.zeros((2, len(firsts), n), np.int64),

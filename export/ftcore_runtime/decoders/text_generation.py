@@ -1,4 +1,4 @@
-"""Texts written token by token: inputs framed for the model, ids turned into answers."""
+"""Texts generated token by token: inputs framed for the model, ids turned into answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ftcore_runtime.encoding import TextEncoder
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.fields import Fields
 from ftcore_runtime.generation.packing import OUTPUTS, unpack
-from ftcore_runtime.generation.search import Written
+from ftcore_runtime.generation.search import Generated
 from ftcore_runtime.generation.settings import GenerationSettings, TextFrame
 from ftcore_runtime.generation.texts import decode_text, encode_sources
 from ftcore_runtime.inputs import Input, read_columns
@@ -35,11 +35,11 @@ class TextGenerationDecoder(Decoder):
 
     Args:
         frame: what stands around source and answer.
-        settings: how texts are written.
+        settings: how texts are generated.
     """
 
     outputs: ClassVar[tuple[str, ...]] = OUTPUTS
-    writes: ClassVar[bool] = True
+    generates: ClassVar[bool] = True
 
     frame: TextFrame
     settings: GenerationSettings
@@ -85,9 +85,9 @@ class TextGenerationDecoder(Decoder):
 
     def runner(self, open_graph: OpenGraph, encoder: TextEncoder, parallelism: int) -> Runner:
         """Writes with the bundle's graphs."""
-        from ftcore_runtime.generation.writer import Writer
+        from ftcore_runtime.generation.generator import Generator
 
-        return Writer(self.frame, self.settings, open_graph, encoder, parallelism)
+        return Generator(self.frame, self.settings, open_graph, encoder, parallelism)
 
     def decode(
         self, outputs: Mapping[str, np.ndarray], prepared: Prepared | None = None, top_k: int | None = None
@@ -97,11 +97,11 @@ class TextGenerationDecoder(Decoder):
         return list(self.answers(unpack(outputs), prepared.tokenizer, top_k or 1))
 
     def answers(
-        self, written: Sequence[Sequence[Written]], tokenizer: Tokenizer, top_k: int = 1
+        self, generated: Sequence[Sequence[Generated]], tokenizer: Tokenizer, top_k: int = 1
     ) -> list[TextAnswer]:
         """Texts of the best answers, and of up to `top_k` candidates where that is more than one."""
         made = []
-        for row in written:
+        for row in generated:
             texts: list[dict[str, Any]] = [
                 {"text": decode_text(tokenizer, one.ids.tolist()), "score": _score(one.score)}
                 for one in row[:top_k]

@@ -73,8 +73,8 @@ class _Beams:
         scores = scores.reshape(rows, beams, -1) + self.running_scores[:, :, None]
         vocabulary = scores.shape[2]
         kept = max(2, 1 + len(self.eos_ids)) * beams
-        best, places = _top(scores.reshape(rows, -1), kept)
-        parents, tokens = np.divmod(places, vocabulary)
+        best, indices = _top(scores.reshape(rows, -1), kept)
+        parents, tokens = np.divmod(indices, vocabulary)
         each = np.arange(rows)[:, None]
         grown = self.running[each, parents]
         grown[:, :, at] = tokens
@@ -132,10 +132,10 @@ def _top(scores: Floats, count: int) -> tuple[Floats, Ids]:
     """The `count` largest of each row, best first, and their places; of equal ones the first."""
     each = np.arange(len(scores))[:, None]
     if count >= scores.shape[1]:
-        places = np.argsort(-scores, axis=1, kind="stable")[:, :count]
+        indices = np.argsort(-scores, axis=1, kind="stable")[:, :count]
     else:
-        places = np.sort(np.argpartition(-scores, count - 1, axis=1)[:, :count], axis=1)
-        order = np.argsort(-scores[each, places], axis=1, kind="stable")
-        places = places[each, order]
-    best: Floats = scores[each, places]
-    return best, places
+        indices = np.sort(np.argpartition(-scores, count - 1, axis=1)[:, :count], axis=1)
+        order = np.argsort(-scores[each, indices], axis=1, kind="stable")
+        indices = indices[each, order]
+    best: Floats = scores[each, indices]
+    return best, indices

@@ -70,7 +70,7 @@ class GraphEncoderDecoder:
         """The same, with logits after every token: float32 [rows, tokens, vocabulary]."""
         read = {name: inputs[name] for name in ("input_ids", "attention_mask")}
         self._source = {**self._encoder.run(read, self._cross), "attention_mask": read["attention_mask"]}
-        self._origin = np.arange(len(tokens))  # of each row: its source
+        self._source_of = np.arange(len(tokens))  # of each row: its source
         self._cache.begin(len(tokens), self._source)
         return self._cache.run({"input_ids": tokens})
 
@@ -80,12 +80,12 @@ class GraphEncoderDecoder:
 
     def select(self, rows: Ids) -> None:
         """Rearrange the cache, and the sources where that changes anything."""
-        if not is_every_row(rows, len(self._origin)):
+        if not is_every_row(rows, len(self._source_of)):
             self._cache.select(rows)
-        if not np.array_equal(self._origin[rows], self._origin):
+        if not np.array_equal(self._source_of[rows], self._source_of):
             self._source = {name: value[rows] for name, value in self._source.items()}
             self._cache.tell(self._source)
-        self._origin = self._origin[rows]
+        self._source_of = self._source_of[rows]
 
 
 class GraphDecoder:

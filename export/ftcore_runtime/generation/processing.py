@@ -48,8 +48,8 @@ def _ban_repeats(scores: Floats, tokens: Ids, size: int) -> None:
         return
     windows = np.lib.stride_tricks.sliding_window_view(tokens, size, axis=1)
     alike = (windows[..., :-1] == tokens[:, None, length + 1 - size :]).all(axis=-1)
-    rows, places = np.nonzero(alike)
-    scores[rows, windows[rows, places, -1]] = -np.inf
+    rows, columns = np.nonzero(alike)
+    scores[rows, windows[rows, columns, -1]] = -np.inf
 
 
 def restrict(scores: Floats, sampling: Sampling) -> Floats:

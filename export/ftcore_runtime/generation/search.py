@@ -18,7 +18,7 @@ _ENDED = 0.25
 
 
 @dataclass(frozen=True)
-class Written:
+class Generated:
     """One answer: its ids, the end token included unless it was cut, and its score.
 
     The score is the sum of the tokens' log-probabilities; of beams, divided by length ** length_penalty. It is NaN
@@ -29,7 +29,7 @@ class Written:
     score: float
 
 
-def write(
+def generate(
     model: SequenceModel,
     inputs: Mapping[str, Ids],
     prompt: Ids,
@@ -37,7 +37,7 @@ def write(
     eos_ids: tuple[int, ...],
     *,
     scored: bool = False,
-) -> list[list[Written]]:
+) -> list[list[Generated]]:
     """Answers of each row, best first: one, or `num_beams` of them.
 
     Args:
@@ -47,7 +47,7 @@ def write(
     logits = model.start(inputs, prompt)
     if settings.num_beams > 1:
         found = beam_search(model, logits, prompt, settings, eos_ids)
-        return [[Written(ids, score) for ids, score in row] for row in found]
+        return [[Generated(ids, score) for ids, score in row] for row in found]
     draws = _generators(inputs, settings)
     return [[one] for one in _one_by_one(model, logits, prompt, settings, eos_ids, draws, scored)]
 
@@ -80,7 +80,7 @@ def _one_by_one(
     eos_ids: tuple[int, ...],
     draws: list[np.random.Generator],
     scored: bool,
-) -> list[Written]:
+) -> list[Generated]:
     rows, given = prompt.shape
     tokens = np.concatenate([prompt, np.zeros((rows, settings.max_length), np.int64)], axis=1)
     lengths = np.full(rows, settings.max_length)
@@ -109,7 +109,7 @@ def _one_by_one(
             open_ = np.ones(len(held), bool)
         logits = model.step(choice)
     return [
-        Written(tokens[row, given : given + length], float(score))
+        Generated(tokens[row, given : given + length], float(score))
         for row, (length, score) in enumerate(zip(lengths.tolist(), scores.tolist(), strict=True))
     ]
 

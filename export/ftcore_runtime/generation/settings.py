@@ -1,4 +1,4 @@
-"""How texts are written: the settings of greedy search, beam search and sampling, and what ids frame a text."""
+"""How texts are generated: the settings of greedy search, beam search and sampling, and what ids frame a text."""
 
 from __future__ import annotations
 

@@ -48,16 +48,16 @@ class Parts:
         """The parts that are not there."""
         return [number for number in range(len(self)) if not self.path(number).exists()]
 
-    def begin(self, asked: dict[str, Any]) -> None:
+    def begin(self, settings: dict[str, Any]) -> None:
         """Make the folder, or find that it holds parts of the same.
 
         Args:
-            asked: JSON of all that the answers depend on.
+            settings: JSON of all that the answers depend on.
 
         Raises:
             InputError: it holds something else, or cannot be written.
         """
-        plan = {**asked, "rows": self.count, "rows_of_a_part": self.rows}
+        plan = {**settings, "rows": self.count, "rows_of_a_part": self.rows}
         text = json.dumps(plan, indent=2) + "\n"
         file = self.folder / PLAN
         try:

@@ -20,8 +20,8 @@ def write_mlflow(packed: Packed, output: Path) -> Path:
     pipeline = packed.pipeline
     python = platform.python_version()
     columns = [
-        {"type": "string", "name": field, "required": place < pipeline.required}
-        for place, field in enumerate(pipeline.fields)
+        {"type": "string", "name": field, "required": index < pipeline.required}
+        for index, field in enumerate(pipeline.fields)
     ]
     model = {
         "flavors": {

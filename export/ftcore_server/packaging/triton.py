@@ -2,7 +2,7 @@
 
 Tokenizers inside of ONNX graphs drift from the one that a model was trained with; so the step in front reads the
 bundle's own `tokenizer.json`, with the runtime that evaluation used. It calls the graph, whose requests Triton batches.
-A bundle that writes texts runs its graphs once a token, with a cache that must not travel: its step runs them itself.
+A bundle that generates texts runs its graphs once a token, with a cache that must not travel: its step runs them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MAX_BATCH = 64
 
 
 def write_triton(packed: Packed, output: Path, threads: int = 1) -> Path:
-    """Write the repository: `NAME` (texts to answers) and `NAME_graph`; of a bundle that writes texts `NAME` alone.
+    """Write the repository: `NAME` (texts to answers) and `NAME_graph`; of a bundle that generates texts `NAME` alone.
 
     Args:
         output: a folder that is not there yet; `--model-repository` of `tritonserver`.
@@ -33,7 +33,7 @@ def write_triton(packed: Packed, output: Path, threads: int = 1) -> Path:
         step = resources.files("ftcore_server.packaging") / "triton_step.py"
         (front / "1" / "model.py").write_text(step.read_text(encoding="utf-8"), encoding="utf-8")
         (front / "config.pbtxt").write_text(_front(packed, threads), encoding="utf-8")
-        if pipeline.writes:
+        if pipeline.generates:
             return output
         behind = folder / f"{packed.name}_graph"
         (behind / "1").mkdir(parents=True)
@@ -46,8 +46,8 @@ def write_triton(packed: Packed, output: Path, threads: int = 1) -> Path:
 def _front(packed: Packed, threads: int) -> str:
     pipeline = packed.pipeline
     inputs = [
-        _tensor(field, "TYPE_STRING", [-1], optional=place >= pipeline.required)
-        for place, field in enumerate(pipeline.fields)
+        _tensor(field, "TYPE_STRING", [-1], optional=index >= pipeline.required)
+        for index, field in enumerate(pipeline.fields)
     ]
     outputs = [
         _tensor(tensor["name"], _TYPES[tensor["datatype"]], tensor["shape"])
@@ -61,7 +61,7 @@ def _front(packed: Packed, threads: int) -> str:
         _list("output", outputs),
         "instance_group [ { kind: KIND_CPU, count: 1 } ]",
     ]
-    own = {"threads": threads} if pipeline.writes else {}
+    own = {"threads": threads} if pipeline.generates else {}
     lines.append(_parameters({"variant": pipeline.variant, **own}))
     return "\n".join(lines) + "\n"
 

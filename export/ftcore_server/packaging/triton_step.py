@@ -1,5 +1,5 @@
 """Triton's Python backend runs this as `model.py`: texts to answers, by way of the graph next to it, or of a pipeline
-here where the model's configuration names a variant, as that of a bundle that writes texts does.
+here where the model's configuration names a variant, as that of a bundle that generates texts does.
 
 Its interpreter needs `ftcore[serve]`, and the distribution that the bundle's decoder comes with.
 """
@@ -74,10 +74,10 @@ class TritonPythonModel:
             return self.pipeline.predict(inputs)
         prepared = self.decoder.prepare(inputs, self.encoder)
         encoded = prepared.encoded
-        places = range(0, len(encoded), _MAX_BATCH)
+        starts = range(0, len(encoded), _MAX_BATCH)
         batches = [
             self._run(self.encoder.collate(encoded, range(start, min(start + _MAX_BATCH, len(encoded)))))
-            for start in places
+            for start in starts
         ]
         lengths = encoded.lengths if self.decoder.by_token else None
         side = self.encoder.config.pad_side

@@ -30,11 +30,11 @@ def label_baselines(
     if problem == "regression":
         mean = float(np.mean(references))
         return {"always answering the mean": [ValueAnswer(mean)] * count}
-    learnt, asked = _texts(train), _texts(rows)
+    learnt, texts = _texts(train), _texts(rows)
     if problem == "multi_label":
         frequent = _in_half_of_the_rows(references, labels)
         name = "always answering " + (", ".join(f"`{label}`" for label in frequent) or "no label")
-        regression = tfidf_labels(learnt, references, labels, asked)
+        regression = tfidf_labels(learnt, references, labels, texts)
         return {
             name: [_several(frequent, labels)] * count,
             "TF-IDF": [_several(one, labels) for one in regression],
@@ -42,7 +42,7 @@ def label_baselines(
     most = majority(references, count)
     return {
         f"always answering `{most[0]}`" if most else "always one answer": [_one(x, labels) for x in most],
-        "TF-IDF": [_one(label, labels) for label in tfidf(learnt, references, asked)],
+        "TF-IDF": [_one(label, labels) for label in tfidf(learnt, references, texts)],
     }
 
 

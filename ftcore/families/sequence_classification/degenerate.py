@@ -21,10 +21,10 @@ def label_warnings(references: Sequence[str], answers: Sequence[LabelAnswer]) ->
     if len(shares) < 2:
         return []
     most = max(shares, key=lambda label: shares[label])
-    said = {answer.label for answer in answers}
+    predicted = {answer.label for answer in answers}
     found = []
-    if len(said) == 1:
-        found.append(f"every row gets the same label, {said.pop()!r}")
+    if len(predicted) == 1:
+        found.append(f"every row gets the same label, {predicted.pop()!r}")
     loss = -float(
         np.mean([np.log(max(_at_most(a, r), 1e-12)) for a, r in zip(answers, references, strict=True)])
     )
@@ -50,9 +50,9 @@ def labels_warnings(references: Sequence[Sequence[str]], answers: Sequence[Label
     """Likewise of any number of labels."""
     if not any(references):
         return []
-    said = {label for answer in answers for label in answer.labels}
-    never = sorted({label for row in references for label in row} - said)
-    if not said:
+    predicted = {label for answer in answers for label in answer.labels}
+    never = sorted({label for row in references for label in row} - predicted)
+    if not predicted:
         return ["no row gets any label"]
     if all(answer.labels == answers[0].labels for answer in answers):
         return [f"every row gets the same labels: {', '.join(answers[0].labels)}"]
@@ -63,9 +63,9 @@ def labels_warnings(references: Sequence[Sequence[str]], answers: Sequence[Label
 
 def value_warnings(references: Sequence[float], answers: Sequence[ValueAnswer]) -> list[str]:
     """Likewise of a number."""
-    true, said = np.array(references), np.array([answer.value for answer in answers])
+    true, predicted = np.array(references), np.array([answer.value for answer in answers])
     if len(true) < 2 or not true.std():
         return []
-    if said.std() < 1e-3 * true.std():
-        return [f"every row gets nearly the same number, {said.mean():.4g}"]
+    if predicted.std() < 1e-3 * true.std():
+        return [f"every row gets nearly the same number, {predicted.mean():.4g}"]
     return []

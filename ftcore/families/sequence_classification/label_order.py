@@ -29,7 +29,7 @@ def require_same_labels(config: transformers.PretrainedConfig, problem: str, lab
         if config.num_labels != 1:
             raise _unfit(f"the teacher has {config.num_labels} outputs; a regression has one")
         return
-    theirs = [str(config.id2label[place]) for place in range(config.num_labels)]
+    theirs = [str(config.id2label[index]) for index in range(config.num_labels)]
     strange, known = set(theirs) - set(labels), set(theirs)
     differences = [
         f"{what} {', '.join(map(repr, names[:8]))}{', ...' if len(names) > 8 else ''}"

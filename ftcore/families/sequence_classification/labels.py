@@ -66,7 +66,7 @@ def label_set(value: Any, column: str, separator: str, labels: Sequence[str] | N
         return sorted(_held(labels, items, column))
     names = [name for item in items if (name := label_name(item, column))]
     if len(set(names)) < len(names):
-        twice = next(name for place, name in enumerate(names) if name in names[:place])
+        twice = next(name for index, name in enumerate(names) if name in names[:index])
         raise RowError(f"the label {twice!r:.{_SHOWN}} stands in {value!r:.{_SHOWN}} more than once", column)
     return sorted(names)
 
@@ -94,16 +94,16 @@ def _parsed(text: str) -> Any:  # noqa: ANN401 (a list or a mapping; None if it 
     except (ValueError, RecursionError):
         pass
     items: list[Any] = []
-    place, inner = 0, text[1:-1].strip()
-    while place < len(inner):
-        match = _ITEM.match(inner, place)
+    index, inner = 0, text[1:-1].strip()
+    while index < len(inner):
+        match = _ITEM.match(inner, index)
         if match is None:
             return None
         try:
             items.append(ast.literal_eval(match[1]))
         except (ValueError, SyntaxError):
             return None
-        place = match.end()
+        index = match.end()
     return items
 
 

@@ -132,13 +132,13 @@ class MultiLabelMeasures:
 
     def values(self, rows: Array) -> Mapping[str, float]:
         """Every metric of the rows at these indices. `accuracy` is the exact match of the whole set."""
-        true, said = self._true[rows], self._answered[rows]
-        hits, support, answered = (true & said).sum(0), true.sum(0), said.sum(0)
+        true, predicted = self._true[rows], self._answered[rows]
+        hits, support, answered = (true & predicted).sum(0), true.sum(0), predicted.sum(0)
         precision, recall = _ratio(hits, answered), _ratio(hits, support)
         micro_precision, micro_recall = _ratio(hits.sum(), answered.sum()), _ratio(hits.sum(), support.sum())
         found = {
-            "accuracy": float((true == said).all(1).mean()),
-            "hamming_loss": float((true != said).mean()),
+            "accuracy": float((true == predicted).all(1).mean()),
+            "hamming_loss": float((true != predicted).mean()),
             "precision_micro": float(micro_precision),
             "recall_micro": float(micro_recall),
             "f1_micro": float(_f1(micro_precision, micro_recall)),
@@ -172,15 +172,15 @@ class RegressionMeasures:
         """Every metric of the rows at these indices."""
         from scipy.stats import rankdata
 
-        true, said = self._true[rows], self._answered[rows]
-        error = said - true
+        true, predicted = self._true[rows], self._answered[rows]
+        error = predicted - true
         mse = float((error**2).mean())
         return {
             "mse": mse,
             "mae": float(np.abs(error).mean()),
             "r2": float(1 - _ratio(mse, true.var())) if true.var() else 0.0,
-            "pearson": _correlation(true, said),
-            "spearman": _correlation(rankdata(true), rankdata(said)),
+            "pearson": _correlation(true, predicted),
+            "spearman": _correlation(rankdata(true), rankdata(predicted)),
         }
 
     def details(self) -> dict[str, Any]:

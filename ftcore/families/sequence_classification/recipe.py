@@ -66,19 +66,19 @@ class Shape:
         return f"{self.rows:,} rows{labels}"
 
 
-def choose(asked: str, shape: Shape) -> Recipe:
+def choose(requested: str, shape: Shape) -> Recipe:
     """The recipe that `training.recipe` asks for, or for `auto` the one that fits."""
     few = shape.rows <= PROBED_ROWS and (not shape.counts or shape.each < PLENTY)
-    if asked == "plain":
+    if requested == "plain":
         return PLAIN_RECIPE
-    if asked == "auto" and shape.known:
+    if requested == "auto" and shape.known:
         why = f"the base model's own head knows {shape.known} of the labels, and goes on as it is"
         return Recipe("plain", why, PLAIN)
-    if asked == "probe" or (asked == "auto" and few):
+    if requested == "probe" or (requested == "auto" and few):
         return _from_probe(shape)
     head = {"head_start": "random", "head_learning_rate": max(FRESH_HEAD_RATE, shape.rate or 0.0)}
     why = f"{shape}: many, so a head that starts at random learns fast at a rate of its own"
-    return Recipe("fresh_head", why if asked == "auto" else str(shape), {**PLAIN, **head})
+    return Recipe("fresh_head", why if requested == "auto" else str(shape), {**PLAIN, **head})
 
 
 def _from_probe(shape: Shape) -> Recipe:

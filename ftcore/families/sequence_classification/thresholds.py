@@ -47,7 +47,7 @@ def best_threshold(scores: np.ndarray, right: np.ndarray) -> float:
     return float(np.clip((ranked[best] + below[best]) / 2, 1e-6, 1 - 1e-6))
 
 
-def micro_f1(said: np.ndarray, right: np.ndarray) -> float:
+def micro_f1(predicted: np.ndarray, right: np.ndarray) -> float:
     """Micro F1 of bool [rows, labels]; 0 where there is nothing to find and nothing said."""
-    total = said.sum() + right.sum()
-    return float(2 * (said & right).sum() / total) if total else 0.0
+    total = predicted.sum() + right.sum()
+    return float(2 * (predicted & right).sum() / total) if total else 0.0

@@ -135,12 +135,12 @@ def _wrong(name: str, text: str, start: int | None, context: str) -> str:
     place = "stands nowhere in the context" if not times else f"stands in {times} places of the context"
     if times == 1:
         place = f"stands at {context.find(text)}"
-    said = (
+    advice = (
         "no start is given"
         if start is None
         else f"at {start} stands {context[start : start + len(text)]!r:.{_SHOWN}}"
     )
-    return f"{_named(name)}the answer {text!r:.{_SHOWN}} {place}; {said}"
+    return f"{_named(name)}the answer {text!r:.{_SHOWN}} {place}; {advice}"
 
 
 def _named(name: str) -> str:

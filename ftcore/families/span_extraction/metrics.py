@@ -52,16 +52,16 @@ _TOKENS: dict[Normalisation, Callable[[str], list[str]]] = {
 def exact_and_f1(answer: str, references: Sequence[str], normalisation: Normalisation) -> tuple[float, float]:
     """Best exact match and best F1 over the references; the right answer to no references is the empty one."""
     tokens = _TOKENS[normalisation]
-    said = tokens(answer)
+    predicted = tokens(answer)
     gold = [found for reference in references if (found := tokens(reference))] or [[]]
-    return float(said in gold), max(_f1(said, right) for right in gold)
+    return float(predicted in gold), max(_f1(predicted, right) for right in gold)
 
 
-def _f1(said: list[str], right: list[str]) -> float:
-    if not said or not right:
-        return float(said == right)
-    common = sum((Counter(said) & Counter(right)).values())
-    return 2 * common / (len(said) + len(right))
+def _f1(predicted: list[str], right: list[str]) -> float:
+    if not predicted or not right:
+        return float(predicted == right)
+    common = sum((Counter(predicted) & Counter(right)).values())
+    return 2 * common / (len(predicted) + len(right))
 
 
 class SpanMeasures:
@@ -137,10 +137,10 @@ class SpanMeasures:
         none = times * (~self._answerable)[self._order, None]
         gained = np.cumsum(times * self._as_span[self._order] - none, axis=0)
         totals = none.sum() + np.concatenate([np.zeros((1, 2)), gained])
-        place = totals.argmax(0)
+        best = totals.argmax(0)
         edges = self.difference[self._order]
         middles = np.concatenate([[edges[0] - 1], (edges[1:] + edges[:-1]) / 2, [edges[-1] + 1]])
-        return totals[place, [0, 1]] / len(rows), middles[place]
+        return totals[best, [0, 1]] / len(rows), middles[best]
 
 
 def _table(pairs: Sequence[tuple[float, float]]) -> np.ndarray:

@@ -128,10 +128,10 @@ def _targets(windows: Windows, rows: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     ):
         found = (tokens.find(at, at + len(text)) for text, at in zip(texts, starts, strict=True))
         spans.append([span for span in found if span])
-    columns = (windows.row, windows.first, windows.place, windows.count)
-    for index, (row, first, place, count) in enumerate(zip(*(x.tolist() for x in columns), strict=True)):
+    columns = (windows.row, windows.first, windows.offset, windows.count)
+    for index, (row, first, offset, count) in enumerate(zip(*(x.tolist() for x in columns), strict=True)):
         for begin, last in spans[row]:
             if first <= begin and last < first + count:
-                start[index], end[index] = begin - first + place, last - first + place
+                start[index], end[index] = begin - first + offset, last - first + offset
                 break
     return start, end

@@ -15,7 +15,7 @@ from ftcore.families.span_extraction.reader import FittedSpans
 from ftcore.families.span_extraction.spec import SpanExtractionSpec
 from ftcore_runtime.answers import SpanAnswer
 from ftcore_runtime.decoders import make_decoder
-from ftcore_runtime.decoders.span_extraction import Places, SpanExtractionDecoder
+from ftcore_runtime.decoders.span_extraction import SpanExtractionDecoder, TokenSpans
 from ftcore_runtime.windows import WindowConfig
 
 
@@ -54,12 +54,12 @@ class SpanScoring(Scoring[SpanExtractionSpec, FittedSpans]):
         self, outputs: Mapping[str, np.ndarray], features: Stored, rows: pa.Table
     ) -> list[SpanAnswer]:
         """The best span of all windows of each row."""
-        places = Places(
+        spans = TokenSpans(
             features.row, features.column("begins"), features.column("ends"), rows["context"].to_pylist()
         )
         decoder = make_decoder(self.decoder)
         assert isinstance(decoder, SpanExtractionDecoder)
-        return decoder.answers(outputs, places, self.top_k)
+        return decoder.answers(outputs, spans, self.top_k)
 
     def comparable(
         self, references: Sequence[Sequence[str]], answers: Sequence[SpanAnswer]

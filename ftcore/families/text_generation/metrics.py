@@ -1,4 +1,4 @@
-"""How good written texts are: BLEU, chrF, ROUGE, length, repetition, and what is copied from the source.
+"""How good generated texts are: BLEU, chrF, ROUGE, length, repetition, and what is copied from the source.
 
 Every metric is kept as a few numbers a row, so that a bootstrap resample costs sums and no counting. BLEU and chrF
 are sacrebleu's (Post 2018), from its own statistics; ROUGE is rouge-score's, as percent, the mean over rows of F1.
@@ -29,7 +29,7 @@ class Target(str):
 
     Args:
         text: the reference.
-        source: what it was written for.
+        source: what it was generated from.
     """
 
     source: str

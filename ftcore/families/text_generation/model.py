@@ -25,7 +25,7 @@ from ftcore.modeling.base_model import BaseModel, load_weights, open_base, with_
 from ftcore_runtime.encoding import TextEncoder
 from ftcore_runtime.generation.model import SequenceModel
 from ftcore_runtime.generation.packing import pack
-from ftcore_runtime.generation.search import Written, write
+from ftcore_runtime.generation.search import Generated, generate
 from ftcore_runtime.generation.settings import GenerationSettings, TextFrame
 from ftcore_runtime.generation.texts import encode_sources, encode_targets
 
@@ -205,7 +205,7 @@ class TextModel(Model[TextGenerationSpec, FittedTexts]):
     # -- generation ----------------------------------------------------------------------------------------
     def respond(self, model: torch.nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
         """The answers' ids and scores, as `pack` lays them out."""
-        found = self.write(model, batch)
+        found = self.generate(model, batch)
         return {name: torch.from_numpy(array) for name, array in pack(found).items()}
 
     def sequences(self, model: torch.nn.Module) -> SequenceModel:
@@ -213,10 +213,10 @@ class TextModel(Model[TextGenerationSpec, FittedTexts]):
         bare: Any = getattr(model, "module", model)
         return TorchEncoderDecoder(bare) if self.has_encoder else TorchDecoder(bare)
 
-    def write(self, model: torch.nn.Module, batch: Batch) -> list[list[Written]]:
+    def generate(self, model: torch.nn.Module, batch: Batch) -> list[list[Generated]]:
         """Write answers for the sources of a batch with the runtime's search; see `search.write`."""
         inputs, prompt = self.prompts(batch)
-        return write(self.sequences(model), inputs, prompt, self.settings, self.frame.eos_ids)
+        return generate(self.sequences(model), inputs, prompt, self.settings, self.frame.eos_ids)
 
     def prompts(self, batch: Batch) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """What `SequenceModel.start` takes to write answers: sources, and the first tokens of the answers."""

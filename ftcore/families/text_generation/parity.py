@@ -12,10 +12,10 @@ from ftcore.families.export import Comparison, Responses
 from ftcore.families.model import Stored
 from ftcore.families.text_generation.model import TextModel
 from ftcore_export.parity import TIE, Flip, Parity
+from ftcore_runtime.generation.generator import Generator
 from ftcore_runtime.generation.packing import unpack
 from ftcore_runtime.generation.processing import log_softmax
-from ftcore_runtime.generation.search import Written
-from ftcore_runtime.generation.writer import Writer
+from ftcore_runtime.generation.search import Generated
 from ftcore_runtime.pipeline import Pipeline
 
 _ROWS = 8  # of which logits over the whole vocabulary are held at a time
@@ -28,10 +28,10 @@ def token_by_token(
     reference: Responses,
     ids: Sequence[Any],
 ) -> Comparison:
-    """Parity of written answers: a row flips where a token differs that torch itself did not hold for a tie."""
+    """Parity of generated answers: a row flips where a token differs that torch itself did not hold for a tie."""
 
     def compare(pipeline: Pipeline, candidate: Responses) -> Parity:
-        widest = _largest_difference(family, model, pipeline.writer, features)
+        widest = _largest_difference(family, model, pipeline.generator, features)
         flips, ties = [], 0
         pairs = zip(unpack(reference[0]), unpack(candidate[0]), strict=True)
         for row, (expected, got) in enumerate(pairs):
@@ -47,7 +47,7 @@ def token_by_token(
     return compare
 
 
-def _largest_difference(family: TextModel, model: Any, writer: Writer, features: Stored) -> float:  # noqa: ANN401
+def _largest_difference(family: TextModel, model: Any, generator: Generator, features: Stored) -> float:  # noqa: ANN401
     """Largest absolute difference of any logit where a target's token is predicted (teacher forcing)."""
     widest = 0.0
     for start in range(0, len(features), _ROWS):
@@ -56,7 +56,7 @@ def _largest_difference(family: TextModel, model: Any, writer: Writer, features:
             expected = family.outputs(model, batch)["logits"].numpy()
         learnt = family.learnt(batch).numpy()
         inputs, tokens = family.forced(batch)
-        actual = writer.model().logits(inputs, tokens)
+        actual = generator.model().logits(inputs, tokens)
         # A decoder alone reads all: its last tokens are the answer, each predicted by the one before it.
         if tokens is inputs["input_ids"]:
             actual = actual[:, -1 - expected.shape[1] : -1]
@@ -70,8 +70,8 @@ def _margin(
     model: Any,  # noqa: ANN401
     features: Stored,
     row: int,
-    expected: Written,
-    got: Written,
+    expected: Generated,
+    got: Generated,
 ) -> float:
     """By how much torch prefers its answer: of beams their scores, else probability at the first token that differs."""
     if family.settings.num_beams > 1:

@@ -94,7 +94,7 @@ class TextReader(Reader[TextGenerationSpec, FittedTexts]):
         return FittedTexts(value["longest"])
 
     def check(self, table: pa.Table, fitted: FittedTexts) -> tuple[int, RowError] | None:
-        """Nothing: any text may be written."""
+        """Nothing: any text may be generated."""
         return None
 
     def inputs(self, rows: pa.Table) -> list[Any]:

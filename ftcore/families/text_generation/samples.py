@@ -15,14 +15,14 @@ _LENGTH = 240  # characters of a text
 
 def samples_of(rows: pa.Table, answers: Sequence[TextAnswer]) -> list[dict[str, str]]:
     """`source`, `reference` and `prediction` of rows from all over the split, each on one line."""
-    places = np.linspace(0, rows.num_rows - 1, min(_ROWS, rows.num_rows)).astype(np.int64)
+    indices = np.linspace(0, rows.num_rows - 1, min(_ROWS, rows.num_rows)).astype(np.int64)
     return [
         {
             "source": _brief(row["source"]),
             "reference": _brief(row["target"]),
-            "prediction": _brief(answers[place].text),
+            "prediction": _brief(answers[index].text),
         }
-        for place, row in zip(places, rows.take(places).to_pylist(), strict=True)
+        for index, row in zip(indices, rows.take(indices).to_pylist(), strict=True)
     ]
 
 

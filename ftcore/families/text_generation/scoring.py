@@ -28,7 +28,7 @@ class TextScoring(Scoring[TextGenerationSpec, FittedTexts]):
 
     @property
     def decoder(self) -> dict[str, Any]:
-        """The frame of texts, and how they are written."""
+        """The frame of texts, and how they are generated."""
         return {"name": "text_generation", **self._decoder.to_json()}
 
     @property
@@ -39,7 +39,7 @@ class TextScoring(Scoring[TextGenerationSpec, FittedTexts]):
     def answers(
         self, outputs: Mapping[str, np.ndarray], features: Stored, rows: pa.Table
     ) -> list[TextAnswer]:
-        """The texts that were written."""
+        """The texts that were generated."""
         decoder = self._decoder
         return decoder.answers(unpack(outputs), features.encoder.target.tokenizer)
 

@@ -129,7 +129,7 @@ def _around(tokenizer: Any, encoded: Any) -> tuple[tuple[int, ...], tuple[int, .
     """Special tokens before and after a text."""
     ids = encoded.input_ids
     special = {*tokenizer.all_special_ids} - {tokenizer.unk_token_id}
-    own = [place for place, one in enumerate(ids) if one not in special]
+    own = [index for index, one in enumerate(ids) if one not in special]
     first, last = (own[0], own[-1]) if own else (len(ids), len(ids))
     return tuple(ids[:first]), tuple(ids[last + 1 :])
 

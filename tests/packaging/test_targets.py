@@ -25,8 +25,8 @@ from ftcore_runtime import Pipeline
 TEXTS = sentences(6, seed=9)
 
 
-def package(door: str, bundle: Path, output: Path, *more: str) -> Path:
-    assert main(["package", door, str(bundle), "--output", str(output), *more]) == 0
+def package(target: str, bundle: Path, output: Path, *more: str) -> Path:
+    assert main(["package", target, str(bundle), "--output", str(output), *more]) == 0
     return output
 
 
@@ -155,10 +155,10 @@ def test_the_step_and_the_graph_answer_like_the_pipeline(
     assert refused.error == "the text is empty"
 
 
-def test_a_bundle_that_writes_runs_in_the_step_alone(
-    make_writing_bundle: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_bundle_that_generates_text_runs_in_the_step_alone(
+    make_generating_bundle: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bundle = make_writing_bundle(num_beams=2)
+    bundle = make_generating_bundle(num_beams=2)
     repository = package("triton", bundle, tmp_path / "repository")
     assert [path.name for path in repository.iterdir()] == ["writer"]
     outputs = [tensor.name for tensor in parsed_configuration(repository / "writer").output]
@@ -171,10 +171,12 @@ def test_a_bundle_that_writes_runs_in_the_step_alone(
     assert found["score"] == pytest.approx([answer["score"] for answer in expected], abs=1e-4)
 
 
-@pytest.mark.parametrize("door", ["docker", "mlflow", "kserve"])
-def test_the_other_doors_take_a_bundle_that_writes(writing_bundle: Path, tmp_path: Path, door: str) -> None:
-    more = ["--image", "a/b:1", "--storage", "pvc://x/y"] if door == "kserve" else []
-    assert list(package(door, writing_bundle, tmp_path / door, *more).iterdir())
+@pytest.mark.parametrize("target", ["docker", "mlflow", "kserve"])
+def test_the_other_targets_take_a_bundle_that_generates_text(
+    generating_bundle: Path, tmp_path: Path, target: str
+) -> None:
+    more = ["--image", "a/b:1", "--storage", "pvc://x/y"] if target == "kserve" else []
+    assert list(package(target, generating_bundle, tmp_path / target, *more).iterdir())
 
 
 def test_kserve(tiny_bundle: Path, tmp_path: Path) -> None:

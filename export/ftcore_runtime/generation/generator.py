@@ -13,19 +13,19 @@ from ftcore_runtime.generation.graphs import GraphDecoder, GraphEncoderDecoder, 
 from ftcore_runtime.generation.model import Floats, Ids
 from ftcore_runtime.generation.names import cache_names
 from ftcore_runtime.generation.packing import pack
-from ftcore_runtime.generation.search import Written, stream_greedy, write
+from ftcore_runtime.generation.search import Generated, generate, stream_greedy
 from ftcore_runtime.generation.settings import GenerationSettings, TextFrame
 from ftcore_runtime.parallel_batches import in_parallel, share_out
 
 
-class Writer:
-    """Runs the graphs of a bundle that writes; threads may share it, each call keeps a cache of its own.
+class Generator:
+    """Runs the graphs of a bundle that generates text; threads may share it, each call keeps a cache of its own.
 
     Args:
         frame, settings: of the bundle.
         open_graph: opens its graphs.
         encoder: makes batches.
-        parallelism: batches that are written at a time.
+        parallelism: batches that are generated at a time.
     """
 
     def __init__(
@@ -73,17 +73,19 @@ class Writer:
         shares = share_out(
             encoded.lengths, batch_size, self._parallelism, tokens=None
         )  # a step has one token a row
-        written = in_parallel(lambda chosen: self._write(prepared, chosen, scored), shares, self._parallelism)
-        answers: list[list[Written]] = [[] for _ in encoded.lengths]
-        for chosen, batch in zip(shares, written, strict=True):
+        generated = in_parallel(
+            lambda chosen: self._generate(prepared, chosen, scored), shares, self._parallelism
+        )
+        answers: list[list[Generated]] = [[] for _ in encoded.lengths]
+        for chosen, batch in zip(shares, generated, strict=True):
             for row, found in zip(chosen, batch, strict=True):
                 answers[row] = found
         return pack(answers)
 
-    def _write(self, prepared: Prepared, chosen: Ids, scored: bool) -> list[list[Written]]:
+    def _generate(self, prepared: Prepared, chosen: Ids, scored: bool) -> list[list[Generated]]:
         inputs = self._text.collate(prepared.encoded, chosen)
         model = _Finite(self.model(), prepared.row[chosen])
-        return write(model, inputs, self.prompt(inputs), self.settings, self.frame.eos_ids, scored=scored)
+        return generate(model, inputs, self.prompt(inputs), self.settings, self.frame.eos_ids, scored=scored)
 
     def stream(self, prepared: Prepared) -> Iterator[int]:
         """The ids of the first input's greedy answer, as they are found."""

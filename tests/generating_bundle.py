@@ -13,9 +13,9 @@ LONGEST = 40  # tokens of an answer; random weights seldom end one earlier
 
 
 @pytest.fixture(scope="session")
-def make_writing_bundle(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+def make_generating_bundle(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Makes a bundle called `writer`; `generation` overrides its settings. Not to be changed by a test."""
-    from generation_models import tiny_writer
+    from generation_models import tiny_generator
     from tokenizers import decoders
 
     from ftcore.families.text_generation.graphs import encoder_decoder_graphs
@@ -33,7 +33,7 @@ def make_writing_bundle(tmp_path_factory: pytest.TempPathFactory) -> Callable[..
     frame = TextFrame((), (end,), (), (end,), pad_id=0, start_id=0)
     graphs = {
         graph.name: export_graph(graph, folder / f"{graph.name}.onnx")
-        for graph in encoder_decoder_graphs(tiny_writer("t5"))
+        for graph in encoder_decoder_graphs(tiny_generator("t5"))
     }
 
     def make(**generation: Any) -> Path:
@@ -64,6 +64,6 @@ def make_writing_bundle(tmp_path_factory: pytest.TempPathFactory) -> Callable[..
 
 
 @pytest.fixture(scope="session")
-def writing_bundle(make_writing_bundle: Callable[..., Path]) -> Path:
+def generating_bundle(make_generating_bundle: Callable[..., Path]) -> Path:
     """A bundle that writes greedily; not to be changed by a test."""
-    return make_writing_bundle()
+    return make_generating_bundle()
