@@ -159,6 +159,24 @@ def test_the_splits_are_smaller_where_training_needs_the_rows():
         )
 
 
+def test_the_rows_left_are_shared_out_and_no_split_gets_none_of_them():
+    labels = np.array([0] * 5 + list(range(1, 196)))  # 196 labels, so 4 of 200 rows can be held out
+    members = Memberships(np.arange(200), labels)
+    made = hold_out(np.arange(200), None, {"test": 100, "validation": 1}, 0, members)
+    assert made.requested == {"test": 3, "validation": 1}
+    assert {name: len(rows) for name, rows in made.held_out.items()} == made.requested
+
+
+def test_what_training_keeps_is_counted_in_rows_and_in_groups():
+    groups, labels = np.arange(12) // 2, np.array([0, 1, 2, 3, 0, 0])[np.arange(12) // 2]
+    members = Memberships(np.arange(12), labels)  # training keeps 4 of 6 groups: 8 of 12 rows
+    made = hold_out(groups, None, {"test": 3, "validation": 3}, 0, members)
+    assert made.requested == {"test": 2, "validation": 2}
+    assert {name: len(rows) for name, rows in made.held_out.items()} == made.requested
+    with pytest.raises(DataError, match="training needs a row of every label"):
+        hold_out(groups, None, {"a": 1, "b": 1, "c": 1}, 0, members)
+
+
 def test_a_sample_of_training_rows_keeps_every_label():
     labels = np.array([0] * 90 + list(range(1, 11)))
     rows = np.arange(100)
