@@ -129,12 +129,12 @@ def test_folds_keep_groups_whole_and_classes_even() -> None:
 def test_every_row_is_held_out_once(project: Path, tiny_base: Path) -> None:
     workspace = workspace_of(project, tiny_base, data=DATA)
     made = trials(workspace.splits, workspace.family.reader, 4, seed=42)
-    everything = set(both(workspace.splits).origin.to_pylist())
-    held = [origin for trial in made for origin in trial.held_out.origin.to_pylist()]
+    everything = set(both(workspace.splits).locations.to_pylist())
+    held = [location for trial in made for location in trial.held_out.locations.to_pylist()]
     assert len(held) == len(everything) == 48
     assert set(held) == everything
     for trial in made:
-        assert set(trial.train.origin.to_pylist()) == everything - set(trial.held_out.origin.to_pylist())
+        assert set(trial.train.locations.to_pylist()) == everything - set(trial.held_out.locations.to_pylist())
     assert len(trials(workspace.splits, workspace.family.reader, 20, seed=42)) == 20
 
 
