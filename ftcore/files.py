@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ftcore.errors import UserError
 from ftcore_runtime.publishing import write_whole
 
 
@@ -24,9 +25,40 @@ def write_json(path: Path, value: Any) -> None:  # noqa: ANN401 (anything JSON c
     write_atomic(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
 
 
+class DamagedError(UserError, ValueError):
+    """A file that ftcore wrote, and that no longer holds what it wrote."""
+
+
 def read_json(path: Path) -> Any:  # noqa: ANN401
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON file that ftcore wrote.
+
+    Raises:
+        DamagedError: it holds none.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        what = str(error).partition("\n")[0]
+        raise DamagedError(f"cannot be read: {what}", where=str(path), hint=_DAMAGED) from None
+
+
+def read_json_lines(path: Path) -> Iterator[Any]:
+    """Each line of a file of JSON Lines that ftcore wrote.
+
+    Raises:
+        DamagedError: a line holds no JSON.
+    """
+    with path.open(encoding="utf-8") as lines:
+        number = 0
+        try:
+            for number, line in enumerate(lines, 1):  # noqa: B007 (named in the error)
+                yield json.loads(line)
+        except (ValueError, RecursionError) as error:
+            what = str(error).partition("\n")[0]
+            raise DamagedError(f"cannot be read: {what}", where=f"{path}:{number}", hint=_DAMAGED) from None
+
+
+_DAMAGED = "bring it back from a copy, or make it anew"
 
 
 class LockedError(Exception):

@@ -43,7 +43,7 @@ def publishing(path: Path, *, replace: bool = True) -> Iterator[Path]:
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise FileExistsError(errno.EEXIST, "is neither a file nor a folder", str(path))
-    with temporary_folder(path.parent, path.name) as scratch:
+    with temporary_folder(path.parent, path.name) as scratch, _named(path):
         made = scratch / _MADE / path.name
         made.parent.mkdir()
         yield made
@@ -55,6 +55,17 @@ def publishing(path: Path, *, replace: bool = True) -> Iterator[Path]:
             path.rename(scratch / _PREVIOUS / path.name)
         made.replace(path)
         sync(path.parent)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Errors of the system name the file that they keep from being written; those of a full disk name none."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def write_whole(path: Path, pieces: Iterable[bytes]) -> None:

@@ -11,6 +11,7 @@ from importlib import import_module
 from ftcore import __version__
 from ftcore.cli.options import Parser, add_common
 from ftcore.errors import CheckFailed, ExitCode, Interrupted, RunFailed, UserError
+from ftcore.system_errors import SYSTEM, sentence, system_error
 from ftcore_runtime.terminal import printable
 
 #: In the order of `ftcore --help`.
@@ -78,6 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 (the last line of defence: one line for people, more with --debug)
         if debug:
             sys.stderr.write(printable("".join(traceback.format_exception(error)), lines=True))
+        if (cause := system_error(error)) is not None:
+            return _fail(sentence(cause), ExitCode.FAILED if cause.errno in SYSTEM else ExitCode.BAD_INPUT)
         text = f"internal error: {type(error).__name__}: {error}"
         return _fail(
             text if debug else f"{text}\n  help: run again with --debug for the traceback", ExitCode.FAILED

@@ -85,13 +85,13 @@ def _measured(path: Path) -> dict[_Key, dict[str, Any]]:
     Raises:
         UserError: the run was not evaluated, or its answers are not simply right or wrong.
     """
+    from ftcore.files import read_json_lines
     from ftcore.runs.folder import RunFolder
 
     file = RunFolder(path).predictions("test")
     if not file.is_file():
         raise UserError("this run was not evaluated yet", where=str(path), hint=f"ftcore evaluate {path}")
-    with file.open(encoding="utf-8") as lines:
-        read = [json.loads(line) for line in lines]
+    read = list(read_json_lines(file))
     if not all("correct" in line for line in read):
         raise UserError(
             "its answers are not marked as right or wrong",

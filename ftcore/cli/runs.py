@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from ftcore.cli.options import Subparsers, add_command
 from ftcore.cli.work import add_runs_dir
-from ftcore.errors import ExitCode
+from ftcore.errors import ExitCode, UserError
 
 
 def add(subparsers: Subparsers) -> None:
@@ -17,21 +18,27 @@ def add(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """List them."""
-    from ftcore.cli.console import print_json, print_table, print_text
+    """List them; exit code 2 where a record cannot be read, after all that can."""
+    from ftcore.cli.console import print_error, print_json, print_table, print_text
     from ftcore.runs.folder import find_runs
     from ftcore.runs.status import status_of
 
-    found = find_runs(args.runs_dir)
+    records: list[dict[str, Any]] = []
+    damaged: list[UserError] = []
+    for folder in find_runs(args.runs_dir):
+        try:
+            records.append({"path": str(folder.path), **folder.record(), "status": status_of(folder)})
+        except UserError as error:
+            damaged.append(error)
     if args.json:
-        print_json([{"path": str(run.path), **run.record(), "status": status_of(run)} for run in found])
-        return ExitCode.OK
-    if not found:
+        print_json(records)
+    elif records:
+        rows = [
+            [one["path"], one["task"], one["status"], ", ".join(map(str, one["steps"]))] for one in records
+        ]
+        print_table(["run", "task", "status", "steps done"], rows)
+    elif not damaged:
         print_text(f"no runs in {args.runs_dir}")
-        return ExitCode.OK
-    rows = []
-    for folder in found:
-        record = folder.record()
-        rows.append([str(folder.path), record["task"], status_of(folder), ", ".join(record["steps"])])
-    print_table(["run", "task", "status", "steps done"], rows)
-    return ExitCode.OK
+    for found in damaged:
+        print_error(found)
+    return ExitCode.BAD_INPUT if damaged else ExitCode.OK

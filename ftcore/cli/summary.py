@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftcore.cli.console import metric_text, print_table, print_text
@@ -25,12 +23,14 @@ def print_summary(folder: RunFolder, *, verbose: bool = False) -> None:
     Args:
         verbose: every metric of every split, and every class.
     """
-    from ftcore.files import read_json
+    from ftcore.files import read_json, read_json_lines
 
     print_text(f"\nrun {folder.path}")
     if folder.metrics_file.exists():
         path = folder.predictions("test")
-        print_measured(folder.metrics(), "test", _lines(path) if path.exists() else (), verbose=verbose)
+        print_measured(
+            folder.metrics(), "test", read_json_lines(path) if path.exists() else (), verbose=verbose
+        )
     if folder.seeds_file.exists():
         _print_seeds(read_json(folder.seeds_file))
     if folder.export_file.exists():
@@ -137,12 +137,6 @@ def _print_worst(lines: Iterable[Mapping[str, Any]]) -> None:
     for line in islice(wrong, _WORST):
         head = f"{_plain(line['reference'])} -> {line['summary']}: "
         print_text(one_line(head + plain_input(line["input"]), _WIDTH))
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            yield json.loads(line)
 
 
 def plain_input(given: Any) -> str:  # noqa: ANN401 (as JSON has it)

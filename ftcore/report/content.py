@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ftcore.events import read_events
-from ftcore.files import read_json
+from ftcore.files import read_json, read_json_lines
 from ftcore.runs.folder import RunFolder
 
 _MOST_ROWS = 200_000  # predictions that are read for charts and the worst rows
@@ -124,9 +124,7 @@ def _curve(name: str, evaluated: Sequence[Mapping[str, Any]], metric: str) -> Cu
 
 
 def _rows(path: Path) -> Iterator[Row]:
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            yield _row(json.loads(line))
+    return map(_row, read_json_lines(path))
 
 
 def _row(line: Mapping[str, Any]) -> Row:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ftcore.errors import UserError
-from ftcore.files import read_json, write_atomic, write_json
+from ftcore.files import DamagedError, read_json, write_atomic, write_json
 from ftcore.plugins import LoadedTask, PluginRegistry
 from ftcore.spec import ResolvedSpec
 from ftcore.spec.sections import Spec
@@ -124,18 +125,21 @@ class RunFolder:
         return {"metric": next(iter(found["splits"]["test"]["metrics"])), "verdict": None, **found}
 
     def record(self) -> dict[str, Any]:
-        """run.json as it is now."""
+        """run.json as it is now.
+
+        Raises:
+            UserError: it cannot be read, or is not what a run writes.
+        """
         try:
             record: dict[str, Any] = read_json(self.record_file)
-            if not isinstance(record, dict):
-                raise ValueError("expected an object")
-        except (OSError, ValueError, RecursionError) as error:
-            what = getattr(error, "strerror", None) or str(error).partition("\n")[0]
-            raise UserError(
-                f"run.json cannot be read: {what}",
-                where=str(self.path),
-                hint="bring it back from a copy, or delete the run's folder",
-            ) from None
+            what = _wrong_with(record) or ""
+        except OSError as error:
+            what = error.strerror or type(error).__name__
+        except DamagedError as error:
+            what = error.what.removeprefix("cannot be read: ")
+        if what:
+            hint = "bring it back from a copy, or delete the run's folder"
+            raise UserError(f"run.json cannot be read: {what}", where=str(self.path), hint=hint)
         return record
 
     def update(self, **fields: Any) -> None:  # noqa: ANN401 (anything JSON can hold)
@@ -145,6 +149,39 @@ class RunFolder:
     def mark(self, status: Status, **fields: Any) -> None:  # noqa: ANN401
         """Set the status, and when."""
         self.update(status=status, updated=now(), **fields)
+
+
+#: Fields that every run's record has, and what they are.
+_RECORD: Mapping[str, type] = {
+    **dict.fromkeys(("name", "task", "family", "status", "created", "base_dir"), str),
+    "steps": list,
+    "seed": int,
+    "plugin": dict,
+    "versions": dict,
+}
+#: Fields that come as a run goes on.
+_LATER: Mapping[str, type] = {
+    "data": list,
+    "data_report": dict,
+    "recipe": dict,
+    "spec_sha256": str,
+    "weights": dict,
+}
+
+
+def _wrong_with(record: object) -> str | None:
+    """What of a record is not what a run writes; None for nothing."""
+    if not isinstance(record, dict):
+        return "expected an object"
+    for name, kind in {**_RECORD, **_LATER}.items():
+        if name not in record and name in _RECORD:
+            return f"`{name}` is missing"
+        if name in record and not isinstance(record[name], kind):
+            return f"`{name}` is no {_KINDS[kind]}"
+    return None
+
+
+_KINDS = {str: "text", list: "list", int: "whole number", dict: "object"}
 
 
 def create_run(resolved: ResolvedSpec, runs_dir: Path) -> RunFolder:

@@ -6,7 +6,6 @@ whose lock is free was killed: it is "stopped".
 
 from __future__ import annotations
 
-import errno
 import os
 import platform
 from collections.abc import Iterator
@@ -16,11 +15,9 @@ from ftcore import processes
 from ftcore.errors import ExitCode, Interrupted, RunFailed, UserError
 from ftcore.files import LockedError, is_locked, locked
 from ftcore.runs.folder import RunFolder, Status
+from ftcore.system_errors import SYSTEM, sentence, system_error
 
 _PATIENCE = 2.0  # seconds: `ftcore runs` holds a lock for an instant when it looks
-
-#: The disk's and the system's fault, not ours: no traceback is of use.
-_ENVIRONMENT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO})
 
 
 def status_of(folder: RunFolder) -> Status:
@@ -60,12 +57,11 @@ def at_work(folder: RunFolder) -> Iterator[None]:
             where=str(folder.path),
             hint="wait until it is done, or end it",
         ) from None
-    except OSError as error:
-        if error.errno not in _ENVIRONMENT:
+    except Exception as error:
+        if (cause := system_error(error)) is None or cause.errno not in SYSTEM:
             raise
-        what = f"{error.filename}: {error.strerror}" if error.filename else f"{error.strerror}"
         raise RunFailed(
-            f"{what}; what was written before stands\n  help: fix that, then resume with"
+            f"{sentence(cause)}; what was written before stands\n  help: fix that, then resume with"
             f" `ftcore resume {folder.path}`"
         ) from error
 

@@ -81,12 +81,15 @@ class ResolvedSpec:
         """
         for field in self.spec.model.pretrained:
             ref = getattr(self.spec.model, field)
-            if not is_local(ref, self.base_dir):
-                continue
-            from ftcore.spec.base_folder import check_base
-
             try:
-                check_base(locate(ref, self.base_dir), ref)
+                if is_local(ref, self.base_dir):
+                    from ftcore.spec.base_folder import check_base
+
+                    check_base(locate(ref, self.base_dir), ref)
+            except OSError as error:  # a name that no file can have
+                raise self.error(
+                    ("model", field), f"cannot be looked up: {error.strerror}", code="base"
+                ) from None
             except UserError as error:
                 what = error.what if error.where in (None, ref) else f"{error.where}: {error.what}"
                 raise self.error(("model", field), what, help=error.hint, code="base") from None

@@ -1,0 +1,157 @@
+"""What the system refuses is a sentence with the file's name: 2 where an argument is to blame, 1 for a full disk."""
+
+from __future__ import annotations
+
+import errno
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ftcore.cli import main
+from ftcore.system_errors import sentence, system_error
+
+LONG = "n" * 300
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["validate", f"{LONG}.yaml"],
+        ["validate", "a/" * 3000 + "spec.yaml"],
+        ["validate", "spec.yaml", "--set", f"data.train={LONG}.csv"],
+        ["validate", "spec.yaml", "--set", f"model.base={LONG}"],
+        ["validate", "spec.yaml", "--set", f"model.base=./{LONG}"],
+        ["validate", "spec.yaml", "--set", f"model.base=package:{LONG}/x"],
+        ["validate", "spec.yaml", "--set", f"task={LONG}"],
+        ["validate", "spec.yaml", "--set", f"{LONG}=1"],
+        ["validate", "spec.yaml", "--plugins-dir", LONG],
+        ["train", "spec.yaml", "--runs-dir", LONG],
+        ["train", "spec.yaml", "--set", f"data.columns.text={LONG}"],
+        ["evaluate", LONG],
+        ["resume", f"runs/{LONG}"],
+        ["reproduce", LONG],
+        ["export", LONG],
+        ["compare", LONG, LONG],
+        ["predict", LONG, "--text", "a"],
+        ["serve", f"{LONG}={LONG}"],
+        ["package", "docker", LONG, "--output", LONG],
+        ["runs", "--runs-dir", LONG],
+        ["schema", LONG],
+    ],
+    ids=lambda arguments: " ".join(arguments)[:40],
+)
+def test_names_that_no_file_can_have(
+    arguments: list[str], project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    printed = capsys.readouterr().err
+    assert "internal error" not in printed
+    assert "nnnnnnnn" in printed or "a/a/a/" in printed
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "a.bin"), "a.bin: No space left on device"),
+        (Exception("I/O error: No space left on device (os error 28)"), "No space left on device"),
+        (RuntimeError("[Errno 27] Error writing bytes to file"), "File too large"),
+        (
+            FileNotFoundError(errno.ENOENT, "No such file or directory", b"x" * 500),
+            f"{'x' * 120}…: No such file",
+        ),
+    ],
+)
+def test_libraries_say_it_in_their_own_ways(error: Exception, said: str) -> None:
+    cause = system_error(error)
+    assert cause is not None
+    assert sentence(cause).startswith(said)
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("no number"), OSError(errno.ECHILD, "x"), ValueError("(os error 9999)"), KeyError("a")]
+)
+def test_other_errors_are_not_explained_away(error: Exception) -> None:
+    assert system_error(error) is None
+
+
+@pytest.mark.parametrize(
+    ("largest", "said"),
+    [(1000, "spec.resolved.json: File too large"), (8000, "File too large; what was written")],
+)
+def test_a_full_disk_says_so_and_leaves_nothing(project: Path, largest: int, said: str) -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+
+    rows = "".join(f"good {number},pos\nbad {number},neg\n" for number in range(300))
+    (project / "train.csv").write_text(f"text,label\n{rows}")
+    done = subprocess.run(
+        [sys.executable, "-m", "ftcore", "train", "spec.yaml"],
+        capture_output=True,
+        text=True,
+        preexec_fn=limit,
+        check=False,
+    )
+    assert (done.returncode, "internal error" in done.stderr) == (1, False), done.stderr
+    assert said in done.stderr
+    assert not [*project.rglob("*.ftcore.tmp")]
+
+
+def run_record(project: Path) -> dict[str, object]:
+    from ftcore.plugins import PluginRegistry
+    from ftcore.runs.folder import create_run
+    from ftcore.spec import load_spec
+
+    resolved = load_spec(project / "spec.yaml", PluginRegistry.discover())
+    folder = create_run(resolved, Path("runs"))
+    folder.path.rename("run")
+    record: dict[str, object] = json.loads(Path("run/run.json").read_text())
+    return record
+
+
+DAMAGES: dict[str, str | bytes | dict[str, object]] = {
+    "empty": "",
+    "cut": '{"name": "a',
+    "not UTF-8": b"\xff\xfe",
+    "too deep": "[" * 100_000,
+    "a list": "[]",
+    "no fields": "{}",
+    "a number for text": {"base_dir": 7},
+    "text for a list": {"steps": "train"},
+    "a number for an object": {"recipe": 7},
+    "a number for a list": {"data": 7},
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_record_of_a_run(damage: str, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record, content = run_record(project), DAMAGES[damage]
+    if isinstance(content, dict):
+        content = json.dumps({**record, **content})
+    Path("run/run.json").write_bytes(content.encode() if isinstance(content, str) else content)
+    for command in ("evaluate", "export", "resume", "reproduce"):
+        assert main([command, "run"]) == 2
+        printed = capsys.readouterr().err
+        assert printed.startswith("error: run: run.json cannot be read: ")
+        assert "help: bring it back from a copy, or delete the run's folder" in printed
+    Path("run").rename("runs/spec/damaged")
+    run_record(project)
+    Path("run").rename("runs/spec/whole")
+    assert main(["runs"]) == 2
+    printed = capsys.readouterr()
+    assert "runs/spec/whole" in printed.out
+    assert "runs/spec/damaged: run.json cannot be read" in printed.err
+
+
+def test_other_damaged_files_of_a_run(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_record(project)
+    Path("run/predictions.test.jsonl").write_text('{"correct": true}\n{"correct"')
+    assert main(["compare", "run", "run"]) == 2
+    assert "error: run/predictions.test.jsonl:2: cannot be read: " in capsys.readouterr().err
+    Path("run/family.json").write_text("{")
+    Path("run/model").mkdir()
+    assert main(["evaluate", "run"]) == 2
+    assert "run/family.json: cannot be read: " in capsys.readouterr().err
