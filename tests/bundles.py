@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from graph_cache import SHARED
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from ftcore_runtime.encoding import EncoderConfig, TextEncoder
@@ -134,7 +135,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
         bert.classifier.bias -= model(**{name: torch.from_numpy(batch[name]) for name in INPUTS}).mean(dim=0)
     example = {name: torch.ones(2, 8, dtype=torch.long) for name in INPUTS}
     dynamic = {name: {0: "batch", 1: "seq"} for name in INPUTS}
-    fp32 = export_graph(Graph("model", model, example, ["logits"], dynamic), folder / "model.fp32.onnx")
+    fp32 = export_graph(
+        Graph("model", model, example, ["logits"], dynamic), folder / "model.fp32.onnx", SHARED
+    )
     int8 = quantize_int8(fp32, folder / "model.int8.onnx")
     return Tiny(model, folder / "tokenizer.json", EncoderConfig(64, 0, "right", INPUTS), fp32, int8)
 

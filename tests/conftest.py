@@ -15,6 +15,7 @@ import pytest
 from bundles import bundle_arguments, copy_bundle, keys, tiny, tiny_bundle  # noqa: F401 (fixtures)
 from generating_bundle import generating_bundle, make_generating_bundle  # noqa: F401 (fixtures)
 from generation_models import exported_writer  # noqa: F401 (fixture)
+from graph_cache import cache, forget_shared
 from light_base import save_light_base
 from models import tiny_base  # noqa: F401 (fixture)
 from spec_text import VALID
@@ -45,4 +46,9 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> PluginRegistry:
 
 @pytest.fixture(autouse=True)
 def _cache_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FTCORE_CACHE", str(tmp_path / ".cache"))
+    monkeypatch.setenv("FTCORE_CACHE", cache(tmp_path / ".cache"))
+
+
+def pytest_unconfigure() -> None:
+    """Delete what the processes of this run have shared."""
+    forget_shared()

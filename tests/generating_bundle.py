@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from bundles import CREATED, sentences, tiny_tokenizer
+from graph_cache import SHARED
 
 LONGEST = 40  # tokens of an answer; random weights seldom end one earlier
 
@@ -32,7 +33,7 @@ def make_generating_bundle(tmp_path_factory: pytest.TempPathFactory) -> Callable
     end = tokenizer.token_to_id("[SEP]")
     frame = TextFrame((), (end,), (), (end,), pad_id=0, start_id=0)
     graphs = {
-        graph.name: export_graph(graph, folder / f"{graph.name}.onnx")
+        graph.name: export_graph(graph, folder / f"{graph.name}.onnx", SHARED)
         for graph in encoder_decoder_graphs(tiny_generator("t5"))
     }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from graph_cache import SHARED
 
 VOCABULARY, POSITIONS = 99, 300
 ENCODER_DECODERS = ("bart", "m2m_100", "marian", "mbart", "mt5", "pegasus", "t5", "t5-gated", "bert2bert")
@@ -93,7 +94,7 @@ def exported_writer(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
             model, folder = tiny_generator(kind), tmp_path_factory.mktemp(kind)
             graphs = decoder_graphs(model) if kind in DECODERS else encoder_decoder_graphs(model)
             for graph in graphs:
-                export_graph(graph, folder / f"{graph.name}.onnx")
+                export_graph(graph, folder / f"{graph.name}.onnx", SHARED)
             made[kind] = model, folder
         return made[kind]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,3 +27,15 @@ class Graph:
     example: Mapping[str, torch.Tensor]
     outputs: Sequence[str]
     dynamic: Mapping[str, Mapping[int, str]]
+
+    @property
+    def by_order(self) -> bool:
+        """Whether the module takes its inputs in order, not by name."""
+        parameters = inspect.signature(self.module.forward).parameters.values()
+        return any(one.kind is inspect.Parameter.VAR_POSITIONAL for one in parameters)
+
+    def answers(self) -> tuple[torch.Tensor, ...]:
+        """What the module gives for the example, in the order of `outputs`."""
+        with torch.no_grad():
+            made = self.module(*self.example.values()) if self.by_order else self.module(**self.example)
+        return (made,) if isinstance(made, torch.Tensor) else tuple(made)

@@ -17,6 +17,8 @@ import torch
 from ftcore_export.first_token import compute_first_token
 from ftcore_export.fusible import divide_by_roots
 from ftcore_export.graph import Graph
+from ftcore_export.graph_key import graph_key
+from ftcore_export.graph_template import fill, make_template, read_template, write_template
 from ftcore_export.tied_weights import share_transposes
 from ftcore_runtime.errors import UserError
 
@@ -28,8 +30,12 @@ MAX_BYTES = 2**31 - 1  # of a protobuf message; beyond it weights need files of 
 _PATH = re.compile(rb"(?:/|[A-Za-z]:\\)(?:(?!\.py\b)[^\x00-\x1f\"'<>|])*+(\.py)?")
 
 
-def export_graph(graph: Graph, path: str | Path) -> Path:
+def export_graph(graph: Graph, path: str | Path, templates: Path | None = None) -> Path:
     """Write `graph` as ONNX (opset 21, dynamic axes by name, weights inside) to `path`.
+
+    Args:
+        templates: a folder where graphs are kept without their weights, so that only the first of many models of one
+            architecture is traced. Nothing is kept unless given.
 
     Raises:
         UserError: the weights exceed the 2 GiB that one ONNX file can hold.
@@ -42,9 +48,36 @@ def export_graph(graph: Graph, path: str | Path) -> Path:
             where=f"graph {graph.name!r}",
             hint="fine-tune a smaller base model",
         )
+    model = _from_template(graph, templates) if templates else None
+    if model is None:
+        model = _trace(graph)
+    onnx.checker.check_model(model)
+    found = [node.name for node in model.graph.input]
+    if found != list(graph.example):
+        raise RuntimeError(f"the graph {graph.name!r} reads {found}, not {list(graph.example)}")
+    path = Path(path)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+    return path
+
+
+def _from_template(graph: Graph, folder: Path) -> onnx.ModelProto | None:
+    """The graph out of a template, made first where there is none yet; None where none can be had."""
+    if (key := graph_key(graph)) is None:
+        return None
+    path = folder / f"{key}.graph"
+    if (kept := read_template(path)) is not None and (model := fill(kept, graph)) is not None:
+        return model
+    made = make_template(graph, _trace)
+    if (model := fill(made, graph)) is not None:
+        write_template(made, path)
+    return model
+
+
+def _trace(graph: Graph) -> onnx.ModelProto:
+    """The module as a graph, rewritten for onnxruntime, without a trace of this machine."""
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
-            module,
+            graph.module,
             **_arguments(graph),
             output_names=list(graph.outputs),
             opset_version=OPSET,
@@ -58,21 +91,15 @@ def export_graph(graph: Graph, path: str | Path) -> Path:
     divide_by_roots(model.graph)
     compute_first_token(model.graph)
     strip(model)
-    onnx.checker.check_model(model)
-    found = [node.name for node in model.graph.input]
-    if found != list(graph.example):
-        raise RuntimeError(f"the graph {graph.name!r} reads {found}, not {list(graph.example)}")
-    path = Path(path)
-    path.write_bytes(model.SerializeToString(deterministic=True))
-    return path
+    return model
 
 
 def _arguments(graph: Graph) -> dict[str, Any]:
     """What is traced and what is dynamic in it: by name, or in order where `forward` ends in `*rest`."""
     shapes = {name: dict(graph.dynamic.get(name, {})) for name in graph.example}
-    kinds = [one.kind for one in inspect.signature(graph.module.forward).parameters.values()]
-    if inspect.Parameter.VAR_POSITIONAL not in kinds:
+    if not graph.by_order:
         return {"args": (), "kwargs": dict(graph.example), "dynamic_shapes": shapes}
+    kinds = [one.kind for one in inspect.signature(graph.module.forward).parameters.values()]
     named, every = kinds.index(inspect.Parameter.VAR_POSITIONAL), list(shapes.values())
     return {
         "args": tuple(graph.example.values()),

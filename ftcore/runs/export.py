@@ -23,7 +23,7 @@ from ftcore.runs.run_bundle import (
 )
 from ftcore.runs.teacher_comparison import compare_with_teacher
 from ftcore.runs.variant_evaluation import VariantEvaluation
-from ftcore.runs.workspace import Workspace
+from ftcore.runs.workspace import Workspace, cache_dir
 from ftcore.spec.export import ExportSpec
 from ftcore_export.bundle_writer import VariantSource
 from ftcore_export.onnx_graph import export_graph
@@ -137,7 +137,7 @@ def _make(workspace: Workspace, inputs: EvaluationInputs, run: RunDescription, f
         workspace.events.emit("vocabulary_pruned", **pruned)
     model.to("cpu")  # graphs are traced there
     graphs = {
-        graph.name: export_graph(graph, folder / f"{graph.name}.onnx")
+        graph.name: export_graph(graph, folder / f"{graph.name}.onnx", cache_dir() / "graphs")
         for graph in family.export.graphs(model, encoder)
     }
     # The model ends with this function: what is measured after it has the memory to itself.

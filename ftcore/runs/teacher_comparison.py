@@ -16,6 +16,7 @@ from ftcore.runs.evaluation_inputs import EvaluationInputs
 from ftcore.runs.gates import Measured
 from ftcore.runs.teacher import Teacher
 from ftcore.runs.variant_evaluation import TIMED
+from ftcore.runs.workspace import cache_dir
 from ftcore_export.onnx_graph import MAX_BYTES, export_graph
 from ftcore_export.sensitivity import Graphs
 from ftcore_export.speed import Speed, measure_speed
@@ -78,7 +79,7 @@ def _speed(
     family = inputs.family
     model.to("cpu")
     graphs = {
-        graph.name: export_graph(graph, scratch / f"teacher.{graph.name}.onnx")
+        graph.name: export_graph(graph, scratch / f"teacher.{graph.name}.onnx", cache_dir() / "graphs")
         for graph in family.export.graphs(model, teacher.encoder)
     }
     folder = draft(teacher.encoder, scratch / "draft-teacher", "fp32", graphs)

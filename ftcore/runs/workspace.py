@@ -45,7 +45,7 @@ from ftcore_runtime.publishing import publishing
 
 
 def cache_dir() -> Path:
-    """Where parsed and tokenised data is kept: $FTCORE_CACHE, or ~/.cache/ftcore."""
+    """Where parsed and tokenised data and templates of graphs are kept: $FTCORE_CACHE, or ~/.cache/ftcore."""
     return Path(os.environ.get("FTCORE_CACHE") or Path.home() / ".cache" / "ftcore")
 
 

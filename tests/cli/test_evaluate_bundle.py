@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from graph_cache import cache
 from models import labelled_rows, tiny_spec
 from models import tiny_base as tiny_base  # (fixture)
 from ruamel.yaml import YAML
@@ -46,7 +47,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
     YAML().dump(tiny_spec(tiny_base, training={"epochs": 1}) | {"data": data}, folder / "labels.yaml")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setenv("FTCORE_CACHE", str(folder / ".cache"))
+        patch.setenv("FTCORE_CACHE", cache(folder / ".cache"))
         assert main(["run", "labels.yaml"]) == 0
     return folder
 

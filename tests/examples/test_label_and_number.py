@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from graph_cache import cache
 from models import labelled_rows, tiny_spec
 from ruamel.yaml import YAML
 
@@ -43,7 +44,7 @@ class Example:
         return {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(found),
-            "FTCORE_CACHE": str(self.project / "cache"),
+            "FTCORE_CACHE": cache(self.project / "cache"),
         }
 
     def ftcore(self, *arguments: str, code: int = 0, installed: bool = True) -> str:

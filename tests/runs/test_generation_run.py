@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from bundles import WORDS
+from graph_cache import cache
 from ruamel.yaml import YAML
 
 from ftcore.cli import main
@@ -31,7 +32,7 @@ def run(folder: Path, name: str, spec: dict[str, Any]) -> Path:
     YAML().dump(spec, folder / f"{name}.yaml")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setenv("FTCORE_CACHE", str(folder / ".cache"))
+        patch.setenv("FTCORE_CACHE", cache(folder / ".cache"))
         assert main(["run", str(folder / f"{name}.yaml")]) == 0
     (record,) = folder.glob(f"runs/{name}/*/run.json")
     return record.parent

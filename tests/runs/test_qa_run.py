@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from graph_cache import cache
 from models import tiny_base  # noqa: F401 (fixture)
 from ruamel.yaml import YAML
 
@@ -70,7 +71,7 @@ def answerable(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Pat
     folder = tmp_path_factory.mktemp("qa")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setenv("FTCORE_CACHE", str(folder / ".cache"))
+        patch.setenv("FTCORE_CACHE", cache(folder / ".cache"))
         return run_qa(folder, tiny_base, squad(200, unanswerable=False), ["fp32", "int8"])
 
 

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
+from graph_cache import cache
 from models import tiny_spec
 from ruamel.yaml import YAML
 
@@ -46,7 +47,7 @@ def command(folder: Path, *names: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "ftcore", "run", *(f"{name}.yaml" for name in names), "--jobs", "2"],
         cwd=folder,
-        env={**os.environ, "FTCORE_CACHE": str(folder / "cache")},
+        env={**os.environ, "FTCORE_CACHE": cache(folder / "cache")},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

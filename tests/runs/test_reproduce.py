@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from graph_cache import cache
 from models import labelled_rows, tiny_spec
 from ruamel.yaml import YAML
 
@@ -17,7 +18,7 @@ from ftcore.runs import folder, reproduction
 @pytest.fixture
 def run(project: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A trained and evaluated run, in precision `auto`."""
-    monkeypatch.setenv("FTCORE_CACHE", str(project / "cache"))
+    monkeypatch.setenv("FTCORE_CACHE", cache(project / "cache"))
     (project / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in labelled_rows(160)))
     spec = tiny_spec(tiny_base, data={"train": "rows.jsonl"}, training={"max_steps": 6, "precision": "auto"})
     YAML().dump(spec, project / "labels.yaml")

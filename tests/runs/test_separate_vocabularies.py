@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from graph_cache import cache
 from ruamel.yaml import YAML
 from tokenizers import Tokenizer
 
@@ -66,7 +67,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     YAML().dump(spec, folder / "words.yaml")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setenv("FTCORE_CACHE", str(folder / ".cache"))
+        patch.setenv("FTCORE_CACHE", cache(folder / ".cache"))
         assert main(["run", "words.yaml"]) == 0
     (record,) = folder.glob("runs/words/*/run.json")
     return record.parent

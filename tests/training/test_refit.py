@@ -134,7 +134,9 @@ def test_every_row_is_held_out_once(project: Path, tiny_base: Path) -> None:
     assert len(held) == len(everything) == 48
     assert set(held) == everything
     for trial in made:
-        assert set(trial.train.locations.to_pylist()) == everything - set(trial.held_out.locations.to_pylist())
+        assert set(trial.train.locations.to_pylist()) == everything - set(
+            trial.held_out.locations.to_pylist()
+        )
     assert len(trials(workspace.splits, workspace.family.reader, 20, seed=42)) == 20
 
 

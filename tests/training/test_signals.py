@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from graph_cache import cache
 from models import tiny_spec
 from ruamel.yaml import YAML
 
@@ -36,7 +37,7 @@ PHASES = {
 
 @pytest.fixture
 def spec(project: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("FTCORE_CACHE", str(project / "cache"))
+    monkeypatch.setenv("FTCORE_CACHE", cache(project / "cache"))
     path = project / "labels.yaml"
     training = {"max_steps": 4, "evaluate_every": 2, "checkpoint_every": 1}
     YAML().dump(tiny_spec(tiny_base, training=training, export={"variants": ["fp32"]}), path)

@@ -1,0 +1,154 @@
+"""Graphs kept without their weights: the next model of one architecture is not traced, and answers as torch does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from ftcore_export import onnx_graph
+from ftcore_export.graph import Graph
+from ftcore_export.graph_key import graph_key
+from ftcore_export.onnx_graph import export_graph
+from ftcore_runtime.session import GraphSession
+
+
+class Product(torch.nn.Module):
+    """A product with one weight, and with its transpose where `tied`."""
+
+    def __init__(self, tied: bool = False, scale: float = 1.0) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.randn(3, 3))
+        self.tied, self.scale = tied, scale
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        made = x @ self.weight
+        return made @ self.weight.T if self.tied else made * self.scale
+
+
+class Folded(Product):
+    """What the exporter computes once and for all from a weight."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x @ (self.weight + 1)
+
+
+def graph(module: torch.nn.Module) -> Graph:
+    return Graph("model", module, {"x": torch.tensor([[1.0, 2.0, 3.0]])}, ["y"], {"x": {0: "batch"}})
+
+
+def answers(path: Path) -> np.ndarray:
+    session = GraphSession(path.read_bytes(), path.name, outputs=["y"])
+    return session.run({"x": np.array([[1.0, 2.0, 3.0]], np.float32)})["y"]
+
+
+@pytest.fixture
+def traced(monkeypatch: pytest.MonkeyPatch) -> list[Graph]:
+    """The graphs that were traced."""
+    seen: list[Graph] = []
+    trace = onnx_graph._trace
+
+    def counted(one: Graph) -> object:
+        seen.append(one)
+        return trace(one)
+
+    monkeypatch.setattr(onnx_graph, "_trace", counted)
+    return seen
+
+
+@pytest.mark.parametrize("make", [Product, lambda: Product(tied=True)])
+def test_the_second_model_is_not_traced(
+    tmp_path: Path, traced: list[Graph], make: Callable[[], torch.nn.Module]
+) -> None:
+    for number in range(3):
+        one = graph(make())
+        before = {name: weight.clone() for name, weight in one.module.named_parameters()}
+        path = export_graph(one, tmp_path / f"{number}.onnx", tmp_path / "graphs")
+        assert all(torch.equal(before[name], weight) for name, weight in one.module.named_parameters())
+        np.testing.assert_allclose(answers(path), one.answers()[0].numpy(), rtol=1e-5)
+    assert len(traced) == 1
+
+
+def test_a_template_has_no_weights_and_does_not_change_the_bytes(tmp_path: Path) -> None:
+    one = graph(torch.nn.Linear(300, 300))
+    one = Graph("model", one.module, {"input": torch.ones(1, 300)}, ["y"], {"input": {0: "batch"}})
+    first, second = (
+        export_graph(one, tmp_path / f"{number}.onnx", tmp_path / "graphs").read_bytes() for number in (1, 2)
+    )
+    assert first == second
+    (kept,) = (tmp_path / "graphs").iterdir()
+    assert kept.stat().st_size < 5_000 < 300 * 300 * 4 < len(first)
+
+
+def test_what_the_exporter_computes_from_weights_is_traced_each_time(
+    tmp_path: Path, traced: list[Graph]
+) -> None:
+    for number in range(2):
+        one = graph(Folded())
+        path = export_graph(one, tmp_path / f"{number}.onnx", tmp_path / "graphs")
+        np.testing.assert_allclose(answers(path), one.answers()[0].numpy(), rtol=1e-5)
+    assert traced
+    assert not (tmp_path / "graphs").exists()
+
+
+@pytest.mark.parametrize("damage", [b"", b"no graph"])
+def test_a_damaged_template_is_made_anew(tmp_path: Path, traced: list[Graph], damage: bytes) -> None:
+    export_graph(graph(Product()), tmp_path / "a.onnx", tmp_path / "graphs")
+    (kept,) = (tmp_path / "graphs").iterdir()
+    kept.write_bytes(damage)
+    one = graph(Product())
+    path = export_graph(one, tmp_path / "b.onnx", tmp_path / "graphs")
+    np.testing.assert_allclose(answers(path), one.answers()[0].numpy(), rtol=1e-5)
+    assert len(traced) == 2
+
+
+def test_what_the_graph_depends_on_is_in_the_key() -> None:
+    def key(module: torch.nn.Module, **changed: object) -> str | None:
+        return graph_key(Graph(**{**vars(graph(module)), **changed}))
+
+    same = key(Product())
+    assert same is not None
+    assert key(Product()) == same, "whatever the weights"
+    assert key(Product(scale=2.0)) != same
+    assert key(Folded()) != same, "another class"
+    assert key(Product(), dynamic={}) != same
+    assert key(Product(), example={"x": torch.ones(2, 3)}) != same
+    buffered = [Product(), Product()]
+    for number, module in enumerate(buffered):
+        module.register_buffer("offset", torch.tensor([float(number)]))
+    assert key(buffered[0]) != key(buffered[1]), "what is no weight stays in the graph"
+
+
+def test_what_no_key_can_describe_has_none() -> None:
+    patched, hooked = Product(), Product()
+    patched.forward = lambda x: x  # type: ignore[method-assign]
+    hooked.register_forward_hook(lambda *_: None)
+    assert graph_key(graph(patched)) is None
+    assert graph_key(graph(hooked)) is None
+
+
+@pytest.mark.parametrize(
+    "kind", ["bert", "roberta", "distilbert", "xlm-roberta", "electra", "mpnet", "albert"]
+)
+def test_models_of_transformers_have_a_key_that_names_of_labels_leave_alone(kind: str) -> None:
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 50}
+    if kind == "distilbert":
+        sizes = {"dim": 16, "n_layers": 1, "n_heads": 2, "hidden_dim": 16, "vocab_size": 50}
+
+    def key(attention: str, names: dict[int, str]) -> str | None:
+        config = transformers.AutoConfig.for_model(kind, num_labels=2, **sizes)
+        config.id2label = names
+        model = transformers.AutoModelForSequenceClassification.from_config(config)
+        model.set_attn_implementation(attention)
+        ids = {name: torch.ones((2, 8), dtype=torch.long) for name in ("input_ids", "attention_mask")}
+        return graph_key(Graph("model", model.eval(), ids, ["logits"], {}))
+
+    eager = key("eager", {0: "a", 1: "b"})
+    assert eager is not None
+    assert key("eager", {0: "x", 1: "y"}) == eager
+    if kind not in ("mpnet",):  # it has one kind of attention
+        assert key("sdpa", {0: "a", 1: "b"}) != eager

@@ -1,0 +1,28 @@
+"""Templates of exported graphs, shared by the processes of a test run: tracing one takes seconds."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+_VARIABLE = "FTCORE_TEST_GRAPHS"
+#: Whether this process has made the folder; pytest's workers and the commands that they start inherit it.
+_OWN = _VARIABLE not in os.environ
+#: The folder.
+SHARED = Path(os.environ.setdefault(_VARIABLE, tempfile.mkdtemp() if _OWN else ""))
+
+
+def cache(folder: Path) -> str:
+    """For FTCORE_CACHE: a folder of one's own, but for the templates."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (graphs := folder / "graphs").exists():
+        graphs.symlink_to(SHARED)
+    return str(folder)
+
+
+def forget_shared() -> None:
+    """Delete the templates, in the process that has made the folder."""
+    if _OWN:
+        shutil.rmtree(SHARED, ignore_errors=True)
