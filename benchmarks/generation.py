@@ -224,7 +224,7 @@ def _read_marian_of_any_vocabulary(loaders: Any) -> None:
     from a vector of zeros in place of the start token.
     """
 
-    class Loader(loaders.BartLoader):
+    class Loader(loaders.BartLoader):  # type: ignore[misc]  # a base without types
         architecture_name = "MarianMTModel"
 
         def get_model_spec(self, model: Any) -> Any:

@@ -246,7 +246,7 @@ def cold_start(bundle: Path, text: str, times: int) -> float:
 
 def main() -> None:
     """Measure, print the table and the targets."""
-    from ftcore.runs.workspace import cache_dir
+    from ftcore.runs.cache import cache_dir
     from ftcore.training.precision import bf16_gain_on_cpu
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])

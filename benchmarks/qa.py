@@ -137,7 +137,7 @@ class Bench:
         model = transformers.AutoModelForQuestionAnswering.from_pretrained(base)
         fit = Fit(steps=steps)
 
-        class Clock(transformers.TrainerCallback):
+        class Clock(transformers.TrainerCallback):  # type: ignore[misc]  # a base without types
             def on_step_begin(self, *_: Any, **__: Any) -> None:
                 self.start = time.perf_counter()
 

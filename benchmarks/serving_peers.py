@@ -58,7 +58,7 @@ class Model:
 if "LITSERVE_BUNDLE" in os.environ:
     import litserve
 
-    class Api(litserve.LitAPI):
+    class Api(litserve.LitAPI):  # type: ignore[misc]  # a base without types
         """LitServe with `max_batch_size` and `batch_timeout`."""
 
         def setup(self, device: str) -> None:
@@ -68,7 +68,8 @@ if "LITSERVE_BUNDLE" in os.environ:
         # LitServe takes an annotation here for a query parameter of that type.
         def decode_request(self, request) -> str:  # type: ignore[no-untyped-def]  # noqa: ANN001
             """The text."""
-            return request["text"]
+            found: str = request["text"]
+            return found
 
         def predict(self, texts: list[str]) -> list[dict[str, Any]]:
             """One answer a text."""
@@ -98,7 +99,7 @@ if "BENTO_BUNDLE" in os.environ:
         def __init__(self) -> None:
             self.model = Model(os.environ["BENTO_BUNDLE"], int(os.environ["BENTO_THREADS"]))
 
-        @bentoml.api(batchable=True, max_batch_size=MAX_BATCH, max_latency_ms=10_000)
+        @bentoml.api(batchable=True, max_batch_size=MAX_BATCH, max_latency_ms=10_000)  # type: ignore[untyped-decorator]
         def predict(self, texts: list[str]) -> list[dict[str, Any]]:
             """One answer a text."""
             return self.model(texts)
@@ -118,7 +119,7 @@ if "MLSERVER_BUNDLE" in os.environ:
     from mlserver.codecs import StringCodec
     from mlserver.types import InferenceRequest, InferenceResponse
 
-    class Served(MLModel):
+    class Served(MLModel):  # type: ignore[misc]  # a base without types
         """MLServer with adaptive batching (`max_batch_size`, `max_batch_time`)."""
 
         async def load(self) -> bool:

@@ -157,7 +157,7 @@ def fit_trainer(args: argparse.Namespace, seed: int, rows: int | None, evaluate:
         model.train()
         return hits / len(order)
 
-    class Clock(transformers.TrainerCallback):
+    class Clock(transformers.TrainerCallback):  # type: ignore[misc]  # a base without types
         def on_step_begin(self, *_: Any, **__: Any) -> None:
             self.start = time.perf_counter()
 

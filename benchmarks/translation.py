@@ -147,7 +147,7 @@ def fit_trainer(rows: list[Pair], base: Path, steps: int, scratch: Path, *, best
         batches.append((len(features), sum(len(feature["labels"]) for feature in features)))
         return pad(features)
 
-    class Clock(transformers.TrainerCallback):
+    class Clock(transformers.TrainerCallback):  # type: ignore[misc]  # a base without types
         def on_step_end(self, *_: Any, **__: Any) -> None:
             times.append(time.perf_counter())
 

@@ -46,6 +46,10 @@ class EventLog:
         for name in list(self._observers):
             self._show(name, event)
 
+    def warn(self, message: str) -> None:
+        """Write an event `warning`."""
+        self.emit("warning", message=message)
+
     def _show(self, name: str, event: Mapping[str, Any]) -> None:
         """Show an event to one observer, whose fault must not end a run."""
         observer = self._observers.get(name)
@@ -56,7 +60,7 @@ class EventLog:
         except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever a plugin raises)
             del self._observers[name]
             what = f"{name} raised {type(error).__name__}: {error}"
-            self.emit("warning", message=f"{what}; it sees no more of this run")
+            self.warn(f"{what}; it sees no more of this run")
 
     def close(self) -> None:
         """Close the file; `emit` may not be called again."""

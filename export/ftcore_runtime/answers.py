@@ -330,7 +330,8 @@ class TextAnswer(Answer):
         scores = {candidate["text"]: candidate["score"] for candidate in reversed(self.candidates or [])}
         if self.score is None or other.text not in scores:
             return 0.0 if self.text == other.text else 1.0
-        return max(0.0, self.score - scores[other.text])
+        found: float = max(0.0, self.score - scores[other.text])
+        return found
 
 
 def to_jsonl(rows: Iterable[Mapping[str, Any]]) -> bytes:

@@ -102,7 +102,7 @@ def _read_already(digests: Mapping[str, str]) -> Any:  # noqa: ANN401 (model_sig
     how = {"method": "files", "hash_type": "sha256", "allow_symlinks": False}
     found = manifest.Manifest("bundle", items, manifest.SerializationType.from_args(how))
 
-    class Known(hashing.Config):
+    class Known(hashing.Config):  # type: ignore[misc]  # a base without types
         def hash(self, model_path: object, *, files_to_hash: object = None) -> Any:  # noqa: ANN401 (as above)
             return found
 

@@ -116,7 +116,7 @@ def open_workspace(args: argparse.Namespace, folder: RunFolder) -> Iterator[Work
     try:
         workspace = Workspace(folder, spec, task, (progress,), observers)
         for problem in problems:
-            workspace.events.emit("warning", message=f"{problem} (the run goes on without it)")
+            workspace.events.warn(f"{problem} (the run goes on without it)")
         if observers:
             folder.update(observers=[plugin_record(observer) for observer in observers])
         yield workspace

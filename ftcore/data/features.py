@@ -136,7 +136,8 @@ class FeatureStore:
         if found is None:
             return self._fixed[name]
         if not isinstance(found, tuple):
-            return found
+            column: np.ndarray = found
+            return column
         values, offsets = found
         lengths = np.diff(offsets)
         padded = np.full((len(lengths), int(lengths.max(initial=1))), -1, values.dtype)

@@ -235,7 +235,7 @@ def fold_of(groups: np.ndarray, strata: np.ndarray | None, folds: int, seed: int
 def allocate(total: int, weights: np.ndarray, room: np.ndarray) -> np.ndarray:
     """Share `total` out by `weights`: largest remainder, no more than `room` each (all int64)."""
     ideal = total * weights / max(weights.sum(), 1)
-    share = np.minimum(np.floor(ideal).astype(np.int64), room)
+    share: np.ndarray = np.minimum(np.floor(ideal).astype(np.int64), room)
     while (short := total - int(share.sum())) > 0:
         open_ = np.flatnonzero(share < room)
         if not len(open_):

@@ -179,7 +179,8 @@ def groups_of(reader: Reader[Any, Any], rows: pa.Table) -> Array | None:
     keys = reader.groups(rows).combine_chunks().dictionary_encode()
     if len(keys.dictionary) >= _ALONE * rows.num_rows:
         return None
-    return keys.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    found: Array | None = keys.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return found
 
 
 def prediction_lines(

@@ -196,7 +196,8 @@ def load_weights(auto_class: Any, base: BaseModel, config: transformers.Pretrain
     base.notes.extend(check_weights(model, info, str(base.folder)))
     if base.gguf and (quantizer := getattr(model, "hf_quantizer", None)):
         quantizer.remove_quantization_config(model)  # else it counts as quantized, and is not saved
-    return model
+    loaded: torch.nn.Module = model
+    return loaded
 
 
 def open_encoder(base: BaseModel, max_length: int) -> TextEncoder:

@@ -68,7 +68,7 @@ def fast_dropout(x: torch.Tensor, p: float) -> torch.Tensor:
     if dropped == 0:
         return x
     keep = _keep_mask(x.shape, dropped, _INTEGERS[x.dtype])
-    kept: torch.Tensor = _Dropout.apply(x, keep, 1 / (1 - dropped / _LEVELS))
+    kept: torch.Tensor = _Dropout.apply(x, keep, 1 / (1 - dropped / _LEVELS))  # type: ignore[no-untyped-call]
     return kept
 
 

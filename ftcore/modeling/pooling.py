@@ -60,7 +60,7 @@ def can_be_pooled(config: transformers.PretrainedConfig) -> bool:
     return not config.is_encoder_decoder and type(config) in transformers.AutoModel._model_mapping
 
 
-class PooledClassifier(transformers.PreTrainedModel):
+class PooledClassifier(transformers.PreTrainedModel):  # type: ignore[misc]  # a base without types
     """An encoder without its own pooler, and a linear head on its pooled token states.
 
     Subclasses, one for each architecture and pooling, come from `pooled_class`. Weights lie under the names of the

@@ -23,7 +23,8 @@ from ftcore.runs.run_bundle import (
 )
 from ftcore.runs.teacher_comparison import compare_with_teacher
 from ftcore.runs.variant_evaluation import VariantEvaluation
-from ftcore.runs.workspace import Workspace, cache_dir
+from ftcore.runs.cache import cache_dir
+from ftcore.runs.workspace import Workspace
 from ftcore.spec.export import ExportSpec
 from ftcore_export.bundle_writer import VariantSource
 from ftcore_export.onnx_graph import export_graph
@@ -222,7 +223,7 @@ def _teacher_comparison(
     try:
         teacher = workspace.teacher
     except UserError as error:
-        workspace.events.emit("warning", message=f"the teacher is not in the table: {error.what}")
+        workspace.events.warn(f"the teacher is not in the table: {error.what}")
         return None
     if teacher is None:
         return None

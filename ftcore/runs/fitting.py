@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -53,8 +54,10 @@ class Fit:
 
 def fresh_model(workspace: Workspace) -> torch.nn.Module:
     """The model before its first step, on the device: the same each time, and with it what is random from here on."""
-    set_seed(workspace.spec.training.seed)
-    return model_to_train(workspace).to(torch_device())
+    spec = workspace.spec
+    set_seed(spec.training.seed)
+    model = model_to_train(workspace.family, workspace.base, spec, workspace.events.warn)
+    return model.to(torch_device())
 
 
 def fit(workspace: Workspace, model: torch.nn.Module, fit: Fit, stop: StopRequest, resume: bool) -> None:
@@ -63,7 +66,7 @@ def fit(workspace: Workspace, model: torch.nn.Module, fit: Fit, stop: StopReques
     Raises:
         Interrupted, RunFailed, UserError: see `fine_tune`.
     """
-    training, family = workspace.training, workspace.family
+    training, family, spec, warn = workspace.training, workspace.family, workspace.spec, workspace.events.warn
     features = workspace.features(fit.train)
 
     def locations(indices: np.ndarray) -> list[str]:
@@ -80,7 +83,15 @@ def fit(workspace: Workspace, model: torch.nn.Module, fit: Fit, stop: StopReques
         training=training,
         family=family.model,
         model=model,
-        train=features_to_train_on(workspace, fit.train),
+        train=features_to_train_on(
+            features,
+            fit.train.table,
+            family,
+            workspace.encoder,
+            spec,
+            workspace.task.hooks,
+            partial(workspace.teacher_outputs, fit.train),
+        ),
         locations=locations,
         validate=_validation(workspace, fit.held_out, fit.keep) if fit.held_out else None,
         metric=workspace.metric,
@@ -92,10 +103,10 @@ def fit(workspace: Workspace, model: torch.nn.Module, fit: Fit, stop: StopReques
         evaluate_first=probed and fit.held_out is not None,
         share=fit.share,
     )
-    parts = [fit.train, fit.held_out] if fit.held_out else [fit.train]
-    with frozen_trunk_runs_once(workspace, model, parts):
+    stores = [features, workspace.features(fit.held_out)] if fit.held_out else [features]
+    with frozen_trunk_runs_once(model, family.model, stores, spec.training, warn):
         if probed and not (resume and store.steps()):
-            head_from_probe(workspace, model, fit.train)
+            head_from_probe(model, family.model, features, warn)
         fine_tune(job)
 
 

@@ -52,5 +52,6 @@ def _of_package(module: str) -> str | None:
                 return " ".join(value.split())
         for classifier in declared.get_all("Classifier") or []:
             if classifier.startswith("License :: OSI Approved :: "):
-                return classifier.rpartition(" :: ")[2]
+                found: str | None = classifier.rpartition(" :: ")[2]
+                return found
     return None

@@ -5,13 +5,14 @@ A seed's run lies in `seeds/<seed>` and is a run like any other. What is resumed
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from statistics import mean, stdev
 from typing import Any
 
 from ftcore import processes
 from ftcore.files import read_json, write_atomic, write_json
 from ftcore.runs.folder import RunFolder
+from ftcore.runs.model_folder import adopt_model
 from ftcore.runs.status import at_work
 from ftcore.runs.workspace import Workspace
 from ftcore.training.stopping import StopRequest
@@ -44,15 +45,21 @@ def train_seeds(workspace: Workspace, stop: StopRequest, train: StepAction, eval
         processes.wait()
         done[seed] = child.folder
     if processes.is_first():
-        summary = summarise(workspace, done)
+        better = workspace.family.scoring.higher_is_better(workspace.metric)
+        summary = summarise(done, workspace.metric, higher_is_better=better)
         write_json(workspace.folder.seeds_file, summary)
         workspace.events.emit("seeds_finished", **summary)
         workspace.folder.update(seed=summary["chosen"])
-        workspace.adopt_model(done[summary["chosen"]])
+        adopt_model(workspace.folder, done[summary["chosen"]])
 
 
-def summarise(workspace: Workspace, runs: dict[int, RunFolder]) -> dict[str, Any]:
-    """Mean, sample standard deviation and each seed's value of every metric of every split; and the best seed."""
+def summarise(runs: Mapping[int, RunFolder], metric: str, *, higher_is_better: bool) -> dict[str, Any]:
+    """Mean, sample standard deviation and each seed's value of every metric of every split; and the best seed.
+
+    Args:
+        runs: seed -> its run, evaluated.
+        metric: on the validation rows, decides which seed is the best.
+    """
     measured = {seed: read_json(run.metrics_file)["splits"] for seed, run in runs.items()}
     first = next(iter(measured.values()))
     splits: dict[str, dict[str, Any]] = {}
@@ -65,10 +72,10 @@ def summarise(workspace: Workspace, runs: dict[int, RunFolder]) -> dict[str, Any
                 "sd": stdev(values.values()),
                 "values": {str(seed): value for seed, value in values.items()},
             }
-    values = splits["validation"][workspace.metric]["values"]
-    best = max if workspace.family.scoring.higher_is_better(workspace.metric) else min
+    values = splits["validation"][metric]["values"]
+    best = max if higher_is_better else min
     chosen = best(runs, key=lambda seed: values[str(seed)])
-    return {"metric": workspace.metric, "chosen": chosen, "splits": splits}
+    return {"metric": metric, "chosen": chosen, "splits": splits}
 
 
 def _child(workspace: Workspace, seed: int) -> Workspace:

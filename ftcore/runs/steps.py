@@ -26,8 +26,6 @@ from ftcore.runs.workspace import Workspace
 from ftcore.training.stopping import StopRequest
 from ftcore_runtime.answers import to_jsonl
 
-_REHEARSED = 8  # rows
-
 
 def take_steps(
     workspace: Workspace, steps: Sequence[Step], stop: StopRequest, *, resume: bool = False
@@ -73,9 +71,8 @@ def _warn_of_other_versions(workspace: Workspace) -> None:
         if then.get(name) != now.get(name)
     ]
     if changed:
-        workspace.events.emit(
-            "warning",
-            message=f"not what the run began with, so it may not go on bit for bit: {', '.join(changed)}",
+        workspace.events.warn(
+            f"not what the run began with, so it may not go on bit for bit: {', '.join(changed)}"
         )
 
 
@@ -133,21 +130,21 @@ def evaluate(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]
     if judgement.useless is None or workspace.spec.checks.beats_baseline == "off":
         return []
     if workspace.spec.checks.beats_baseline == "warn":
-        workspace.events.emit("warning", message=judgement.useless)
+        workspace.events.warn(judgement.useless)
         return []
     return [f"checks.beats_baseline: {judgement.useless}"]
 
 
 def _zero_shot(workspace: Workspace, fine_tuned: Sequence[Any], groups: Array | None) -> dict[str, Any]:
-    """What the base model is worth on the test rows as it is, and what the `fine_tuned` answers have gained."""
-    spec, family = workspace.spec.evaluation, workspace.family
+    """Metrics of the base model as it is on the test rows, and the gain of the `fine_tuned` answers over it."""
+    family, evaluator = workspace.family, workspace.evaluator
     rows, features = workspace.splits["test"].table, workspace.features("test")
     model = family.model.build(workspace.base).to(torch_device())
-    answer_by_names(workspace, model)
-    outputs = predict(model, family, features, spec.batch_size)
+    answer_by_names(model, family.model, workspace.base, workspace.encoder)
+    outputs = predict(model, family, features, workspace.spec.evaluation.batch_size)
     answers, references = family.scoring.answers(outputs, features, rows), family.reader.references(rows)
-    found = workspace.evaluator.measure(references, answers, groups)
-    gain = workspace.evaluator.gain(references, answers, fine_tuned, groups)
+    found = evaluator.measure(references, answers, groups)
+    gain = evaluator.gain(references, answers, fine_tuned, groups)
     return {"metrics": found.to_json()["metrics"], "gain": gain}
 
 

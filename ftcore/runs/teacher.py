@@ -1,4 +1,4 @@
-"""The teacher of `model.distill_from`: opened, and asked once about the training rows."""
+"""The teacher of `model.distill_from`: opened, and its outputs for the training rows, computed once."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _model_of(run: RunFolder, family: BoundFamily) -> Path:
     return run.model
 
 
-def ask(
+def compute_outputs(
     teacher: Teacher,
     family: BoundFamily,
     own: FeatureStore,
@@ -94,12 +94,12 @@ def ask(
     batch_size: int,
     folder: Path,
 ) -> dict[str, np.ndarray]:
-    """What the teacher makes of some rows: output name -> float32 [features, ...], memory-mapped from `folder`.
+    """The teacher's outputs for some rows: name -> float32 [features, ...], memory-mapped from `folder`.
 
-    It is asked once: what lies in `folder` already is its answer.
+    They are computed once: what an earlier call has left in `folder` is returned as it is.
 
     Args:
-        own, theirs: the rows as student and teacher read them.
+        own, theirs: the rows, tokenised for the student and for the teacher.
 
     Raises:
         UserError: it was fine-tuned for something else, or answers by token and reads other tokens.

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +11,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
-import transformers
 
 from ftcore import processes
 from ftcore.data import Splits, load_splits
@@ -29,24 +23,20 @@ from ftcore.families import opening
 from ftcore.families.bound import BoundFamily
 from ftcore.families.model import SupportsOwnTokenizer
 from ftcore.families.recipe import PLAIN_RECIPE, Recipe, RecipeChooser
-from ftcore.files import locked, read_json, write_json
-from ftcore.modeling.base_model import BaseModel, open_base, save_tokenizer
-from ftcore.modeling.device import torch_device
+from ftcore.files import read_json, write_json
+from ftcore.modeling.base_model import BaseModel, open_base
 from ftcore.plugins import LoadedTask
+from ftcore.runs.cache import cache_dir, digest_of, one_at_a_time
 from ftcore.runs.evaluation_inputs import EvaluationInputs
 from ftcore.runs.folder import RunFolder
-from ftcore.runs.teacher import Teacher, ask, open_teacher
+from ftcore.runs.model_folder import open_model
+from ftcore.runs.recipe_choice import fill_by_recipe
+from ftcore.runs.teacher import Teacher, compute_outputs, open_teacher
 from ftcore.spec.sections import Spec
 from ftcore.spec.training import TrainingSpec
 from ftcore.task import Observer
 from ftcore_runtime.encoding import TextEncoder
 from ftcore_runtime.files import sha256
-from ftcore_runtime.publishing import publishing
-
-
-def cache_dir() -> Path:
-    """Where parsed and tokenised data and templates of graphs are kept: $FTCORE_CACHE, or ~/.cache/ftcore."""
-    return Path(os.environ.get("FTCORE_CACHE") or Path.home() / ".cache" / "ftcore")
 
 
 class Workspace:
@@ -114,7 +104,7 @@ class Workspace:
         Raises:
             UserError: an input has changed since.
         """
-        with _one_at_a_time(["rows", self.spec.data.model_dump(mode="json"), str(self.base_dir)]):
+        with one_at_a_time(["rows", self.spec.data.model_dump(mode="json"), str(self.base_dir)]):
             splits = load_splits(
                 self._unfitted.reader,
                 base_dir=self.base_dir,
@@ -184,25 +174,16 @@ class Workspace:
     @cached_property
     def training(self) -> TrainingSpec:
         """The section `training` with nothing left open: the recipe, chosen once a run, has filled it in."""
-        record = self.folder.record()
-        if "recipe" in record:
-            recipe = Recipe(**record["recipe"])
-        else:
-            recipe = PLAIN_RECIPE
-            if isinstance(chooser := self.family.model, RecipeChooser):
-                rows = (self.splits[split].table.num_rows for split in ("train", "validation"))
-                recipe = chooser.choose_recipe(self.base, *rows)
-            if processes.is_first():
-                self.folder.update(recipe=asdict(recipe))
-        filled = recipe.fill(self.spec.training)
-        fields = {name: getattr(filled, name) for name in recipe.training}
-        self.events.emit(
-            "recipe_chosen", name=recipe.name, why=recipe.why, fields={**recipe.extras, **fields}
-        )
-        return filled
+        return fill_by_recipe(self.spec.training, self.folder, self._choose_recipe, self.events.emit)
 
-    def taught(self, rows: Split | None = None) -> dict[str, np.ndarray]:
-        """What the teacher makes of the training rows, from the cache when it was asked before; see `ask`.
+    def _choose_recipe(self) -> Recipe:
+        if not isinstance(chooser := self.family.model, RecipeChooser):
+            return PLAIN_RECIPE
+        rows = (self.splits[split].table.num_rows for split in ("train", "validation"))
+        return chooser.choose_recipe(self.base, *rows)
+
+    def teacher_outputs(self, rows: Split | None = None) -> dict[str, np.ndarray]:
+        """The teacher's outputs for the training rows, from the cache where an earlier run computed them.
 
         Args:
             rows: others than those of the training split.
@@ -214,10 +195,10 @@ class Workspace:
         self.events.emit("teacher_asked", rows=rows.table.num_rows)
         parts = [*self._key_of(rows), family.name, family.model.encoding_key, teacher.files]
         parts.append(teacher.encoder.fingerprint)
-        folder = cache_dir() / "teacher" / _key(parts)
-        # Whether it is asked or its answers are found, training goes on with the same random numbers.
-        with _one_at_a_time(["teacher", folder.name]), torch.random.fork_rng(devices=[]):
-            return ask(teacher, family, own, theirs, self.spec.evaluation.batch_size, folder)
+        folder = cache_dir() / "teacher" / digest_of(parts)
+        # Whether they are computed or found, training goes on with the same random numbers.
+        with one_at_a_time(["teacher", folder.name]), torch.random.fork_rng(devices=[]):
+            return compute_outputs(teacher, family, own, theirs, self.spec.evaluation.batch_size, folder)
 
     def features(self, rows: str | Split) -> FeatureStore:
         """The rows of a split (or its name) as the model reads them."""
@@ -233,8 +214,8 @@ class Workspace:
             family.model.encoding_key,
             encoder.fingerprint,
         ]
-        path = cache_dir() / "features" / f"{_key(parts)}.arrow"
-        with _one_at_a_time(["features", path.stem]):
+        path = cache_dir() / "features" / f"{digest_of(parts)}.arrow"
+        with one_at_a_time(["features", path.stem]):
             return FeatureStore.build(rows.table, family.model, encoder, path)
 
     def _key_of(self, rows: Split) -> list[Any]:
@@ -266,45 +247,8 @@ class Workspace:
         return self.folder.model.is_dir()
 
     def fine_tuned(self) -> torch.nn.Module:
-        """The fine-tuned model, float32, on the device, in eval mode.
-
-        Raises:
-            UserError: the run was not trained to its end.
-        """
-        if not self.trained:
-            raise UserError(
-                "this run has no model yet",
-                where=str(self.folder.path),
-                hint=f"finish it with `ftcore run --resume {self.folder.path}`",
-            )
-        model = self.family.model.build(open_base(str(self.folder.model.resolve()), self.base_dir))
-        return model.to(torch_device()).eval()
-
-    def keep_model(
-        self, model: transformers.PreTrainedModel, weights: Mapping[str, torch.Tensor] | None = None
-    ) -> None:
-        """Write the fine-tuned model and its tokenizer as a Hugging Face folder, whole or not at all.
-
-        Args:
-            weights: of a sharded model, put together.
-        """
-        with self._new_model() as made:
-            model.save_pretrained(made, safe_serialization=True, state_dict=weights)
-            save_tokenizer(self.base, made)
-
-    def adopt_model(self, other: RunFolder) -> None:
-        """Keep a copy of another run's fine-tuned model as this run's own."""
-        with self._new_model() as made:
-            shutil.copytree(other.model, made)
-
-    @contextmanager
-    def _new_model(self) -> Iterator[Path]:
-        """A path for the model's folder; what the body makes there gets its name at the end."""
-        with publishing(self.folder.model) as made:
-            yield made
-        self.folder.update(
-            weights={file.name: sha256(file) for file in sorted(self.folder.model.glob("*.safetensors"))}
-        )
+        """The fine-tuned model; see `open_model`."""
+        return open_model(self.folder, self.base_dir, self.family)
 
 
 def _watching(task: LoadedTask, observers: Sequence[Observer]) -> dict[str, Listener]:
@@ -314,12 +258,3 @@ def _watching(task: LoadedTask, observers: Sequence[Observer]) -> dict[str, List
         own = f"`ftcore_event` of the plugin `{task.info.id}`"
         watching[own] = lambda event: task.hooks.ftcore_event(event=event)
     return watching
-
-
-def _key(parts: list[Any]) -> str:
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
-
-
-def _one_at_a_time(parts: list[Any]) -> AbstractContextManager[None]:
-    """Of several processes that need the same thing from the cache, one makes it, and the others wait for it."""
-    return locked(cache_dir() / "locks" / _key(parts))

@@ -14,11 +14,10 @@ from models import save_tiny_bert
 from transformers import AutoTokenizer
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
-from small import workspace_of
+from small import training_features, workspace_of
 
 from ftcore.data.augmentation import AugmentedFeatures, delete_words, swap_words
 from ftcore.errors import PluginError, UserError
-from ftcore.runs.techniques import features_to_train_on
 from ftcore.runs.workspace import Workspace
 
 TEXT = "the food was very good and the place was not slow"
@@ -26,7 +25,7 @@ TEXT = "the food was very good and the place was not slow"
 
 def made(project: Path, base: Path, seed: int = 1, **augment: Any) -> tuple[Workspace, AugmentedFeatures]:
     workspace = workspace_of(project, base, training={"augment": augment, "seed": seed})
-    features = features_to_train_on(workspace, workspace.splits.train)
+    features = training_features(workspace)
     assert isinstance(features, AugmentedFeatures)
     return workspace, features
 
@@ -166,7 +165,7 @@ def plugged(project: Path, base: Path, body: str, share: float) -> tuple[Workspa
     (project / "plugins" / "shouting.py").write_text(PLUGIN.format(body=body))
     sections: dict[str, Any] = {"task": "shouting", "training": {"augment": {"hook": share}}}
     workspace = workspace_of(project, base, **sections)
-    features = features_to_train_on(workspace, workspace.splits.train)
+    features = training_features(workspace)
     assert isinstance(features, AugmentedFeatures)
     return workspace, features
 

@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from ftcore.plugins import PluginRegistry
 from ftcore.runs.folder import create_run
 from ftcore.runs.steps import train
+from ftcore.runs.techniques import features_to_train_on
 from ftcore.runs.workspace import Workspace
 from ftcore.spec import load_spec
 from ftcore.spec.training import TrainingSpec
@@ -55,3 +56,16 @@ def kept(workspace: Workspace) -> dict[str, torch.Tensor]:
 
 def training_of(**fields: Any) -> TrainingSpec:
     return TrainingSpec.model_validate(fields)
+
+
+def training_features(workspace: Workspace) -> Any:
+    """What the engine trains on."""
+    return features_to_train_on(
+        workspace.features("train"),
+        workspace.splits["train"].table,
+        workspace.family,
+        workspace.encoder,
+        workspace.spec,
+        workspace.task.hooks,
+        workspace.teacher_outputs,
+    )

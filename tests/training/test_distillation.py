@@ -62,7 +62,7 @@ def test_the_teachers_labels_are_found_by_name(project: Path, tiny_base: Path, t
     """The student's labels are neg, pos and the teacher's pos, neg: it answers in the student's order."""
     workspace = workspace_of(project, tiny_base, **taught(teacher_run))
     assert workspace.splits
-    asked = workspace.taught()["logits"]
+    asked = workspace.teacher_outputs()["logits"]
     right = workspace.features("train").column("labels")
     assert (asked.argmax(1) == right).mean() > 0.9
     teacher = json.loads((teacher_run / "model" / "config.json").read_text())
@@ -72,9 +72,9 @@ def test_the_teachers_labels_are_found_by_name(project: Path, tiny_base: Path, t
 def test_it_is_asked_once(
     project: Path, tiny_base: Path, teacher_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = workspace_of(project, tiny_base, **taught(teacher_run)).taught()
+    first = workspace_of(project, tiny_base, **taught(teacher_run)).teacher_outputs()
     monkeypatch.setattr(teachers, "predict", None)  # who asked again would fail
-    again = workspace_of(project, tiny_base, **taught(teacher_run, weight=0.2)).taught()
+    again = workspace_of(project, tiny_base, **taught(teacher_run, weight=0.2)).teacher_outputs()
     assert isinstance(again["logits"], np.memmap)
     np.testing.assert_array_equal(first["logits"], again["logits"])
 

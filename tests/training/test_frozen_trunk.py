@@ -12,7 +12,8 @@ import torch
 from small import built, kept, trained, workspace_of
 from transformers import BertModel
 
-from ftcore.runs.workspace import Workspace, cache_dir
+from ftcore.runs.cache import cache_dir
+from ftcore.runs.workspace import Workspace
 from ftcore.training import kept_states
 from ftcore.training.frozen_trunk import trunk_runs_once
 

@@ -30,7 +30,7 @@ def test_an_untrained_model_answers_with_the_nearest_label_text(project: Path, p
     workspace = workspace_of(project, pooled, data=data, training={"recipe": "auto"})
     assert workspace.splits
     model = workspace.family.model.build(workspace.base).eval()
-    assert answer_by_names(workspace, model)
+    assert answer_by_names(model, workspace.family.model, workspace.base, workspace.encoder)
     texts = [*["bad slow", "good nice"], *workspace.splits["test"].table["text"].to_pylist()]
     encoder = workspace.encoder
     batch = {name: torch.from_numpy(v) for name, v in encoder.collate(encoder.encode(texts)).items()}
@@ -46,7 +46,8 @@ def test_an_untrained_model_answers_with_the_nearest_label_text(project: Path, p
 def test_a_head_of_the_architectures_own_has_no_label_texts(project: Path, tiny_base: Path) -> None:
     workspace = workspace_of(project, tiny_base, training={"recipe": "auto"})
     assert workspace.splits
-    assert not answer_by_names(workspace, workspace.family.model.build(workspace.base))
+    family = workspace.family.model
+    assert not answer_by_names(family.build(workspace.base), family, workspace.base, workspace.encoder)
 
 
 def test_the_zero_shot_figure_of_a_run_is_that_of_the_names(project: Path, pooled: Path) -> None:

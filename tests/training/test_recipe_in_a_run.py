@@ -132,7 +132,7 @@ def test_a_pooled_model_is_exported_as_torch_answers_and_teaches(project: Path, 
     student = trained(
         project, pooled_base, model={"distill_from": str(teacher.folder.path)}, training={"epochs": 1}
     )
-    taught = np.asarray(student.taught()["logits"])
+    taught = np.asarray(student.teacher_outputs()["logits"])
     features = student.features("train")
     assert taught == pytest.approx(
         predict(teacher.fine_tuned(), student.family, features, 16)["logits"], abs=1e-4

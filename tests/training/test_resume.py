@@ -134,13 +134,13 @@ def test_what_a_resumed_run_goes_on_with_is_what_it_began_with(
 def test_a_run_stopped_before_its_first_checkpoint_starts_over_and_says_so(
     spec: Path, uninterrupted: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
-    from ftcore.runs import steps
+    from ftcore.runs import train as step
 
     def stopped(*_: Any) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr(steps, "_rehearse", stopped)
+        patch.setattr(step, "rehearse", stopped)
         code, run = train(spec, "stopped")
     assert code == 143
     assert status(run) == "interrupted"

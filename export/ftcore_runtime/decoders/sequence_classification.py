@@ -97,7 +97,8 @@ class SequenceClassificationDecoder(Decoder):
             )
         if self.problem == "single_label":
             powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-            return powers / powers.sum(axis=1, keepdims=True)
+            found: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+            return found
         if self.problem == "multi_label":
             powers = np.exp(-np.abs(logits))  # never above 1, so never overflows
             return np.where(logits >= 0, 1.0, powers) / (1.0 + powers)

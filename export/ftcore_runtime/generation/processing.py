@@ -18,7 +18,7 @@ def log_softmax(logits: Floats) -> Floats:
 
 def is_end(tokens: Ids, eos_ids: tuple[int, ...]) -> NDArray[np.bool_]:
     """Which tokens end an answer; for the few ends that there are far quicker than `np.isin`."""
-    ends = tokens == eos_ids[0]
+    ends: NDArray[np.bool_] = tokens == eos_ids[0]
     for other in eos_ids[1:]:
         ends |= tokens == other
     return ends

@@ -51,7 +51,8 @@ def build_classifier(
     else:
         model = load_weights(auto_class, base, config)
     _agree_on_ends(model, base)
-    return model
+    built: torch.nn.Module = model
+    return built
 
 
 def _agree_on_ends(model: Any, base: BaseModel) -> None:  # noqa: ANN401 (a PreTrainedModel)

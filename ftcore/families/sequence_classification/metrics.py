@@ -25,7 +25,8 @@ CELLS = "confusion_cells"
 def _ratio(numerator: Array | float, denominator: Array | float) -> Array:
     """numerator / denominator, and 0 where the denominator is 0."""
     numerator, denominator = np.asarray(numerator, dtype=float), np.asarray(denominator, dtype=float)
-    return np.divide(numerator, denominator, out=np.zeros_like(denominator), where=denominator != 0)
+    found: Array = np.divide(numerator, denominator, out=np.zeros_like(denominator), where=denominator != 0)
+    return found
 
 
 def _f1(precision: Array, recall: Array) -> Array:

@@ -63,7 +63,8 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
 
     def _targets(self, label: pa.ChunkedArray) -> np.ndarray:
         if self.problem == "regression":
-            return label.to_numpy().astype(np.float32)
+            found: np.ndarray = label.to_numpy().astype(np.float32)
+            return found
         index = {name: i for i, name in enumerate(self.labels)}
         values = label.to_pylist()
         if self.problem == "single_label":

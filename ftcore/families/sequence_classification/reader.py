@@ -90,7 +90,10 @@ class LabelReader(Reader[SequenceClassificationSpec, FittedLabels]):
         label = table["label"].combine_chunks()
         if self.spec.data.problem == "multi_label":
             label = pc.binary_join(label, "\x1f")
-        return label.dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        found: np.ndarray | None = (
+            label.dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        )
+        return found
 
     def memberships(self, table: pa.Table) -> tuple[np.ndarray, np.ndarray] | None:
         """Every label of every row; none for a regression, and where the spec names the labels itself."""
@@ -179,14 +182,15 @@ class LabelReader(Reader[SequenceClassificationSpec, FittedLabels]):
 
     def inputs(self, rows: pa.Table) -> list[Any]:
         """The texts, or pairs of texts."""
-        texts = rows["text"].to_pylist()
+        texts: list[Any] = rows["text"].to_pylist()
         if not self.spec.data.columns.text_pair:
             return texts
         return list(zip(texts, rows["text_pair"].to_pylist(), strict=True))
 
     def references(self, rows: pa.Table) -> list[Any]:
         """Label name, list of label names, or number."""
-        return rows["label"].to_pylist()
+        found: list[Any] = rows["label"].to_pylist()
+        return found
 
 
 def _text(row: Mapping[str, Any], column: str) -> str:

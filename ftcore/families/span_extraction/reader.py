@@ -89,13 +89,18 @@ class SpanReader(Reader[SpanExtractionSpec, FittedSpans]):
 
     def inputs(self, rows: pa.Table) -> list[Any]:
         """Mappings of question and context."""
-        return rows.select(["question", "context"]).to_pylist()
+        found: list[Any] = rows.select(["question", "context"]).to_pylist()
+        return found
 
     def references(self, rows: pa.Table) -> list[list[str]]:
         """The right texts of each question; none where it has no answer."""
-        return rows["answers"].to_pylist()
+        found: list[list[str]] = rows["answers"].to_pylist()
+        return found
 
 
 def answerable(table: pa.Table) -> np.ndarray:
     """Which rows have an answer, bool [rows]."""
-    return pc.greater(pc.list_value_length(table["answers"]), 0).to_numpy(zero_copy_only=False).astype(bool)
+    found: np.ndarray = (
+        pc.greater(pc.list_value_length(table["answers"]), 0).to_numpy(zero_copy_only=False).astype(bool)
+    )
+    return found

@@ -99,7 +99,8 @@ class TextReader(Reader[TextGenerationSpec, FittedTexts]):
 
     def inputs(self, rows: pa.Table) -> list[Any]:
         """The sources."""
-        return rows["source"].to_pylist()
+        found: list[Any] = rows["source"].to_pylist()
+        return found
 
     def references(self, rows: pa.Table) -> list[Target]:
         """The targets, which know their sources."""

@@ -60,7 +60,8 @@ class LabelAndNumberReader(Reader[LabelAndNumberSpec, Learnt]):
     def strata(self, table: pa.Table) -> np.ndarray:
         """The label."""
         codes = table["label"].combine_chunks().dictionary_encode().indices
-        return codes.to_numpy(zero_copy_only=False).astype(np.int64)
+        found: np.ndarray = codes.to_numpy(zero_copy_only=False).astype(np.int64)
+        return found
 
     def groups(self, table: pa.Table) -> pa.ChunkedArray:
         """The text, without case and outer blanks."""

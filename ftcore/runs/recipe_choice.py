@@ -1,0 +1,36 @@
+"""The recipe of a run: chosen once, kept in run.json, and filled into the section `training`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+
+from ftcore import processes
+from ftcore.families.recipe import Recipe
+from ftcore.runs.folder import RunFolder
+from ftcore.spec.training import TrainingSpec
+
+
+def fill_by_recipe(
+    training: TrainingSpec,
+    folder: RunFolder,
+    choose: Callable[[], Recipe],
+    emit: Callable[..., None],
+) -> TrainingSpec:
+    """The section with nothing left open.
+
+    Args:
+        choose: chooses the recipe; called only where the run has none yet.
+        emit: writes an event.
+    """
+    record = folder.record()
+    if "recipe" in record:
+        recipe = Recipe(**record["recipe"])
+    else:
+        recipe = choose()
+        if processes.is_first():
+            folder.update(recipe=asdict(recipe))
+    filled = recipe.fill(training)
+    fields = {name: getattr(filled, name) for name in recipe.training}
+    emit("recipe_chosen", name=recipe.name, why=recipe.why, fields={**recipe.extras, **fields})
+    return filled
