@@ -6,7 +6,7 @@ attempt to match looks further than it takes, but for a bounded number of charac
 - of the parts of an alternative, only one that nothing can fail behind may repeat without a bound;
 - alternatives that look at a whole run of white space may stand at the end, where `\\s+` takes what they looked at.
 
-That holds for what BERT-like, GPT-like, Llama, Qwen and DeepSeek models split with. A few more are known by heart.
+That holds for what BERT-like, GPT-like, Llama, Qwen and DeepSeek models split with. A few more are listed by name.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Pipeline:
         bundle: verified, with the contents of tokenizers, golden examples and the variant's graph kept.
         variant: which graphs answer.
         threads: at work at a time; the CPUs that this process may use unless given.
-        run_threads: of them, those that share one run of a graph. With 1 several batches run side by side; more
+        run_threads: of them, those that share one run of a graph. With 1 several batches run in parallel; more
             answer one long text at a time sooner, in a service that has nothing else to do.
 
     Raises:

@@ -22,7 +22,7 @@ WITH_FAILURES = ("export", "metric")
 
 
 def upgrade(value: object) -> object:
-    """A manifest with every key that an earlier version had not and this one needs; what it did not say stays unsaid.
+    """A manifest with every key that an earlier version had not and this one needs; what was not recorded is unknown.
 
     `schema_version` stays what it was.
     """
@@ -45,7 +45,7 @@ def upgrade(value: object) -> object:
 
 
 def _require_its_writers(fields: Fields, version: int) -> None:
-    """Refuse a version that was lowered: then what the exporter recorded would count as never said."""
+    """Refuse a version that was lowered: then what the exporter recorded would count as unknown."""
     provenance, encoder = fields.mapping("provenance"), fields.mapping("encoder")
     known = [key for key in WITH_FAILURES if version == WITHOUT_FAILURES and key in provenance]
     if version <= WITHOUT_TARGET_TOKENIZER and "target_tokenizer" in encoder:

@@ -11,7 +11,7 @@ import onnxruntime as ort
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.graph_check import check_graph
 
-_SILENT = 4  # fatal only: what goes wrong is raised as well, and said once
+_SILENT = 4  # fatal only: what goes wrong is raised as well, and reported once
 
 #: Fusions of onnxruntime whose operators take longer than what they replace: with 768 tokens of 384 features a
 #: SkipLayerNormalization 1.3 ms, an Add and a LayerNormalization 0.2 ms. That is a fifth of MiniLM's time in int8.

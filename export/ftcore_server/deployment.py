@@ -141,5 +141,5 @@ def reader(bundles: Sequence[str], canaries: Sequence[str], models: Path | None)
     if models is None:
         return lambda: from_arguments(bundles, canaries)
     if canaries:
-        raise UserError("is said in the file of --models", where="--canary")
+        raise UserError("belongs in the file of --models", where="--canary")
     return lambda: from_file(models)

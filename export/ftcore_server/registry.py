@@ -1,6 +1,6 @@
 """The models that are served: which versions there are, which one answers, and how that changes without a gap.
 
-What should be served is said by a `Deployment`. `apply` loads what is missing, tests it, then exchanges the whole
+A `Deployment` lists what should be served. `apply` loads what is missing, tests it, then exchanges the whole
 table at once; requests that began on a version that is gone are answered by it before it is closed. Rolling back is
 the same step with an earlier deployment.
 """

@@ -29,7 +29,7 @@ def add(subparsers: Subparsers) -> None:
         "subject", metavar="SUBJECT", help="a run; with --input a bundle, or a run that has one"
     )
     parser.add_argument("--input", metavar="FILE", help="labelled rows")
-    parser.add_argument("--format", metavar="NAME", help="of FILE; said by the suffix if not given")
+    parser.add_argument("--format", metavar="NAME", help="of FILE; by its suffix if not given")
     add_table_options(
         parser, "the file's own names for the task's `data.columns` (default: those of the training rows)"
     )

@@ -46,17 +46,17 @@ def print_export(report: dict[str, Any]) -> None:
         print_text("\nteacher and student on the test rows")
         print_table(
             ["model", "variant", "MB", f"test {metric}", "p50", "rows/s, batches of 32"],
-            [_rung(rung, metric) for rung in report["ladder"]],
+            [_comparison_row(row, metric) for row in report["ladder"]],
         )
 
 
-def _rung(rung: dict[str, Any], metric: str) -> list[str]:
-    speed = rung["speed"]
+def _comparison_row(row: dict[str, Any], metric: str) -> list[str]:
+    speed = row["speed"]
     return [
-        rung["model"],
-        rung["variant"],
-        f"{rung['bytes'] / 1e6:.1f}",
-        metric_text(rung["test"]["metrics"][metric]),
+        row["model"],
+        row["variant"],
+        f"{row['bytes'] / 1e6:.1f}",
+        metric_text(row["test"]["metrics"][metric]),
         f"{speed['p50_ms']:.2f} ms" if speed else "too large for a graph",
         f"{speed['rows_per_second']:,.0f}" if speed else "",
     ]

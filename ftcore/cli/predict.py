@@ -59,7 +59,7 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--format",
         choices=("csv", "tsv", "jsonl", "txt", "parquet"),
-        help="said by the suffix if not given",
+        help="by the suffix if not given",
     )
     add_table_options(
         parser,

@@ -109,7 +109,7 @@ class RunProgress:
                 TextColumn("training"),
                 BarColumn(),
                 MofNCompleteColumn(),
-                TextColumn("{task.fields[said]}"),
+                TextColumn("{task.fields[note]}"),
                 TimeRemainingColumn(),
                 console=self._console,
             )

@@ -86,7 +86,7 @@ def bootstrap(
     from scipy import stats
 
     method = "BCa" if len(members) <= _MANY else "percentile"
-    with warnings.catch_warnings():  # a metric that never varies: said by None
+    with warnings.catch_warnings():  # a metric that never varies has None
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
         warnings.simplefilter("ignore", RuntimeWarning)
         found = stats.bootstrap(

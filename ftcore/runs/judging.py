@@ -14,7 +14,7 @@ from ftcore.families.scoring import SupportsBaselines
 
 @dataclass(frozen=True)
 class Judgement:
-    """What is said of a model beyond its own figures.
+    """What is known of a model beyond its own figures.
 
     Args:
         baselines: name -> `metrics` of its answers, and the `gain` of the model over it, as metrics.json has them.

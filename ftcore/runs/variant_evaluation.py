@@ -72,7 +72,7 @@ class VariantEvaluation:
         self._tested: dict[str, list[Any]] = {}  # each measured variant's answers to the test rows
 
     def measure(self, name: str, graphs: Graphs, note: Mapping[str, Any]) -> Measured:
-        """Everything that is said of a variant."""
+        """Everything that is measured of a variant."""
         folder = self.draft(self._folder(name), name, graphs)
         pipeline = Pipeline.load(folder)
         compared = pipeline.respond(

@@ -268,7 +268,7 @@ class _Loop:
         """Apply the gradient unless it is not finite.
 
         Raises:
-            RunFailed: it is not (on a GPU it is said within a few steps, and nothing is applied meanwhile).
+            RunFailed: it is not (on a GPU it is raised within a few steps, and nothing is applied meanwhile).
         """
         scaler = self.accelerator.scaler
         if scaler is None:
@@ -327,7 +327,7 @@ class _Loop:
         except OSError as error:
             raise RunFailed(
                 f"the checkpoint of step {self.progress.step} could not be written ({error.strerror or error});"
-                " the one before stands\n  help: mend that, then resume the run"
+                " the one before stands\n  help: fix that, then resume the run"
             ) from error
         self.meter.skip(time.perf_counter() - start)
         self.job.emit("checkpoint_saved", step=self.progress.step, path=path.name)

@@ -1,1 +1,1 @@
-"""The task plugins that ftcore ships. They come through the same door as anybody's: entry points."""
+"""The task plugins that ftcore ships. They are found as anybody's are: by entry points."""

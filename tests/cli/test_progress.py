@@ -15,3 +15,15 @@ def test_a_resumed_training_counts_its_time_left_from_where_it_goes_on(monkeypat
     now[0] += 20  # 10 s a step
     reporter({"event": "step", "step": 92, "loss": 0.5, "rows_per_second": 3.2})
     assert said.getvalue().splitlines()[-1] == "step 92/100: loss 0.5000, 3 rows/s, 80 s left"
+
+
+def test_a_terminal_shows_a_bar_with_loss_and_speed() -> None:
+    shown = io.StringIO()
+    reporter = RunProgress(Console(file=shown, width=200, force_terminal=True))
+    try:
+        reporter({"event": "training_started", "step": 0, "steps": 4, "rows": 32})
+        reporter({"event": "step", "step": 1, "loss": 0.5, "rows_per_second": 3.2})
+    finally:
+        reporter.close()
+    assert "1/4" in shown.getvalue()
+    assert "loss 0.5000, 3 rows/s" in shown.getvalue()

@@ -94,7 +94,7 @@ def form_of(path: str) -> str:
         return "parquet"
     form = FORMATS.get(Path(path).suffix.lower())
     if form is None:
-        raise InputError("its format is not said by its suffix", where=path, hint="give --format")
+        raise InputError("its suffix does not tell its format", where=path, hint="give --format")
     return form
 
 

@@ -1,4 +1,4 @@
-"""What all doors share: the bundle, checked, and a new folder that is filled whole or not at all."""
+"""What all packaging targets share: the bundle, checked, and a new folder that is filled whole or not at all."""
 
 from __future__ import annotations
 

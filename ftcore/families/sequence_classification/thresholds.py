@@ -48,6 +48,6 @@ def best_threshold(scores: np.ndarray, right: np.ndarray) -> float:
 
 
 def micro_f1(predicted: np.ndarray, right: np.ndarray) -> float:
-    """Micro F1 of bool [rows, labels]; 0 where there is nothing to find and nothing said."""
+    """Micro F1 of bool [rows, labels]; 0 where there is nothing to find and nothing is predicted."""
     total = predicted.sum() + right.sum()
     return float(2 * (predicted & right).sum() / total) if total else 0.0

@@ -64,7 +64,7 @@ def parse_row(row: Mapping[str, Any], names: SpanExtractionColumns, misplaced: M
 
 
 def _pairs(row: Mapping[str, Any], names: SpanExtractionColumns) -> list[tuple[str, int | None]]:
-    """Texts and starts of a row's answers, whichever way they are written; a start is None if it is not said."""
+    """Texts and starts of a row's answers, whichever way they are written; a start is None where it is missing."""
     cell = row[names.answers]
     if names.start is not None:
         texts, starts = _listed(cell), _listed(row[names.start])
