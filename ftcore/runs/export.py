@@ -10,6 +10,7 @@ from typing import Any
 
 from ftcore.errors import UserError
 from ftcore.files import write_json
+from ftcore.runs.cache import cache_dir
 from ftcore.runs.criteria import Criteria
 from ftcore.runs.evaluation_inputs import EvaluationInputs
 from ftcore.runs.gates import Measured, choose
@@ -23,7 +24,6 @@ from ftcore.runs.run_bundle import (
 )
 from ftcore.runs.teacher_comparison import compare_with_teacher
 from ftcore.runs.variant_evaluation import VariantEvaluation
-from ftcore.runs.cache import cache_dir
 from ftcore.runs.workspace import Workspace
 from ftcore.spec.export import ExportSpec
 from ftcore_export.bundle_writer import VariantSource

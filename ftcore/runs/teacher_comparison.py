@@ -12,11 +12,11 @@ import torch
 from ftcore.data.features import FeatureStore
 from ftcore.evaluation.predict import predict
 from ftcore.families.tuning import tuned
+from ftcore.runs.cache import cache_dir
 from ftcore.runs.evaluation_inputs import EvaluationInputs
 from ftcore.runs.gates import Measured
 from ftcore.runs.teacher import Teacher
 from ftcore.runs.variant_evaluation import TIMED
-from ftcore.runs.workspace import cache_dir
 from ftcore_export.onnx_graph import MAX_BYTES, export_graph
 from ftcore_export.sensitivity import Graphs
 from ftcore_export.speed import Speed, measure_speed
