@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal, cast
 
 import torch
 import transformers
+from safetensors import safe_open
 from torch import nn
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from ftcore.errors import ModelError
 from ftcore.modeling.base_model import BaseModel
+from ftcore.modeling.heads import has_classifier
 
 Pooling = Literal["mean", "first_token"]
 
@@ -53,6 +56,29 @@ def trained_pooling(base: BaseModel) -> Pooling | None:
         return _VALUES.get(mode)
     switched = [name for name, on in config.items() if name.startswith("pooling_mode_") and on is True]
     return next((ours for ours, name in _SWITCHES.items() if switched == [name]), None)
+
+
+def best_pooling(base: BaseModel) -> Pooling | None:
+    """As the base model was trained; the mean where it brings no weights of a pooler, which would start at random.
+
+    None where the architecture's own head has more to go on: weights of a pooler, or a whole head.
+
+    Raises:
+        ModelError: `1_Pooling/config.json` is no JSON object.
+    """
+    if said := trained_pooling(base):
+        return said
+    reads_both_ways = type(base.config) in transformers.AutoModelForMaskedLM._model_mapping
+    if not reads_both_ways or not can_be_pooled(base.config) or has_classifier(base.config):
+        return None
+    return None if any("pooler" in name for name in _weights_of(base)) else "mean"
+
+
+def _weights_of(base: BaseModel) -> Iterator[str]:
+    """The names of the weights, from the files' headers."""
+    for path in base.folder.glob("*.safetensors"):
+        with safe_open(path, "pt") as file:
+            yield from file.keys()
 
 
 def can_be_pooled(config: transformers.PretrainedConfig) -> bool:

@@ -9,10 +9,11 @@ import pytest
 import torch
 import transformers
 from models import save_tiny_bert
+from safetensors.torch import load_file, save_file
 
 from ftcore.errors import ModelError
 from ftcore.modeling.base_model import BaseModel, load_weights, open_base
-from ftcore.modeling.pooling import mean_of_tokens, pooled_classifier, trained_pooling
+from ftcore.modeling.pooling import best_pooling, mean_of_tokens, pooled_classifier, trained_pooling
 
 OTHERS = {
     "distilbert": {},
@@ -55,6 +56,23 @@ def test_a_base_without_it_or_with_a_head_of_its_own_has_none(tmp_path: Path) ->
     base = said(tmp_path, pooling_mode_mean_tokens=True)
     base.config.architectures = ["BertForSequenceClassification"]
     assert trained_pooling(base) is None
+
+
+def test_the_mean_takes_the_place_of_a_pooler_without_weights(tmp_path: Path) -> None:
+    folder = save_tiny_bert(tmp_path)
+    assert best_pooling(open_base(str(folder), folder)) is None  # its pooler has weights
+    path = folder / "model.safetensors"
+    weights = {name: value for name, value in load_file(path).items() if "pooler" not in name}
+    save_file(weights, path, {"format": "pt"})
+    base = open_base(str(folder), folder)
+    assert best_pooling(base) == "mean"
+    base.config.architectures = ["BertForSequenceClassification"]
+    assert best_pooling(base) is None
+
+
+def test_a_model_that_reads_one_way_keeps_its_own_head(tmp_path: Path) -> None:
+    config = transformers.GPT2Config(n_embd=32, n_layer=1, n_head=2, vocab_size=50)
+    assert best_pooling(BaseModel(tmp_path, config)) is None
 
 
 def test_a_broken_file_is_an_error_that_names_it(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from ftcore.families.sequence_classification.spec import SequenceClassificationS
 from ftcore.families.teachers import checked_teacher
 from ftcore.modeling.base_model import BaseModel, with_dropout
 from ftcore.modeling.heads import has_classifier
-from ftcore.modeling.pooling import Pooling, pooled_classifier, trained_pooling
+from ftcore.modeling.pooling import Pooling, best_pooling, pooled_classifier, trained_pooling
 from ftcore.modeling.weights import labels_of
 from ftcore_runtime.encoding import TextEncoder
 
@@ -89,10 +89,10 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
         return build_classifier(base, config, self.problem, self.labels, kind)
 
     def pooling(self, base: BaseModel) -> Pooling | Literal["architecture"]:
-        """What the head of a model made of `base` reads: as the spec has it, or as the base model was trained."""
+        """What the head of a model made of `base` reads: as the spec has it, or as is best for the base model."""
         if self.spec.model.pooling is not None:
             return self.spec.model.pooling
-        return (self.spec.training.recipe != "plain" and trained_pooling(base)) or "architecture"
+        return (self.spec.training.recipe != "plain" and best_pooling(base)) or "architecture"
 
     def build_teacher(self, base: BaseModel) -> torch.nn.Module:
         """The teacher, with its logits in the order of `labels`, all of which it has to know."""
