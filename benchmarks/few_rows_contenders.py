@@ -85,7 +85,7 @@ def tfidf(rows: Rows, test: Rows, draw: int, args: argparse.Namespace) -> Answer
     return _fitted(LinearSVC, vectorizer.transform(texts), rows, len(test), False)
 
 
-def _fitted(make: Callable[[], Any], inputs: Any, rows: Rows, tests: int, each: bool) -> Answers:  # noqa: ANN401
+def _fitted(make: Callable[[], Any], inputs: Any, rows: Rows, tests: int, each: bool) -> Answers:
     """One classifier, or one a label with thresholds chosen on out-of-fold scores of the training rows."""
     from sklearn.model_selection import cross_val_predict
 
