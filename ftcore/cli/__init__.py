@@ -28,6 +28,7 @@ COMMANDS = (
     "package",
     "runs",
     "compare",
+    "suggest",
     "validate",
     "tasks",
     "plugins",

@@ -74,6 +74,31 @@ def head_from_texts(
     return True
 
 
+def read_texts(
+    model: nn.Module, family: Model[Any, Any], encoder: TextEncoder, texts: Sequence[str | tuple[str, str]]
+) -> np.ndarray | None:
+    """What the head's last linear layer reads of texts, or pairs of them, float32 [texts, size].
+
+    None where there is no such layer, or it reads more than one representation a text.
+    """
+    layer = last_linear(model)
+    if layer is None:
+        return None
+    whole = np.zeros((len(texts), layer.in_features), np.float32)
+    order = np.argsort([-len("".join(text)) for text in texts], kind="stable")
+    for start in range(0, len(order), _ROWS):
+        indices = order[start : start + _ROWS]
+        part = [texts[index] for index in indices]
+        pairs = [text[1] for text in part] if isinstance(part[0], tuple) else None
+        firsts = [text[0] if isinstance(text, tuple) else text for text in part]
+        made = encoder.collate(encoder.encode(firsts, pairs))
+        read = _read_by(layer, model, family, {name: torch.from_numpy(made[name]) for name in made})
+        if read is None:
+            return None
+        whole[indices] = read.numpy()
+    return whole
+
+
 def last_linear(model: nn.Module) -> nn.Linear | None:
     """The last linear layer outside the base model."""
     inside = set(trunk_of(model).modules())

@@ -1,0 +1,127 @@
+"""Which rows of a pool a run's model would learn most from, and what they are expected to bring."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from ftcore.errors import UserError
+from ftcore.evaluation.learning_curve import LearningCurve, learning_curve
+from ftcore.evaluation.suggestion import diverse, uncertainty
+from ftcore.modeling.device import torch_device
+from ftcore.runs.parts import both
+from ftcore.runs.workspace import Workspace
+from ftcore.training.head_start import inputs_of, last_linear, read_texts
+from ftcore_runtime.answers import Answer
+from ftcore_runtime.decoders import make_decoder
+from ftcore_runtime.decoders.sequence_classification import SequenceClassificationDecoder
+
+#: A text, or a pair of texts.
+Text = Any
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """One row to label.
+
+    Args:
+        index: of it in the pool.
+        uncertainty: 0 (sure) to 1.
+        answer: the model's.
+    """
+
+    index: int
+    uncertainty: float
+    answer: Answer
+
+
+@dataclass(frozen=True)
+class Suggestions:
+    """What to label next.
+
+    Args:
+        rows: the least certain one first.
+        known: rows of the pool that were passed over: the run has them already, or an earlier row has the same text.
+        labelled: rows that the run has learnt from.
+        curve: of the probe on those; None where they are too few.
+    """
+
+    rows: list[Suggestion]
+    known: int
+    labelled: int
+    curve: LearningCurve | None
+
+
+def suggest(workspace: Workspace, pool: Sequence[Text], count: int) -> Suggestions:
+    """Choose `count` rows of the pool.
+
+    Raises:
+        UserError: the run's answers are no labels, its head reads more than one representation a row, or the pool has
+            no row that the run does not know.
+    """
+    family = workspace.family
+    decoder = make_decoder(family.scoring.decoder)
+    if not isinstance(decoder, SequenceClassificationDecoder) or decoder.problem == "regression":
+        raise UserError(
+            "only a classification has labels to be unsure of",
+            where=f"the run's task {workspace.task.info.id!r}",
+        )
+    new = _new(workspace, pool)
+    if not new:
+        raise UserError(
+            "the run knows every row of the pool already",
+            where="--pool",
+            hint="give rows that have no label yet",
+        )
+    model = workspace.fine_tuned()
+    inputs = read_texts(model, family.model, workspace.encoder, [pool[index] for index in new])
+    layer = last_linear(model)
+    if inputs is None or layer is None:
+        raise UserError(
+            f"the head of {type(model).__name__} reads more than one representation a row",
+            where="the run's model",
+            hint="give `model.pooling: mean`",
+        )
+    with torch.inference_mode():
+        logits = layer(torch.from_numpy(inputs).to(layer.weight.device)).float().cpu().numpy()
+    uncertain = uncertainty(
+        decoder.problem, decoder.probabilities({"logits": logits}), np.asarray(decoder.thresholds)
+    )
+    chosen = diverse(inputs, uncertain, count)
+    answers = decoder.decode({"logits": logits[chosen]})
+    rows = [
+        Suggestion(new[place], float(uncertain[place]), answer)
+        for place, answer in zip(chosen.tolist(), answers, strict=True)
+    ]
+    labelled = both(workspace.splits)
+    return Suggestions(
+        rows, len(pool) - len(new), labelled.table.num_rows, _curve(workspace, decoder.problem)
+    )
+
+
+def _new(workspace: Workspace, pool: Sequence[Text]) -> list[int]:
+    """The indices of the rows whose text neither the run's rows nor an earlier row of the pool have."""
+    reader = workspace.family.reader
+    seen = {text for split in workspace.splits for text in reader.inputs(split.table)}
+    new = []
+    for index, text in enumerate(pool):
+        if text not in seen:
+            seen.add(text)
+            new.append(index)
+    return new
+
+
+def _curve(workspace: Workspace, problem: str) -> LearningCurve | None:
+    """Of the base model's representations: the fine-tuned model has seen the rows, and would be too good on them."""
+    model = workspace.family.model.build(workspace.base).to(torch_device())
+    features = workspace.features(both(workspace.splits))
+    layer = last_linear(model)
+    inputs = None if layer is None else inputs_of(layer, model, workspace.family.model, features)
+    if inputs is None:
+        return None
+    targets, weights = features.column("labels"), features.column("weight")
+    return learning_curve(problem, inputs, targets, weights, workspace.spec.training.seed)
