@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     from ftcore_runtime.publishing import write_whole
 
     with open_workspace(args, open_run(args.run_path)) as workspace:
-        rows = _pool(args, workspace.spec.data.columns)
+        rows = _pool(args, workspace.family.reader.columns)
         found = suggest(workspace, [row.input for row in rows], args.count)
     write = _label_studio if args.format == "label-studio" else _jsonl
     data = write(found, rows, args.run_path.name)
@@ -74,18 +74,21 @@ def run(args: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-def _pool(args: argparse.Namespace, columns: Any) -> list[Row]:  # noqa: ANN401 (as the family has them)
+def _pool(args: argparse.Namespace, columns: Mapping[str, str]) -> list[Row]:
     """The rows of the pool.
+
+    Args:
+        columns: the training rows' own names of the family's fields.
 
     Raises:
         UserError: one cannot be read, or it is empty.
     """
     from ftcore_server.offline.source import Source, form_of
 
-    names = {"text": columns.text} | ({"text_pair": columns.text_pair} if columns.text_pair else {})
+    names = {field: columns[field] for field in ("text", "text_pair") if field in columns}
     form = form_of(args.pool)
-    if form == "txt":
-        names = {"text": "text"} if len(names) == 1 else names
+    if form == "txt" and len(names) == 1:
+        names = {"text": "text"}  # which has no columns
     names |= named_columns(args.columns, tuple(names))
     needed = {name: f"name it with --columns {field}=NAME" for field, name in names.items()}
     source = Source(args.pool, form, tuple(names.values()), table_options(args, form, None, needed))
