@@ -47,11 +47,15 @@ class Bundle:
         """What makes graph inputs of texts; the contents of `manifest.tokenizers` were kept.
 
         Raises:
-            BundleError: a file holds no tokenizer.
+            BundleError: a file holds no tokenizer, or one without the token that fills batches.
         """
         reads, writes, config = self.manifest.tokenizer, self.manifest.target_tokenizer, self.manifest.encoder
         target = None if writes is None else TextEncoder.from_bytes(self.contents[writes], config, writes)
-        return TextEncoder.from_bytes(self.contents[reads], config, reads, target)
+        encoder = TextEncoder.from_bytes(self.contents[reads], config, reads, target)
+        if encoder.tokenizer.id_to_token(config.pad_id) is None:
+            what = f"has no token of the id {config.pad_id}, which is to fill batches"
+            raise BundleError(what, where=reads)
+        return encoder
 
 
 def read_bundle(

@@ -72,7 +72,7 @@ class EncoderConfig:
             raise fields.error("inputs", f"expected input_ids and any of {', '.join(TEXT_INPUTS[1:])}")
         config = cls(
             max_length=fields.integer("max_length", minimum=4),
-            pad_id=fields.integer("pad_id", minimum=0),
+            pad_id=fields.token_id("pad_id"),
             pad_side="left" if fields.choice("pad_side", ("right", "left")) == "left" else "right",
             inputs=inputs,
             encode_special_tokens=fields.take("encode_special_tokens", bool)

@@ -11,6 +11,10 @@ from ftcore_runtime.errors import BundleError
 T = TypeVar("T")
 
 
+#: Of a token; `tokenizers` keeps ids in 32 bits.
+LARGEST_ID = 2**31 - 1
+
+
 class Fields:
     """Hands out the fields of a JSON object one by one; `end` refuses the keys that nobody asked for.
 
@@ -43,11 +47,17 @@ class Fields:
             raise self.error(key, "is empty")
         return value
 
-    def integer(self, key: str, *, minimum: int) -> int:
-        """An integer of at least `minimum`."""
+    def integer(self, key: str, *, minimum: int, maximum: int = 2**53) -> int:
+        """An integer from `minimum` to `maximum`, which is as far as numbers of JSON are exact unless given."""
         if (value := self.take(key, int)) < minimum:
-            raise self.error(key, f"must be at least {minimum}, got {value}")
+            raise self.error(key, f"must be at least {minimum}, got {value!s:.40}")
+        if value > maximum:
+            raise self.error(key, f"must be at most {maximum}, got {value!s:.40}")
         return value
+
+    def token_id(self, key: str) -> int:
+        """The id of a token."""
+        return self.integer(key, minimum=0, maximum=LARGEST_ID)
 
     def number(self, key: str) -> float:
         """A finite number, integer or not."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from ftcore_runtime import strict_json
 from ftcore_runtime.errors import BundleError, UserError
 from ftcore_runtime.fields import Fields
+from ftcore_runtime.files import open_regular
 from ftcore_server.version import require_name
 
 _MAX_BYTES = 2**20
@@ -78,7 +79,7 @@ def from_file(path: Path) -> Deployment:
     """
     where = str(path)
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(_MAX_BYTES + 1)
         if len(data) > _MAX_BYTES:
             raise UserError(f"has more than {_MAX_BYTES:,} bytes", where=where)

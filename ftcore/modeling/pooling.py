@@ -23,6 +23,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from ftcore.errors import ModelError
 from ftcore.modeling.base_model import BaseModel
 from ftcore.modeling.heads import has_classifier
+from ftcore_runtime.files import open_regular
 
 Pooling = Literal["mean", "first_token"]
 
@@ -45,7 +46,8 @@ def trained_pooling(base: BaseModel) -> Pooling | None:
     if heads or not path.is_file():
         return None
     try:
-        config = dict(json.loads(path.read_text(encoding="utf-8")))
+        with open_regular(path) as file:
+            config = dict(json.loads(file.read().decode()))
     except (OSError, ValueError, TypeError) as error:
         raise ModelError(
             "the base model's pooling cannot be read: the file holds no JSON object",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ftcore.locate import find_module
 from ftcore.task import Kind, PluginInfo
+from ftcore_runtime.files import open_regular
 from ftcore_runtime.installed import NOT_ALLOWED, Installed, installed, is_allowed
 
 #: Kind -> its group of entry points. The value of an entry point is a module, or `module:attribute`.
@@ -96,7 +97,8 @@ def _assigned(node: ast.stmt) -> list[str]:
 def _parsed(path: Path) -> ast.Module | None:
     """The source of a module; None where it is none, which loading it will say."""
     try:
-        return ast.parse(path.read_bytes())
+        with open_regular(path) as file:
+            return ast.parse(file.read())
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
         return None
 

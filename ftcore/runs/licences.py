@@ -7,9 +7,11 @@ from importlib import metadata
 from pathlib import Path
 
 from ftcore.locate import PREFIX
+from ftcore_runtime.files import open_regular
 
 _FRONT_MATTER = re.compile(r"\A---[ \t\r]*\n(.*?)\n---[ \t\r]*\n", re.DOTALL)
 _LICENSE = re.compile(r"^license:[ \t]*[\"']?([\w.+-]+)[\"']?[ \t]*$", re.MULTILINE)
+_MOST_BYTES = 2**20  # of a README.md
 _LONGEST = 100  # characters; some packages give the whole text
 
 
@@ -32,7 +34,8 @@ def licence_of(source: str | None, folder: Path | None = None, given: str | None
 
 def _of_card(card: Path) -> str | None:
     try:
-        text = card.read_text(encoding="utf-8", errors="replace")
+        with open_regular(card) as file:
+            text = file.read(_MOST_BYTES).decode(errors="replace")
     except OSError:
         return None
     front = _FRONT_MATTER.match(text)

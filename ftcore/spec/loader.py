@@ -7,6 +7,7 @@ from pathlib import Path
 from ftcore.spec.compose import parse
 from ftcore.spec.diagnostics import Diagnostic, Source, Span, SpecError
 from ftcore.spec.document import Document
+from ftcore_runtime.files import open_regular
 
 MAX_BYTES = 1024 * 1024
 
@@ -19,11 +20,12 @@ def load_file(path: Path) -> Document:
     """
     name = str(path)
     try:
-        if not path.is_file():
-            what = "is a folder, not a file" if path.is_dir() else "no such file"
-            raise SpecError([Diagnostic("file", what, name)])
-        with path.open("rb") as file:
+        if path.is_dir():
+            raise SpecError([Diagnostic("file", "is a folder, not a file", name)])
+        with open_regular(path) as file:
             data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise SpecError([Diagnostic("file", "no such file", name)]) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SpecError([Diagnostic("file", f"cannot be read: {reason}", name)]) from error

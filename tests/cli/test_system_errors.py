@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -98,6 +99,26 @@ def test_a_full_disk_says_so_and_leaves_nothing(project: Path, largest: int, sai
     assert (done.returncode, "internal error" in done.stderr) == (1, False), done.stderr
     assert said in done.stderr
     assert not [*project.rglob("*.ftcore.tmp")]
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("pipe.yaml", ["validate", "pipe.yaml"]),
+        ("base/README.md", ["validate", "spec.yaml"]),
+        ("base/1_Pooling/config.json", ["train", "spec.yaml"]),
+        ("plugins/pipe.py", ["tasks"]),
+        ("pipe.json", ["serve", "--config", "pipe.json"]),
+        ("pipe.csv", ["train", "spec.yaml", "--set", "data.train=pipe.csv"]),
+        ("pipe.parquet", ["train", "spec.yaml", "--set", "data.train=pipe.parquet"]),
+        ("pipe.json", ["train", "spec.yaml", "--set", "data.train={path: pipe.json, format: squad}"]),
+    ],
+)
+def test_nobody_waits_for_a_pipe(name: str, arguments: list[str], project: Path) -> None:
+    (project / name).parent.mkdir(exist_ok=True)
+    os.mkfifo(project / name)
+    assert main(arguments) in (0, 2)
 
 
 def run_record(project: Path) -> dict[str, object]:

@@ -205,6 +205,20 @@ def replace_file(folder: Path, name: str, data: bytes) -> None:
     edit(folder, change)
 
 
+@pytest.mark.parametrize(
+    ("pad_id", "message"),
+    [
+        (2**63, "'pad_id': must be at most 2147483647"),
+        (10_000, "has no token of the id 10000, which is to fill"),
+    ],
+)
+def test_padding_that_is_no_token_is_refused(copy_bundle: CopyBundle, pad_id: int, message: str) -> None:
+    folder = copy_bundle()
+    edit(folder, lambda manifest: manifest["encoder"].update(pad_id=pad_id))
+    with pytest.raises(BundleError, match=message):
+        Pipeline.load(folder)
+
+
 def test_hashes_that_agree_do_not_make_a_graph_of_what_is_none(copy_bundle: CopyBundle) -> None:
     folder = copy_bundle()
     replace_file(folder, "model.fp32.onnx", b"not a graph")

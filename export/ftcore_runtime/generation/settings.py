@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from ftcore_runtime.errors import BundleError
-from ftcore_runtime.fields import Fields
+from ftcore_runtime.fields import LARGEST_ID, Fields
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class TextFrame:
 
         def ids(key: str) -> tuple[int, ...]:
             found = fields.take(key, list)
-            if not all(type(one) is int and one >= 0 for one in found):
+            if not all(type(one) is int and 0 <= one <= LARGEST_ID for one in found):
                 raise fields.error(key, "expected token ids")
             return tuple(found)
 
@@ -133,8 +133,8 @@ class TextFrame:
             ids("source_after"),
             ids("target_before"),
             ids("eos_ids"),
-            fields.integer("pad_id", minimum=0),
-            None if fields.is_null("start_id") else fields.integer("start_id", minimum=0),
+            fields.token_id("pad_id"),
+            None if fields.is_null("start_id") else fields.token_id("start_id"),
         )
         fields.end()
         return frame
