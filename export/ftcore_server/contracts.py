@@ -20,6 +20,7 @@ from ftcore_runtime.answers import Answer
 from ftcore_runtime.decoders import Decoder
 from ftcore_runtime.inputs import Input
 from ftcore_server.problems import invalid
+from ftcore_server.request_errors import sentence
 from ftcore_server.settings import Limits
 
 
@@ -135,9 +136,7 @@ class Contract:
         try:
             request: Any = self.request.model_validate(document)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            index = ".".join(str(part)[:60] for part in first["loc"]) or "the body"
-            raise invalid(f"{index}: {first['msg']}") from None
+            raise invalid(sentence(error, document)) from None
         inputs = [
             item if isinstance(item, str) else item.model_dump(exclude_none=True) for item in request.inputs
         ]

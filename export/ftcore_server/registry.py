@@ -54,7 +54,8 @@ class Model:
         """
         if named is not None:
             if named not in self.versions:
-                raise Problem(404, "not_found", "there is no such version of this model")
+                names = ", ".join(self.versions)
+                raise Problem(404, "not_found", f"there is no such version of this model; it has {names}")
             return self.versions[named]
         if self.canary is not None and random.random() < self.canary[1]:
             return self.versions[self.canary[0]]

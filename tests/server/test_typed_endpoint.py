@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -53,13 +54,19 @@ def test_pairs_and_no_inputs(server: Running, tiny_bundle: Path) -> None:
         ({}, "inputs: Field required"),
         ({"inputs": ["good"], "extra": 1}, "extra: Extra inputs are not permitted"),
         ({"inputs": "good"}, "inputs: Input should be a valid list"),
-        ({"inputs": [1]}, "inputs.0"),
-        ({"inputs": [""]}, "inputs.0"),
+        ({"inputs": [1]}, "inputs.0: expected a text or an object"),
+        ({"inputs": [["good", "bad"]]}, "inputs.0: expected a text or an object"),
+        ({"inputs": ["good", None]}, "inputs.1: expected a text or an object"),
+        ({"inputs": [""]}, "inputs.0: String should have at least 1 character"),
+        ({"inputs": [{}]}, "inputs.0.text: Field required"),
+        ({"inputs": [{"text": 7}]}, "inputs.0.text: Input should be a valid string"),
+        ({"inputs": [{"text": "a", "extra": 1}]}, "inputs.0.extra: Extra inputs are not permitted"),
         ({"inputs": [" "]}, "input 0: the text is empty"),
         ({"inputs": ["good", {"text": "a", "text_pair": "b"}]}, "input 1: texts and pairs are mixed"),
         ({"inputs": ["good"] * 5}, "inputs: List should have at most 4 items"),
         ({"inputs": ["x" * 1001]}, "at most 1000 characters"),
-        ([], "the body: Input should be"),
+        ([], "the body: expected an object"),
+        ({"inputs": ["good"], "top_k": "2"}, "top_k: Input should be a valid integer"),
     ],
     ids=str,
 )
@@ -69,6 +76,7 @@ def test_what_is_not_valid_is_said(server: Running, body: object, says: str) -> 
     error = response.json()
     assert error["code"] == "invalid"
     assert says in error["error"]
+    assert not re.search("constrained|PredictRequest|Input\\b(?! should)", error["error"])
     assert error["request_id"] == response.headers["x-request-id"]
 
 

@@ -1,0 +1,49 @@
+"""What is wrong with a request, in a sentence: where, and what is expected there; none of pydantic's own names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+#: What pydantic calls the members of a union, in the places of its errors.
+_TEXT, _OBJECT = "constrained-str", "Input"
+
+
+def sentence(error: ValidationError, document: object) -> str:
+    """`FIELD: what is expected there`, of the first error.
+
+    An input is a text or an object; where it may be either, pydantic reports on both, and what it is says which of the
+    two was meant.
+
+    Args:
+        document: what was validated.
+    """
+    found: list[Any] = list(error.errors(include_url=False, include_context=False, include_input=False))
+    either = any(_TEXT in one["loc"] for one in found)
+    index = found[0]["loc"][:2]
+    value = _at(document, index)
+    if either and not isinstance(value, (str, Mapping)):
+        return f"{_joined(index)}: expected a text or an object"
+    if either and isinstance(value, Mapping):
+        found = [one for one in found if one["loc"][:2] == index and _OBJECT in one["loc"]] or found
+    first = found[0]
+    message = "expected an object" if first["type"] == "model_type" else first["msg"]
+    return f"{_joined(first['loc'])}: {message}"
+
+
+def _joined(place: Sequence[int | str]) -> str:
+    return ".".join(str(part)[:60] for part in place if part not in (_TEXT, _OBJECT)) or "the body"
+
+
+def _at(document: object, place: Sequence[int | str]) -> object:
+    """The value at a place; None where there is none."""
+    for part in place:
+        if isinstance(document, Mapping):
+            document = document.get(part)
+        elif isinstance(document, list) and isinstance(part, int) and part < len(document):
+            document = document[part]
+        else:
+            return None
+    return document
