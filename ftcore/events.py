@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 Listener = Callable[[Mapping[str, Any]], object]
+#: Writes one event of a kind, with its fields: see `EventLog.emit`.
+Emit = Callable[..., None]
 
 
 class EventLog:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ftcore.errors import UserError
+from ftcore.events import Emit
 from ftcore.files import write_json
 from ftcore.runs.cache import cache_dir
 from ftcore.runs.criteria import Criteria
@@ -35,9 +36,6 @@ from ftcore_runtime.publishing import temporary_folder
 
 _AUTO = ("fp32", "int8", "int8_tensor", "weights8")
 _AUTO_GENERATION = (*_AUTO, "weights4")  # one token at a time waits for the weights, not for the products
-
-#: Writes an event.
-Emit = Callable[..., None]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from accelerate.utils import set_seed
 
 from ftcore.data.tables import Split
 from ftcore.evaluation.predict import LossSum, predict
+from ftcore.events import Emit
 from ftcore.families.tuning import tuned
 from ftcore.modeling.device import torch_device
 from ftcore.runs.techniques import (
@@ -23,7 +24,8 @@ from ftcore.runs.techniques import (
 )
 from ftcore.runs.workspace import Workspace
 from ftcore.training.checkpoint import CheckpointStore
-from ftcore.training.engine import Emit, Job, Validation, fine_tune
+from ftcore.training.engine import fine_tune
+from ftcore.training.job import Job, Validation
 from ftcore.training.stopping import StopRequest
 from ftcore_runtime.files import sha256
 

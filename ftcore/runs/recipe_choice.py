@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from ftcore import processes
+from ftcore.events import Emit
 from ftcore.families.recipe import Recipe
 from ftcore.runs.folder import RunFolder
 from ftcore.spec.training import TrainingSpec
@@ -15,7 +16,7 @@ def fill_by_recipe(
     training: TrainingSpec,
     folder: RunFolder,
     choose: Callable[[], Recipe],
-    emit: Callable[..., None],
+    emit: Emit,
 ) -> TrainingSpec:
     """The section with nothing left open.
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.state import AcceleratorState
 
 from ftcore import processes
+from ftcore.events import Emit
 from ftcore.modeling.cpu_training import prepare_for_cpu
 from ftcore.modeling.device import torch_device
 from ftcore.spec.training import TrainingSpec
@@ -22,9 +21,7 @@ from ftcore.training.row_adamw import name_rows
 from ftcore.training.sharding import shard
 
 
-def make_accelerator(
-    training: TrainingSpec, emit: Callable[..., None], before: Setting | None = None
-) -> Accelerator:
+def make_accelerator(training: TrainingSpec, emit: Emit, before: Setting | None = None) -> Accelerator:
     """The accelerator in the precision that the spec asks for; says what `auto` chose.
 
     Args:

@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,69 +17,22 @@ from accelerate.utils import set_seed
 
 from ftcore import processes
 from ftcore.data.batching import BatchPlan
-from ftcore.data.features import TrainingFeatures
 from ftcore.errors import ExitCode, Interrupted, RunFailed
-from ftcore.families.model import Model
-from ftcore.spec.training import EPOCHS, LEARNING_RATE, TrainingSpec
+from ftcore.spec.training import EPOCHS, LEARNING_RATE
 from ftcore.training.averaging import make_average
-from ftcore.training.checkpoint import CheckpointStore, Found, Progress, Training
+from ftcore.training.checkpoint import Found, Progress, Training
 from ftcore.training.device import is_to_be_sharded, make_accelerator, prepare, setting_of
 from ftcore.training.freezing import Freezing
 from ftcore.training.gradients import Gradients
 from ftcore.training.guard import FiniteGuard, Seen
+from ftcore.training.job import Job, Validation
 from ftcore.training.malloc import FreedMemory
 from ftcore.training.memory import peak_memory, rows_and_accumulation
 from ftcore.training.meter import Meter
 from ftcore.training.optimization import shrink
 from ftcore.training.schedules import learning_rate_factor, set_learning_rates
-from ftcore.training.stopping import StopRequest
-
-Emit = Callable[..., None]
-
-
-@dataclass(frozen=True)
-class Validation:
-    """The validation split under a model: every metric by name, and the mean loss."""
-
-    metrics: Mapping[str, float]
-    loss: float
-
-
-#: Measures the validation split for the model as it is.
-Validate = Callable[[torch.nn.Module], Validation]
 
 _LOG_EVERY = 10  # steps between two readings of the loss
-
-
-@dataclass(frozen=True)
-class Job:
-    """All that one fine-tuning needs.
-
-    Args:
-        model: float32; it is moved to the device, and changed in place.
-        train: the training features.
-        locations: of the rows behind some features (int64 indices), `file:row` each.
-        validate: called every so often, by every process; None trains without.
-        metric: the key of its result that picks the best checkpoint.
-        evaluate_first: evaluate before the first step, so that training must beat the weights it starts from.
-        share: of its steps, after which training ends; the learning rate falls as if it went on.
-        resume: start from the newest checkpoint if there is one.
-    """
-
-    training: TrainingSpec
-    family: Model[Any, Any]
-    model: torch.nn.Module
-    train: TrainingFeatures
-    locations: Callable[[np.ndarray], list[str]]
-    validate: Validate | None
-    metric: str
-    higher_is_better: bool
-    checkpoints: CheckpointStore
-    emit: Emit
-    stop: StopRequest
-    resume: bool = False
-    evaluate_first: bool = False
-    share: float = 1.0
 
 
 def fine_tune(job: Job) -> Progress:

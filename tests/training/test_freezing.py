@@ -13,25 +13,25 @@ from small import built, kept, trained, workspace_of
 
 from ftcore.errors import UserError
 from ftcore.modeling.layers import parameter_depths
-from ftcore.runs import steps
+from ftcore.runs import fitting
 from ftcore.runs.workspace import Workspace
 from ftcore.spec.training import FreezeSpec
 from ftcore.training.checkpoint import Progress
-from ftcore.training.engine import Job
 from ftcore.training.freezing import Freezing
+from ftcore.training.job import Job
 
 
 @pytest.fixture
 def begun(monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
     """The weights that training begins with, those of the new head among them; filled when it does."""
     found: dict[str, torch.Tensor] = {}
-    whole = steps.fine_tune
+    whole = fitting.fine_tune
 
     def fine_tune(job: Job) -> Progress:
         found.update({name: p.detach().clone() for name, p in job.model.named_parameters()})
         return whole(job)
 
-    monkeypatch.setattr(steps, "fine_tune", fine_tune)
+    monkeypatch.setattr(fitting, "fine_tune", fine_tune)
     return found
 
 
