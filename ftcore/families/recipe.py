@@ -63,10 +63,16 @@ class Named(Protocol):
 class Probed(Protocol):
     """A family whose head is one linear layer that a regression on frozen representations can start."""
 
-    def probe(self, inputs: np.ndarray, features: Stored) -> tuple[np.ndarray, np.ndarray]:
+    def probe_texts(self, base: BaseModel) -> list[str] | None:
+        """A text for each output that is worth a row of it; None where there are none to learn from."""
+
+    def probe(
+        self, inputs: np.ndarray, features: Stored, named: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Weights, float [outputs, size], and bias, float [outputs], of that layer.
 
         Args:
             inputs: float32 [features, size]: what the layer reads.
             features: of the training rows, with their targets.
+            named: float32 [outputs, size]: what it reads of `probe_texts`.
         """

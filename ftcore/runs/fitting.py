@@ -108,7 +108,7 @@ def fit(workspace: Workspace, model: torch.nn.Module, fit: Fit, stop: StopReques
     stores = [features, workspace.features(fit.held_out)] if fit.held_out else [features]
     with frozen_trunk_runs_once(model, family.model, stores, spec.training, warn):
         if probed and not (resume and store.steps()):
-            head_from_probe(model, family.model, features, warn)
+            head_from_probe(model, family.model, workspace.base, features, warn)
         fine_tune(job)
 
 

@@ -15,7 +15,7 @@ from ftcore.data.features import FeatureStore, TrainingFeatures
 from ftcore.errors import UserError
 from ftcore.families.bound import BoundFamily
 from ftcore.families.model import Model
-from ftcore.families.recipe import Named
+from ftcore.families.recipe import Named, Probed
 from ftcore.modeling.base_model import BaseModel
 from ftcore.modeling.device import torch_device
 from ftcore.modeling.lora import add_lora, merge_lora, trained_weights
@@ -109,10 +109,11 @@ def answer_by_names(
 
 
 def head_from_probe(
-    model: torch.nn.Module, family: Model[Any, Any], features: FeatureStore, warn: Warn
+    model: torch.nn.Module, family: Model[Any, Any], base: BaseModel, features: FeatureStore, warn: Warn
 ) -> None:
     """Start the head of `model` from a regression on these rows, or warn why it starts at random."""
-    if problem := start_head(model, family, features):
+    texts = family.probe_texts(base) if isinstance(family, Probed) else None
+    if problem := start_head(model, family, features, texts):
         warn(f"the head starts at random: {problem}")
 
 

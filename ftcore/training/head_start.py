@@ -21,12 +21,15 @@ _ROWS = 64  # a batch
 _SHARPNESS = 20.0  # what cosines are multiplied by before the softmax, as sentence-transformers' losses do
 
 
-def start_head(model: nn.Module, family: Model[Any, Any], features: FeatureStore) -> str | None:
+def start_head(
+    model: nn.Module, family: Model[Any, Any], features: FeatureStore, texts: Sequence[str] | None = None
+) -> str | None:
     """Give the last linear layer of the head the weights of a regression on what it reads of the training rows.
 
     Args:
         model: on the device to compute on.
         features: of the training rows.
+        texts: one for each output, to learn from as from a row of it.
 
     Returns:
         why that cannot be; None where it was done.
@@ -37,7 +40,8 @@ def start_head(model: nn.Module, family: Model[Any, Any], features: FeatureStore
     inputs = inputs_of(layer, model, family, features)
     if inputs is None:
         return f"the head of {type(model).__name__} reads more than one representation a row"
-    weight, bias = family.probe(inputs, features)
+    named = read_texts(model, family, features.encoder, texts) if texts else None
+    weight, bias = family.probe(inputs, features, named)
     with torch.no_grad():
         layer.weight.copy_(torch.from_numpy(weight))
         if layer.bias is not None:

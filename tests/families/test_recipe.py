@@ -61,7 +61,7 @@ def test_too_few_validation_rows_keep_the_probe() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "validation", "folds"), [(14, 2, 5), (135, 15, 5), (300, 33, 3), (554, 62, 1), (4500, 500, 1)]
+    ("rows", "validation", "folds"), [(14, 2, 5), (135, 15, 5), (300, 33, 3), (554, 62, 3), (4500, 500, 1)]
 )
 def test_rows_that_were_held_out_train_in_the_end(rows: int, validation: int, folds: int) -> None:
     recipe = choose(
@@ -71,6 +71,13 @@ def test_rows_that_were_held_out_train_in_the_end(rows: int, validation: int, fo
     assert (recipe.training["refit"], recipe.training["folds"]) == (True, folds)
     assert recipe.training["epochs"] >= 4
     assert f"all {rows + validation:,} rows train" in recipe.why
+    # Nothing between the probe and the last step is compared.
+    assert recipe.training["evaluate_every"] == recipe.training["epochs"] * -(-rows // 32)
+
+
+def test_thresholds_of_several_labels_are_always_chosen_on_all_rows() -> None:
+    recipe = choose("auto", shape(4000, [90] * 77, validation=400, held_out=True, several=True))
+    assert recipe.training["folds"] == 3
 
 
 def test_many_rows_and_validation_rows_of_a_file_are_not_trained_on_in_the_end() -> None:

@@ -77,7 +77,8 @@ def test_without_steps_the_head_starts_anew_from_all_rows(project: Path, tiny_ba
     workspace = trained(project, tiny_base, data=DATA, training=training)
     assert selection(workspace)["share"] == 0
     model = fresh_model(workspace)
-    head_from_probe(model, workspace.family.model, workspace.features(both(workspace.splits)), pytest.fail)
+    features = workspace.features(both(workspace.splits))
+    head_from_probe(model, workspace.family.model, workspace.base, features, pytest.fail)
     weights = kept(workspace)
     assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
 

@@ -18,6 +18,7 @@ from ftcore.families.model import Batch, Features, Model, Outputs, Stored
 from ftcore.families.plans import length_plan
 from ftcore.families.recipe import Recipe
 from ftcore.families.sequence_classification.classifier import build_classifier
+from ftcore.families.sequence_classification.label_names import in_words, is_a_word
 from ftcore.families.sequence_classification.label_order import require_same_labels
 from ftcore.families.sequence_classification.probe import fit_probe
 from ftcore.families.sequence_classification.reader import FittedLabels
@@ -108,20 +109,44 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
         gates = self.spec.export.chosen_by
         free = self.spec.data.validation is None and training.refit is not False
         free &= not (gates and gates.min_metric)
-        shape = Shape(rows, validation, counts, step, training.learning_rate, len(known), free)
+        several = self.problem == "multi_label"
+        shape = Shape(rows, validation, counts, step, training.learning_rate, len(known), free, several)
         recipe = choose(training.recipe, shape)
-        return replace(recipe, extras={"pooling": self.pooling(base)})
+        extras: dict[str, Any] = {"pooling": self.pooling(base)}
+        if recipe.training.get("head_start") == "probe":
+            extras["label_names"] = self.probe_texts(base) is not None
+        return replace(recipe, extras=extras)
 
     def answer_texts(self, base: BaseModel) -> list[str] | None:
-        """What a row of each label says: its description in the spec, or its name without underscores."""
-        if self.problem != "single_label" or self.pooling(base) == "architecture":
+        """What a row of each label says: its description in the spec, or its name in words."""
+        return self._label_texts(base) if self.problem == "single_label" else None
+
+    def _label_texts(self, base: BaseModel) -> list[str] | None:
+        """A text for each label; None where the base model is no sentence encoder, or there are no labels."""
+        if self.problem == "regression" or self.pooling(base) == "architecture":
             return None
         described = self.spec.data.label_descriptions
-        return [described.get(label) or label.replace("_", " ") for label in self.labels]
+        return [described.get(label) or in_words(label) for label in self.labels]
 
-    def probe(self, inputs: np.ndarray, features: Stored) -> tuple[np.ndarray, np.ndarray]:
+    def probe_texts(self, base: BaseModel) -> list[str] | None:
+        """The labels' texts, unless the spec does not want them, or a name says nothing."""
+        texts = self._label_texts(base) if self.spec.training.label_names is not False else None
+        if texts and (self.spec.training.label_names or all(map(is_a_word, texts))):
+            return texts
+        return None
+
+    def probe(
+        self, inputs: np.ndarray, features: Stored, named: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The head's weights and bias from a regression on what it reads, [labels, size] and [labels]."""
         targets, weights = features.column("labels"), features.column("weight")
+        if named is not None:
+            lengths = np.linalg.norm(named, axis=1, keepdims=True)
+            typical = np.linalg.norm(inputs, axis=1).mean()
+            inputs = np.concatenate([inputs, named * (typical / np.maximum(lengths, 1e-9))])
+            alone = np.arange(len(named)) if self.problem == "single_label" else np.eye(len(named))
+            targets = np.concatenate([targets, alone.astype(targets.dtype)])
+            weights = np.concatenate([weights, np.ones(len(named), weights.dtype)])
         if self.class_weights is not None and self.problem == "single_label":
             weights = weights * np.asarray(self.class_weights, np.float32)[targets]
         return fit_probe(self.problem, inputs, targets, weights, max(1, len(self.labels)))

@@ -24,8 +24,9 @@ PLENTY = 500
 JUDGES = 30
 #: Rows up to which those that were held out train in the end: above, a tenth more changes little and costs as much.
 REFIT_ROWS = 5_000
-#: Rows, of training and validation, up to which so many folds choose: a validation split of a tenth has too few.
-FOLDED = {150: 5, 400: 3}
+#: Rows, of training and validation, up to which so many folds choose: a validation split of a tenth has too few. Of
+#: several labels folds always choose, since thresholds of rare labels need all the rows that there are.
+FOLDED = {150: 5, 1_000: 3}
 #: Fewest optimizer steps of a recipe that starts from the probe, and most passes that are taken for them.
 STEPS, PASSES = 60, 10
 #: Evaluations of a training on few rows: each writes a checkpoint.
@@ -46,6 +47,7 @@ class Shape:
         rate: the learning rate, where the spec gives one.
         known: labels that the base model's own head knows already.
         held_out: whether the validation rows come out of `data.train`, and nothing else needs them.
+        several: whether a row may have several labels.
     """
 
     rows: int
@@ -55,6 +57,7 @@ class Shape:
     rate: float | None = None
     known: int = 0
     held_out: bool = False
+    several: bool = False
 
     @property
     def each(self) -> int:
@@ -91,10 +94,12 @@ def _from_probe(shape: Shape) -> Recipe:
     last: dict[str, Any] = {}
     whole = shape.rows + shape.validation
     if shape.held_out and whole <= REFIT_ROWS:
-        folds = next((count for most, count in FOLDED.items() if whole <= most), 1)
+        folds = next((count for most, count in FOLDED.items() if whole <= most), 3 if shape.several else 1)
         measured = f"{folds} folds" if folds > 1 else f"the {shape.validation:,} validation rows"
         why += f"; {measured} choose how long it is fine-tuned, and then all {whole:,} rows train"
+        # The probe, or all steps: what an evaluation on the way gains on so few rows is chance.
         last = {"refit": True, "folds": folds}
+        every = math.ceil(epochs * steps)
     elif shape.validation < JUDGES:
         epochs = 0
         why += (

@@ -75,6 +75,11 @@ class SequenceClassificationTraining(TrainingSpec):
         description="probe: the head's first weights are those of a logistic (or ridge) regression on what the base"
         " model makes of the training rows; chosen by `recipe` unless given.",
     )
+    label_names: bool | None = Field(
+        None,
+        description="probe: the regression learns from each label's name (or its `data.label_descriptions`) as from a"
+        " row of it; unless given, where all names are words and the base model is a sentence encoder.",
+    )
     refit: bool | None = Field(
         None,
         description="Train once more, on training and validation rows, for as long as was best on rows held out;"
