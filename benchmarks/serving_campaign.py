@@ -166,17 +166,20 @@ def bodies(folder: Path, bundle: Path, count: int, targets: Targets) -> None:
             statuses[status] += 1
         line.close()
 
-    async def all_clients(port: int) -> None:
+    async def all_clients(port: int, requests: int) -> None:
         streams = [random.Random(draw.random()) for _ in range(16)]
-        shares = [count // 16 + (number < count % 16) for number in range(16)]
+        shares = [requests // 16 + (number < requests % 16) for number in range(16)]
         await asyncio.gather(*(client(port, own, s) for own, s in zip(shares, streams, strict=True)))
 
     with server(folder, f"model={bundle}") as served:
         asyncio.run(closed_loop(served.port, plain(["good"]), 4, 1.0))
-        before = served.megabytes()
-        asyncio.run(all_clients(served.port))
-        grown = served.megabytes() - before
+        sizes = [served.megabytes()]
+        for part in range(5):
+            asyncio.run(all_clients(served.port, count // 5 + (part < count % 5)))
+            sizes.append(served.megabytes())
+        grown = sizes[-1] - sizes[0]
         print(f"{count} mutated bodies: {dict(statuses)}", flush=True)
+        print(f"memory after each fifth of them, MB: {[round(size, 1) for size in sizes]}", flush=True)
         failed = [n for status, n in statuses.items() if status[0] == "5" and status not in ("503", "504")]
         lost = sum(statuses[name] for name in ("broken", "refused", "reset"))
         targets.at_most("mutated bodies answered 5xx but 503 and 504", sum(failed), 0)
