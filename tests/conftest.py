@@ -45,8 +45,8 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> PluginRegistry:
 
 
 @pytest.fixture(autouse=True)
-def _cache_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FTCORE_CACHE", cache(tmp_path / ".cache"))
+def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FTCORE_CACHE", cache(tmp_path_factory.mktemp("cache")))
 
 
 def pytest_unconfigure() -> None:

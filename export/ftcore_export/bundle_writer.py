@@ -101,6 +101,12 @@ def write_bundle(folder: str | Path, source: BundleSource) -> Path:
     folder = Path(folder)
     if folder.is_symlink() or (folder.exists() and not _replaceable(folder)):
         raise BundleError("is there already and is no bundle", where=str(folder), hint="give another folder")
+    if source.default_variant not in source.variants:
+        raise BundleError(
+            f"there is no variant {source.default_variant!r}",
+            where=str(folder),
+            hint=f"it has {', '.join(source.variants)}",
+        )
     with publishing(folder) as scratch:
         scratch.mkdir()
         shutil.copyfile(source.tokenizer_path, scratch / TOKENIZER)

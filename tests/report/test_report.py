@@ -69,6 +69,11 @@ def run(tmp_path: Path) -> RunFolder:
     record = {
         "name": HOSTILE,
         "task": "classification",
+        "family": "sequence_classification",
+        "status": "finished",
+        "base_dir": "base",
+        "steps": [],
+        "plugin": {},
         "created": "2026-01-01T00:00:00+00:00",
         "seed": 1,
         "git_revision": None,

@@ -31,7 +31,7 @@ def guard(optimizer: Any, *, deferred: bool) -> FiniteGuard:
         optimizer,
         torch.device("cpu"),
         deferred=deferred,
-        places=lambda indices: [f"a.csv:{i}" for i in indices],
+        locations=lambda indices: [f"a.csv:{i}" for i in indices],
     )
 
 
