@@ -31,9 +31,6 @@ from ftcore_runtime.publishing import publishing
 
 Outputs = Mapping[str, np.ndarray]
 
-#: What the answers to held-out rows are called where they are shown as those of the validation split.
-_NAME = "held out"
-
 
 @dataclass(frozen=True)
 class HeldOut:
@@ -57,10 +54,10 @@ def refits(workspace: Workspace) -> bool:
 
 def held_out(workspace: Workspace) -> HeldOut | None:
     """What `choose` measured, of the evaluation that it chose; None of a run that had no need to choose."""
-    folder = _folder(workspace)
-    if not workspace.folder.selection_file.exists():
+    folder, chosen = _folder(workspace), workspace.folder.selection_file
+    if not chosen.exists():
         return None
-    made = _trials(workspace)
+    made = _trials(workspace, read_json(chosen)["folds"])
     how = f"measured in {len(made)} folds, before the last training on all rows"
     if len(made) == 1:
         how = "measured before the last training, which these rows are part of"
@@ -73,7 +70,7 @@ def choose(workspace: Workspace, stop: StopRequest, resume: bool) -> float:
     Raises:
         Interrupted, RunFailed, UserError: see `fine_tune`.
     """
-    folder, made = _folder(workspace), _trials(workspace)
+    folder, made = _folder(workspace), _trials(workspace, getattr(workspace.training, "folds", None) or 1)
     if not workspace.folder.selection_file.exists():
         for number, trial in enumerate(made, 1):
             if not (folder / f"trial-{number}.json").exists():
@@ -88,13 +85,13 @@ def _folder(workspace: Workspace) -> Path:
     return workspace.folder.selection_file.parent
 
 
-def _trials(workspace: Workspace) -> list[Trial]:
-    folds = getattr(workspace.training, "folds", None) or 1
+def _trials(workspace: Workspace, folds: int) -> list[Trial]:
     return trials(workspace.splits, workspace.family.reader, folds, workspace.spec.data.split.seed)
 
 
 def _rows(made: Sequence[Trial]) -> Split:
-    return joined(_NAME, [trial.held_out for trial in made])
+    """The held-out rows of all trials, under a name that no other number of folds gives them."""
+    return joined(f"held out in {len(made)} folds", [trial.held_out for trial in made])
 
 
 def _try(workspace: Workspace, stop: StopRequest, resume: bool, number: int, trial: Trial, of: int) -> None:

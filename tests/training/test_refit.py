@@ -20,6 +20,7 @@ from ftcore.errors import UserError
 from ftcore.evaluation.predict import predict
 from ftcore.plugins import PluginRegistry
 from ftcore.runs.parts import both, trials
+from ftcore.runs.selection import _rows as selection_rows
 from ftcore.runs.selection import held_out
 from ftcore.runs.steps import take_steps
 from ftcore.runs.workspace import Workspace
@@ -139,6 +140,16 @@ def test_every_row_is_held_out_once(project: Path, tiny_base: Path) -> None:
             trial.held_out.locations.to_pylist()
         )
     assert len(trials(workspace.splits, workspace.family.reader, 20, seed=42)) == 20
+
+
+def test_folds_of_other_runs_are_not_mistaken_for_these(project: Path, tiny_base: Path) -> None:
+    """The same rows in another order: what is cached of them goes by the folds, too."""
+    for folds in (2, 3):
+        workspace = workspace_of(project, tiny_base, data=DATA)
+        made = trials(workspace.splits, workspace.family.reader, folds, seed=42)
+        for rows in (*made[0], selection_rows(made)):
+            labels = workspace.features(rows).column("labels").tolist()
+            assert labels == [int(label == "pos") for label in rows.table["label"].to_pylist()]
 
 
 def test_progress_says_what_is_trained_and_why(project: Path, tiny_base: Path) -> None:
