@@ -12,6 +12,7 @@ from ftcore import __version__
 from ftcore.cli.options import Parser, add_common
 from ftcore.errors import CheckFailed, ExitCode, Interrupted, RunFailed, UserError
 from ftcore.system_errors import SYSTEM, sentence, system_error
+from ftcore.waiting import wait_asleep
 from ftcore_runtime.terminal import printable
 
 #: In the order of `ftcore --help`.
@@ -50,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code (`ftcore.errors.ExitCode`).
     """
+    wait_asleep()
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     try:

@@ -61,7 +61,9 @@ class RunProgress:
         for name, count in report["leaked"].items():
             if count:
                 self._say(f"warning: {count:,} rows of {name} have the input of a training row", "yellow")
-
+        for name, count in report.get("shared", {}).items():
+            if count:
+                self._say(f"warning: {count:,} rows of {name} have the input of a validation row", "yellow")
         for location, what in report["remarks"]:
             self._say(f"{location}: {what}", "yellow")
         for what in ("fixed", "dropped"):

@@ -62,6 +62,8 @@ class Report:
         asked: split -> rows that were asked for, of those that had to be smaller: training keeps a row of every label.
         sampled: split -> rows before sampling, for the splits that lost any.
         leaked: given split -> rows of it whose group is in the training split as well.
+        shared: test -> rows of it whose group is in validation as well, where one of the two was given: what chose the
+            model is what it is measured on.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
@@ -74,6 +76,7 @@ class Report:
     asked: dict[str, int] = field(default_factory=dict)
     sampled: dict[str, int] = field(default_factory=dict)
     leaked: dict[str, int] = field(default_factory=dict)
+    shared: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -184,6 +187,9 @@ def _prepare(
         if name in sources and name != "train":
             train = keys["train"][chosen["train"][1]]
             report.leaked[name] = int(np.isin(keys[name][rows], train).sum())
+    if "test" in sources or "validation" in sources:
+        test, validation = (keys[source][rows] for source, rows in (chosen["test"], chosen["validation"]))
+        report.shared["test"] = int(np.isin(test, validation).sum())
     for path in staged.values():
         path.unlink()
     fingerprints = [

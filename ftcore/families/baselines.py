@@ -7,6 +7,7 @@ are was not worth its training.
 from __future__ import annotations
 
 import re
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -49,7 +50,11 @@ def tfidf(
     labels = [references[i] for i in chosen]
     if len(set(labels)) * max(found[0].shape) > _MOST_WEIGHTS:
         return _nearest(*found, labels)
-    model = LogisticRegression(C=10.0, max_iter=200).fit(found[0], labels)
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "The number of unique classes"
+        )  # few rows of many labels are no mistake
+        model = LogisticRegression(C=10.0, max_iter=200).fit(found[0], labels)
     return [str(label) for label in model.predict(found[1])]
 
 

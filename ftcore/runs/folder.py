@@ -299,7 +299,7 @@ def _git_revision(folder: Path) -> str | None:
         completed = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, timeout=5, check=False
         )
-    except OSError:
+    except (OSError, subprocess.SubprocessError):  # no git; or it hangs, on a share or a busy machine
         return None
     return completed.stdout.strip() or None if completed.returncode == 0 else None
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import mutated_files
 import mutated_specs
 import pytest
+import round_trip
 
 
 @pytest.mark.parametrize("count", [300, pytest.param(36_000, marks=pytest.mark.slow)])
@@ -19,4 +22,14 @@ def test_no_mutated_spec_is_an_internal_error_or_takes_a_second(count: int) -> N
 @pytest.mark.parametrize("count", [20, pytest.param(200, marks=pytest.mark.slow)])
 def test_rows_in_are_rows_out_or_an_error_names_the_line(count: int) -> None:
     wrong = list(mutated_files.campaign(count))
+    assert not wrong, "\n".join(wrong[:5])
+
+
+@pytest.mark.parametrize("count", [2, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.timeout(7200)
+def test_rows_in_are_answers_out_of_a_training_and_of_predict(
+    count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FTCORE_CACHE", str(tmp_path / "cache"))
+    wrong = list(round_trip.campaign(count))
     assert not wrong, "\n".join(wrong[:5])

@@ -62,6 +62,16 @@ def test_given_splits_are_used_and_leakage_is_counted(tmp_path):
     assert [found.split for found in splits.fingerprints] == ["train", "validation", "test"]
 
 
+def test_rows_that_test_shares_with_validation_are_counted(tmp_path):
+    splits = load(tmp_path, {"train": rows_of(10), "validation": rows_of(6, 20), "test": rows_of(6, 22)})
+    assert splits.report.leaked == {"validation": 0, "test": 0}
+    assert splits.report.shared == {"test": 4}
+    splits = load(tmp_path, {"train": rows_of(20), "test": rows_of(20), "split": {"validation": 3}})
+    assert splits.report.leaked["test"] + splits.report.shared["test"] == 20
+    assert splits.report.shared == {"test": 3}
+    assert load(tmp_path, {"train": rows_of(20)}).report.shared == {}
+
+
 def test_only_the_missing_split_is_held_out(tmp_path):
     splits = load(tmp_path, {"train": rows_of(20), "test": rows_of(4, 30), "split": {"validation": 2}})
     assert splits.report.rows == {"train": 18, "validation": 2, "test": 4}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
+from ftcore.families.sequence_classification import probe
 from ftcore.families.sequence_classification.probe import fit_probe
 
 
@@ -16,6 +17,24 @@ def data(rows: int = 90, size: int = 6) -> tuple[np.ndarray, np.random.Generator
 
 def scaled(inputs: np.ndarray) -> np.ndarray:
     return inputs / np.linalg.norm(inputs, axis=1).mean()
+
+
+def test_of_many_labels_the_nearest_mean_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "_MOST_NUMBERS", 100)
+    rng = np.random.default_rng(0)
+    means = rng.normal(size=(30, 6))
+    targets = np.repeat(np.arange(29), 4)  # the last label has no row
+    inputs = (means[targets] + 0.01 * rng.normal(size=(len(targets), 6))).astype(np.float32)
+    weight, bias = fit_probe("single_label", inputs, targets, np.ones(len(inputs)), 30)
+    assert ((inputs @ weight.T + bias).argmax(1) == targets).all()
+    assert np.isfinite(weight).all()
+    assert np.isfinite(bias).all()
+
+
+def test_one_row_of_each_label_is_no_mistake() -> None:
+    inputs, _ = data(20)
+    weight, bias = fit_probe("single_label", inputs, np.arange(20), np.ones(20), 20)
+    assert (weight.shape, bias.shape) == ((20, 6), (20,))
 
 
 @pytest.mark.parametrize("labels", [2, 4])

@@ -14,6 +14,8 @@ Layer = tuple[np.ndarray, np.ndarray]
 STRENGTH = 10.0
 #: Rows beyond which evenly spaced ones are taken: more change the regression by less than its error.
 MOST_ROWS = 20_000
+#: Rows times labels from which a regression would need gigabytes.
+_MOST_NUMBERS = 20_000_000
 
 
 def fit_probe(
@@ -56,6 +58,8 @@ def _ridge(inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> Laye
 
 def _softmax(inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray, labels: int) -> Layer:
     """A label without rows gets no weights, and a bias as if it had half a row."""
+    if len(inputs) * labels > _MOST_NUMBERS:
+        return _nearest_mean(inputs, targets, weights, labels)
     there = np.unique(targets)
     bias = np.full(labels, np.log(0.5 / len(targets)))
     weight = np.zeros((labels, inputs.shape[1]))
@@ -69,6 +73,22 @@ def _softmax(inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray, label
     else:
         weight[there], bias[there] = fitted.coef_, fitted.intercept_
     return weight, bias
+
+
+def _nearest_mean(inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray, labels: int) -> Layer:
+    """Linear discriminants of equal spread in every direction: the label whose rows' weighted mean is nearest.
+
+    A label without rows gets no weights, and a bias below that of any other. Memory grows with labels times size alone.
+    """
+    total = np.bincount(targets, weights, labels)
+    mean = np.zeros((labels, inputs.shape[1]))
+    np.add.at(mean, targets, inputs * weights[:, None])
+    there = total > 0
+    mean[there] /= total[there, None]
+    spread = float(np.average(((inputs - mean[targets]) ** 2).mean(1), weights=weights)) or 1.0
+    bias = -(mean**2).sum(1) / (2 * spread)
+    bias[~there] = bias[there].min() - 1 / spread
+    return mean / spread, bias
 
 
 def _yes_or_no(inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> Layer:
@@ -85,6 +105,9 @@ def _logistic(inputs: np.ndarray, targets: Sequence[int] | np.ndarray, weights: 
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    with warnings.catch_warnings():  # a start needs no last digit
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a start needs no last digit
+        warnings.filterwarnings(
+            "ignore", "The number of unique classes"
+        )  # few rows of many labels are no mistake
         return LogisticRegression(C=STRENGTH, max_iter=300).fit(inputs, targets, sample_weight=weights)

@@ -1,0 +1,117 @@
+"""Training steps beside busy processes: rows a second, and rows for each second of CPU, by how OpenMP's threads wait.
+
+Every way of waiting is a process of its own (OpenMP reads the environment once); they take turns, so that a machine
+that is never quiet treats all of them alike.
+
+    python benchmarks/contention.py --neighbours 0 1 --seconds 5 --repeats 3
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from ftcore.waiting import wait_asleep
+
+_VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "OMP_NUM_THREADS")
+_BUSY = "while True: pass"
+
+
+def _ways() -> dict[str, dict[str, str]]:
+    """Name -> what the environment says."""
+    ours: dict[str, str] = {}
+    wait_asleep(ours)
+    return {"OpenMP's own": {}, "ftcore's": ours, "asleep at once": {"OMP_WAIT_POLICY": "PASSIVE"}}
+
+
+def _train(seconds: float, hidden: int, layers: int, batch: int, tokens: int) -> None:
+    """Measure once for each line of standard input."""
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification
+
+    torch.manual_seed(0)
+    sizes = {"hidden_size": hidden, "num_hidden_layers": layers, "intermediate_size": 4 * hidden}
+    model = BertForSequenceClassification(BertConfig(vocab_size=8000, num_attention_heads=4, **sizes))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    ids, labels = torch.randint(0, 8000, (batch, tokens)), torch.randint(0, 2, (batch,))
+
+    def step() -> None:
+        model(input_ids=ids, labels=labels).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    step()
+    for _ in sys.stdin:
+        step()
+        start, cpu, rows = time.monotonic(), time.process_time(), 0
+        while time.monotonic() < start + seconds:
+            step()
+            rows += batch
+        spent, used = time.monotonic() - start, time.process_time() - cpu
+        print(
+            f"{rows / spent:.1f} rows/s, {used / spent:.2f} CPUs, {rows / used:.1f} rows a CPU second",
+            flush=True,
+        )
+
+
+@contextmanager
+def _neighbours(count: int) -> Iterator[None]:
+    busy = [subprocess.Popen([sys.executable, "-c", _BUSY]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+
+
+def _start(shape: str, seconds: float, said: Mapping[str, str]) -> subprocess.Popen[str]:
+    environment = {name: value for name, value in os.environ.items() if name not in _VARIABLES}
+    return subprocess.Popen(
+        [sys.executable, __file__, "--train", shape, "--seconds", str(seconds)],
+        env={**environment, **said},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def main() -> None:
+    """Measure, or be what is measured."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--neighbours", type=int, nargs="+", default=[0, 1], help="busy processes")
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--shape", default="128,2,16,32", help="width, layers, rows a batch, tokens a row")
+    parser.add_argument("--train", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.train:
+        hidden, layers, batch, tokens = map(int, arguments.train.split(","))
+        return _train(arguments.seconds, hidden, layers, batch, tokens)
+    trainings = {name: _start(arguments.shape, arguments.seconds, said) for name, said in _ways().items()}
+    for repeat in range(arguments.repeats):
+        for count in arguments.neighbours:
+            for name, process in trainings.items():
+                assert process.stdin is not None
+                assert process.stdout is not None
+                with _neighbours(count):
+                    process.stdin.write("\n")
+                    process.stdin.flush()
+                    line = process.stdout.readline().strip()
+                print(
+                    f"{repeat} neighbours {count}, load {os.getloadavg()[0]:.1f}, {name}: {line}", flush=True
+                )
+    for process in trainings.values():
+        process.communicate()
+    return None
+
+
+if __name__ == "__main__":
+    main()
