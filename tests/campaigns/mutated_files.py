@@ -98,7 +98,7 @@ def _written(
             encoding
         )
     sheet = io.StringIO(newline="")
-    writer = csv.generator(sheet, delimiter=mark, lineterminator=end)
+    writer = csv.writer(sheet, delimiter=mark, lineterminator=end)
     writer.writerows([("text", "label"), *rows])
     return sheet.getvalue().encode(encoding)
 
