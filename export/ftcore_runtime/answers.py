@@ -14,6 +14,7 @@ from ftcore_runtime.terminal import json_text
 
 #: What is counted of an answer: measure -> number, or name.
 Observation = dict[str, float | str]
+_ABSTAINED = " (abstained)"  # in a summary
 
 
 class Answer(ABC):
@@ -115,6 +116,8 @@ class LabelAnswer(Answer):
         scores: label -> probability, in the order of the labels; they sum to 1. Where only the most probable ones were
             asked for, those, most probable first.
         polarity: where the labels are a scale: its expected value under `scores`, -1 to 1.
+        abstained: where the bundle has a confidence to abstain below: whether this is below it.
+        prediction_set: where the bundle makes conformal sets: the labels that cannot be ruled out, most probable first.
     """
 
     widget = "labels"
@@ -124,11 +127,13 @@ class LabelAnswer(Answer):
     score: float
     scores: dict[str, float]
     polarity: float | None = None
+    abstained: bool | None = None
+    prediction_set: list[str] | None = None
 
     @property
     def summary(self) -> str:
         """Label and probability."""
-        return f"{self.label} {self.score:.3f}"
+        return f"{self.label} {self.score:.3f}{_ABSTAINED if self.abstained else ''}"
 
     @property
     def category(self) -> str:
@@ -241,6 +246,7 @@ class SpanAnswer(Answer):
         score: its probability among all spans of the context, and no answer where that is one.
         no_answer: probability that the context has no answer; None where every question has one.
         candidates: where several were asked for, the best spans, as mappings of text, start, end and score.
+        abstained: where the bundle has a confidence to abstain below: whether `score` is below it.
     """
 
     widget = "span"
@@ -252,11 +258,12 @@ class SpanAnswer(Answer):
     score: float = 0.0
     no_answer: float | None = None
     candidates: list[dict[str, Any]] | None = None
+    abstained: bool | None = None
 
     @property
     def summary(self) -> str:
         """Text and probability."""
-        return f"{self.text or '(no answer)'} {self.score:.3f}"
+        return f"{self.text or '(no answer)'} {self.score:.3f}{_ABSTAINED if self.abstained else ''}"
 
     @property
     def category(self) -> str:
@@ -296,6 +303,8 @@ class SpanAnswer(Answer):
         made.append(Tensor.of_numbers("score", [answer.score for answer in answers]))
         if answers[0].no_answer is not None:
             made.append(Tensor.of_numbers("no_answer", [answer.no_answer for answer in answers]))
+        if answers[0].abstained is not None:
+            made.append(Tensor.of_numbers("abstained", [answer.abstained for answer in answers], "BOOL"))
         return made
 
 

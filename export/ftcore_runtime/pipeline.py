@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from ftcore_runtime.answers import Answer
 from ftcore_runtime.bundle import Bundle, read_bundle
 from ftcore_runtime.cpus import cpu_count
-from ftcore_runtime.decoders import Prepared
+from ftcore_runtime.decoders import Decoder, Prepared
 from ftcore_runtime.errors import BundleError, InputError
 from ftcore_runtime.generation.generator import Generator
 from ftcore_runtime.generation.texts import decode_text
@@ -118,6 +119,12 @@ class Pipeline:
         return cls(
             bundle, variant or bundle.manifest.default_variant, threads=threads, run_threads=run_threads
         )
+
+    def with_decoder(self, decoder: Decoder) -> Self:
+        """The same graphs with other settings of the decoder, which is of the same kind."""
+        made = copy.copy(self)
+        made.decoder = decoder
+        return made
 
     @property
     def task(self) -> str:

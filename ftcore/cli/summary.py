@@ -53,6 +53,7 @@ def print_measured(
     """
     _print_metrics(measured, split, verbose=verbose)
     found = measured["splits"][split]
+    _print_policy(found.get("policy"))
     _print_classes(found.get("classes", []), verbose=verbose)
     _print_confusions(found.get("confusions", []))
     _print_worst(lines)
@@ -92,6 +93,40 @@ def _print_metrics(measured: Mapping[str, Any], split: str, *, verbose: bool) ->
         for name in names
     ]
     print_table(["", *columns], rows)
+
+
+def _print_policy(policy: Mapping[str, Any] | None) -> None:
+    """What the policy is worth on these rows, a line for each part of it."""
+    if policy is None:
+        return
+    print_text("")
+    if "before" in policy:
+        before, after = (policy[when]["ece"] for when in ("before", "after"))
+        print_text(
+            f"temperature {policy['temperature']:.2f}: calibration error {metric_text(before)}"
+            f"\n  before, {metric_text(after)} after"
+        )
+    if abstention := policy.get("abstention"):
+        asked = f" (asked: {target:.0%})" if (target := abstention["target_precision"]) else ""
+        right = abstention["precision"]
+        print_text(
+            f"confidence {policy['min_confidence']:.3f} or more: {_percent(abstention['answered'])} of the answers are"
+            f" given; of those\n  {_percent(right) if right else 'none'} are right{asked}"
+        )
+    if sets := policy.get("sets"):
+        asked = f"asked: {policy['conformal']['coverage']:.0%}"
+        print_text(
+            f"{_percent(sets['coverage'])} of the sets have the right label ({asked})"
+            f"\n  {sets['mean_size']:.2f} labels on average, {sets['empty']:.1%} are empty"
+        )
+    for sentence in policy["unmet"]:
+        print_text(f"warning: {sentence}")
+
+
+def _percent(share: Mapping[str, Any]) -> str:
+    low, high = share.get("low"), share.get("high")
+    interval = "" if low is None else f" [{low:.1%}, {high:.1%}]"
+    return f"{share['value']:.1%}{interval}"
 
 
 def _cell(found: dict[str, Any] | None, interval: bool) -> str:

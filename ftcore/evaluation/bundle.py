@@ -12,6 +12,7 @@ from ftcore.data.rows import Counts
 from ftcore.data.tables import Split
 from ftcore.evaluation.evaluate import Evaluation, groups_of, prediction_lines
 from ftcore.evaluation.measurement import Measurement
+from ftcore.evaluation.policies import measure_pipeline_policy
 from ftcore.evaluation.verdict import doubts
 from ftcore.families.reader import Reader
 from ftcore.spec.sections import Source
@@ -26,6 +27,7 @@ class MeasuredBundle:
         rows: as they were read.
         counts: of the source.
         found: answers, metrics and intervals.
+        policy: what that of the bundle is worth on them; empty without one.
         warnings: what is plainly wrong with the answers, and what makes the figures uncertain.
         reader: that read them.
     """
@@ -33,12 +35,14 @@ class MeasuredBundle:
     rows: Split
     counts: Counts
     found: Evaluation
+    policy: dict[str, Any]
     warnings: list[str]
     reader: Reader[Any, Any]
 
     def to_json(self) -> dict[str, Any]:
         """Like a split of metrics.json."""
-        return {**self.found.to_json(), "warnings": self.warnings}
+        policy = {"policy": self.policy} if self.policy else {}
+        return {**self.found.to_json(), **policy, "warnings": self.warnings}
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Like those of predictions.*.jsonl."""
@@ -60,7 +64,9 @@ def measure_bundle(
     reader, scoring, fitted = family.reader, family.scoring, family.fitted
     assert fitted is not None
     rows, counts = read_labelled(reader, fitted, source, folder, measurement.task.hooks)
-    answers = pipeline.predict(reader.inputs(rows.table), top_k=scoring.top_k)
-    references = reader.references(rows.table)
-    found = measurement.evaluator.measure(references, answers, groups_of(reader, rows.table))
-    return MeasuredBundle(rows, counts, found, doubts(scoring, found), reader)
+    inputs, references = reader.inputs(rows.table), reader.references(rows.table)
+    groups, evaluator = groups_of(reader, rows.table), measurement.evaluator
+    answers = pipeline.predict(inputs, top_k=scoring.top_k)
+    found = evaluator.measure(references, answers, groups)
+    policy = measure_pipeline_policy(evaluator, pipeline, inputs, references, answers, groups)
+    return MeasuredBundle(rows, counts, found, policy, doubts(scoring, found), reader)

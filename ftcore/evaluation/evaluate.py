@@ -9,10 +9,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ftcore.evaluation.intervals import Interval, bootstrap, percentiles, proportion
+from ftcore.evaluation.intervals import Interval, bootstrap, percentiles, proportion, reflected
 from ftcore.families.bound import BoundFamily
 from ftcore.families.reader import Reader
-from ftcore.families.scoring import Scorer, Scores, SupportsClasses, SupportsCorrectness
+from ftcore.families.scoring import (
+    Scorer,
+    Scores,
+    SupportsClasses,
+    SupportsCorrectness,
+    SupportsProbabilities,
+)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -106,6 +112,18 @@ class Evaluator:
         values = {**scores.values, **extra}
         return Evaluation(answers, references, Scores(values, scores.details), intervals, correct)
 
+    def probabilities(
+        self, references: Sequence[Any], answers: Sequence[Any], groups: Array | None = None
+    ) -> dict[str, dict[str, Any]]:
+        """The metrics of probabilities alone, as metrics.json has them; empty where the family has none."""
+        scoring = self.family.scoring
+        if not isinstance(scoring, SupportsProbabilities) or not len(references):
+            return {}
+        scorer = _only(scoring.scorer(references, answers), scoring.of_probabilities)
+        values = scorer(np.arange(len(references)))
+        intervals = self._resampled(scorer, references, groups) if values and self.resamples else {}
+        return {name: with_interval(value, intervals, name) for name, value in values.items()}
+
     def gain(
         self,
         references: Sequence[Any],
@@ -135,6 +153,9 @@ class Evaluator:
         """Averages over classes are drawn within the classes, so that no resample lacks one; groups come first."""
         scoring, rows = self.family.scoring, len(references)
         found = bootstrap(scorer, rows, self.resamples, self.confidence, clusters=groups)
+        if isinstance(scoring, SupportsProbabilities) and (biased := scoring.biased & found.keys()):
+            own = _only(scorer, biased)
+            found = {**found, **reflected(own, rows, self.resamples, self.confidence, clusters=groups)}
         if groups is not None or not isinstance(scoring, SupportsClasses):
             return found
         if (strata := scoring.classes(references)) is None:
@@ -203,10 +224,10 @@ def _only(scorer: Scorer, names: frozenset[str]) -> Scorer:
 
 
 def _difference(earlier: Scorer, later: Scorer) -> Scorer:
-    """Metrics of the later less those of the earlier, of the same rows."""
+    """Metrics of the later less those of the earlier, of the same rows, as far as both have them."""
 
     def scorer(rows: np.ndarray) -> dict[str, float]:
         lower = earlier(rows)
-        return {name: value - lower[name] for name, value in later(rows).items()}
+        return {name: value - lower[name] for name, value in later(rows).items() if name in lower}
 
     return scorer

@@ -104,6 +104,30 @@ def bootstrap(
     return {name: _interval(float(low), float(high)) for name, low, high in bounds}
 
 
+def reflected(
+    scorer: Scorer,
+    rows: int,
+    resamples: int,
+    confidence: float,
+    *,
+    clusters: Array | None = None,
+    seed: int = 0,
+) -> dict[str, Interval | None]:
+    """Interval of each metric by the basic bootstrap (Davison and Hinkley 1997).
+
+    It is for metrics of 0 or more whose resamples lie off to one side: percentiles that are reflected about the value
+    make up for that.
+
+    Args, returns: as of `bootstrap`.
+    """
+    values = scorer(np.arange(rows)) if rows else {}
+    found = percentiles(scorer, rows, resamples, confidence, clusters=clusters, seed=seed)
+    return {
+        name: one and _interval(max(0.0, 2 * values[name] - one.high), max(0.0, 2 * values[name] - one.low))
+        for name, one in found.items()
+    }
+
+
 def percentiles(
     scorer: Scorer,
     rows: int,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, runtime_che
 
 from ftcore.families.model import Stored
 from ftcore.families.reader import FittedT, SpecT
+from ftcore_runtime.policy import Policy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,6 +88,38 @@ class SupportsTuning(Protocol):
 
     def tune(self, outputs: Mapping[str, np.ndarray], features: Stored, rows: pa.Table) -> Any:  # noqa: ANN401
         """What was learnt so far, with the threshold that is best on these rows: another `Fitted`."""
+
+
+@runtime_checkable
+class SupportsPolicy(Protocol):
+    """Scoring of answers that a policy is made of; `tune` chooses it."""
+
+    @property
+    def policy(self) -> Policy:
+        """What was chosen."""
+
+    def without_policy(self) -> Any:  # noqa: ANN401
+        """What was learnt so far without the policy: another `Fitted`."""
+
+    def check_policy(self, validation_rows: int) -> None:
+        """Refuse what the spec wants where there are too few rows to choose it on.
+
+        Raises:
+            UserError: with how many it takes.
+        """
+
+
+@runtime_checkable
+class SupportsProbabilities(Protocol):
+    """Scoring of answers whose probabilities can be measured as such."""
+
+    @property
+    def of_probabilities(self) -> frozenset[str]:
+        """Metrics that say how far the probabilities mean what they say."""
+
+    @property
+    def biased(self) -> frozenset[str]:
+        """Metrics that resamples are off of to one side: their intervals are reflected."""
 
 
 @runtime_checkable

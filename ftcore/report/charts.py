@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ftcore.evaluation.calibration import reliability, risk_coverage
+from ftcore.families.calibration import Bin, risk_coverage
 from ftcore.report.content import Curve
 
 if TYPE_CHECKING:
@@ -58,12 +58,19 @@ def confusion(labels: Sequence[str], counts: Array) -> str:
     return _svg(figure, "confusion matrix")
 
 
-def reliability_diagram(scores: Array, right: Array) -> str:
-    """Accuracy against score in ten bins of as many rows each; on the diagonal, scores mean what they say."""
-    bins = reliability(scores, right)
+def reliability_diagram(found: Mapping[str, Sequence[Bin]]) -> str:
+    """Accuracy against score in bins of as many rows each; on the diagonal, scores mean what they say.
+
+    Args:
+        found: name of a line -> its bins.
+    """
     figure, axes = _axes("score", "share that is right")
     axes.plot([0, 1], [0, 1], color=_INK, linewidth=0.8, linestyle=":")
-    axes.plot([b.score for b in bins], [b.accuracy for b in bins], color=_LINES[0], marker="o", markersize=4)
+    for (name, bins), colour in zip(found.items(), _LINES, strict=False):
+        scores, shares = [one.score for one in bins], [one.accuracy for one in bins]
+        axes.plot(scores, shares, color=colour, marker="o", markersize=4, label=name)
+    if len(found) > 1:
+        axes.legend(frameon=False, labelcolor=_INK)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)
     return _svg(figure, "reliability diagram")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ftcore.families.calibration import Bin, reliability
 from ftcore.files import write_atomic
 from ftcore.report import charts
 from ftcore.report.content import Content, read_run
@@ -31,7 +32,7 @@ def render(content: Content) -> str:
     )
     source = (resources.files("ftcore.report") / "page.html.j2").read_text(encoding="utf-8")
     metric = content.metrics["metric"]
-    test = {"warnings": [], "samples": [], **content.test}
+    test = {"warnings": [], "samples": [], "policy": None, **content.test}
     columns = _columns(test)
     classes = sorted(test.get("classes", []), key=lambda one: (one["f1"], one["label"]))
     return environment.from_string(source).render(
@@ -45,6 +46,7 @@ def render(content: Content) -> str:
         figures=[[name, *(figure(its.get(name)) for its in columns.values())] for name in test["metrics"]],
         classes=classes[:_MOST_CLASSES],
         classes_left=max(0, len(classes) - _MOST_CLASSES),
+        policy=_policy(test["policy"]),
         charts=_charts(content, metric),
         worst=content.worst,
         variants=_variants(content.export, metric),
@@ -69,6 +71,32 @@ def _columns(test: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return columns
 
 
+def _policy(policy: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """What the policy is worth on the test rows: what it is -> its figures."""
+    if policy is None:
+        return []
+    rows = [("temperature", f"{policy['temperature']:.3f}")]
+    for when in ("before", "after"):
+        rows += [
+            (f"{name} {when} the temperature", figure(found)) for name, found in policy.get(when, {}).items()
+        ]
+    if abstention := policy.get("abstention"):
+        rows.append(("least confidence of an answer that is given", f"{policy['min_confidence']:.4f}"))
+        if abstention["target_precision"]:
+            rows.append(("precision asked", f"{abstention['target_precision']:.4f}"))
+        rows.append(("precision of the answers given", figure(abstention["precision"])))
+        rows.append(("share of the answers given", figure(abstention["answered"])))
+    if sets := policy.get("sets"):
+        conformal = policy["conformal"]
+        rows.append(
+            (f"coverage asked of the sets ({conformal['method'].upper()})", f"{conformal['coverage']:.4f}")
+        )
+        rows.append(("coverage of the sets", figure(sets["coverage"])))
+        rows.append(("labels of a set", f"{sets['mean_size']:.2f}"))
+        rows.append(("sets that are empty", f"{sets['empty']:.4f}"))
+    return [*rows, *(("not kept to", sentence) for sentence in policy["unmet"])]
+
+
 def _charts(content: Content, metric: str) -> list[dict[str, str]]:
     made = [
         ("Loss", charts.curves("loss", content.losses)),
@@ -78,7 +106,12 @@ def _charts(content: Content, metric: str) -> list[dict[str, str]]:
         counts = np.asarray(confusion)
         made.append(("References down, answers across", charts.confusion(content.test["labels"], counts)))
     if (scored := content.scores()) is not None:
-        made.append(("On the diagonal, scores mean what they say", charts.reliability_diagram(*scored)))
+        lines = {
+            f"{when} the temperature": [Bin(**one) for one in bins]
+            for when, bins in content.test.get("policy", {}).get("reliability", {}).items()
+        }
+        diagram = charts.reliability_diagram(lines or {"score": reliability(*scored)})
+        made.append(("On the diagonal, scores mean what they say", diagram))
         made.append(
             ("What leaving out the least certain rows would gain", charts.risk_coverage_curve(*scored))
         )

@@ -73,6 +73,7 @@ class Variant:
             speed=self.found.speed.to_json(),
             batch_invariant=self.found.invariance.holds,
             failures=self.found.failures,
+            decoder=self.found.decoder,
         )
 
 

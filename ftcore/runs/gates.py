@@ -23,6 +23,8 @@ class Measured:
         validation, test: metric -> value (and interval, for the test), as metrics.json has it.
         note: what is to be known of how it was made.
         failures: what it does not meet, a sentence each.
+        decoder: settings of the decoder that were chosen by its own answers, where they are not those of the run.
+        policy: what its policy is worth on the test rows, as metrics.json has it; empty without one.
     """
 
     bytes: int
@@ -33,6 +35,8 @@ class Measured:
     invariance: Invariance
     note: Mapping[str, Any] = field(default_factory=dict)
     failures: tuple[str, ...] = ()
+    decoder: Mapping[str, Any] = field(default_factory=dict)
+    policy: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As export.json has it."""
@@ -45,6 +49,8 @@ class Measured:
             "batch_invariant": self.invariance.holds,
             "invariance": self.invariance.to_json(),
             **self.note,
+            **({"decoder": self.decoder} if self.decoder else {}),
+            **({"policy": self.policy} if self.policy else {}),
             "failures": list(self.failures),
         }
 

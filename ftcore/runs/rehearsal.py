@@ -8,8 +8,10 @@ from pathlib import Path
 import torch
 
 from ftcore.data.features import FeatureStore
+from ftcore.data.tables import Split
 from ftcore.errors import UserError
 from ftcore.evaluation.predict import predict
+from ftcore.families.scoring import SupportsPolicy
 from ftcore.runs.base_checks import check_batch_mates
 from ftcore.runs.evaluation_inputs import EvaluationInputs
 from ftcore.spec.sections import Spec
@@ -18,14 +20,21 @@ from ftcore_runtime.encoding import TextEncoder
 _REHEARSED = 8  # rows
 
 
-def rehearse(model: torch.nn.Module, inputs: EvaluationInputs, encoder: TextEncoder, spec: Spec) -> None:
+def rehearse(
+    model: torch.nn.Module, inputs: EvaluationInputs, encoder: TextEncoder, spec: Spec, held_out: Split
+) -> None:
     """Evaluate the untrained model on a few rows: what would fail after an hour of training fails now.
 
+    Args:
+        held_out: the rows that thresholds and the policy are chosen on.
+
     Raises:
-        UserError: no metric of this task has a name that the spec gives.
+        UserError: no metric of this task has a name that the spec gives, or the rows are too few for its policy.
         ModelError: an answer depends on the others of its batch.
     """
     family, rows = inputs.family, inputs.splits["validation"].table.slice(0, _REHEARSED)
+    if isinstance(family.scoring, SupportsPolicy):
+        family.scoring.check_policy(held_out.table.num_rows)
     with tempfile.TemporaryDirectory() as scratch:
         features = FeatureStore.build(rows, family.model, encoder, Path(scratch) / "features.arrow")
         answers = family.scoring.answers(predict(model, family, features, len(rows)), features, rows)

@@ -52,6 +52,11 @@ def refits(workspace: Workspace) -> bool:
     return bool(getattr(workspace.training, "refit", False))
 
 
+def rows_to_choose_on(workspace: Workspace) -> Split:
+    """The rows whose answers thresholds and policies are chosen on: held out of a trial each, or the validation rows."""
+    return _rows(_trials(workspace)) if refits(workspace) else workspace.splits.validation
+
+
 def held_out(workspace: Workspace) -> HeldOut | None:
     """What `choose` measured, of the evaluation that it chose; None of a run that had no need to choose."""
     folder, chosen = _folder(workspace), workspace.folder.selection_file

@@ -9,6 +9,7 @@ from typing import Any
 from ftcore import processes
 from ftcore.errors import CheckFailed
 from ftcore.evaluation.evaluate import Array, groups_of, prediction_lines
+from ftcore.evaluation.policies import measure_policy, policy_of, without_policy
 from ftcore.evaluation.predict import predict
 from ftcore.families.scoring import SupportsSamples
 from ftcore.families.tuning import tuned
@@ -25,6 +26,7 @@ from ftcore.runs.train import train_once
 from ftcore.runs.workspace import Workspace
 from ftcore.training.stopping import StopRequest
 from ftcore_runtime.answers import to_jsonl
+from ftcore_runtime.policy import PLAIN
 
 
 def take_steps(
@@ -109,6 +111,11 @@ def evaluate(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]
         answers = scoring.answers(outputs, features, rows)
         found = workspace.evaluator.measure(reader.references(rows), answers, groups)
         measured[name] = found.to_json()
+        if name == "test" and (policy := policy_of(workspace.family)) != PLAIN:
+            plain = without_policy(workspace.family).scoring.answers(outputs, features, rows)
+            measured[name]["policy"] = measure_policy(
+                workspace.evaluator, policy, found.references, answers, plain, groups
+            )
         if name == "validation" and unseen:
             measured[name]["how"] = unseen.how
         if cells := measured[name].pop("confusion_cells", None):  # as many as rows at most
@@ -127,12 +134,13 @@ def evaluate(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]
     whole = {"metric": workspace.metric, "confidence": spec.confidence, "splits": measured}
     write_json(folder.metrics_file, {**whole, "verdict": judgement.verdict})
     workspace.events.emit("judged", verdict=judgement.verdict, warnings=judgement.warnings)
+    unmet: list[str] = measured["test"].get("policy", {}).get("unmet", [])
     if judgement.useless is None or workspace.spec.checks.beats_baseline == "off":
-        return []
+        return unmet
     if workspace.spec.checks.beats_baseline == "warn":
         workspace.events.warn(judgement.useless)
-        return []
-    return [f"checks.beats_baseline: {judgement.useless}"]
+        return unmet
+    return [*unmet, f"checks.beats_baseline: {judgement.useless}"]
 
 
 def _zero_shot(workspace: Workspace, fine_tuned: Sequence[Any], groups: Array | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from ftcore.runs.fitting import Fit, fit, fresh_model
 from ftcore.runs.model_folder import keep_model
 from ftcore.runs.parts import both
 from ftcore.runs.rehearsal import rehearse
-from ftcore.runs.selection import choose, refits
+from ftcore.runs.selection import choose, refits, rows_to_choose_on
 from ftcore.runs.techniques import model_to_keep
 from ftcore.runs.workspace import Workspace
 from ftcore.training.sharding import full_state, is_sharded
@@ -38,7 +38,7 @@ def train_once(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
         max_length=longest,
         tokens=int(features.lengths.sum()),
     )
-    rehearse(model, workspace.evaluation_inputs, workspace.encoder, spec)
+    rehearse(model, workspace.evaluation_inputs, workspace.encoder, spec, rows_to_choose_on(workspace))
     checkpoints = workspace.folder.checkpoints
     last = Fit(splits.train, splits.validation, checkpoints, events.emit)
     if refit:

@@ -11,9 +11,13 @@ from typing import Any
 import torch
 
 from ftcore.data.features import FeatureStore
+from ftcore.evaluation.evaluate import groups_of
+from ftcore.evaluation.policies import measure_pipeline_policy
 from ftcore.evaluation.predict import predict
 from ftcore.families.bound import BoundFamily
 from ftcore.families.export import Comparison, Responses, SupportsComparison
+from ftcore.families.scoring import SupportsTuning
+from ftcore.families.tuning import tuned
 from ftcore.modeling.device import torch_device
 from ftcore.runs.evaluation_inputs import EvaluationInputs
 from ftcore.runs.gates import Measured
@@ -78,15 +82,47 @@ class VariantEvaluation:
         compared = pipeline.respond(
             self._validation[: self._compared], top_k=self.inputs.family.scoring.top_k
         )
-        answers = [*compared[1], *self._predict(pipeline, self._validation[self._compared :])]
+        own = self._own_family(name, pipeline)
+        decided = pipeline.with_decoder(make_decoder(own.scoring.decoder))
         return Measured(
             bytes=sum(path.stat().st_size for path in graphs.values()),
             parity=self._compare(pipeline, compared),
-            validation=self.inputs.measure("validation", answers),
-            test=self.inputs.measure("test", self._test(name, pipeline)),
+            validation=self.inputs.measure("validation", self._predict(decided, self._validation)),
+            test=self.inputs.measure("test", self._test(name, decided)),
             speed=measure_speed(partial(Pipeline.load, folder), self._validation[:TIMED]),
             invariance=measure_invariance(pipeline, self._validation),
             note=note,
+            decoder=self._own_settings(own),
+            policy=self._policy(name, decided),
+        )
+
+    def _own_family(self, name: str, pipeline: Pipeline) -> BoundFamily:
+        """The family as it is tuned on this variant's own answers to the validation rows.
+
+        That of the run where they say nothing of other rows, since the model was trained on them; fp32 is what torch is.
+        """
+        family, rows = self.inputs.family, self.inputs.splits.validation.table
+        known = name == "fp32" or self.inputs.saw_validation
+        if known or not isinstance(family.scoring, SupportsTuning):
+            return family
+        path = self.scratch / "validation.arrow"
+        features = FeatureStore.build(rows, family.model, self.encoder, path)
+        return tuned(family, pipeline.outputs(self._validation), features, rows)
+
+    def _own_settings(self, own: BoundFamily) -> dict[str, Any]:
+        common = self.inputs.family.scoring.decoder
+        return {key: value for key, value in own.scoring.decoder.items() if value != common.get(key)}
+
+    def _policy(self, name: str, decided: Pipeline) -> dict[str, Any]:
+        """What the variant's policy is worth on the test rows; empty without one."""
+        rows, reader = self.inputs.splits.test.table, self.inputs.family.reader
+        return measure_pipeline_policy(
+            self.inputs.evaluator,
+            decided,
+            reader.inputs(rows),
+            reader.references(rows),
+            self._tested[name],
+            groups_of(reader, rows),
         )
 
     def operators_to_keep(

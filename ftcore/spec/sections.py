@@ -15,6 +15,7 @@ from pydantic.config import JsonDict
 from ftcore.spec.base import Fraction
 from ftcore.spec.base import Section as Section  # part of this module's surface
 from ftcore.spec.export import ExportSpec as ExportSpec
+from ftcore.spec.policy import PolicySpec as PolicySpec
 from ftcore.spec.training import TrainingSpec as TrainingSpec
 from ftcore_runtime.installed import installed
 
@@ -260,8 +261,20 @@ class Spec(Section):
     model: ModelSpec
     training: TrainingSpec = Field(default_factory=TrainingSpec)
     evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
+    policy: PolicySpec = Field(default_factory=PolicySpec)
     checks: ChecksSpec = Field(default_factory=ChecksSpec)
     export: ExportSpec = Field(default_factory=ExportSpec)
+
+    @property
+    def policies(self) -> frozenset[str]:
+        """Fields of `policy` that can be kept to; none unless a family says so."""
+        return frozenset()
+
+    @model_validator(mode="after")
+    def _policy_fits(self) -> Spec:
+        if strangers := [name for name in self.policy.fields_in_use if name not in self.policies]:
+            raise ValueError(f"`policy.{strangers[0]}` cannot be kept to by this kind of answer")
+        return self
 
     @model_validator(mode="after")
     def _one_way_to_freeze(self) -> Spec:

@@ -156,7 +156,8 @@ def test_state_and_decoder_keep_the_threshold() -> None:
     family = family_of()
     assert family.scoring.decoder["null_threshold"] is None
     fitted = family.reader.restore({"null_threshold": 1.25})
-    assert fitted.to_json() == {"null_threshold": 1.25}
+    assert fitted.to_json()["null_threshold"] == 1.25
+    assert family.reader.restore(fitted.to_json()) == fitted
     tuned = family.with_fitted(fitted)
     assert tuned.scoring.decoder["null_threshold"] == 1.25
     assert family.scoring.decoder["null_threshold"] is None, "nothing changes a family"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ftcore_runtime.answers import Answer
 from ftcore_runtime.encoding import Encoded, TextEncoder
 from ftcore_runtime.inputs import Input, read_columns
+from ftcore_runtime.policy import PLAIN, Policy
 
 if TYPE_CHECKING:
     from ftcore_runtime.session import GraphSession
@@ -95,6 +96,15 @@ class Decoder(ABC):
     @abstractmethod
     def labels(self) -> tuple[str, ...]:
         """Label names in the order of the logits; empty where there are none."""
+
+    @property
+    def policy(self) -> Policy:
+        """What is made of the scores; nothing unless a decoder has a field of this name."""
+        return PLAIN
+
+    def without_policy(self) -> Decoder:
+        """The same decoder with scores as the model gives them."""
+        return self if self.policy == PLAIN else replace(self, policy=PLAIN)  # type: ignore[type-var]
 
     def prepare(self, inputs: Sequence[Input], encoder: TextEncoder) -> Prepared:
         """Check and tokenise inputs; one feature each unless a family says otherwise.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import compress
 from typing import Any, ClassVar, Self
@@ -14,6 +14,7 @@ from ftcore_runtime.answers import Answer, LabelAnswer, LabelsAnswer, ValueAnswe
 from ftcore_runtime.decoders.base import Decoder, Prepared
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.fields import Fields
+from ftcore_runtime.policy import PLAIN, Policy
 
 _CELLS = 2**21  # probabilities that are made at a time
 
@@ -29,6 +30,7 @@ class SequenceClassificationDecoder(Decoder):
         polarity: value of each label on a scale from -1 to 1, where the labels are one.
         pair: whether it was trained on pairs of texts, or on texts; None in older bundles, which do not say it and
             answer both.
+        policy: what is made of the scores.
     """
 
     outputs: ClassVar[tuple[str, ...]] = ("logits",)
@@ -38,10 +40,11 @@ class SequenceClassificationDecoder(Decoder):
     thresholds: tuple[float, ...]
     polarity: tuple[float, ...] | None
     pair: bool | None = None
+    policy: Policy = PLAIN
 
     @classmethod
     def from_json(cls, settings: Mapping[str, Any], where: str) -> Self:
-        """Read `{problem, labels, threshold, polarity, pair}`; see the base class."""
+        """Read `{problem, labels, threshold, polarity, pair, policy}`; see the base class."""
         fields = Fields(settings, where)
         problem = fields.choice("problem", ("single_label", "multi_label", "regression"))
         names = fields.strings("labels")
@@ -63,8 +66,13 @@ class SequenceClassificationDecoder(Decoder):
                 raise fields.error("polarity", "expected numbers from -1 to 1")
             polarity = tuple(float(value) for value in values)
         pair = fields.take("pair", bool) if fields.has("pair") else None
+        policy = PLAIN
+        if fields.has("policy"):
+            policy = Policy.from_json(fields.mapping("policy"), f"{where}.policy")
+        if problem != "single_label" and policy != Policy(policy.temperature):
+            raise fields.error("policy", "only answers of one label abstain or have sets")
         fields.end()
-        return cls(problem, names, thresholds, polarity, pair)
+        return cls(problem, names, thresholds, polarity, pair, policy)
 
     @property
     def answer(self) -> type[Answer]:
@@ -95,6 +103,8 @@ class SequenceClassificationDecoder(Decoder):
             raise BundleError(
                 f"the graph gave logits of shape {logits.shape} for {len(self.names)} labels", where="logits"
             )
+        if self.problem != "regression":
+            logits = logits / self.policy.temperature
         if self.problem == "single_label":
             powers = np.exp(logits - logits.max(axis=1, keepdims=True))
             found: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
@@ -118,9 +128,8 @@ class SequenceClassificationDecoder(Decoder):
         logits = np.atleast_1d(outputs["logits"])
         rows = max(1, _CELLS // max(1, len(self.names)))
         answers: list[Answer] = []
-        for start in range(
-            0, len(logits), rows
-        ):  # so that what is made on the way stays small, however many labels
+        # Some rows at a time, so that what is made on the way stays small, however many labels there are.
+        for start in range(0, len(logits), rows):
             answers += self._decode(self.probabilities({"logits": logits[start : start + rows]}), top_k)
         return answers
 
@@ -139,8 +148,10 @@ class SequenceClassificationDecoder(Decoder):
         top = values[np.arange(len(values)), best].tolist()
         scale = [None] * len(top) if self.polarity is None else (values @ np.array(self.polarity)).tolist()
         return [
-            LabelAnswer(self.names[index], score, row, polarity)
-            for index, score, row, polarity in zip(best.tolist(), top, scores, scale, strict=True)
+            LabelAnswer(self.names[index], score, row, polarity, self.policy.abstains(score), members)
+            for index, score, row, polarity, members in zip(
+                best.tolist(), top, scores, scale, self._sets(values), strict=True
+            )
         ]
 
     def _scores(
@@ -165,3 +176,12 @@ class SequenceClassificationDecoder(Decoder):
                 }
             )
         return made
+
+    def _sets(self, values: NDArray[np.float64]) -> Iterator[list[str] | None]:
+        """The conformal set of each row, most probable first; None where the policy makes none."""
+        if self.policy.conformal is None:
+            yield from (None for _ in values)
+            return
+        for row, members in zip(values, self.policy.conformal.members(values), strict=True):
+            chosen = np.flatnonzero(members)
+            yield [self.names[place] for place in chosen[np.argsort(-row[chosen], kind="stable")]]

@@ -15,6 +15,7 @@ from ftcore_runtime.encoding import TextEncoder, filled
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.fields import Fields
 from ftcore_runtime.inputs import Input, read_columns
+from ftcore_runtime.policy import PLAIN, Policy
 from ftcore_runtime.windows import WindowConfig, WindowEncoder
 
 _CELLS = 2**22  # candidate spans scored at a time
@@ -74,6 +75,7 @@ class SpanExtractionDecoder(Decoder):
         max_answer_length: tokens of the longest answer.
         null_threshold: by how much the score of no answer must exceed that of the best span; None where every
             question has an answer.
+        policy: below which confidence an answer abstains.
     """
 
     outputs: ClassVar[tuple[str, ...]] = ("start_logits", "end_logits")
@@ -82,16 +84,22 @@ class SpanExtractionDecoder(Decoder):
     windows: WindowConfig
     max_answer_length: int
     null_threshold: float | None
+    policy: Policy = PLAIN
 
     @classmethod
     def from_json(cls, settings: Mapping[str, Any], where: str) -> Self:
-        """Read `{windows, max_answer_length, null_threshold}`; see the base class."""
+        """Read `{windows, max_answer_length, null_threshold, policy}`; see the base class."""
         fields = Fields(settings, where)
         decoder = cls(
             windows=WindowConfig.from_json(fields.mapping("windows"), f"{where}.windows"),
             max_answer_length=fields.integer("max_answer_length", minimum=1),
             null_threshold=None if fields.is_null("null_threshold") else fields.number("null_threshold"),
+            policy=Policy.from_json(fields.mapping("policy"), f"{where}.policy")
+            if fields.has("policy")
+            else PLAIN,
         )
+        if decoder.policy != Policy(min_confidence=decoder.policy.min_confidence):
+            raise fields.error("policy", "spans can only abstain")
         fields.end()
         return decoder
 
@@ -157,9 +165,9 @@ class SpanExtractionDecoder(Decoder):
         ]
         absent = None if self.null_threshold is None else float(np.exp(found.null[i]))
         further = spans if ranked else None
-        if none:
-            return SpanAnswer("", None, None, absent or 0.0, absent, further)
-        return SpanAnswer(**spans[0], no_answer=absent, candidates=further)
+        best: dict[str, Any] = {"text": "", "score": absent or 0.0} if none else spans[0]
+        abstained = self.policy.abstains(best["score"])
+        return SpanAnswer(**best, no_answer=absent, candidates=further, abstained=abstained)
 
     def search(self, outputs: Mapping[str, np.ndarray], spans: TokenSpans, n: int) -> Candidates:
         """The `n` best spans of each question and the log-probability of no answer."""

@@ -15,6 +15,7 @@ from ftcore.errors import RowError
 from ftcore.families.reader import Reader
 from ftcore.families.sequence_classification.labels import check_names, label_name, label_set, natural
 from ftcore.families.sequence_classification.spec import SequenceClassificationSpec
+from ftcore_runtime.policy import PLAIN, Policy
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,14 @@ class FittedLabels:
         counts: training rows of each label.
         class_weights: of each label in the loss; None weighs rows alike.
         thresholds: the probability from which each of several labels holds, tuned on validation rows; None before.
+        policy: what is made of the scores, chosen on validation rows.
     """
 
     labels: tuple[str, ...] = ()
     counts: tuple[int, ...] = ()
     class_weights: tuple[float, ...] | None = None
     thresholds: tuple[float, ...] | None = None
+    policy: Policy = PLAIN
 
     def to_json(self) -> dict[str, Any]:
         """As `LabelReader.restore` reads it."""
@@ -171,13 +174,14 @@ class LabelReader(Reader[SequenceClassificationSpec, FittedLabels]):
         return None
 
     def restore(self, value: Mapping[str, Any]) -> FittedLabels:
-        """Label names, rows of each, class weights and thresholds."""
+        """Label names, rows of each, class weights, thresholds and policy."""
         weights, thresholds = value["class_weights"], value["thresholds"]
         return FittedLabels(
             tuple(value["labels"]),
             tuple(value["counts"]),
             None if weights is None else tuple(weights),
             None if thresholds is None else tuple(thresholds),
+            Policy.from_json(value["policy"], "policy") if "policy" in value else PLAIN,
         )
 
     def inputs(self, rows: pa.Table) -> list[Any]:

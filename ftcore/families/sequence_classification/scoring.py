@@ -10,6 +10,13 @@ import numpy as np
 import pyarrow as pa
 
 from ftcore.families.model import Stored
+from ftcore.families.policies import (
+    check_rows,
+    choose_temperature,
+    conformal_of,
+    policy_settings,
+    with_abstention,
+)
 from ftcore.families.scoring import Scorer, Scores, Scoring
 from ftcore.families.sequence_classification.baselines import label_baselines
 from ftcore.families.sequence_classification.degenerate import (
@@ -23,11 +30,13 @@ from ftcore.families.sequence_classification.metrics import (
     RegressionMeasures,
     SingleLabelMeasures,
 )
+from ftcore.families.sequence_classification.probabilities import OF_PROBABILITIES, ProbabilityMeasures
 from ftcore.families.sequence_classification.reader import FittedLabels
 from ftcore.families.sequence_classification.spec import SequenceClassificationSpec
 from ftcore.families.sequence_classification.thresholds import best_thresholds
 from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.decoders.sequence_classification import SequenceClassificationDecoder
+from ftcore_runtime.policy import PLAIN, Policy
 
 _FEW = 10  # labels in an answer's scores where there are many
 Answer = Any  # LabelAnswer, LabelsAnswer or ValueAnswer, as the spec's `problem` says
@@ -48,7 +57,7 @@ class LabelScoring(Scoring[SequenceClassificationSpec, FittedLabels]):
 
     def higher_is_better(self, metric: str) -> bool:
         """Errors are better small, everything else large."""
-        return metric not in {"mse", "mae", "hamming_loss"}
+        return metric not in {"mse", "mae", "hamming_loss", *OF_PROBABILITIES}
 
     def point(self, metric: str) -> float:
         """Errors of a number, or in steps of a scale, are on that scale."""
@@ -67,16 +76,42 @@ class LabelScoring(Scoring[SequenceClassificationSpec, FittedLabels]):
             "threshold": self.spec.evaluation.threshold or list(self.fitted.thresholds or ()) or 0.5,
             "polarity": scale,
             "pair": self.spec.data.columns.text_pair is not None,
+            **policy_settings(self.policy),
         }
 
     def tune(self, outputs: Mapping[str, np.ndarray], features: Stored, rows: pa.Table) -> FittedLabels:
-        """The thresholds of several labels with the best F1 on these rows, unless the spec has one."""
-        if self.problem != "multi_label" or self.spec.evaluation.threshold is not None:
+        """The policy, and the thresholds of several labels with the best F1 on these rows, unless the spec has one."""
+        if self.problem == "regression":
             return self.fitted
-        decoder = make_decoder(self.decoder)
+        spec, logits, labels = self.spec.policy, outputs["logits"], features.column("labels")
+        right = labels > 0 if self.problem == "multi_label" else labels
+        policy = Policy(choose_temperature(spec, logits.astype(np.float64), right))
+        fitted = replace(self.fitted, policy=policy)
+        decoder = make_decoder(LabelScoring(self.spec, fitted).decoder)
         assert isinstance(decoder, SequenceClassificationDecoder)
-        found = best_thresholds(decoder.probabilities(outputs), features.column("labels") > 0)
-        return replace(self.fitted, thresholds=tuple(found))
+        probabilities = decoder.probabilities(outputs)
+        if self.problem == "multi_label":
+            if self.spec.evaluation.threshold is None:
+                fitted = replace(fitted, thresholds=tuple(best_thresholds(probabilities, right)))
+            return fitted
+        if (sets := spec.conformal) is not None:
+            found = conformal_of(probabilities, right, sets.method, sets.coverage)
+            policy = replace(policy, conformal=found)
+        best = probabilities.argmax(axis=1)
+        return replace(fitted, policy=with_abstention(policy, spec, probabilities.max(axis=1), best == right))
+
+    @property
+    def policy(self) -> Policy:
+        """What was chosen."""
+        return self.fitted.policy
+
+    def without_policy(self) -> FittedLabels:
+        """All but the policy."""
+        return replace(self.fitted, policy=PLAIN)
+
+    def check_policy(self, validation_rows: int) -> None:
+        """Refuse what the validation rows are too few for."""
+        check_rows(self.spec.policy, validation_rows)
 
     @property
     def top_k(self) -> int | None:
@@ -108,11 +143,37 @@ class LabelScoring(Scoring[SequenceClassificationSpec, FittedLabels]):
     def score(self, references: Sequence[Any], answers: Sequence[Answer]) -> Scores:
         """Every metric, with the confusion matrix and the table of classes."""
         measures = self._measures(references, answers)
-        return Scores(measures.values(np.arange(len(references))), measures.details())
+        values, rows = measures.values(np.arange(len(references))), np.arange(len(references))
+        if (probabilities := self._probabilities(references, answers)) is not None:
+            values = {**values, **probabilities.values(rows), **probabilities.ranking()}
+        return Scores(values, measures.details())
 
     def scorer(self, references: Sequence[Any], answers: Sequence[Answer]) -> Scorer:
-        """The metrics of any resample."""
-        return self._measures(references, answers).values
+        """The metrics of any resample; those of rankings cost too much for that."""
+        values, probabilities = (
+            self._measures(references, answers).values,
+            self._probabilities(references, answers),
+        )
+        if probabilities is None:
+            return values
+        return lambda rows: {**values(rows), **probabilities.values(rows)}
+
+    def _probabilities(
+        self, references: Sequence[Any], answers: Sequence[Answer]
+    ) -> ProbabilityMeasures | None:
+        if self.problem == "regression":
+            return None
+        return ProbabilityMeasures.of(references, [answer.scores for answer in answers], self.labels)
+
+    @property
+    def of_probabilities(self) -> frozenset[str]:
+        """Log loss, Brier score and calibration error."""
+        return frozenset(OF_PROBABILITIES)
+
+    @property
+    def biased(self) -> frozenset[str]:
+        """The calibration error: a resample of calibrated answers is not calibrated."""
+        return frozenset({"ece"})
 
     def correct(self, references: Sequence[Any], answers: Sequence[Answer]) -> np.ndarray | None:
         """Whether the label, or the whole set of labels, is the right one; None of numbers."""

@@ -165,6 +165,14 @@ class SequenceClassificationSpec(Spec):
     training: SequenceClassificationTraining = Field(default_factory=SequenceClassificationTraining)
     evaluation: SequenceClassificationEvaluation = Field(default_factory=SequenceClassificationEvaluation)
 
+    @property
+    def policies(self) -> frozenset[str]:
+        """All for one label, a temperature for several, none for a number."""
+        every = frozenset({"temperature", "min_confidence", "target_precision", "conformal"})
+        return {"single_label": every, "multi_label": frozenset({"temperature"})}.get(
+            self.data.problem, frozenset()
+        )
+
     @model_validator(mode="after")
     def _gates_have_rows(self) -> SequenceClassificationSpec:
         gates = self.export.gates

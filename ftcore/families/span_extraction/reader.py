@@ -14,6 +14,7 @@ from ftcore.errors import RowError
 from ftcore.families.reader import Reader
 from ftcore.families.span_extraction.answers import parse_row
 from ftcore.families.span_extraction.spec import SpanExtractionSpec
+from ftcore_runtime.policy import PLAIN, Policy
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,11 @@ class FittedSpans:
 
     Args:
         null_threshold: of no answer; None where every training question has an answer.
+        policy: below which confidence an answer abstains, chosen on validation rows.
     """
 
     null_threshold: float | None = None
+    policy: Policy = PLAIN
 
     def to_json(self) -> dict[str, Any]:
         """As `SpanReader.restore` reads it."""
@@ -80,8 +83,9 @@ class SpanReader(Reader[SpanExtractionSpec, FittedSpans]):
         return FittedSpans(None if answerable(train).all() else 0.0)
 
     def restore(self, value: Mapping[str, Any]) -> FittedSpans:
-        """The threshold of no answer."""
-        return FittedSpans(value["null_threshold"])
+        """The threshold of no answer, and the policy."""
+        policy = Policy.from_json(value["policy"], "policy") if "policy" in value else PLAIN
+        return FittedSpans(value["null_threshold"], policy)
 
     def check(self, table: pa.Table, fitted: FittedSpans) -> tuple[int, RowError] | None:
         """Nothing: a question without an answer is a fair test of a model that always gives one."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from ftcore.families.model import Stored
+from ftcore.families.policies import check_rows, policy_settings, with_abstention
 from ftcore.families.scoring import Scorer, Scores, Scoring
 from ftcore.families.span_extraction.metrics import SpanMeasures
 from ftcore.families.span_extraction.reader import FittedSpans
@@ -16,6 +18,7 @@ from ftcore.families.span_extraction.spec import SpanExtractionSpec
 from ftcore_runtime.answers import SpanAnswer
 from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.decoders.span_extraction import SpanExtractionDecoder, TokenSpans
+from ftcore_runtime.policy import PLAIN, Policy
 from ftcore_runtime.windows import WindowConfig
 
 
@@ -41,14 +44,34 @@ class SpanScoring(Scoring[SpanExtractionSpec, FittedSpans]):
             "windows": windows.to_json(),
             "max_answer_length": self.spec.evaluation.max_answer_length,
             "null_threshold": self.fitted.null_threshold,
+            **policy_settings(self.policy),
         }
 
     def tune(self, outputs: Mapping[str, np.ndarray], features: Stored, rows: pa.Table) -> FittedSpans:
-        """The threshold of no answer with the best F1 on these rows."""
-        if self.fitted.null_threshold is None:
-            return self.fitted
-        measures = self._measures(rows["answers"].to_pylist(), self.answers(outputs, features, rows))
-        return FittedSpans(measures.best_threshold())
+        """The threshold of no answer with the best F1 on these rows; then the confidence to abstain below."""
+        fitted, references = self.without_policy(), rows["answers"].to_pylist()
+        if self.fitted.null_threshold is not None:
+            measures = self._measures(references, self.answers(outputs, features, rows))
+            fitted = FittedSpans(measures.best_threshold())
+        if not self.spec.policy.fields_in_use:
+            return fitted
+        answers = SpanScoring(self.spec, fitted).answers(outputs, features, rows)
+        confidence = np.array([answer.score for answer in answers])
+        right = self.correct(references, answers)
+        return replace(fitted, policy=with_abstention(PLAIN, self.spec.policy, confidence, right))
+
+    @property
+    def policy(self) -> Policy:
+        """What was chosen."""
+        return self.fitted.policy
+
+    def without_policy(self) -> FittedSpans:
+        """The threshold of no answer alone."""
+        return FittedSpans(self.fitted.null_threshold)
+
+    def check_policy(self, validation_rows: int) -> None:
+        """Refuse a target precision that the rows are too few for."""
+        check_rows(self.spec.policy, validation_rows)
 
     def answers(
         self, outputs: Mapping[str, np.ndarray], features: Stored, rows: pa.Table

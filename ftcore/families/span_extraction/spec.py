@@ -90,6 +90,11 @@ class SpanExtractionSpec(Spec):
     training: SpanExtractionTraining = Field(default_factory=SpanExtractionTraining)
     evaluation: SpanExtractionEvaluation = Field(default_factory=SpanExtractionEvaluation)
 
+    @property
+    def policies(self) -> frozenset[str]:
+        """Abstention."""
+        return frozenset({"min_confidence", "target_precision"})
+
     @model_validator(mode="after")
     def _windows_overlap(self) -> SpanExtractionSpec:
         if self.model.stride > self.model.max_length // 2:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ftcore.evaluation.calibration import calibration_error, reliability, risk_coverage
+from ftcore.families.calibration import calibration_error, reliability, risk_coverage
 
 
 def test_scores_that_mean_what_they_say_have_no_error() -> None:

@@ -38,11 +38,15 @@ def reliability(scores: Array, right: Array, bins: int = 10) -> list[Bin]:
     ]
 
 
-def calibration_error(scores: Array, right: Array, bins: int = 10) -> float:
-    """Expected calibration error over bins of equal mass: the mean distance of score and accuracy, by rows."""
-    found = reliability(scores, right, bins)
-    total = sum(one.rows for one in found)
-    return sum(one.rows * abs(one.score - one.accuracy) for one in found) / max(1, total)
+def calibration_error(scores: Array, right: Array, bins: int = 15) -> float:
+    """Expected calibration error over bins of equal mass: the mean distance of score and accuracy, by rows.
+
+    Fast, since the bootstrap calls it often.
+    """
+    order = np.argsort(scores, kind="stable")
+    edges = np.linspace(0, len(order), min(bins, len(order)) + 1).astype(np.int64)
+    gaps = np.add.reduceat((scores - right)[order], edges[:-1])
+    return float(np.abs(gaps).sum() / len(order))
 
 
 def risk_coverage(scores: Array, right: Array) -> tuple[Array, Array]:
