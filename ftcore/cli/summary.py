@@ -100,7 +100,7 @@ def _print_policy(policy: Mapping[str, Any] | None) -> None:
     if policy is None:
         return
     print_text("")
-    if "before" in policy:
+    if policy.get("before"):
         before, after = (policy[when]["ece"] for when in ("before", "after"))
         print_text(
             f"temperature {policy['temperature']:.2f}: calibration error {metric_text(before)}"
