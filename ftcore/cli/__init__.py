@@ -29,6 +29,8 @@ COMMANDS = (
     "package",
     "runs",
     "compare",
+    "errors",
+    "clean",
     "suggest",
     "validate",
     "tasks",

@@ -80,27 +80,12 @@ def _as_json(
 
 
 def _measured(path: Path) -> dict[_Key, dict[str, Any]]:
-    """Lines of predictions.test.jsonl by input and reference, as JSON, and how many equal rows came before.
+    """Lines of predictions.test.jsonl by input and reference, as JSON, and how many equal rows came before."""
+    from ftcore.runs.predictions import read_marked
 
-    Raises:
-        UserError: the run was not evaluated, or its answers are not simply right or wrong.
-    """
-    from ftcore.files import read_json_lines
-    from ftcore.runs.folder import RunFolder
-
-    file = RunFolder(path).predictions("test")
-    if not file.is_file():
-        raise UserError("this run was not evaluated yet", where=str(path), hint=f"ftcore evaluate {path}")
-    read = list(read_json_lines(file))
-    if not all("correct" in line for line in read):
-        raise UserError(
-            "its answers are not marked as right or wrong",
-            where=str(file),
-            hint=f"texts and numbers are not; an older run gets the marks with: ftcore evaluate {path}",
-        )
     seen: Counter[tuple[str, str]] = Counter()
     found = {}
-    for line in read:
+    for line in read_marked(path, "test"):
         row = json.dumps(line["input"]), json.dumps(line["reference"])
         found[*row, seen[row]] = line
         seen[row] += 1

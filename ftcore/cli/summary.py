@@ -170,7 +170,7 @@ def _print_worst(lines: Iterable[Mapping[str, Any]]) -> None:
     wrong.sort(key=lambda line: -(line.get("confidence") or 0.0))
     print_text("\nwrong with the most confidence")
     for line in islice(wrong, _WORST):
-        head = f"{_plain(line['reference'])} -> {line['summary']}: "
+        head = f"{plain_reference(line['reference'])} -> {line['summary']}: "
         print_text(one_line(head + plain_input(line["input"]), _WIDTH))
 
 
@@ -181,7 +181,8 @@ def plain_input(given: Any) -> str:  # noqa: ANN401 (as JSON has it)
     return given if isinstance(given, str) else " | ".join(map(str, given))
 
 
-def _plain(reference: Any) -> str:  # noqa: ANN401 (as JSON has it)
+def plain_reference(reference: Any) -> str:  # noqa: ANN401 (as JSON has it)
+    """What was right, on one line."""
     if isinstance(reference, list):
         return ", ".join(map(str, reference)) or "(none)"
     return str(reference)

@@ -53,7 +53,7 @@ def refits(workspace: Workspace) -> bool:
 
 
 def rows_to_choose_on(workspace: Workspace) -> Split:
-    """The rows whose answers thresholds and policies are chosen on: held out of a trial each, or the validation rows."""
+    """The rows whose answers thresholds and policies are chosen on: held out of trials, or the validation rows."""
     return _rows(_trials(workspace)) if refits(workspace) else workspace.splits.validation
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -41,15 +42,16 @@ def at_work(folder: RunFolder) -> Iterator[None]:
     try:
         with locked(folder.lock_file, _PATIENCE):
             folder.mark("running", error=None, process={"pid": os.getpid(), "host": platform.node()})
+            begun = time.monotonic()
             try:
                 yield
             except KeyboardInterrupt as stop:
-                _end(folder, "interrupted")
+                _end(folder, "interrupted", begun)
                 raise stop if isinstance(stop, Interrupted) else Interrupted(ExitCode.INTERRUPTED) from None
             except BaseException as error:
-                _end(folder, "failed", str(error))
+                _end(folder, "failed", begun, str(error))
                 raise
-            folder.mark("finished")
+            folder.mark("finished", seconds=_seconds(folder, begun))
     except LockedError:
         by = folder.record().get("process") or {}
         raise UserError(
@@ -66,7 +68,13 @@ def at_work(folder: RunFolder) -> Iterator[None]:
         ) from error
 
 
-def _end(folder: RunFolder, status: Status, error: str | None = None) -> None:
+def _seconds(folder: RunFolder, begun: float) -> float:
+    """Seconds that processes were at work on the run, those of this one since `begun` included."""
+    before: float = folder.record().get("seconds", 0.0)
+    return round(before + time.monotonic() - begun, 1)
+
+
+def _end(folder: RunFolder, status: Status, begun: float, error: str | None = None) -> None:
     # On a full disk this fails as well; then the reason for the end matters more, and the run shows as "stopped".
     with suppress(OSError):
-        folder.mark(status, error=error)
+        folder.mark(status, error=error, seconds=_seconds(folder, begun))

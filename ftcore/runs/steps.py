@@ -131,7 +131,12 @@ def evaluate(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]
     learnt = both(workspace.splits) if unseen else workspace.splits.train
     judgement = judge(workspace.evaluator, workspace.metric, learnt.table, rows, found, groups)
     measured["test"] |= {"baselines": judgement.baselines, "warnings": judgement.warnings}
-    whole = {"metric": workspace.metric, "confidence": spec.confidence, "splits": measured}
+    whole = {
+        "metric": workspace.metric,
+        "higher_is_better": workspace.family.scoring.higher_is_better(workspace.metric),
+        "confidence": spec.confidence,
+        "splits": measured,
+    }
     write_json(folder.metrics_file, {**whole, "verdict": judgement.verdict})
     workspace.events.emit("judged", verdict=judgement.verdict, warnings=judgement.warnings)
     unmet: list[str] = measured["test"].get("policy", {}).get("unmet", [])

@@ -99,7 +99,7 @@ class VariantEvaluation:
     def _own_family(self, name: str, pipeline: Pipeline) -> BoundFamily:
         """The family as it is tuned on this variant's own answers to the validation rows.
 
-        That of the run where they say nothing of other rows, since the model was trained on them; fp32 is what torch is.
+        That of the run where the model was trained on these rows, and for fp32, which is what torch is.
         """
         family, rows = self.inputs.family, self.inputs.splits.validation.table
         known = name == "fp32" or self.inputs.saw_validation
