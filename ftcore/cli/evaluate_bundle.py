@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftcore.cli.table_options import named_columns, table_options
-from ftcore.errors import ExitCode, UserError
+from ftcore.errors import CheckFailed, ExitCode, UserError
 
 if TYPE_CHECKING:
     from ftcore.evaluation.bundle import MeasuredBundle
@@ -30,7 +30,7 @@ def evaluate_bundle(path: Path, args: argparse.Namespace) -> int:
     measurement = measurement.reading(named_columns(args.columns, measurement.columns))
     source = _source(args, pipeline.manifest.source)
 
-    def measure() -> None:
+    def measure() -> list[str]:
         with tempfile.TemporaryDirectory() as folder:
             found = measure_bundle(pipeline, measurement, source, Path(folder))
             if args.output is not None:
@@ -45,8 +45,10 @@ def evaluate_bundle(path: Path, args: argparse.Namespace) -> int:
                 "splits": {"gold": found.to_json()},
             }
             _show(whole, found, args)
+        return found.unmet
 
-    interruptible(measure)
+    if unmet := interruptible(measure):
+        raise CheckFailed("; ".join(unmet))
     return ExitCode.OK
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ftcore.runs.folder import RunFolder
 
 _CLASSES = 10  # shown unless all are asked for
+_SLICES = 5
 _CONFUSIONS = 5
 _WORST = 10
 _WIDTH = 80
@@ -54,6 +55,7 @@ def print_measured(
     _print_metrics(measured, split, verbose=verbose)
     found = measured["splits"][split]
     _print_policy(found.get("policy"))
+    _print_slices(found.get("slices", []), measured["metric"], verbose=verbose)
     _print_classes(found.get("classes", []), verbose=verbose)
     _print_confusions(found.get("confusions", []))
     _print_worst(lines)
@@ -133,6 +135,24 @@ def _cell(found: dict[str, Any] | None, interval: bool) -> str:
     if found is None:
         return ""
     return metric_text(found) if interval else f"{found['value']:.4f}"
+
+
+def _print_slices(slices: Sequence[Mapping[str, Any]], metric: str, *, verbose: bool) -> None:
+    """The worst slices."""
+    if not slices:
+        return
+    shown = slices if verbose else slices[:_SLICES]
+    left = f"; {len(slices) - len(shown)} more with -v" if len(shown) < len(slices) else ""
+    print_text(f"\neach slice, the worst first{left}")
+    cells = [
+        [
+            one_line(one["slice"], 36),
+            str(one["rows"]),
+            metric_text(one["metric"]) if one["metric"] else "no rows",
+        ]
+        for one in shown
+    ]
+    print_table(["slice", "rows", metric], cells)
 
 
 def _print_classes(classes: Sequence[Mapping[str, Any]], *, verbose: bool) -> None:

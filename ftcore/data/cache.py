@@ -15,7 +15,7 @@ from ftcore.data.sources import Opened
 from ftcore.families.reader import Reader
 from ftcore_runtime.publishing import discard, publishing
 
-_LAYOUT = 3  # of the folder; raised when its files change meaning
+_LAYOUT = 4  # of the folder; raised when its files change meaning
 _MANIFEST = "splits.json"
 
 

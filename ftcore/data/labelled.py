@@ -17,6 +17,7 @@ NAME = "gold"
 _HINTS = Hints(
     column="name it with --columns {field}=NAME",
     where="the task keeps the rows that meet `data.where`, which needs this column",
+    keep=None,
     rows="",
 )
 

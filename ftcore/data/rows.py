@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -53,11 +54,13 @@ class Hints:
     Args:
         column: of a column that is not there; `{field}` is the reader's name for it.
         where: of a column of `data.where` that is not there; `{index}` is the condition's.
+        keep: of a column of `data.keep` that is not there; None where it may be missing.
         rows: of bad rows that can be read, after "fix these rows in the source".
     """
 
     column: str = "set data.columns.{field} to the column's name"
     where: str = "set data.where[{index}].column to the column's name"
+    keep: str | None = "set data.keep to columns that are there"
     rows: str = ", or leave them out with `data.where`"
 
 
@@ -114,7 +117,8 @@ def stage(
     needed = [column for field, column in reader.columns.items() if field not in reader.optional]
     read = kept = fixed = dropped = 0
     remarks: list[tuple[str, str]] = []
-    with RowWriter(path, reader.schema, problems.add) as writer:
+    keep = spec.data.keep
+    with RowWriter(path, reader.schema, problems.add, keeps=bool(keep)) as writer:
         for record in source.records():
             read += 1
             if record.problem or record.values is None:
@@ -124,7 +128,7 @@ def stage(
                 row = _prepared(prepare, spec, record.values, record.location)
                 if not row.keys() <= seen.keys() and len(seen) < _COLUMNS:
                     seen.update(dict.fromkeys(row))
-                if not all(_meets(condition, row) for condition in spec.data.where):
+                if not all(meets(condition, row) for condition in spec.data.where):
                     continue
                 if lacking := [column for column in needed if column not in row]:
                     raise RowError(f"the row has no column {lacking[0]!r}")
@@ -132,7 +136,8 @@ def stage(
                 if remark := parsed.pop(REMARK, None):
                     fixed += 1
                     remarks += [(record.location, remark)][: _SHOWN - len(remarks)]
-                writer.add(parsed, record.location)
+                own = {column: row.get(column) for column in keep}
+                writer.add(parsed, record.location, json.dumps(own, default=str) if keep else None)
                 kept += 1
             except RowDropped as why:
                 dropped += 1
@@ -173,7 +178,7 @@ def _prepared(
     return made
 
 
-def _meets(condition: Condition, row: Mapping[str, Any]) -> bool:
+def meets(condition: Condition, row: Mapping[str, Any]) -> bool:
     """Whether a row is kept. A cell without a value meets nothing."""
     value = row.get(condition.column)
     if value is None or (isinstance(value, str) and not value.strip()) or value != value:  # NaN
@@ -188,7 +193,7 @@ def _meets(condition: Condition, row: Mapping[str, Any]) -> bool:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         raise _Incomparable(
-            f"`data.where` compares numbers, and {_short(value)} is none", condition.column
+            f"the condition compares numbers, and {_short(value)} is none", condition.column
         ) from None
     least = -math.inf if condition.min is None else condition.min
     most = math.inf if condition.max is None else condition.max
@@ -202,7 +207,7 @@ def _as_text(value: Any, column: str) -> str:  # noqa: ANN401 (a cell)
         return str(value)
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else repr(value)
-    raise _Incomparable(f"`data.where` compares text, and {_short(value)} is none", column)
+    raise _Incomparable(f"the condition compares text, and {_short(value)} is none", column)
 
 
 def _short(value: Any) -> str:  # noqa: ANN401 (a cell)
@@ -224,5 +229,7 @@ def _require_columns(seen: Iterable[str], reader: Reader[Any, Any], name: str, h
         (condition.column, hints.where.format(index=index))
         for index, condition in enumerate(reader.spec.data.where)
     ]
+    if hints.keep is not None:
+        named += [(column, hints.keep) for column in reader.spec.data.keep]
     for column, advice in named:
         require_columns(there, name, {column: advice})

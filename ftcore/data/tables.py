@@ -13,6 +13,8 @@ import pyarrow as pa
 
 #: Last column of every file: each row's place in its source, `file:row`.
 ORIGIN = "__origin__"
+#: Column before it, where a task keeps columns of its sources: these columns and their values, as JSON.
+KEPT = "__kept__"
 _ROWS = 4096
 _CHARACTERS = 4 * 1024 * 1024
 
@@ -25,11 +27,13 @@ class Split:
         name: train, validation or test.
         table: the family's schema, [rows].
         locations: string [rows]: `file:row` of each, as error messages show it.
+        kept: string [rows]: the columns of `data.keep` with their values, as JSON; None where nothing is kept.
     """
 
     name: str
     table: pa.Table
     locations: pa.ChunkedArray
+    kept: pa.ChunkedArray | None = None
 
 
 class RowWriter:
@@ -37,18 +41,24 @@ class RowWriter:
 
     Args:
         refused: called with a row's place and the reason when Arrow cannot hold it under the schema.
+        keeps: whether columns of the source are kept.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema, refused: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, path: Path, schema: pa.Schema, refused: Callable[[str, str], None], *, keeps: bool = False
+    ) -> None:
+        if keeps:
+            schema = schema.append(pa.field(KEPT, pa.string()))
         self._schema = schema.append(pa.field(ORIGIN, pa.string()))
         self._refused = refused
         self._writer = pa.ipc.new_file(str(path), self._schema)
         self._rows: list[dict[str, Any]] = []
         self._characters = 0
 
-    def add(self, row: Mapping[str, Any], location: str) -> None:
-        """Append one row of the schema."""
-        self._rows.append({**row, ORIGIN: location})
+    def add(self, row: Mapping[str, Any], location: str, kept: str | None = None) -> None:
+        """Append one row of the schema, with what is kept of its source, as JSON."""
+        own = {} if kept is None else {KEPT: kept}
+        self._rows.append({**row, **own, ORIGIN: location})
         self._characters += sum(len(value) for value in row.values() if isinstance(value, str | list))
         if len(self._rows) == _ROWS or self._characters > _CHARACTERS:
             self._flush()
@@ -78,7 +88,9 @@ class RowWriter:
 def open_split(path: Path, name: str) -> Split:
     """Map a file of `RowWriter` or `copy_rows`."""
     table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-    return Split(name, table.drop_columns([ORIGIN]), table[ORIGIN])
+    kept = table[KEPT] if KEPT in table.column_names else None
+    rows = table.drop_columns([ORIGIN] if kept is None else [KEPT, ORIGIN])
+    return Split(name, rows, table[ORIGIN], kept)
 
 
 def copy_rows(source: Path, target: Path, kept: np.ndarray) -> None:

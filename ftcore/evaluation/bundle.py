@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,13 @@ from typing import Any
 from ftcore.data.labelled import read_labelled
 from ftcore.data.rows import Counts
 from ftcore.data.tables import Split
-from ftcore.evaluation.evaluate import Evaluation, groups_of, prediction_lines
+from ftcore.evaluation.evaluate import Array, Evaluation, groups_of, prediction_lines
 from ftcore.evaluation.measurement import Measurement
 from ftcore.evaluation.policies import measure_pipeline_policy
+from ftcore.evaluation.slices import is_linear, measure_slices, members_of, slices_below
 from ftcore.evaluation.verdict import doubts
 from ftcore.families.reader import Reader
-from ftcore.spec.sections import Source
+from ftcore.spec.sections import SliceSpec, Source
 from ftcore_runtime.pipeline import Pipeline
 
 
@@ -28,6 +29,9 @@ class MeasuredBundle:
         counts: of the source.
         found: answers, metrics and intervals.
         policy: what that of the bundle is worth on them; empty without one.
+        members: name of each slice -> bool [rows]; None without slices.
+        slices: measured, the worst first.
+        unmet: what of `checks.slices` is not met, a sentence each.
         warnings: what is plainly wrong with the answers, and what makes the figures uncertain.
         reader: that read them.
     """
@@ -36,17 +40,21 @@ class MeasuredBundle:
     counts: Counts
     found: Evaluation
     policy: dict[str, Any]
+    members: Mapping[str, Array] | None
+    slices: list[dict[str, Any]]
+    unmet: list[str]
     warnings: list[str]
     reader: Reader[Any, Any]
 
     def to_json(self) -> dict[str, Any]:
         """Like a split of metrics.json."""
         policy = {"policy": self.policy} if self.policy else {}
-        return {**self.found.to_json(), **policy, "warnings": self.warnings}
+        slices = {} if self.members is None else {"slices": self.slices}
+        return {**self.found.to_json(), **policy, **slices, "warnings": self.warnings}
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Like those of predictions.*.jsonl."""
-        return prediction_lines(self.reader, self.rows.table, self.rows.locations.to_pylist(), self.found)
+        return prediction_lines(self.reader, self.rows, self.found, self.members)
 
 
 def measure_bundle(
@@ -69,4 +77,24 @@ def measure_bundle(
     answers = pipeline.predict(inputs, top_k=scoring.top_k)
     found = evaluator.measure(references, answers, groups)
     policy = measure_pipeline_policy(evaluator, pipeline, inputs, references, answers, groups)
-    return MeasuredBundle(rows, counts, found, policy, doubts(scoring, found), reader)
+    slices, warnings = _trusted(family.spec.slices)
+    members = members_of(slices, reader, rows)
+    measured = measure_slices(evaluator, measurement.metric, members or {}, found, groups)
+    return MeasuredBundle(
+        rows,
+        counts,
+        found,
+        policy,
+        members,
+        measured,
+        slices_below(evaluator, measurement.metric, measured),
+        [*doubts(scoring, found), *warnings],
+        reader,
+    )
+
+
+def _trusted(slices: Sequence[SliceSpec]) -> tuple[list[SliceSpec], list[str]]:
+    """The slices of a bundle, and a sentence for each that is left out: a search with its expression may never end."""
+    kept = [one for one in slices if one.pattern is None or is_linear(one.pattern)]
+    why = "of a bundle only expressions are searched for whose time is known to be linear"
+    return kept, [f"the slice `{one.name}` is left out: {why}" for one in slices if one not in kept]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from ftcore.data.tables import Split
 from ftcore.evaluation.intervals import Interval, bootstrap, percentiles, proportion, reflected
 from ftcore.families.bound import BoundFamily
 from ftcore.families.reader import Reader
@@ -112,6 +114,28 @@ class Evaluator:
         values = {**scores.values, **extra}
         return Evaluation(answers, references, Scores(values, scores.details), intervals, correct)
 
+    def metric(
+        self, name: str, references: Sequence[Any], answers: Sequence[Any], groups: Array | None = None
+    ) -> dict[str, Any]:
+        """One metric with its interval, as metrics.json has it.
+
+        Raises:
+            KeyError: there is none of this name.
+        """
+        scoring = self.family.scoring
+        own = _only(scoring.scorer(references, answers), frozenset({name}))
+        value = {**scoring.score(references, answers).values, **self._from_hook(references, answers)}[name]
+        if not self.resamples:
+            return {"value": value}
+        intervals: dict[str, Interval | None] = {name: None}
+        if isinstance(scoring, SupportsCorrectness) and name in scoring.proportions and groups is None:
+            correct = scoring.correct(references, answers)
+            if correct is not None:
+                intervals[name] = proportion(int(correct.sum()), len(correct), self.confidence)
+        elif name in own(np.arange(len(references))):
+            intervals |= self._resampled(own, references, groups)
+        return with_interval(value, intervals, name)
+
     def probabilities(
         self, references: Sequence[Any], answers: Sequence[Any], groups: Array | None = None
     ) -> dict[str, dict[str, Any]]:
@@ -205,16 +229,32 @@ def groups_of(reader: Reader[Any, Any], rows: pa.Table) -> Array | None:
 
 
 def prediction_lines(
-    reader: Reader[Any, Any], rows: pa.Table, locations: Iterable[str], evaluation: Evaluation
+    reader: Reader[Any, Any], rows: Split, evaluation: Evaluation, slices: Mapping[str, Array] | None = None
 ) -> Iterator[dict[str, Any]]:
-    """What each row was and where it is from, what was right, what was answered, and whether that is right."""
-    inputs = reader.inputs(rows)
+    """What each row was and where it is from, what was right, what was answered, and whether that is right.
+
+    Args:
+        slices: name -> bool [rows]; lines name the slices that their row is in. None where there are none.
+    """
+    inputs = reader.inputs(rows.table)
+    kept = [None] * len(inputs) if rows.kept is None else rows.kept.to_pylist()
     correct = [None] * len(inputs) if evaluation.correct is None else evaluation.correct.tolist()
-    for location, given, reference, answer, right in zip(
-        locations, inputs, evaluation.references, evaluation.answers, correct, strict=True
+    for index, (location, given, columns, reference, answer, right) in enumerate(
+        zip(
+            rows.locations.to_pylist(),
+            inputs,
+            kept,
+            evaluation.references,
+            evaluation.answers,
+            correct,
+            strict=True,
+        )
     ):
         line = {"row": location, "input": given, "reference": reference, "answer": answer.to_json()}
         line["summary"] = answer.summary
+        line |= {} if columns is None else {"kept": json.loads(columns)}
+        if slices is not None:
+            line["slices"] = [name for name, members in slices.items() if members[index]]
         line |= {} if right is None else {"correct": right}
         yield line if answer.confidence is None else {**line, "confidence": answer.confidence}
 

@@ -32,7 +32,7 @@ def render(content: Content) -> str:
     )
     source = (resources.files("ftcore.report") / "page.html.j2").read_text(encoding="utf-8")
     metric = content.metrics["metric"]
-    test = {"warnings": [], "samples": [], "policy": None, **content.test}
+    test = {"warnings": [], "samples": [], "policy": None, "slices": [], **content.test}
     columns = _columns(test)
     classes = sorted(test.get("classes", []), key=lambda one: (one["f1"], one["label"]))
     return environment.from_string(source).render(
@@ -46,6 +46,7 @@ def render(content: Content) -> str:
         figures=[[name, *(figure(its.get(name)) for its in columns.values())] for name in test["metrics"]],
         classes=classes[:_MOST_CLASSES],
         classes_left=max(0, len(classes) - _MOST_CLASSES),
+        slices=[(one["slice"], one["rows"], figure(one["metric"]) or "no rows") for one in test["slices"]],
         policy=_policy(test["policy"]),
         charts=_charts(content, metric),
         worst=content.worst,

@@ -9,10 +9,12 @@ from __future__ import annotations
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ftcore.errors import UserError
 from ftcore.runs.folder import RunFolder
 from ftcore.runs.status import status_of
 
@@ -47,7 +49,11 @@ def removable(runs: Sequence[RunFolder]) -> list[Part]:
     """
     by_spec: dict[str, list[RunFolder]] = defaultdict(list)
     for run in runs:
-        if status_of(run) == "finished":
+        with suppress(
+            UserError
+        ):  # what cannot be read is left alone; `ftcore runs` says what is wrong with it
+            if status_of(run) != "finished":
+                continue
             by_spec[run.path.parent.name].append(run)
     return [part for finished in by_spec.values() for part in _of_spec(finished)]
 

@@ -58,11 +58,16 @@ def joined(name: str, parts: Sequence[Split]) -> Split:
     if len(parts) == 1:
         return parts[0]
     locations = [chunk for part in parts for chunk in part.locations.chunks]
+    kept = [chunk for part in parts if part.kept is not None for chunk in part.kept.chunks]
     return Split(
-        name, pa.concat_tables([part.table for part in parts]), pa.chunked_array(locations, pa.string())
+        name,
+        pa.concat_tables([part.table for part in parts]),
+        pa.chunked_array(locations, pa.string()),
+        pa.chunked_array(kept, pa.string()) if parts[0].kept is not None else None,
     )
 
 
 def _taken(name: str, rows: Split, kept: np.ndarray) -> Split:
     indices = pa.array(np.flatnonzero(kept))
-    return Split(name, rows.table.take(indices), rows.locations.take(indices))
+    own = None if rows.kept is None else rows.kept.take(indices)
+    return Split(name, rows.table.take(indices), rows.locations.take(indices), own)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from ftcore.errors import UserError
+from ftcore.files import read_json_lines
 from ftcore.runs.folder import RunFolder
 
 
@@ -19,8 +19,7 @@ def read_marked(path: Path, split: str) -> list[dict[str, Any]]:
     file = RunFolder(path).predictions(split)
     if not file.is_file():
         raise UserError("this run was not evaluated yet", where=str(path), hint=f"ftcore evaluate {path}")
-    with file.open(encoding="utf-8") as lines:
-        read = [json.loads(line) for line in lines]
+    read = list(read_json_lines(file))
     if not all("correct" in line for line in read):
         raise UserError(
             "its answers are not marked as right or wrong",

@@ -11,6 +11,7 @@ from ftcore.errors import CheckFailed
 from ftcore.evaluation.evaluate import Array, groups_of, prediction_lines
 from ftcore.evaluation.policies import measure_policy, policy_of, without_policy
 from ftcore.evaluation.predict import predict
+from ftcore.evaluation.slices import measure_slices, members_of, slices_below
 from ftcore.families.scoring import SupportsSamples
 from ftcore.families.tuning import tuned
 from ftcore.files import write_atomic, write_json
@@ -122,8 +123,12 @@ def evaluate(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]
             write_atomic(folder.path / f"confusion.{name}.jsonl", to_jsonl(cells))
         if isinstance(scoring, SupportsSamples):
             measured[name]["samples"] = scoring.samples(rows, answers)
-        lines = prediction_lines(reader, rows, split.locations.to_pylist(), found)
-        write_atomic(folder.predictions(name), to_jsonl(lines))
+        members = members_of(workspace.spec.slices, reader, split)
+        write_atomic(folder.predictions(name), to_jsonl(prediction_lines(reader, split, found, members)))
+        if name == "test" and members is not None:
+            measured[name]["slices"] = measure_slices(
+                workspace.evaluator, workspace.metric, members, found, groups
+            )
         workspace.events.emit("measured", split=name, metrics=measured[name]["metrics"])
     if spec.zero_shot:
         del model
@@ -140,6 +145,7 @@ def evaluate(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]
     write_json(folder.metrics_file, {**whole, "verdict": judgement.verdict})
     workspace.events.emit("judged", verdict=judgement.verdict, warnings=judgement.warnings)
     unmet: list[str] = measured["test"].get("policy", {}).get("unmet", [])
+    unmet += slices_below(workspace.evaluator, workspace.metric, measured["test"].get("slices", []))
     if judgement.useless is None or workspace.spec.checks.beats_baseline == "off":
         return unmet
     if workspace.spec.checks.beats_baseline == "warn":

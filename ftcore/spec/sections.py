@@ -6,6 +6,7 @@ in their plugin. Every field carries the description that editors show.
 
 from __future__ import annotations
 
+from collections import Counter
 from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -14,6 +15,9 @@ from pydantic.config import JsonDict
 
 from ftcore.spec.base import Fraction
 from ftcore.spec.base import Section as Section  # part of this module's surface
+from ftcore.spec.conditions import Condition as Condition
+from ftcore.spec.conditions import SliceSpec as SliceSpec
+from ftcore.spec.conditions import given
 from ftcore.spec.export import ExportSpec as ExportSpec
 from ftcore.spec.policy import PolicySpec as PolicySpec
 from ftcore.spec.training import TrainingSpec as TrainingSpec
@@ -33,15 +37,10 @@ def _list_formats(schema: JsonDict) -> None:
     schema["anyOf"] = [{"enum": [*format_names()], "type": "string"}, {"type": "null"}]
 
 
-def _given(name: str) -> JsonDict:
-    """JSON Schema for: this key has a value."""
-    return {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
-
-
 class Source(Section):
     """Where rows come from. Give exactly one of `path`, `hub` and `rows`; a bare string is a `path`."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [_given("path"), _given("hub"), _given("rows")]})
+    model_config = ConfigDict(json_schema_extra={"oneOf": [given("path"), given("hub"), given("rows")]})
 
     path: str | None = Field(
         None,
@@ -108,26 +107,6 @@ SourceField = Annotated[
 ]
 
 
-class Condition(Section):
-    """Keeps the rows whose column meets every bound given; rows without a value are dropped."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"anyOf": [_given("min"), _given("max"), _given("one_of"), _given("present")]}
-    )
-
-    column: str = Field(min_length=1, description="The column's name in the source.")
-    min: float | None = Field(None, description="Smallest value kept.")
-    max: float | None = Field(None, description="Largest value kept.")
-    one_of: list[str] | None = Field(None, min_length=1, description="The values kept, as text.")
-    present: Literal[True] | None = Field(None, description="Any value is kept; nothing and blanks are not.")
-
-    @model_validator(mode="after")
-    def _some_bound(self) -> Condition:
-        if all(bound is None for bound in (self.min, self.max, self.one_of, self.present)):
-            raise ValueError("give at least one of `min`, `max`, `one_of` and `present`")
-        return self
-
-
 class SplitSpec(Section):
     """How rows are held out when `validation` or `test` is not given. Rows with equal text stay together."""
 
@@ -160,6 +139,10 @@ class DataSpec(Section):
     validation: SourceField | None = Field(None, description="Held out of `train` unless given.")
     test: SourceField | None = Field(None, description="Held out of `train` unless given.")
     where: list[Condition] = Field(default_factory=list, description="Which rows of the sources are used.")
+    keep: list[Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=list,
+        description="Columns that predictions carry along, and that `slices` may look at; the model never sees them.",
+    )
     license: str | None = Field(
         None, min_length=1, description="Of the data, for the model card; a package's own unless given."
     )
@@ -245,6 +228,12 @@ class ChecksSpec(Section):
         " answer and than TF-IDF with logistic regression. fail: exit code 3 where it is not.",
     )
 
+    slices: dict[str, float] = Field(
+        default_factory=dict,
+        description="Name of a slice -> what its monitored metric must reach on the test rows (of an error: may be at"
+        " most). Exit code 3 where one does not.",
+    )
+
 
 class Spec(Section):
     """One task file."""
@@ -262,6 +251,9 @@ class Spec(Section):
     training: TrainingSpec = Field(default_factory=TrainingSpec)
     evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
     policy: PolicySpec = Field(default_factory=PolicySpec)
+    slices: list[SliceSpec] = Field(
+        default_factory=list, description="Kinds of test rows that are measured on their own, too."
+    )
     checks: ChecksSpec = Field(default_factory=ChecksSpec)
     export: ExportSpec = Field(default_factory=ExportSpec)
 
@@ -274,6 +266,18 @@ class Spec(Section):
     def _policy_fits(self) -> Spec:
         if strangers := [name for name in self.policy.fields_in_use if name not in self.policies]:
             raise ValueError(f"`policy.{strangers[0]}` cannot be kept to by this kind of answer")
+        return self
+
+    @model_validator(mode="after")
+    def _slices_are_there(self) -> Spec:
+        names = [one.name for one in self.slices]
+        if repeated := [name for name, count in Counter(names).items() if count > 1]:
+            raise ValueError(f"`slices` has {repeated[0]!r} more than once")
+        if strangers := [name for name in self.checks.slices if name not in names]:
+            raise ValueError(f"`checks.slices` names {strangers[0]!r}, which is none of `slices`")
+        for one in self.slices:
+            if unkept := [part.column for part in one.where if part.column not in self.data.keep]:
+                raise ValueError(f"the slice {one.name!r} looks at {unkept[0]!r}: list it in `data.keep`")
         return self
 
     @model_validator(mode="after")

@@ -115,7 +115,9 @@ class Columns:
 
     def __init__(self, decoder: Decoder) -> None:
         self._labels = decoder.labels if len(decoder.labels) <= _MOST_LABELS else ()
-        self._answer = dict(_kinds(decoder.answer, self._labels))
+        policy, kinds = decoder.policy, _kinds(decoder.answer, self._labels)
+        never = {"abstained": policy.min_confidence is None, "prediction_set": policy.conformal is None}
+        self._answer = {name: kind for name, kind in kinds if not never.get(name)}
         self._kept: tuple[str, ...] | None = None
 
     @property
