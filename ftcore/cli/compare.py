@@ -1,101 +1,117 @@
-"""`ftcore compare RUN RUN...`: which run is better on the rows that all of them measured, or that nobody knows."""
+"""`ftcore compare`: which run or bundle is better on the rows that all of them answered, or that nobody knows."""
 
 from __future__ import annotations
 
 import argparse
-import json
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from ftcore.cli.options import Subparsers, add_command, run_path
+from ftcore.cli.options import Subparsers, add_command, bundle_path, run_path
+from ftcore.cli.table_options import add_table_options, any_table_option
 from ftcore.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
-    from ftcore.evaluation.comparison import Paired
-
-_Key: TypeAlias = tuple[str, str, int]
+    from ftcore.evaluation.comparison import Compared, Line
 
 _SHOWN = 5  # rows that changed, of each kind
 _WIDTH = 80
+
+_EPILOG = """\
+Without --input, each SUBJECT is a run (its folder, the name of its spec, or `latest`), and they are compared on the
+test rows that all of them measured. With --input, each is a bundle, or a run that has one, and all answer the rows of
+FILE; this needs no torch.
+"""
 
 
 def add(subparsers: Subparsers) -> None:
     """Add the command."""
     parser = add_command(
-        subparsers, "compare", run, "compare runs on the test rows that all of them measured"
+        subparsers, "compare", run, "compare runs on their test rows, or bundles on a labelled file"
     )
+    parser.epilog = _EPILOG
     parser.add_argument(
-        "runs",
-        metavar="RUN",
+        "subjects",
+        metavar="SUBJECT",
         nargs="+",
-        type=run_path,
-        help="two or more; each is compared with the first: its folder, the name of its spec, or `latest`",
+        help="two or more runs or bundles; each is compared with the first",
     )
+    parser.add_argument("--input", metavar="FILE", help="labelled rows that bundles answer")
+    parser.add_argument("--format", metavar="NAME", help="of FILE; said by the suffix if not given")
+    add_table_options(
+        parser, "the file's own names for the task's `data.columns` (default: those of the training rows)"
+    )
+    parser.add_argument("--threads", type=int, metavar="N", help="the CPUs of this process if not given")
+    parser.add_argument("--html", metavar="FILE", type=Path, help="write the comparison as one HTML file")
     parser.add_argument("--json", action="store_true", help="print the comparisons as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compare each run with the first."""
-    import numpy as np
-
+    """Compare each with the first."""
     from ftcore.cli.console import print_json, print_text
-    from ftcore.evaluation.comparison import holm, paired, sentence
+    from ftcore.evaluation.comparison import compare
 
-    if len(args.runs) < 2:
+    if len(args.subjects) < 2:
         raise UserError("give two runs or more", where="ftcore compare")
-    first, *others = measured = [_measured(path) for path in args.runs]
-    keys = [key for key in first if all(key in other for other in others)]
-    if not keys:
-        hint = "give both the same `data.test`"
+    if args.input is None and (any_table_option(args) or args.format or args.threads):
+        raise UserError("this goes with --input FILE", where="ftcore compare")
+    names, answered = _bundles(args) if args.input is not None else _runs(args.subjects)
+    found, left_out = compare(names, answered)
+    if not found:
+        hint = "give both the same `data.test`, or compare their bundles with --input FILE"
         raise UserError("these runs have no test row in common", where="ftcore compare", hint=hint)
-    right = [np.asarray([lines[key]["correct"] for key in keys], dtype=bool) for lines in measured]
-    found = [paired(right[0], other) for other in right[1:]]
-    p_values = holm([one.p_value for one in found])
+    if args.html is not None:
+        _write_html(args.html, found, left_out)
     if args.json:
-        print_json([_as_json(args.runs, i, keys, one, p_values[i]) for i, one in enumerate(found)])
+        print_json([one.to_json() for one in found])
         return ExitCode.OK
-    if left_out := max(map(len, measured)) - len(keys):
+    if left_out:
         print_text(f"warning: {left_out:,} rows are not in all of the runs and do not count")
-    for path, lines, one, p_value in zip(args.runs[1:], others, found, p_values, strict=True):
-        print_text(sentence(args.runs[0].name, path.name, one, p_value))
+    for one in found:
+        print_text(one.sentence)
         for title, rows in (("right now", one.fixed), ("wrong now", one.broken)):
-            _print_rows(title, [(first[keys[i]], lines[keys[i]]) for i in rows[:_SHOWN]])
+            _print_rows(title, rows[:_SHOWN])
     return ExitCode.OK
 
 
-def _as_json(
-    runs: Sequence[Path], index: int, keys: Sequence[_Key], found: Paired, p_value: float
-) -> dict[str, Any]:
-    return {
-        "first": str(runs[0]),
-        "second": str(runs[index + 1]),
-        "rows": found.rows,
-        "difference": found.difference,
-        "p_value": p_value,
-        "fixed": [json.loads(keys[i][0]) for i in found.fixed],
-        "broken": [json.loads(keys[i][0]) for i in found.broken],
-    }
-
-
-def _measured(path: Path) -> dict[_Key, dict[str, Any]]:
-    """Lines of predictions.test.jsonl by input and reference, as JSON, and how many equal rows came before."""
+def _runs(subjects: Sequence[str]) -> tuple[list[str], list[Iterable[Line]]]:
+    """Names of runs, and their answers to their test rows."""
     from ftcore.runs.predictions import read_marked
 
-    seen: Counter[tuple[str, str]] = Counter()
-    found = {}
-    for line in read_marked(path, "test"):
-        row = json.dumps(line["input"]), json.dumps(line["reference"])
-        found[*row, seen[row]] = line
-        seen[row] += 1
-    return found
+    for subject in subjects:
+        if (Path(subject) / "bundle.json").is_file():
+            hint = "bundles are compared on labelled rows: --input FILE"
+            raise UserError("is a bundle, not a run", where=subject, hint=hint)
+    paths = [run_path(subject) for subject in subjects]
+    return [path.name for path in paths], [read_marked(path, "test") for path in paths]
 
 
-def _print_rows(title: str, rows: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> None:
+def _bundles(args: argparse.Namespace) -> tuple[list[str], list[Iterable[Line]]]:
+    """Names of bundles, and their answers to the rows of the input."""
+    from ftcore.cli.evaluate_bundle import measured
+
+    args.variant = None
+    answered: list[Iterable[Line]] = []
+    for subject in args.subjects:
+        with measured(bundle_path(subject), args) as (_, _, found):
+            lines = list(found.lines())
+        if not all("correct" in line for line in lines):
+            raise UserError("its answers are not simply right or wrong", where=subject)
+        answered.append(lines)
+    return list(args.subjects), answered
+
+
+def _write_html(path: Path, found: Sequence[Compared], left_out: int) -> None:
+    from ftcore.cli.evaluate_bundle import write_output
+    from ftcore.report.comparison import render_comparison
+
+    write_output(path, render_comparison(found, left_out).encode())
+
+
+def _print_rows(title: str, rows: Sequence[tuple[Any, Any]]) -> None:
     from ftcore.cli.console import print_text
-    from ftcore.cli.summary import one_line
+    from ftcore.cli.summary import one_line, plain_input
 
     for before, after in rows:
-        text = f"{title}: {before['summary']} -> {after['summary']}: {after['input']}"
+        text = f"{title}: {before['summary']} -> {after['summary']}: {plain_input(after['input'])}"
         print_text("  " + one_line(text, _WIDTH - 2))

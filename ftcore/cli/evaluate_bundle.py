@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +14,37 @@ from ftcore.errors import CheckFailed, ExitCode, UserError
 
 if TYPE_CHECKING:
     from ftcore.evaluation.bundle import MeasuredBundle
+    from ftcore.evaluation.measurement import Measurement
     from ftcore.spec.sections import Source
+    from ftcore_runtime import Pipeline
     from ftcore_runtime.training_source import TrainingSource
 
 
 def evaluate_bundle(path: Path, args: argparse.Namespace) -> int:
     """Measure, print, and write the answers if asked to; returns the exit code."""
+    from ftcore_runtime.answers import to_jsonl
+
+    with measured(path, args) as (pipeline, measurement, found):
+        if args.output is not None:
+            write_output(args.output, to_jsonl(found.lines()))
+        whole = {
+            "bundle": str(path),
+            "variant": pipeline.variant,
+            "input": args.input,
+            "metric": measurement.metric,
+            "confidence": measurement.family.spec.evaluation.confidence,
+            "verdict": None,
+            "splits": {"gold": found.to_json()},
+        }
+        _show(whole, found, args)
+    if found.unmet:
+        raise CheckFailed("; ".join(found.unmet))
+    return ExitCode.OK
+
+
+@contextmanager
+def measured(path: Path, args: argparse.Namespace) -> Iterator[tuple[Pipeline, Measurement, MeasuredBundle]]:
+    """A bundle, how it is measured, and what it is worth on the rows that the arguments name."""
     from ftcore.cli.interruption import ended_by_ctrl_c, interruptible
     from ftcore.cli.options import registry
     from ftcore.evaluation.bundle import measure_bundle
@@ -29,27 +56,9 @@ def evaluate_bundle(path: Path, args: argparse.Namespace) -> int:
     measurement = Measurement.of(pipeline.manifest, registry(args))
     measurement = measurement.reading(named_columns(args.columns, measurement.columns))
     source = _source(args, pipeline.manifest.source)
-
-    def measure() -> list[str]:
-        with tempfile.TemporaryDirectory() as folder:
-            found = measure_bundle(pipeline, measurement, source, Path(folder))
-            if args.output is not None:
-                _write(found, args.output)
-            whole = {
-                "bundle": str(path),
-                "variant": pipeline.variant,
-                "input": args.input,
-                "metric": measurement.metric,
-                "confidence": measurement.family.spec.evaluation.confidence,
-                "verdict": None,
-                "splits": {"gold": found.to_json()},
-            }
-            _show(whole, found, args)
-        return found.unmet
-
-    if unmet := interruptible(measure):
-        raise CheckFailed("; ".join(unmet))
-    return ExitCode.OK
+    with tempfile.TemporaryDirectory() as folder:
+        found = interruptible(lambda: measure_bundle(pipeline, measurement, source, Path(folder)))
+        yield pipeline, measurement, found
 
 
 def _source(args: argparse.Namespace, training: TrainingSource | None) -> Source:
@@ -82,14 +91,18 @@ def _source(args: argparse.Namespace, training: TrainingSource | None) -> Source
     )
 
 
-def _write(found: MeasuredBundle, output: Path) -> None:
+def write_output(path: Path, data: bytes) -> None:
+    """Write what a user asked for to where they said.
+
+    Raises:
+        UserError: it cannot be written.
+    """
     from ftcore.files import write_atomic
-    from ftcore_runtime.answers import to_jsonl
 
     try:
-        write_atomic(output, to_jsonl(found.lines()))
+        write_atomic(path, data)
     except OSError as error:
-        raise UserError(f"cannot be written: {error.strerror}", where=str(output)) from None
+        raise UserError(f"cannot be written: {error.strerror}", where=str(path)) from None
 
 
 def _show(whole: dict[str, Any], found: MeasuredBundle, args: argparse.Namespace) -> None:

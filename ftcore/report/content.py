@@ -128,18 +128,25 @@ def _rows(path: Path) -> Iterator[Row]:
 
 
 def _row(line: Mapping[str, Any]) -> Row:
-    given = line["input"]
     return Row(
         where=line.get("row", ""),  # this and the summary are not in runs from before
-        text=given if isinstance(given, str) else "\n".join(map(str, given)),
-        reference=_shown(line["reference"]),
+        text=as_text(line["input"]),
+        reference=shown(line["reference"]),
         answer=line.get("summary") or json.dumps(line["answer"], ensure_ascii=False),
         score=line.get("confidence"),
         right=line.get("correct", True),
     )
 
 
-def _shown(reference: Any) -> str:  # noqa: ANN401 (as JSON has it)
+def as_text(given: Any) -> str:  # noqa: ANN401 (as JSON has it)
+    """The texts of an input, joined by a line break."""
+    if isinstance(given, Mapping):
+        given = list(given.values())
+    return given if isinstance(given, str) else "\n".join(map(str, given))
+
+
+def shown(reference: Any) -> str:  # noqa: ANN401 (as JSON has it)
+    """What was right."""
     if isinstance(reference, list):
         return ", ".join(map(str, reference)) or "(none)"
     return f"{reference:.4g}" if isinstance(reference, float) else str(reference)

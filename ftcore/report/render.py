@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from ftcore.families.calibration import Bin, reliability
 from ftcore.files import write_atomic
 from ftcore.report import charts
 from ftcore.report.content import Content, read_run
+from ftcore.report.templates import template
 from ftcore.runs.folder import RunFolder
 
 _MOST_CLASSES = 40
@@ -25,17 +25,11 @@ def write_report(folder: RunFolder) -> None:
 
 def render(content: Content) -> str:
     """The report as HTML; the monitored metric leads."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    source = (resources.files("ftcore.report") / "page.html.j2").read_text(encoding="utf-8")
     metric = content.metrics["metric"]
     test = {"warnings": [], "samples": [], "policy": None, "slices": [], **content.test}
     columns = _columns(test)
     classes = sorted(test.get("classes", []), key=lambda one: (one["f1"], one["label"]))
-    return environment.from_string(source).render(
+    return template("page.html.j2").render(
         title=f"ftcore: {content.record['name']}",
         content=content,
         test=test,
