@@ -164,6 +164,7 @@ _LATER: Mapping[str, type] = {
     "data": list,
     "data_report": dict,
     "recipe": dict,
+    "seconds": float,
     "spec_sha256": str,
     "weights": dict,
 }
@@ -181,7 +182,7 @@ def _wrong_with(record: object) -> str | None:
     return None
 
 
-_KINDS = {str: "text", list: "list", int: "whole number", dict: "object"}
+_KINDS = {str: "text", list: "list", int: "whole number", float: "number", dict: "object"}
 
 
 def create_run(resolved: ResolvedSpec, runs_dir: Path) -> RunFolder:

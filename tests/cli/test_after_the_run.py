@@ -17,12 +17,9 @@ def make_run(name: str, stamp: str, value: float | None, **record: Any) -> Path:
     for part in ("checkpoints/step-1", "model", "bundle"):
         (folder / part).mkdir(parents=True)
         (folder / part / "weights").write_bytes(b"x" * 1000)
-    whole = {
-        "task": "classification",
-        "status": "finished",
-        "steps": ["train", "evaluate"],
-        "seconds": 3723.4,
-    }
+    whole: dict[str, Any] = dict.fromkeys(("name", "family", "created", "base_dir"), "x")
+    whole |= {"task": "classification", "status": "finished", "seconds": 3723.4, "seed": 0}
+    whole |= {"steps": ["train", "evaluate"], "plugin": {}, "versions": {}}
     (folder / "run.json").write_text(json.dumps({**whole, **record}))
     if value is not None:
         metrics = {"accuracy": {"value": value}}

@@ -136,6 +136,15 @@ def test_what_is_unusable_ends_with_2(
     assert message in capsys.readouterr().err
 
 
+def test_bundles_are_compared_on_the_rows_of_a_file(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["compare", "labels", str(run / "bundle"), "--input", "gold.csv"]
+    assert main(arguments) == 0
+    assert "no clear difference between labels and" in capsys.readouterr().out
+    assert main([*arguments, "--json", "--html", "compared.html"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["rows"] == 40
+    assert "40 rows that all of them answered" in Path("compared.html").read_text()
+
+
 def test_without_input_it_is_about_a_run(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "labels", "--json"]) == 2
     assert "a bundle is measured with --input FILE" in capsys.readouterr().err

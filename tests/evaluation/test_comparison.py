@@ -53,7 +53,7 @@ def test_the_sentence_says_who_is_better_or_that_nobody_knows() -> None:
     first, second = np.zeros(100, dtype=bool), np.arange(100) < 20
     found = paired(first, second)
     assert sentence("a", "b", found, found.p_value).startswith(
-        "b is better than a by 20.0 points: of 100 rows 20"
+        "b is better than a by 20.0 points [12.0, 28.0]: of 100 rows 20"
     )
     assert sentence("a", "b", found, 0.2).startswith("no clear difference between a and b")
     back = paired(second, first)

@@ -128,7 +128,7 @@ def test_a_bundle_is_measured_by_slices_too(run: Path, capsys: pytest.CaptureFix
         ("slices=[{name: x, where: [{column: age, min: 3}]}]", "looks at 'age': list it in `data.keep`"),
         ("checks.slices={shrot: 0.5}", "`checks.slices` names 'shrot', which is none of `slices`"),
         ("data.keep=[chanel]", "there is no column 'chanel'"),
-        ("slices=[{name: x, where: [{column: channel, min: 3}]}]", "compares numbers, and 'mail' is none"),
+        ("slices=[{name: x, where: [{column: channel, min: 3}]}]", "compares numbers, and 'phone' is none"),
     ],
 )
 def test_what_is_wrong_is_found_before_the_training(
