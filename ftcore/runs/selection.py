@@ -54,7 +54,9 @@ def refits(workspace: Workspace) -> bool:
 
 def rows_to_choose_on(workspace: Workspace) -> Split:
     """The rows whose answers thresholds and policies are chosen on: held out of trials, or the validation rows."""
-    return _rows(_trials(workspace)) if refits(workspace) else workspace.splits.validation
+    if not refits(workspace):
+        return workspace.splits.validation
+    return _rows(_trials(workspace, _folds(workspace)))
 
 
 def held_out(workspace: Workspace) -> HeldOut | None:
@@ -75,7 +77,7 @@ def choose(workspace: Workspace, stop: StopRequest, resume: bool) -> float:
     Raises:
         Interrupted, RunFailed, UserError: see `fine_tune`.
     """
-    folder, made = _folder(workspace), _trials(workspace, getattr(workspace.training, "folds", None) or 1)
+    folder, made = _folder(workspace), _trials(workspace, _folds(workspace))
     if not workspace.folder.selection_file.exists():
         for number, trial in enumerate(made, 1):
             if not (folder / f"trial-{number}.json").exists():
@@ -88,6 +90,10 @@ def choose(workspace: Workspace, stop: StopRequest, resume: bool) -> float:
 
 def _folder(workspace: Workspace) -> Path:
     return workspace.folder.selection_file.parent
+
+
+def _folds(workspace: Workspace) -> int:
+    return getattr(workspace.training, "folds", None) or 1
 
 
 def _trials(workspace: Workspace, folds: int) -> list[Trial]:
