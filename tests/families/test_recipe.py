@@ -91,6 +91,15 @@ def test_the_heads_rate_follows_a_given_one() -> None:
     assert choose("fresh_head", shape(616, [8] * 77, rate=0.1)).training["head_learning_rate"] == 0.1
 
 
+@pytest.mark.parametrize(("size", "rate"), [(384, 1e-4), (768, 5e-5), (1024, 2e-5), (4096, 2e-5)])
+def test_larger_models_take_smaller_steps(size: int, rate: float) -> None:
+    few, many = shape(616, [8] * 77, size=size), shape(20_000, [10_000] * 2, size=size)
+    assert choose("auto", few).training["learning_rate"] == rate
+    assert choose("auto", few).training["head_learning_rate"] == pytest.approx(10 * rate)
+    assert choose("auto", many).training["learning_rate"] == rate
+    assert choose("plain", few).training["learning_rate"] == 1e-4
+
+
 def test_a_head_that_knows_the_labels_is_not_replaced_by_a_probe() -> None:
     recipe = choose("auto", shape(616, [8] * 77, known=77))
     assert "head_start" not in recipe.training

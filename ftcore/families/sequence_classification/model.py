@@ -110,7 +110,17 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
         free = self.spec.data.validation is None and training.refit is not False
         free &= not (gates and gates.min_metric)
         several = self.problem == "multi_label"
-        shape = Shape(rows, validation, counts, step, training.learning_rate, len(known), free, several)
+        shape = Shape(
+            rows=rows,
+            validation=validation,
+            counts=counts,
+            step=step,
+            rate=training.learning_rate,
+            known=len(known),
+            held_out=free,
+            several=several,
+            size=getattr(base.config, "hidden_size", 0),
+        )
         recipe = choose(training.recipe, shape)
         extras: dict[str, Any] = {"pooling": self.pooling(base)}
         if recipe.training.get("head_start") == "probe":

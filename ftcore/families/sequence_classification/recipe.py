@@ -35,6 +35,11 @@ EVALUATIONS = 4
 HEAD_FACTOR, FRESH_HEAD_RATE = 10.0, 5e-3
 
 
+#: Learning rate by the size of the hidden states from which it holds: 2e-5 to 5e-5 is usual for base and large models
+#: (Devlin et al. 2019), and what is smaller takes more.
+RATES = {1024: 2e-5, 640: 5e-5, 0: LEARNING_RATE}
+
+
 @dataclass(frozen=True)
 class Shape:
     """What a recipe is chosen by.
@@ -48,6 +53,7 @@ class Shape:
         known: labels that the base model's own head knows already.
         held_out: whether the validation rows come out of `data.train`, and nothing else needs them.
         several: whether a row may have several labels.
+        size: of the base model's hidden states.
     """
 
     rows: int
@@ -58,6 +64,12 @@ class Shape:
     known: int = 0
     held_out: bool = False
     several: bool = False
+    size: int = 0
+
+    @property
+    def usual_rate(self) -> float:
+        """The learning rate of a base model of this size."""
+        return next(rate for size, rate in RATES.items() if self.size >= size)
 
     @property
     def each(self) -> int:
@@ -76,17 +88,19 @@ def choose(requested: str, shape: Shape) -> Recipe:
         return PLAIN_RECIPE
     if requested == "auto" and shape.known:
         why = f"the base model's own head knows {shape.known} of the labels, and goes on as it is"
-        return Recipe("plain", why, PLAIN)
+        return Recipe("plain", why, {**PLAIN, "learning_rate": shape.usual_rate})
     if requested == "probe" or (requested == "auto" and few):
         return _from_probe(shape)
     head = {"head_start": "random", "head_learning_rate": max(FRESH_HEAD_RATE, shape.rate or 0.0)}
+    training = {**PLAIN, "learning_rate": shape.usual_rate, **head}
     why = f"{shape}: many, so a head that starts at random learns fast at a rate of its own"
-    return Recipe("fresh_head", why if requested == "auto" else str(shape), {**PLAIN, **head})
+    return Recipe("fresh_head", why if requested == "auto" else str(shape), training)
 
 
 def _from_probe(shape: Shape) -> Recipe:
     """Fine-tuning from the probe, which stays where held-out rows do not show a gain."""
-    head = {"head_start": "probe", "head_learning_rate": HEAD_FACTOR * (shape.rate or LEARNING_RATE)}
+    rate = shape.usual_rate
+    head = {"head_start": "probe", "head_learning_rate": HEAD_FACTOR * (shape.rate or rate)}
     why = f"{shape}: few, so the head starts from a regression on the base model's representations"
     steps = math.ceil(shape.rows / shape.step)
     epochs = min(PASSES, max(4, math.ceil(STEPS / steps)))
@@ -105,5 +119,5 @@ def _from_probe(shape: Shape) -> Recipe:
         why += (
             f", and stays there: {shape.validation} validation rows cannot show whether fine-tuning is better"
         )
-    training = {"epochs": float(epochs), "evaluate_every": every, **head, **last}
+    training = {"epochs": float(epochs), "learning_rate": rate, "evaluate_every": every, **head, **last}
     return Recipe("probe", why, {**PLAIN, **training})
