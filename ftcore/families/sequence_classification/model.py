@@ -31,6 +31,9 @@ from ftcore.modeling.pooling import Pooling, best_pooling, pooled_classifier, tr
 from ftcore.modeling.weights import labels_of
 from ftcore_runtime.encoding import TextEncoder
 
+#: Labels up to which their names are read: as rows of several labels they take the square of it.
+_NAMED_LABELS = 2_000
+
 
 class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
     """Encoder with a head of one logit a label, or one output."""
@@ -132,8 +135,10 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
         return self._label_texts(base) if self.problem == "single_label" else None
 
     def _label_texts(self, base: BaseModel) -> list[str] | None:
-        """A text for each label; None where the base model is no sentence encoder, or there are no labels."""
+        """A text for each label; None without labels or with thousands, and where the base is no sentence encoder."""
         if self.problem == "regression" or self.pooling(base) == "architecture":
+            return None
+        if len(self.labels) > _NAMED_LABELS:
             return None
         described = self.spec.data.label_descriptions
         return [described.get(label) or in_words(label) for label in self.labels]
@@ -154,7 +159,11 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
             lengths = np.linalg.norm(named, axis=1, keepdims=True)
             typical = np.linalg.norm(inputs, axis=1).mean()
             inputs = np.concatenate([inputs, named * (typical / np.maximum(lengths, 1e-9))])
-            alone = np.arange(len(named)) if self.problem == "single_label" else np.eye(len(named))
+            alone = (
+                np.arange(len(named))
+                if self.problem == "single_label"
+                else np.eye(len(named), dtype=np.float32)
+            )
             targets = np.concatenate([targets, alone.astype(targets.dtype)])
             weights = np.concatenate([weights, np.ones(len(named), weights.dtype)])
         if self.class_weights is not None and self.problem == "single_label":
