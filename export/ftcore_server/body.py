@@ -80,7 +80,7 @@ def decompressed(request: Request, body: bytes, limits: Limits) -> bytes:
 
 
 def parse_json(body: bytes, limits: Limits, account: Account) -> Any:  # noqa: ANN401 (whatever the JSON holds)
-    """Strict JSON in UTF-8, nested `json_depth` deep and of `json_parts` parts at most.
+    """Strict JSON in UTF-8, nested `json_depth` deep, of `json_parts` parts and `json_escapes` escapes at most.
 
     Args:
         account: charged with the texts, which may take more memory than the body: up to four bytes a character.
@@ -100,10 +100,12 @@ def parse_json(body: bytes, limits: Limits, account: Account) -> Any:  # noqa: A
 
 
 def _require_shape(body: bytes, limits: Limits) -> None:
-    """Refuse JSON that is nested too deeply, or has so many parts that parsing and checking it would take long.
+    """Refuse JSON that is nested too deeply, or has so many parts or escapes that parsing it would take long.
 
     It stops at the first part too many. Of text that is no JSON it finds some shape or other, and the parser the error.
     """
+    if body.count(b"\\") > limits.json_escapes:
+        raise Problem(413, "too_large", f"the JSON has more than {limits.json_escapes:,} escapes")
     openings = body.count(b"[") + body.count(b"{")
     if openings <= limits.json_depth and sum(map(body.count, _MARKS)) <= limits.json_parts:
         return

@@ -20,6 +20,7 @@ class Limits:
             has taken its response; a body counts as sent, as decompressed and as text.
         json_depth: nesting of a JSON body.
         json_parts: strings, brackets and commas of a JSON body.
+        json_escapes: backslashes of a JSON body. The parser takes each by itself, and nothing else runs meanwhile.
         inputs: inputs of one request.
         characters: of one text.
         tokens: of all features (an input, or a window of one) of a request.
@@ -38,6 +39,7 @@ class Limits:
     memory_bytes: int = 256 * 2**20
     json_depth: int = 16
     json_parts: int = 8192
+    json_escapes: int = 2**19
     inputs: int = 256
     characters: int = 100_000
     tokens: int = 2**17

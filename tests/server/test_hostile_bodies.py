@@ -93,6 +93,12 @@ def test_nesting_and_parts_are_counted_outside_of_strings() -> None:
         parsed(b'["a","a","a"]', json_parts=5)
 
 
+def test_escapes_are_counted() -> None:
+    assert parsed(b'["\\n\\n"]', json_escapes=2) == ["\n\n"]
+    with pytest.raises(Problem, match="more than 1 escapes"):
+        parsed(b'["\\n\\n"]', json_escapes=1)
+
+
 def test_a_long_string_is_scanned_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ftcore_server.body._STEP", 3)
     for inside in (b"", b"a", b"ab", b"abc", b"abcd", b'\\"', b'a\\"', b'ab\\"', b"ab\\\\", b'abc\\"\\\\\\"'):
