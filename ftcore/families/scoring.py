@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, runtime_che
 
 from ftcore.families.model import Stored
 from ftcore.families.reader import FittedT, SpecT
-from ftcore_runtime.policy import Policy
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
+    from ftcore_runtime.policy import Policy
 
 #: Metrics of the rows at these indices (int64, with repetition): name -> value.
 Scorer: TypeAlias = "Callable[[np.ndarray], Mapping[str, float]]"

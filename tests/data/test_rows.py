@@ -53,7 +53,7 @@ def test_where_on_typed_values_and_several_conditions(tmp_path):
 
 def test_where_on_a_cell_that_is_no_number(tmp_path):
     with pytest.raises(
-        DataError, match=r"a\.csv:2: column 'weight': `data\.where` compares numbers, and 'high' is none"
+        DataError, match=r"a\.csv:2: column 'weight': the condition compares numbers, and 'high' is none"
     ):
         staged(tmp_path, "text,label,weight\nx,a,high\n", where=[{"column": "weight", "min": 1}])
     with pytest.raises(DataError, match="compares numbers, and True is none"):
