@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -64,14 +64,14 @@ class Running:
         done = asyncio.run_coroutine_threadsafe(self.server._again(), loop)
         done.result(20)
 
-    def left(self, path: str, body: Any, version: Any) -> None:
-        """Send a request to `version`, and leave once it is taken up."""
+    def left(self, path: str, body: Any, version: Any, begun: Callable[[], bool] | None = None) -> None:
+        """Send a request to `version`, and leave once it is taken up, or once it has `begun`."""
         before = version._inputs
         data = json.dumps(body).encode()
         head = f"POST {path} HTTP/1.1\r\nhost: a\r\ncontent-length: {len(data)}\r\n\r\n"
         with socket.create_connection(("127.0.0.1", self.server.port), timeout=20) as line:
             line.sendall(head.encode() + data)
-            wait_until(lambda: version._inputs > before)
+            wait_until(begun or (lambda: version._inputs > before))
         wait_until(lambda: version._inputs == before)
 
     def stop(self) -> None:

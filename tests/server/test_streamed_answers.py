@@ -168,7 +168,7 @@ def test_a_client_that_leaves_before_the_first_piece(
     server: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = Gate(server, monkeypatch)
-    server.left(PREDICT, body("good food"), version_of(server))
+    server.left(PREDICT, body("good food"), version_of(server), begun=lambda: gate.asked == 1)
     gate.let(1)
     assert gate.ended.wait(20)
     assert gate.asked <= 2
