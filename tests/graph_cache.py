@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 _VARIABLE = "FTCORE_TEST_GRAPHS"
 #: Whether this process has made the folder; pytest's workers and the commands that they start inherit it.
@@ -20,6 +24,15 @@ def cache(folder: Path) -> str:
     if not (graphs := folder / "graphs").exists():
         graphs.symlink_to(SHARED)
     return str(folder)
+
+
+@contextmanager
+def working_in(folder: Path) -> Iterator[None]:
+    """Commands run in a folder, with its cache: for fixtures that outlive a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("FTCORE_CACHE", cache(folder / ".cache"))
+        yield
 
 
 def forget_shared() -> None:

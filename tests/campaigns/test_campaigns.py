@@ -8,6 +8,7 @@ import mutated_files
 import mutated_specs
 import pytest
 import round_trip
+from graph_cache import cache
 
 
 @pytest.mark.parametrize("count", [300, pytest.param(36_000, marks=pytest.mark.slow)])
@@ -30,6 +31,6 @@ def test_rows_in_are_rows_out_or_an_error_names_the_line(count: int) -> None:
 def test_rows_in_are_answers_out_of_a_training_and_of_predict(
     count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FTCORE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("FTCORE_CACHE", cache(tmp_path / "cache"))
     wrong = list(round_trip.campaign(count))
     assert not wrong, "\n".join(wrong[:5])

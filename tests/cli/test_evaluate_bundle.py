@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from graph_cache import cache
+from graph_cache import working_in
 from models import labelled_rows, tiny_spec
 from models import tiny_base as tiny_base  # (fixture)
 from ruamel.yaml import YAML
@@ -45,9 +45,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
         "split": {"validation": 32},
     }
     YAML().dump(tiny_spec(tiny_base, training={"epochs": 1}) | {"data": data}, folder / "labels.yaml")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("FTCORE_CACHE", cache(folder / ".cache"))
+    with working_in(folder):
         assert main(["run", "labels.yaml"]) == 0
     return folder
 

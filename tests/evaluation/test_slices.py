@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from graph_cache import working_in
 from models import labelled_rows, tiny_spec
 from models import tiny_base as tiny_base  # (fixture)
 from ruamel.yaml import YAML
@@ -45,9 +46,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
     }
     spec = tiny_spec(tiny_base, training={"epochs": 1}, slices=SLICES)
     YAML().dump({**spec, "data": data, "export": {"variants": ["fp32"]}}, folder / "labels.yaml")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("FTCORE_CACHE", str(folder / ".cache"))
+    with working_in(folder):
         assert main(["run", "labels.yaml"]) == 0
     return folder
 
@@ -55,7 +54,6 @@ def project(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
 @pytest.fixture
 def run(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(project)
-    monkeypatch.setenv("FTCORE_CACHE", str(project / ".cache"))
     return min(project.glob("runs/labels/*/run.json")).parent
 
 

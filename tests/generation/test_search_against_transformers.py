@@ -77,11 +77,11 @@ def until_end(ids: list[int]) -> list[int]:
 @pytest.mark.parametrize("kind", ["bart", "m2m_100", "t5", "gpt2", "llama"])
 def test_as_transformers_generates(kind: str, settings: dict[str, Any]) -> None:
     model = tiny_generator(kind)
-    told = GenerationSettings(max_length=NEW, **settings)
+    chosen = GenerationSettings(max_length=NEW, **settings)
     inputs = sources("left" if kind in DECODERS else "right")
     with torch.inference_mode():
-        mine = ours(kind, model, inputs, told)
-    expected = theirs(kind, model, inputs, told)
+        mine = ours(kind, model, inputs, chosen)
+    expected = theirs(kind, model, inputs, chosen)
     assert mine == [row[: len(own)] for row, own in zip(expected, mine, strict=True)]
     assert all(set(row[len(own) :]) <= {PAD} for row, own in zip(expected, mine, strict=True))
     assert len({tuple(row) for row in mine}) > 1
@@ -91,26 +91,26 @@ def test_rows_end_for_themselves_and_alone_give_the_same() -> None:
     model = tiny_generator("bart")
     with torch.no_grad():
         model.final_logits_bias[0, END] = 4.0  # some rows end early
-    told = GenerationSettings(max_length=NEW)
+    chosen = GenerationSettings(max_length=NEW)
     inputs = sources("right")
     with torch.inference_mode():
-        together = ours("bart", model, inputs, told)
+        together = ours("bart", model, inputs, chosen)
         alone = []
         for row in range(ROWS):
             one = {name: array[row : row + 1] for name, array in inputs.items()}
             prompt = np.full((1, 1), 2)
-            alone.append(generate(TorchEncoderDecoder(model), one, prompt, told, (END,))[0][0].ids.tolist())
+            alone.append(generate(TorchEncoderDecoder(model), one, prompt, chosen, (END,))[0][0].ids.tolist())
     assert together == alone
     assert len({len(row) for row in together}) > 1
 
 
 def test_streamed_tokens_are_those_of_the_whole_answer() -> None:
     model = tiny_generator("gpt2")
-    told = GenerationSettings(max_length=NEW, no_repeat_ngram_size=2)
+    chosen = GenerationSettings(max_length=NEW, no_repeat_ngram_size=2)
     one = {name: array[:1] for name, array in sources("left").items()}
     with torch.inference_mode():
-        whole = generate(TorchDecoder(model), one, one["input_ids"], told, (END,))[0][0].ids.tolist()
-        streamed = list(stream_greedy(TorchDecoder(model), one, one["input_ids"], told, (END,)))
+        whole = generate(TorchDecoder(model), one, one["input_ids"], chosen, (END,))[0][0].ids.tolist()
+        streamed = list(stream_greedy(TorchDecoder(model), one, one["input_ids"], chosen, (END,)))
     assert streamed == [token for token in whole if token != END]
 
 
@@ -119,9 +119,9 @@ def test_samples_depend_on_seed_and_source_alone() -> None:
     inputs = sources("right")
 
     def draw(seed: int, **cuts: Any) -> list[list[int]]:
-        told = GenerationSettings(max_length=NEW, sampling=Sampling(seed=seed, **cuts))
+        chosen = GenerationSettings(max_length=NEW, sampling=Sampling(seed=seed, **cuts))
         with torch.inference_mode():
-            return ours("bart", model, inputs, told)
+            return ours("bart", model, inputs, chosen)
 
     assert draw(1) == draw(1)
     assert draw(1) != draw(2)
@@ -134,9 +134,9 @@ def test_scores_are_the_log_probabilities_of_the_tokens() -> None:
     model = tiny_generator("t5")
     inputs = sources("right")
     prompt = np.full((ROWS, 1), 1)
-    told = GenerationSettings(max_length=4)
+    chosen = GenerationSettings(max_length=4)
     with torch.inference_mode():
-        greedy = generate(TorchEncoderDecoder(model), inputs, prompt, told, (END,), scored=True)
+        greedy = generate(TorchEncoderDecoder(model), inputs, prompt, chosen, (END,), scored=True)
         one = greedy[0][0]
         made = model(
             input_ids=torch.from_numpy(inputs["input_ids"][:1]),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from bundles import WORDS
-from graph_cache import cache
+from graph_cache import working_in
 from ruamel.yaml import YAML
 
 from ftcore.cli import main
@@ -30,9 +30,7 @@ def rows(count: int) -> list[dict[str, str]]:
 
 def run(folder: Path, name: str, spec: dict[str, Any]) -> Path:
     YAML().dump(spec, folder / f"{name}.yaml")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("FTCORE_CACHE", cache(folder / ".cache"))
+    with working_in(folder):
         assert main(["run", str(folder / f"{name}.yaml")]) == 0
     (record,) = folder.glob(f"runs/{name}/*/run.json")
     return record.parent

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from graph_cache import working_in
 from models import labelled_rows, tiny_spec
 from models import tiny_base as tiny_base  # (fixture)
 from ruamel.yaml import YAML
@@ -43,9 +44,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
     data = {"train": "train.jsonl", "test": "gold.jsonl", "split": {"validation": 120}}
     spec = tiny_spec(tiny_base, training={"epochs": 3}, policy=POLICY) | {"data": data}
     YAML().dump(spec, folder / "labels.yaml")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("FTCORE_CACHE", str(folder / ".cache"))
+    with working_in(folder):
         assert main(["run", "labels.yaml"]) == 0
     return folder
 

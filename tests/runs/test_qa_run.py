@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from graph_cache import cache
+from graph_cache import working_in
 from models import tiny_base  # noqa: F401 (fixture)
 from ruamel.yaml import YAML
 
@@ -69,9 +69,7 @@ def read(path: Path) -> Any:
 def answerable(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:  # noqa: F811
     """A run on questions that all have an answer."""
     folder = tmp_path_factory.mktemp("qa")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("FTCORE_CACHE", cache(folder / ".cache"))
+    with working_in(folder):
         return run_qa(folder, tiny_base, squad(200, unanswerable=False), ["fp32", "int8"])
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from graph_cache import cache
+from graph_cache import working_in
 from ruamel.yaml import YAML
 from tokenizers import Tokenizer
 
@@ -65,9 +65,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "export": {"parity_rows": 20, "tolerance": {"int8_flips": 0.9}},
     }
     YAML().dump(spec, folder / "words.yaml")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("FTCORE_CACHE", cache(folder / ".cache"))
+    with working_in(folder):
         assert main(["run", "words.yaml"]) == 0
     (record,) = folder.glob("runs/words/*/run.json")
     return record.parent

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from graph_cache import cache
+from graph_cache import cache, working_in
 from models import save_tiny_bert, tiny_spec
 from ruamel.yaml import YAML
 from safetensors.torch import load_file
@@ -46,16 +46,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     for name, (base, extra) in sections.items():
         YAML().dump(tiny_spec(base, rows=150, training={**TRAINING, **extra}), folder / f"{name}.yaml")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "FTCORE_CACHE": cache(folder / "cache")}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "FTCORE_CACHE": cache(folder / ".cache")}
     script = Path(__file__).with_name("two_processes.py")
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
         [*launch, str(script)], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("FTCORE_CACHE", cache(folder / "cache"))
+    with working_in(folder):
         for name in ("one", "one-step-of-one", "short-step-of-one"):
             assert main(["train", f"{name}.yaml", "--runs-dir", name]) == 0
     return folder

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from graph_cache import working_in
 from models import labelled_rows
 from small import workspace_of
 
@@ -22,8 +23,7 @@ POOL = ["good nice good nice", "bad slow bad slow", "good bad", "nice slow", "sl
 def finished(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that knows the words."""
     folder = tmp_path_factory.mktemp("project")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FTCORE_CACHE", str(folder / "cache"))
+    with working_in(folder):
         workspace = workspace_of(folder, tiny_base, training={"epochs": 3})
         take_steps(workspace, ["train"], StopRequest())
     return workspace.folder.path
