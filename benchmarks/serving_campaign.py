@@ -11,147 +11,26 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gzip
 import json
 import os
 import random
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from campaign_server import Served, Targets, server
 from http_load import HOST, Connection, closed_loop, open_loop, request_bytes
 from serving import make_bundle, read_texts
+from serving_hostile import hostile
 from serving_mutants import TYPED, mutant
-from targets import print_target
 
 PARTS = ("hostile", "bodies", "overload", "drip", "stops", "reloads")
 GROWTH_MB = 64.0  # of resident memory, that a part may cost
 STALL_MS = 100.0  # that the event loop may be held up for
-REFUSAL_MS = 50.0  # from a hostile body of 64 KB to its refusal
-HEALTH_MS = 100.0  # from the question for the server's health to its answer, meanwhile
-WATCHED = Path(__file__).with_name("serving_watched.py")
-
-
-@dataclass
-class Served:
-    """A running server: its process, port, and the file that its log goes to."""
-
-    process: subprocess.Popen[bytes]
-    port: int
-    log: Path
-
-    def events(self) -> list[dict[str, Any]]:
-        """What it has logged so far."""
-        lines = self.log.read_text().splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
-
-    def megabytes(self) -> float:
-        """Its private memory."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.split("RssAnon:")[1].split()[0]) / 1024
-
-
-@contextmanager
-def server(folder: Path, *arguments: str) -> Iterator[Served]:
-    """A server that is ready, its event loop watched; killed at the end if it still lives."""
-    log = folder / f"log-{time.monotonic_ns()}"
-    command = [sys.executable, str(WATCHED), *arguments, "--port", "0"]
-    with log.open("wb") as file:
-        process = subprocess.Popen(command, stderr=file)
-    served = Served(process, 0, log)
-    try:
-        end = time.monotonic() + 180  # on a busy machine
-        while not any(event["event"] == "ready" for event in served.events()):
-            if process.poll() is not None or time.monotonic() > end:
-                raise SystemExit(f"the server did not start: {log.read_text()[-500:]}")
-            time.sleep(0.05)
-        served.port = int(
-            next(e["url"] for e in served.events() if e["event"] == "listening").rsplit(":", 1)[1]
-        )
-        yield served
-    finally:
-        process.kill()
-        process.wait()
-
-
-class Targets:
-    """What was found, one JSON line each."""
-
-    def __init__(self) -> None:
-        self.met = True
-
-    def at_most(self, name: str, value: float, bar: float) -> None:
-        """Print one that is met from below."""
-        self.met &= print_target(name, value, bar, at_most=True)
-
-    def at_least(self, name: str, value: float, bar: float) -> None:
-        """Print one that is met from above."""
-        self.met &= print_target(name, value, bar)
-
-
-#: Name -> a body that once held the interpreter for seconds to minutes.
-HOSTILE = {
-    "64 KB of an unclosed quote": b'["' + b'\\"' * 2**15,
-    "64 KB of an unclosed quote, gzipped": gzip.compress(b'["' + b'\\"' * 2**15, mtime=0),
-    "47 bytes gzipped": gzip.compress(b'["' + b"\\" * 7000, mtime=0),
-    "64 KB of openings": b"[" * 2**16,
-    "64 KB of one integer": b"[" + b"1" * 2**16 + b"]",
-    "one output asked for 1,000 times": json.dumps(
-        {
-            "inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "data": ["good"]}],
-            "outputs": [{"name": "label"}] * 1000,
-        }
-    ).encode(),
-}
-
-
-def hostile(folder: Path, bundle: Path, targets: Targets) -> None:
-    """Each hostile body 20 times, while another client asks for the server's health without a pause."""
-
-    async def refusals(port: int, request: bytes) -> tuple[float, Counter[str]]:
-        line, times, statuses = Connection(port), [], Counter[str]()
-        for _ in range(20):
-            began = time.perf_counter()
-            status, _ = await line.ask(request)
-            times.append(1000 * (time.perf_counter() - began))
-            statuses[status] += 1
-        line.close()
-        return max(times), statuses
-
-    async def health(port: int, ends: asyncio.Event) -> float:
-        line, slowest = Connection(port), 0.0
-        while not ends.is_set():
-            began = time.perf_counter()
-            await line.ask(f"GET /healthz HTTP/1.1\r\nhost: {HOST}\r\n\r\n".encode())
-            slowest = max(slowest, 1000 * (time.perf_counter() - began))
-            await asyncio.sleep(0.001)
-        line.close()
-        return slowest
-
-    async def both(port: int, request: bytes) -> tuple[float, Counter[str], float]:
-        ends = asyncio.Event()
-        asking = asyncio.create_task(health(port, ends))
-        slowest, statuses = await refusals(port, request)
-        ends.set()
-        return slowest, statuses, await asking
-
-    with server(folder, f"model={bundle}") as served:
-        for name, body in HOSTILE.items():
-            headers = {"content-encoding": "gzip"} if body[:2] == b"\x1f\x8b" else {}
-            path = "/v2/models/model/infer" if b"outputs" in body else TYPED
-            slowest, statuses, health_ms = asyncio.run(both(served.port, request_bytes(path, body, headers)))
-            print(f"{name} ({len(body)} bytes): {dict(statuses)}", flush=True)
-            targets.at_most(f"{name}: answers that are not 400", 20 - statuses["400"], 0)
-            targets.at_most(f"{name}: slowest refusal, ms", slowest, REFUSAL_MS)
-            targets.at_most(f"{name}: slowest /healthz meanwhile, ms", health_ms, HEALTH_MS)
 
 
 def bodies(folder: Path, bundle: Path, count: int, targets: Targets) -> None:

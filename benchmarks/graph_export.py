@@ -1,6 +1,6 @@
 """Seconds from a model to its graph: traced, traced into a kept graph, and put into the kept one.
 
-    python benchmarks/export.py [--rounds 3]
+    python benchmarks/graph_export.py [--rounds 3]
 
 The model is the packaged MiniLM with a random head, on one thread. Ends with one JSON line a target.
 """
