@@ -11,7 +11,7 @@ from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType
-from typing import Any, Final
+from typing import Any
 
 import torch
 
@@ -19,7 +19,6 @@ from ftcore_export.graph import Graph
 
 #: Their code is known by their version; that of other modules' classes by the files that hold it.
 _VERSIONED = ("torch", "transformers", "onnx", "onnxscript", "onnx-ir", "numpy")
-_VERSIONED_PACKAGES: Final = {"torch", "transformers"}
 #: Of a configuration: what a graph does not show.
 _NAMES = {"_name_or_path", "id2label", "label2id", "transformers_version"}
 #: Of a module: what torch keeps in it, and the key looks at in a way of its own.
@@ -112,7 +111,7 @@ def _function(function: FunctionType | BuiltinFunctionType) -> list[str]:
 def _code(module: str) -> str:
     """Digest of a module's file; empty for one that its version tells apart."""
     root = module.partition(".")[0]
-    if root in _VERSIONED_PACKAGES or root in sys.stdlib_module_names:
+    if root in _VERSIONED or root in sys.stdlib_module_names:
         return ""
     file = getattr(sys.modules.get(module), "__file__", None)
     if not file or not Path(file).is_file():

@@ -64,12 +64,17 @@ def _from_template(graph: Graph, folder: Path) -> onnx.ModelProto | None:
     """The graph out of a template, made first where there is none yet; None where none can be had."""
     if (key := graph_key(graph)) is None:
         return None
-    path = folder / f"{key}.graph"
+    path, refused = folder / f"{key}.graph", folder / f"{key}.none"
+    if refused.exists():
+        return None
     if (kept := read_template(path)) is not None and (model := fill(kept, graph)) is not None:
         return model
     made = make_template(graph, _trace)
     if (model := fill(made, graph)) is not None:
         write_template(made, path)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        refused.touch()  # it is not traced twice each time
     return model
 
 
