@@ -20,8 +20,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from campaign_server import server
 from http_load import closed_loop
-from serving_campaign import plain, server
+from serving_campaign import plain
 from targets import print_target
 
 WARMUP = 2.0  # seconds
