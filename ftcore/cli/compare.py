@@ -102,7 +102,7 @@ def _bundles(args: argparse.Namespace) -> tuple[list[str], list[Iterable[Line]]]
 
 
 def _write_html(path: Path, found: Sequence[Compared], left_out: int) -> None:
-    from ftcore.cli.evaluate_bundle import write_output
+    from ftcore.cli.console import write_output
     from ftcore.report.comparison import render_comparison
 
     write_output(path, render_comparison(found, left_out).encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftcore.errors import UserError
@@ -79,3 +80,17 @@ def _error_text(error: Exception | str) -> Any:  # noqa: ANN401 (what rich print
             text.append("\n  help: ", "bold cyan").append(printable(error.hint, lines=True))
         return text
     return Text.assemble(("error", "bold red"), f": {printable(str(error), lines=True)}")
+
+
+def write_output(path: Path, data: bytes) -> None:
+    """Write what a user asked for to where they said.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    from ftcore.files import write_atomic
+
+    try:
+        write_atomic(path, data)
+    except OSError as error:
+        raise UserError(f"cannot be written: {error.strerror}", where=str(path)) from None

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 def evaluate_bundle(path: Path, args: argparse.Namespace) -> int:
     """Measure, print, and write the answers if asked to; returns the exit code."""
+    from ftcore.cli.console import write_output
     from ftcore_runtime.answers import to_jsonl
 
     with measured(path, args) as (pipeline, measurement, found):
@@ -89,20 +90,6 @@ def _source(args: argparse.Namespace, training: TrainingSource | None) -> Source
         delimiter=options.delimiter,
         quoting=options.quoting,
     )
-
-
-def write_output(path: Path, data: bytes) -> None:
-    """Write what a user asked for to where they said.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    from ftcore.files import write_atomic
-
-    try:
-        write_atomic(path, data)
-    except OSError as error:
-        raise UserError(f"cannot be written: {error.strerror}", where=str(path)) from None
 
 
 def _show(whole: dict[str, Any], found: MeasuredBundle, args: argparse.Namespace) -> None:

@@ -17,6 +17,7 @@ from ftcore.errors import ExitCode, UserError
 if TYPE_CHECKING:
     from ftcore.runs.suggest import Suggestions
     from ftcore_runtime.rows import Row
+    from ftcore_runtime.training_source import TrainingSource
 
 _EPILOG = """\
 Chosen are rows that the run's model is least sure of, and of those no two alike; rows whose text the run knows already
@@ -57,28 +58,32 @@ def run(args: argparse.Namespace) -> int:
     """Choose; returns the exit code."""
     if args.count < 1:
         raise UserError("must be at least 1", where="--count")
+    from ftcore.cli.console import write_output
     from ftcore.runs.folder import open_run
+    from ftcore.runs.run_bundle import training_source
     from ftcore.runs.suggest import suggest
-    from ftcore_runtime.publishing import write_whole
 
-    with open_workspace(args, open_run(args.run_path)) as workspace:
-        rows = _pool(args, workspace.family.reader.columns)
+    folder = open_run(args.run_path)
+    with open_workspace(args, folder) as workspace:
+        training = training_source(workspace.spec, workspace.family, folder.record().get("data", ()))
+        rows = _pool(args, workspace.family.reader.columns, training)
         found = suggest(workspace, [row.input for row in rows], args.count)
     write = _label_studio if args.format == "label-studio" else _jsonl
     data = write(found, rows, args.run_path.name)
     if args.output is None:
-        sys.stdout.write(data)
+        sys.stdout.write(data.decode())
     else:
-        write_whole(args.output, [data.encode()])
+        write_output(args.output, data)
     sys.stderr.write(_summary(found, args.count))
     return ExitCode.OK
 
 
-def _pool(args: argparse.Namespace, columns: Mapping[str, str]) -> list[Row]:
+def _pool(args: argparse.Namespace, columns: Mapping[str, str], training: TrainingSource) -> list[Row]:
     """The rows of the pool.
 
     Args:
         columns: the training rows' own names of the family's fields.
+        training: how those rows are written.
 
     Raises:
         UserError: one cannot be read, or it is empty.
@@ -91,7 +96,7 @@ def _pool(args: argparse.Namespace, columns: Mapping[str, str]) -> list[Row]:
         names = {"text": "text"}  # which has no columns
     names |= named_columns(args.columns, tuple(names))
     needed = {name: f"name it with --columns {field}=NAME" for field, name in names.items()}
-    source = Source(args.pool, form, tuple(names.values()), table_options(args, form, None, needed))
+    source = Source(args.pool, form, tuple(names.values()), table_options(args, form, training, needed))
     rows = list(source.rows())
     if bad := next((row for row in rows if row.error), None):
         raise UserError(
@@ -102,8 +107,10 @@ def _pool(args: argparse.Namespace, columns: Mapping[str, str]) -> list[Row]:
     return rows
 
 
-def _jsonl(found: Suggestions, rows: list[Row], run_name: str) -> str:
-    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in _lines(found, rows))
+def _jsonl(found: Suggestions, rows: list[Row], run_name: str) -> bytes:
+    from ftcore_runtime.answers import to_jsonl
+
+    return to_jsonl(_lines(found, rows))
 
 
 def _lines(found: Suggestions, rows: list[Row]) -> Iterator[dict[str, Any]]:
@@ -118,7 +125,7 @@ def _lines(found: Suggestions, rows: list[Row]) -> Iterator[dict[str, Any]]:
         }
 
 
-def _label_studio(found: Suggestions, rows: list[Row], run_name: str) -> str:
+def _label_studio(found: Suggestions, rows: list[Row], run_name: str) -> bytes:
     """Tasks with predictions, in the format that Label Studio imports."""
     tasks = []
     for line, one in zip(_lines(found, rows), found.rows, strict=True):
@@ -138,7 +145,7 @@ def _label_studio(found: Suggestions, rows: list[Row], run_name: str) -> str:
             "result": [result],
         }
         tasks.append({"data": data, "predictions": [prediction]})
-    return json.dumps(tasks, ensure_ascii=False, indent=2) + "\n"
+    return (json.dumps(tasks, ensure_ascii=False, indent=2) + "\n").encode(errors="backslashreplace")
 
 
 def _summary(found: Suggestions, asked: int) -> str:

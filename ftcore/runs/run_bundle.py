@@ -114,12 +114,12 @@ def describe_run(
         metrics=for_bundle(read_json(measured)) if measured.exists() else {},
         provenance=provenance,
         golden=family.reader.inputs(validation.slice(0, _GOLDEN_ROWS)),
-        source=_training_source(spec, family, record["data"]),
+        source=training_source(spec, family, record["data"]),
         measurement=measurement_of(family, metric),
     )
 
 
-def _training_source(
+def training_source(
     spec: Spec, family: BoundFamily, fingerprints: Sequence[Mapping[str, Any]]
 ) -> TrainingSource:
     """How the training rows were written, as far as files to answer can be written alike."""

@@ -53,6 +53,25 @@ def test_new_rows_are_listed_by_how_uncertain_they_are(
     assert "as many rows chosen at random would bring it about +0." in err
 
 
+def test_a_pool_is_read_as_the_training_rows_were(
+    tiny_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Separated by semicolons, in GB18030, with the columns' own names, and no option says so."""
+    lines = [f"{row['text']};{row['label']}\n" for row in labelled_rows(120)]
+    (tmp_path / "train.csv").write_bytes(("评论;情感\n" + "".join(lines)).encode("gb18030"))
+    (tmp_path / "pool.csv").write_bytes(
+        ("评论;编号\n" + "".join(f"{one} 好;1\n" for one in POOL)).encode("gb18030")
+    )
+    train = {"path": str(tmp_path / "train.csv"), "delimiter": ";", "encoding": "gb18030"}
+    data = {"train": train, "columns": {"text": "评论", "label": "情感"}}
+    workspace = workspace_of(tmp_path, tiny_base, data=data, training={"epochs": 1})
+    take_steps(workspace, ["train"], StopRequest())
+    run = workspace.folder.path
+    code, out, err = suggested(capsys, run, "--pool", tmp_path / "pool.csv", "-n", 2)
+    assert code == 0, err
+    assert all(json.loads(line)["input"].endswith(" 好") for line in out.splitlines())
+
+
 def test_label_studio_gets_tasks_with_predictions(
     finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
