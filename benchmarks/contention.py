@@ -1,7 +1,7 @@
 """Training steps beside busy processes: rows a second, and rows for each second of CPU, by how OpenMP's threads wait.
 
 Every way of waiting is a process of its own (OpenMP reads the environment once); they take turns, so that a machine
-that is never quiet treats all of them alike.
+that is never quiet treats all of them alike. Ends with one JSON line a target: of medians, over OpenMP's own way.
 
     python benchmarks/contention.py --neighbours 0 1 --seconds 5 --repeats 3
 """
@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import argparse
 import os
+import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from targets import print_target
+
 from ftcore.waiting import wait_asleep
 
 _VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "OMP_NUM_THREADS")
+_OWN, _OURS = "OpenMP's own", "ftcore's"
 _BUSY = "while True: pass"
 
 
@@ -26,7 +30,7 @@ def _ways() -> dict[str, dict[str, str]]:
     """Name -> what the environment says."""
     ours: dict[str, str] = {}
     wait_asleep(ours)
-    return {"OpenMP's own": {}, "ftcore's": ours, "asleep at once": {"OMP_WAIT_POLICY": "PASSIVE"}}
+    return {_OWN: {}, _OURS: ours, "asleep at once": {"OMP_WAIT_POLICY": "PASSIVE"}}
 
 
 def _train(seconds: float, hidden: int, layers: int, batch: int, tokens: int) -> None:
@@ -53,10 +57,7 @@ def _train(seconds: float, hidden: int, layers: int, batch: int, tokens: int) ->
             step()
             rows += batch
         spent, used = time.monotonic() - start, time.process_time() - cpu
-        print(
-            f"{rows / spent:.1f} rows/s, {used / spent:.2f} CPUs, {rows / used:.1f} rows a CPU second",
-            flush=True,
-        )
+        print(rows / spent, used / spent, flush=True)
 
 
 @contextmanager
@@ -89,12 +90,13 @@ def main() -> None:
     parser.add_argument("--neighbours", type=int, nargs="+", default=[0, 1], help="busy processes")
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--shape", default="128,2,16,32", help="width, layers, rows a batch, tokens a row")
+    parser.add_argument("--shape", default="384,6,32,32", help="width, layers, rows a batch, tokens a row")
     parser.add_argument("--train", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.train:
         hidden, layers, batch, tokens = map(int, arguments.train.split(","))
         return _train(arguments.seconds, hidden, layers, batch, tokens)
+    rates: dict[tuple[int, str], list[float]] = {}
     trainings = {name: _start(arguments.shape, arguments.seconds, said) for name, said in _ways().items()}
     for repeat in range(arguments.repeats):
         for count in arguments.neighbours:
@@ -104,12 +106,19 @@ def main() -> None:
                 with _neighbours(count):
                     process.stdin.write("\n")
                     process.stdin.flush()
-                    line = process.stdout.readline().strip()
+                    rate, cpus = map(float, process.stdout.readline().split())
+                rates.setdefault((count, name), []).append(rate)
                 print(
-                    f"{repeat} neighbours {count}, load {os.getloadavg()[0]:.1f}, {name}: {line}", flush=True
+                    f"{repeat} neighbours {count}, load {os.getloadavg()[0]:.1f}, {name}: {rate:.1f} rows/s, "
+                    f"{cpus:.2f} CPUs, {rate / cpus:.1f} rows a CPU second",
+                    flush=True,
                 )
     for process in trainings.values():
         process.communicate()
+    for count in arguments.neighbours:
+        own, ours = (statistics.median(rates[count, name]) for name in (_OWN, _OURS))
+        bar = 1.2 if count else 0.95
+        print_target(f"rows a second with {count} neighbours, over OpenMP's own waiting", ours / own, bar)
     return None
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 from collections.abc import MutableMapping
 
-#: Turns of waiting, some 50 microseconds: longer than what lies between two operators, shorter than a turn on the CPU.
-_TURNS = "1000"
+#: Turns of waiting, some half a millisecond: as long as one thread of a MiniLM's step waits for another on a quiet
+#: machine (with a tenth of it training was slower there by a third), and shorter than a turn on the CPU.
+_TURNS = "10000"
 #: Milliseconds, of Intel's OpenMP.
 _MILLISECONDS = "0"
 
