@@ -49,12 +49,10 @@ def removable(runs: Sequence[RunFolder]) -> list[Part]:
     """
     by_spec: dict[str, list[RunFolder]] = defaultdict(list)
     for run in runs:
-        with suppress(
-            UserError
-        ):  # what cannot be read is left alone; `ftcore runs` says what is wrong with it
-            if status_of(run) != "finished":
-                continue
-            by_spec[run.path.parent.name].append(run)
+        # What cannot be read is left alone; `ftcore runs` says what is wrong with it.
+        with suppress(UserError):
+            if status_of(run) == "finished":
+                by_spec[run.path.parent.name].append(run)
     return [part for finished in by_spec.values() for part in _of_spec(finished)]
 
 
