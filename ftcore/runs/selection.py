@@ -138,11 +138,46 @@ def _try(workspace: Workspace, stop: StopRequest, resume: bool, number: int, tri
     processes.wait()
 
 
-def _compare(workspace: Workspace, made: Sequence[Trial]) -> None:
-    """Measure the held-out answers of each evaluation that all trials have, and write down the best.
+@dataclass(frozen=True)
+class Tried:
+    """An evaluation that all trials have, of the held-out rows of all of them together.
 
-    Ties go as they do while a model trains (`Progress.take`).
+    Args:
+        step: optimizer steps before it, in the first trial.
+        of: steps that the first trial would take in all.
+        loss: mean validation loss of the rows, or NaN.
+        metrics: name -> value.
+        answers: one for each row.
     """
+
+    step: int
+    of: int
+    loss: float
+    metrics: Mapping[str, float]
+    answers: Sequence[Any]
+
+    @property
+    def share(self) -> float:
+        """Of the steps that were done, 0 to 1."""
+        return self.step / max(1, self.of)
+
+    def to_json(self) -> dict[str, Any]:
+        """As selection.json has it."""
+        loss = self.loss if np.isfinite(self.loss) else None
+        return {"step": self.step, "share": self.share, "loss": loss, "metrics": self.metrics}
+
+
+def best_of(tried: Sequence[Tried], metric: str, *, higher_is_better: bool) -> int:
+    """The index of the best evaluation: ties go as they do while a model trains (`Progress.take`)."""
+    best = Progress()
+    for index, one in enumerate(tried):
+        best.step = index
+        best.take(one.metrics[metric], one.loss, higher_is_better=higher_is_better, min_delta=0.0)
+    return best.best_step or 0
+
+
+def _compare(workspace: Workspace, made: Sequence[Trial]) -> None:
+    """Measure the held-out answers of each evaluation that all trials have, and write down the best."""
     folder, family, rows = _folder(workspace), workspace.family, _rows(made)
     metric, features = workspace.metric, workspace.features(rows)
     references = family.reader.references(rows.table)
@@ -150,30 +185,29 @@ def _compare(workspace: Workspace, made: Sequence[Trial]) -> None:
         read_json(folder / f"trial-{number}.json")["evaluations"] for number in range(1, len(made) + 1)
     ]
     sizes = np.array([trial.held_out.table.num_rows for trial in made])
-    best, tried = Progress(), []
+    tried = []
     for index in range(min(map(len, of_trials))):
         evaluations = [one[index] for one in of_trials]
         outputs = _outputs(folder, evaluations)
-        fitting = tuned(family, outputs, features, rows.table)
-        answers = fitting.scoring.answers(outputs, features, rows.table)
-        values = workspace.evaluator.values(references, answers)
+        answers = tuned(family, outputs, features, rows.table).scoring.answers(outputs, features, rows.table)
         losses = [float("nan") if one["loss"] is None else one["loss"] for one in evaluations]
         loss = float(np.average(losses, weights=sizes))
-        best.step = index
-        better = family.scoring.higher_is_better(metric)
-        best.take(values[metric], loss, higher_is_better=better, min_delta=0.0)
-        share = evaluations[0]["step"] / max(1, evaluations[0]["of"])
-        tried.append(
-            {"step": evaluations[0]["step"], "share": share, "loss": _number(loss), "metrics": values}
-        )
-    chosen = best.best_step or 0
+        values = workspace.evaluator.values(references, answers)
+        tried.append(Tried(evaluations[0]["step"], evaluations[0]["of"], loss, values, answers))
+    chosen = best_of(tried, metric, higher_is_better=family.scoring.higher_is_better(metric))
     _write_arrays(folder / "outputs.safetensors", _outputs(folder, [one[chosen] for one in of_trials]))
-    summary = {"folds": len(made), "rows": rows.table.num_rows, "metric": metric, "evaluations": tried}
-    summary |= {key: tried[chosen][key] for key in ("share", "step")}
+    summary = {
+        "folds": len(made),
+        "rows": rows.table.num_rows,
+        "metric": metric,
+        "evaluations": [one.to_json() for one in tried],
+        "share": tried[chosen].share,
+        "step": tried[chosen].step,
+    }
     write_json(workspace.folder.selection_file, summary)
     if len(made) > 1:
-        for index, one in enumerate(tried):
-            fields = {key: one[key] for key in ("step", "metrics", "loss")}
+        for index, found in enumerate(summary["evaluations"]):
+            fields = {key: found[key] for key in ("step", "metrics", "loss")}
             workspace.events.emit("evaluated", **fields, best=index == chosen)
     workspace.events.emit("selected", **summary)
     for number in range(1, len(made) + 1):
@@ -192,7 +226,3 @@ def _outputs(folder: Path, evaluations: Sequence[Mapping[str, Any]]) -> Outputs:
 def _write_arrays(path: Path, arrays: Outputs) -> None:
     with publishing(path) as made:
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, made)
-
-
-def _number(value: float) -> float | None:
-    return value if np.isfinite(value) else None

@@ -107,8 +107,11 @@ def test_the_most_probable_labels_alone(tiny_bundle: Path, tmp_path: Path, capsy
     assert predict(tiny_bundle, "--text", "good food", "--json", "--top-k", "1") == 0
     (line,) = lines(capsys.readouterr().out)
     assert line["scores"] == {line["label"]: line["score"]}
-    assert predict(tiny_bundle, "--input", tmp_path / "in.txt", "--top-k", "1", "--output", "out.csv") == 0
-    header, first, _ = Path("out.csv").read_text().splitlines()
+    assert (
+        predict(tiny_bundle, "--input", tmp_path / "in.txt", "--top-k", "1", "--output", tmp_path / "out.csv")
+        == 0
+    )
+    header, first, _ = (tmp_path / "out.csv").read_text().splitlines()
     assert sum(name.startswith("scores.") for name in header.split(",")) == 3
     assert first.split(",").count("") == 3  # two scores and no error
     capsys.readouterr()

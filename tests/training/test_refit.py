@@ -20,8 +20,8 @@ from ftcore.errors import UserError
 from ftcore.evaluation.predict import predict
 from ftcore.plugins import PluginRegistry
 from ftcore.runs.parts import both, trials
+from ftcore.runs.selection import Tried, best_of, held_out
 from ftcore.runs.selection import _rows as selection_rows
-from ftcore.runs.selection import held_out
 from ftcore.runs.steps import take_steps
 from ftcore.runs.workspace import Workspace
 from ftcore.spec import load_spec
@@ -180,3 +180,15 @@ def test_contradictions_are_refused(project: Path, section: str, what: str) -> N
     with pytest.raises(UserError) as problem:
         load_spec(spec, PluginRegistry.discover())
     assert what in str(problem.value)
+
+
+def test_of_equal_evaluations_the_one_with_the_lower_loss_is_the_best_and_of_equal_losses_the_later_one() -> (
+    None
+):
+    def tried(metric: float, loss: float) -> Tried:
+        return Tried(step=0, of=8, loss=loss, metrics={"m": metric}, answers=())
+
+    evaluations = [tried(0.5, 0.9), tried(0.7, 0.8), tried(0.7, 0.6), tried(0.7, 0.6), tried(0.6, 0.1)]
+    assert best_of(evaluations, "m", higher_is_better=True) == 3
+    assert best_of(evaluations, "m", higher_is_better=False) == 0
+    assert best_of([tried(0.5, float("nan")), tried(0.4, 0.1)], "m", higher_is_better=True) == 0
