@@ -8,6 +8,8 @@ from typing import Any
 from ftcore_export.model_index import front_matter
 from ftcore_runtime.manifest import Manifest
 
+_CLASSES = 20  # in the table of labels
+
 
 def model_card(manifest: Manifest) -> str:
     """The model card, as Markdown. Every figure in it is the manifest's."""
@@ -29,6 +31,7 @@ def model_card(manifest: Manifest) -> str:
             "",
             *_metrics(manifest, measured["metrics"]),
             "",
+            *_trust(manifest, measured),
         ]
         if zero_shot := measured.get("zero_shot"):
             lines += ["The base model, zero-shot:", "", *_metrics(manifest, zero_shot["metrics"]), ""]
@@ -47,6 +50,34 @@ def _metrics(manifest: Manifest, metrics: Mapping[str, Any]) -> Iterator[str]:
     for name, metric in metrics.items():
         interval = f"{metric['low']:.4f} to {metric['high']:.4f}" if metric.get("low") is not None else ""
         yield f"| {_cell(name)} | {metric['value']:.4f} | {interval} |"
+
+
+def _trust(manifest: Manifest, measured: Mapping[str, Any]) -> Iterator[str]:
+    """What the figures are worth: the verdict, doubts, weak labels, and what changes of a text do."""
+    verdict = manifest.metrics.get("verdict")
+    if verdict and "baselines" in measured:
+        yield from (f"{_cell(verdict['text'])}.", "")
+    for warning in measured.get("warnings", []):
+        yield from (f"Warning: {_cell(warning)}.", "")
+    if classes := sorted(measured.get("classes", []), key=lambda one: (one["f1"], one["label"])):
+        left = len(classes) - _CLASSES
+        yield f"Each label, the lowest F1 first{f' ({left} more are left out)' if left > 0 else ''}:"
+        yield from (
+            "",
+            _row(["label", "rows", "precision", "recall", "F1"]),
+            "| --- | --- | --- | --- | --- |",
+        )
+        for one in classes[:_CLASSES]:
+            figures = [f"{one[name]:.3f}" for name in ("precision", "recall", "f1")]
+            yield _row([_cell(one["label"]), str(one["support"]), *figures])
+        yield ""
+    if checks := measured.get("invariance"):
+        yield from ("Answers that stay where the text changes:", "")
+        yield from (_row(["change", "rows", "stay", "wanted"]), "| --- | --- | --- | --- |")
+        for one in checks:
+            same = f"{one['same']['value']:.4f}" if one["same"] else "no rows"
+            yield _row([_cell(one["check"]), str(one["rows"]), same, f"{one['at_least']:.4f}"])
+        yield ""
 
 
 def _samples(samples: Sequence[Mapping[str, str]]) -> Iterator[str]:

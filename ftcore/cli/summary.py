@@ -56,6 +56,7 @@ def print_measured(
     found = measured["splits"][split]
     _print_policy(found.get("policy"))
     _print_slices(found.get("slices", []), measured["metric"], verbose=verbose)
+    _print_invariance(found.get("invariance", []), verbose=verbose)
     _print_classes(found.get("classes", []), verbose=verbose)
     _print_confusions(found.get("confusions", []))
     _print_worst(lines)
@@ -108,6 +109,12 @@ def _print_policy(policy: Mapping[str, Any] | None) -> None:
             f"temperature {policy['temperature']:.2f}: calibration error {metric_text(before)}"
             f"\n  before, {metric_text(after)} after"
         )
+    for sentence in policy.get("notes", []):
+        print_text(sentence)
+    if chosen := policy.get("thresholds"):
+        precision, recall = (metric_text(chosen[name]) for name in ("precision_micro", "recall_micro"))
+        asked = f"asked: {chosen['target_precision']:.0%}"
+        print_text(f"precision of all labels {precision} ({asked}),\n  recall {recall}")
     if abstention := policy.get("abstention"):
         asked = f" (asked: {target:.0%})" if (target := abstention["target_precision"]) else ""
         right = abstention["precision"]
@@ -153,6 +160,27 @@ def _print_slices(slices: Sequence[Mapping[str, Any]], metric: str, *, verbose: 
         for one in shown
     ]
     print_table(["slice", "rows", metric], cells)
+
+
+def _print_invariance(checks: Sequence[Mapping[str, Any]], *, verbose: bool) -> None:
+    """How many answers stay where texts change."""
+    if not checks:
+        return
+    print_text("\nanswers that stay where the text changes")
+    cells = [
+        [
+            one_line(one["check"], 30),
+            str(one["rows"]),
+            _percent(one["same"]) if one["same"] else "no rows",
+            f"{one['at_least']:.1%}",
+        ]
+        for one in checks
+    ]
+    print_table(["change", "rows", "stay", "wanted"], cells)
+    for one in checks:
+        for example in one["examples"] if verbose else one["examples"][:1]:
+            head = f"{example['before']} -> {example['after']}: "
+            print_text(one_line(head + plain_input(example["input"]), _WIDTH))
 
 
 def _print_classes(classes: Sequence[Mapping[str, Any]], *, verbose: bool) -> None:

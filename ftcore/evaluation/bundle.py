@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ftcore.data.labelled import read_labelled
+from ftcore.data.perturbation import changes_of
 from ftcore.data.rows import Counts
 from ftcore.data.tables import Split
 from ftcore.evaluation.evaluate import Array, Evaluation, groups_of, prediction_lines
+from ftcore.evaluation.invariance import answers_that_change, measure_invariance
 from ftcore.evaluation.measurement import Measurement
 from ftcore.evaluation.policies import measure_pipeline_policy
 from ftcore.evaluation.slices import is_linear, measure_slices, members_of, slices_below
@@ -31,7 +33,8 @@ class MeasuredBundle:
         policy: what that of the bundle is worth on them; empty without one.
         members: name of each slice -> bool [rows]; None without slices.
         slices: measured, the worst first.
-        unmet: what of `checks.slices` is not met, a sentence each.
+        invariance: of each check that the bundle has, see `measure_invariance`.
+        unmet: what of `checks.slices` and `checks.invariance` is not met, a sentence each.
         warnings: what is plainly wrong with the answers, and what makes the figures uncertain.
         reader: that read them.
     """
@@ -42,6 +45,7 @@ class MeasuredBundle:
     policy: dict[str, Any]
     members: Mapping[str, Array] | None
     slices: list[dict[str, Any]]
+    invariance: list[dict[str, Any]]
     unmet: list[str]
     warnings: list[str]
     reader: Reader[Any, Any]
@@ -50,6 +54,7 @@ class MeasuredBundle:
         """Like a split of metrics.json."""
         policy = {"policy": self.policy} if self.policy else {}
         slices = {} if self.members is None else {"slices": self.slices}
+        slices |= {"invariance": self.invariance} if self.invariance else {}
         return {**self.found.to_json(), **policy, **slices, "warnings": self.warnings}
 
     def lines(self) -> Iterator[dict[str, Any]]:
@@ -80,6 +85,14 @@ def measure_bundle(
     slices, warnings = _trusted(family.spec.slices)
     members = members_of(slices, reader, rows)
     measured = measure_slices(evaluator, measurement.metric, members or {}, found, groups)
+    invariance = measure_invariance(
+        changes_of(family.spec.checks.invariance, folder),
+        reader,
+        rows,
+        answers,
+        lambda table: pipeline.predict(reader.inputs(table), top_k=scoring.top_k),
+        evaluator.confidence,
+    )
     return MeasuredBundle(
         rows,
         counts,
@@ -87,7 +100,8 @@ def measure_bundle(
         policy,
         members,
         measured,
-        slices_below(evaluator, measurement.metric, measured),
+        invariance,
+        slices_below(evaluator, measurement.metric, measured) + answers_that_change(invariance),
         [*doubts(scoring, found), *warnings],
         reader,
     )

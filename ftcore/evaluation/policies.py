@@ -12,21 +12,21 @@ from ftcore.evaluation.evaluate import Array, Evaluator, with_interval
 from ftcore.evaluation.intervals import proportion
 from ftcore.families.bound import BoundFamily
 from ftcore.families.calibration import reliability
-from ftcore.families.policies import unmet
-from ftcore.families.scoring import SupportsCorrectness, SupportsPolicy
+from ftcore.families.scoring import Scoring, SupportsCorrectness, SupportsPolicy
+from ftcore_runtime.decoders.base import Decoder
 from ftcore_runtime.pipeline import Pipeline
-from ftcore_runtime.policy import PLAIN, Policy
-
-
-def policy_of(family: BoundFamily) -> Policy:
-    """The policy that was chosen; that of no change where the family has none."""
-    return family.scoring.policy if isinstance(family.scoring, SupportsPolicy) else PLAIN
+from ftcore_runtime.policy import PLAIN
 
 
 def without_policy(family: BoundFamily) -> BoundFamily:
     """The family with scores as the model gives them."""
     scoring = family.scoring
     return family.with_fitted(scoring.without_policy()) if isinstance(scoring, SupportsPolicy) else family
+
+
+def notes_of(scoring: Scoring[Any, Any]) -> Sequence[str]:
+    """What of the policy the validation rows gave no reason for, a sentence each."""
+    return scoring.notes if isinstance(scoring, SupportsPolicy) else ()
 
 
 def measure_pipeline_policy(
@@ -36,6 +36,7 @@ def measure_pipeline_policy(
     references: Sequence[Any],
     answers: Sequence[Any],
     groups: Array | None,
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What the policy of a pipeline is worth, as `measure_policy` says it; empty without one.
 
@@ -43,29 +44,37 @@ def measure_pipeline_policy(
         inputs: of the rows.
         answers: of the pipeline to them.
     """
-    if (policy := pipeline.decoder.policy) == PLAIN:
-        return {}
-    plain = pipeline.with_decoder(pipeline.decoder.without_policy())
-    without = plain.predict(inputs, top_k=evaluator.family.scoring.top_k) if policy.temperature != 1 else ()
-    return measure_policy(evaluator, policy, references, answers, without, groups)
+    decoder = pipeline.decoder
+    without: Sequence[Any] = ()
+    if decoder.policy.temperature != 1:
+        plain = pipeline.with_decoder(decoder.without_policy())
+        without = plain.predict(inputs, top_k=evaluator.family.scoring.top_k)
+    return measure_policy(evaluator, decoder, references, answers, without, groups, notes)
 
 
 def measure_policy(
     evaluator: Evaluator,
-    policy: Policy,
+    decoder: Decoder,
     references: Sequence[Any],
     answers: Sequence[Any],
     without: Sequence[Any],
     groups: Array | None,
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """As metrics.json has it.
+    """As metrics.json has it; empty where nothing was asked and nothing chosen.
 
     Args:
-        answers: with the policy.
+        decoder: with the policy.
+        answers: of it.
         without: answers to the same rows without it; any where it has no temperature.
         groups: of these rows; see `groups_of`.
+        notes: of the answers that the policy was chosen on; see `notes_of`.
     """
-    scoring, spec = evaluator.family.scoring, evaluator.family.spec.policy
+    scoring, spec, policy = evaluator.family.scoring, evaluator.family.spec.policy, decoder.policy
+    if not isinstance(scoring, SupportsPolicy):
+        return {}
+    if policy == PLAIN and not notes and spec.target_precision is None:
+        return {}
     correct = scoring.correct(references, answers) if isinstance(scoring, SupportsCorrectness) else None
     content: dict[str, Any] = policy.to_json()
     if policy.temperature != 1.0:
@@ -88,7 +97,12 @@ def measure_policy(
             "mean_size": float(np.mean([len(members) for members in sets])) if sets else None,
             "empty": float(np.mean([not members for members in sets])) if sets else None,
         }
-    return {**content, "unmet": unmet(policy, spec)}
+    if spec.target_precision is not None and scoring.precision_metrics:
+        got = {
+            name: evaluator.metric(name, references, answers, groups) for name in scoring.precision_metrics
+        }
+        content["thresholds"] = {"target_precision": spec.target_precision, **got}
+    return {**content, "notes": list(notes), "unmet": scoring.unmet(decoder)}
 
 
 def _bins(answers: Sequence[Any], correct: Array) -> list[dict[str, Any]]:

@@ -119,3 +119,12 @@ class SupportsAugmentation(Protocol):
     @property
     def texts(self) -> tuple[str, ...]:
         """Fields of `schema` whose words may be swapped or left out."""
+
+
+@runtime_checkable
+class SupportsInvariance(Protocol):
+    """A reader some of whose texts may be written otherwise while the answer should stay (`checks.invariance`)."""
+
+    @property
+    def perturbable(self) -> tuple[str, ...]:
+        """Fields of `schema` whose texts may be changed."""

@@ -102,6 +102,21 @@ class SupportsPolicy(Protocol):
     def without_policy(self) -> Any:  # noqa: ANN401
         """What was learnt so far without the policy: another `Fitted`."""
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """What of the policy the validation rows gave no reason for, a sentence each."""
+
+    def unmet(self, decoder: Any) -> list[str]:  # noqa: ANN401
+        """What of the spec the validation rows did not allow, a sentence each.
+
+        Args:
+            decoder: with what was chosen.
+        """
+
+    @property
+    def precision_metrics(self) -> Sequence[str]:
+        """Metrics that say what `policy.target_precision` came to, where answers do not abstain for it."""
+
     def check_policy(self, validation_rows: int) -> None:
         """Refuse what the spec wants where there are too few rows to choose it on.
 

@@ -10,7 +10,7 @@ import numpy as np
 from ftcore.families.calibration import Bin, reliability
 from ftcore.files import write_atomic
 from ftcore.report import charts
-from ftcore.report.content import Content, read_run
+from ftcore.report.content import Content, as_text, read_run
 from ftcore.report.templates import template
 from ftcore.runs.folder import RunFolder
 
@@ -26,7 +26,7 @@ def write_report(folder: RunFolder) -> None:
 def render(content: Content) -> str:
     """The report as HTML; the monitored metric leads."""
     metric = content.metrics["metric"]
-    test = {"warnings": [], "samples": [], "policy": None, "slices": [], **content.test}
+    test = {"warnings": [], "samples": [], "policy": None, "slices": [], "invariance": [], **content.test}
     columns = _columns(test)
     classes = sorted(test.get("classes", []), key=lambda one: (one["f1"], one["label"]))
     return template("page.html.j2").render(
@@ -41,6 +41,7 @@ def render(content: Content) -> str:
         classes=classes[:_MOST_CLASSES],
         classes_left=max(0, len(classes) - _MOST_CLASSES),
         slices=[(one["slice"], one["rows"], figure(one["metric"]) or "no rows") for one in test["slices"]],
+        invariance=list(map(_invariance, test["invariance"])),
         policy=_policy(test["policy"]),
         charts=_charts(content, metric),
         worst=content.worst,
@@ -66,6 +67,18 @@ def _columns(test: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return columns
 
 
+def _invariance(check: Mapping[str, Any]) -> dict[str, Any]:
+    """One check as the page shows it."""
+    examples = [{**example, "text": as_text(example["input"])} for example in check["examples"]]
+    return {
+        **check,
+        "same": figure(check["same"]) or "no rows",
+        "wanted": f"{check['at_least']:.4f}",
+        "fails": check["same"] is None or check["same"]["value"] < check["at_least"],
+        "examples": examples,
+    }
+
+
 def _policy(policy: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     """What the policy is worth on the test rows: what it is -> its figures."""
     if policy is None:
@@ -75,6 +88,11 @@ def _policy(policy: Mapping[str, Any] | None) -> list[tuple[str, str]]:
         rows += [
             (f"{name} {when} the temperature", figure(found)) for name, found in policy.get(when, {}).items()
         ]
+    rows += [("note", sentence) for sentence in policy.get("notes", [])]
+    if chosen := policy.get("thresholds"):
+        rows.append(("precision asked of each label", f"{chosen['target_precision']:.4f}"))
+        rows.append(("precision of all labels", figure(chosen["precision_micro"])))
+        rows.append(("recall of all labels", figure(chosen["recall_micro"])))
     if abstention := policy.get("abstention"):
         rows.append(("least confidence of an answer that is given", f"{policy['min_confidence']:.4f}"))
         if abstention["target_precision"]:

@@ -1,4 +1,4 @@
-"""What of a run's metrics a bundle carries: tables that grow with the labels stay in the run where they are long."""
+"""What of a run's metrics a bundle carries: no rows, and no tables of labels where they are long."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ _LABELS = 100
 
 
 def for_bundle(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The content of metrics.json, without the tables of classes of many labels."""
-    splits = {
-        name: {
-            key: value
-            for key, value in split.items()
-            if not _is_long(split) or key not in ("classes", "labels")
-        }
-        for name, split in metrics.get("splits", {}).items()
+    """The content of metrics.json, without the tables of classes of many labels and without texts of test rows."""
+    return {
+        **metrics,
+        "splits": {name: _for_bundle(split) for name, split in metrics.get("splits", {}).items()},
     }
-    return {**metrics, "splits": splits}
+
+
+def _for_bundle(split: dict[str, Any]) -> dict[str, Any]:
+    left_out = ("classes", "labels") if _is_long(split) else ()
+    kept = {key: value for key, value in split.items() if key not in left_out}
+    if checks := kept.get("invariance"):
+        kept["invariance"] = [{key: one[key] for key in one if key != "examples"} for one in checks]
+    return kept
 
 
 def _is_long(split: dict[str, Any]) -> bool:

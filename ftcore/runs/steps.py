@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from ftcore import processes
+from ftcore.data.features import FeatureStore
 from ftcore.errors import CheckFailed
 from ftcore.evaluation.evaluate import Array, groups_of, prediction_lines
-from ftcore.evaluation.policies import measure_policy, policy_of, without_policy
+from ftcore.evaluation.invariance import Answering, answers_that_change, measure_invariance
+from ftcore.evaluation.policies import measure_policy, notes_of, without_policy
 from ftcore.evaluation.predict import predict
 from ftcore.evaluation.slices import measure_slices, members_of, slices_below
 from ftcore.families.scoring import SupportsSamples
@@ -27,7 +33,7 @@ from ftcore.runs.train import train_once
 from ftcore.runs.workspace import Workspace
 from ftcore.training.stopping import StopRequest
 from ftcore_runtime.answers import to_jsonl
-from ftcore_runtime.policy import PLAIN
+from ftcore_runtime.decoders import make_decoder
 
 
 def take_steps(
@@ -112,11 +118,14 @@ def evaluate(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]
         answers = scoring.answers(outputs, features, rows)
         found = workspace.evaluator.measure(reader.references(rows), answers, groups)
         measured[name] = found.to_json()
-        if name == "test" and (policy := policy_of(workspace.family)) != PLAIN:
-            plain = without_policy(workspace.family).scoring.answers(outputs, features, rows)
-            measured[name]["policy"] = measure_policy(
-                workspace.evaluator, policy, found.references, answers, plain, groups
-            )
+        if name == "test":
+            decoder, plain = make_decoder(scoring.decoder), []
+            if decoder.policy.temperature != 1:
+                plain = without_policy(workspace.family).scoring.answers(outputs, features, rows)
+            if policy := measure_policy(
+                workspace.evaluator, decoder, found.references, answers, plain, groups, notes_of(scoring)
+            ):
+                measured[name]["policy"] = policy
         if name == "validation" and unseen:
             measured[name]["how"] = unseen.how
         if cells := measured[name].pop("confusion_cells", None):  # as many as rows at most
@@ -128,6 +137,10 @@ def evaluate(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]
         if name == "test" and members is not None:
             measured[name]["slices"] = measure_slices(
                 workspace.evaluator, workspace.metric, members, found, groups
+            )
+        if name == "test" and (changes := workspace.changes):
+            measured[name]["invariance"] = measure_invariance(
+                changes, reader, split, answers, _answering(workspace, model), spec.confidence
             )
         workspace.events.emit("measured", split=name, metrics=measured[name]["metrics"])
     if spec.zero_shot:
@@ -146,12 +159,27 @@ def evaluate(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]
     workspace.events.emit("judged", verdict=judgement.verdict, warnings=judgement.warnings)
     unmet: list[str] = measured["test"].get("policy", {}).get("unmet", [])
     unmet += slices_below(workspace.evaluator, workspace.metric, measured["test"].get("slices", []))
+    unmet += answers_that_change(measured["test"].get("invariance", []))
     if judgement.useless is None or workspace.spec.checks.beats_baseline == "off":
         return unmet
     if workspace.spec.checks.beats_baseline == "warn":
         workspace.events.warn(judgement.useless)
         return unmet
     return [*unmet, f"checks.beats_baseline: {judgement.useless}"]
+
+
+def _answering(workspace: Workspace, model: Any) -> Answering:  # noqa: ANN401 (a PreTrainedModel)
+    """The model's answers to rows that no split has."""
+
+    def answer(rows: pa.Table) -> Sequence[Any]:
+        family = workspace.family
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "features.arrow"
+            features = FeatureStore.build(rows, family.model, workspace.encoder, path)
+            outputs = predict(model, family, features, workspace.spec.evaluation.batch_size)
+            return family.scoring.answers(outputs, features, rows)
+
+    return answer
 
 
 def _zero_shot(workspace: Workspace, fine_tuned: Sequence[Any], groups: Array | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import torch
 
 from ftcore.data.features import FeatureStore
 from ftcore.evaluation.evaluate import groups_of
-from ftcore.evaluation.policies import measure_pipeline_policy
+from ftcore.evaluation.policies import measure_pipeline_policy, notes_of
 from ftcore.evaluation.predict import predict
 from ftcore.families.bound import BoundFamily
 from ftcore.families.export import Comparison, Responses, SupportsComparison
@@ -93,7 +93,7 @@ class VariantEvaluation:
             invariance=measure_invariance(pipeline, self._validation),
             note=note,
             decoder=self._own_settings(own),
-            policy=self._policy(name, decided),
+            policy=self._policy(name, decided, own),
         )
 
     def _own_family(self, name: str, pipeline: Pipeline) -> BoundFamily:
@@ -113,7 +113,7 @@ class VariantEvaluation:
         common = self.inputs.family.scoring.decoder
         return {key: value for key, value in own.scoring.decoder.items() if value != common.get(key)}
 
-    def _policy(self, name: str, decided: Pipeline) -> dict[str, Any]:
+    def _policy(self, name: str, decided: Pipeline, own: BoundFamily) -> dict[str, Any]:
         """What the variant's policy is worth on the test rows; empty without one."""
         rows, reader = self.inputs.splits.test.table, self.inputs.family.reader
         return measure_pipeline_policy(
@@ -123,6 +123,7 @@ class VariantEvaluation:
             reader.references(rows),
             self._tested[name],
             groups_of(reader, rows),
+            notes_of(own.scoring),
         )
 
     def operators_to_keep(

@@ -15,6 +15,7 @@ import torch
 from ftcore import processes
 from ftcore.data import Splits, load_splits
 from ftcore.data.features import FeatureStore
+from ftcore.data.perturbation import Perturb, changes_of
 from ftcore.data.tables import Split
 from ftcore.errors import UserError
 from ftcore.evaluation.evaluate import Evaluator
@@ -129,6 +130,7 @@ class Workspace:
 
     def record_inputs(self) -> None:
         """Read data, teacher and base model, and take down what they were."""
+        _ = self.changes
         _ = self.splits
         _ = self.teacher
         if processes.is_first() and "base_model" not in self.folder.record():
@@ -221,6 +223,11 @@ class Workspace:
     def _key_of(self, rows: Split) -> list[Any]:
         """What tells the rows of a split (or a part of one) from any others."""
         return [self.splits.key, rows.name, self.spec.data.split.seed]
+
+    @cached_property
+    def changes(self) -> dict[str, tuple[Perturb, float]]:
+        """The changes of texts of `checks.invariance`; see `changes_of`."""
+        return changes_of(self.spec.checks.invariance, self.base_dir)
 
     @property
     def evaluator(self) -> Evaluator:

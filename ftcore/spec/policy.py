@@ -25,8 +25,8 @@ class PolicySpec(Section):
 
     temperature: Literal["auto", "fit", "off"] = Field(
         "auto",
-        description="Divide the logits by a number with which probabilities mean what they say. auto: where there are"
-        " 100 validation rows; fit: always, and fewer rows are an error.",
+        description="Divide the logits by a number with which probabilities mean what they say, where it helps"
+        " validation rows that it was not fitted on. auto: from 100 validation rows on; fit: fewer are an error.",
     )
     min_confidence: float | None = Field(
         None, gt=0, lt=1, description="Answers below it abstain: they say so, and still are the best guess."
@@ -35,7 +35,8 @@ class PolicySpec(Section):
         None,
         gt=0,
         lt=1,
-        description="Choose `min_confidence` so that this share of the answers that do not abstain is right.",
+        description="Choose `min_confidence` so that this share of the answers that do not abstain is right; of several"
+        " labels, the threshold of each so that this share of the rows that are given it has it.",
     )
     conformal: ConformalSpec | None = Field(
         None, description="With each answer, the labels that cannot be ruled out; of one label a row."

@@ -19,6 +19,7 @@ from ftcore.spec.conditions import Condition as Condition
 from ftcore.spec.conditions import SliceSpec as SliceSpec
 from ftcore.spec.conditions import given
 from ftcore.spec.export import ExportSpec as ExportSpec
+from ftcore.spec.invariance import InvarianceSpec
 from ftcore.spec.policy import PolicySpec as PolicySpec
 from ftcore.spec.training import TrainingSpec as TrainingSpec
 from ftcore_runtime.installed import installed
@@ -233,6 +234,19 @@ class ChecksSpec(Section):
         description="Name of a slice -> what its monitored metric must reach on the test rows (of an error: may be at"
         " most). Exit code 3 where one does not.",
     )
+    invariance: list[InvarianceSpec] = Field(
+        default_factory=list,
+        description="Changes of the test rows' texts that their answers should not depend on.",
+    )
+
+    @model_validator(mode="after")
+    def _invariance_has_names(self) -> ChecksSpec:
+        names = Counter(one.title for one in self.invariance)
+        if repeated := [name for name, count in names.items() if count > 1]:
+            raise ValueError(
+                f"`invariance` has {repeated[0]!r} more than once: give one of them another `name`"
+            )
+        return self
 
 
 class Spec(Section):
@@ -261,6 +275,17 @@ class Spec(Section):
     def policies(self) -> frozenset[str]:
         """Fields of `policy` that can be kept to; none unless a family says so."""
         return frozenset()
+
+    @property
+    def answers_may_stay(self) -> bool:
+        """Whether an answer can be the same where a text is written otherwise; False unless a family says so."""
+        return False
+
+    @model_validator(mode="after")
+    def _invariance_fits(self) -> Spec:
+        if self.checks.invariance and not self.answers_may_stay:
+            raise ValueError("`checks.invariance` is for answers that are the same or not: labels, spans")
+        return self
 
     @model_validator(mode="after")
     def _policy_fits(self) -> Spec:

@@ -1,4 +1,4 @@
-"""Slices: kinds of test rows on their own, from spec to exit code; which expressions of a bundle are searched for."""
+"""Slices, and changes of texts that answers should not depend on: from spec to exit code, run and bundle alike."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from models import tiny_base as tiny_base  # (fixture)
 from ruamel.yaml import YAML
 
 from ftcore.cli import main
+from ftcore.data.perturbation import swapped, typos
 from ftcore.evaluation.slices import is_linear
+from ftcore_runtime import Pipeline
 
 SLICES = [
     {"name": "short", "max_characters": 16},
@@ -22,6 +24,12 @@ SLICES = [
     {"name": "by phone", "where": [{"column": "channel", "one_of": ["phone"]}]},
     {"name": "old", "where": [{"column": "year", "max": 1999}]},
     {"name": "repeated", "pattern": "(?:o+)+x"},
+]
+
+INVARIANCE = [
+    {"perturbation": "typos", "at_least": 0.01},
+    {"name": "opposites", "pairs": [["good", "bad"], ["nice", "slow"]], "at_least": 0.001},
+    {"name": "from a file", "pairs": "pairs.csv", "at_least": 0.01},
 ]
 
 
@@ -44,7 +52,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
         "keep": ["channel", "year"],
         "split": {"validation": 32},
     }
-    spec = tiny_spec(tiny_base, training={"epochs": 1}, slices=SLICES)
+    (folder / "pairs.csv").write_text("from,to\nfood,place\n")
+    spec = tiny_spec(tiny_base, training={"epochs": 1}, slices=SLICES, checks={"invariance": INVARIANCE})
     YAML().dump({**spec, "data": data, "export": {"variants": ["fp32"]}}, folder / "labels.yaml")
     with working_in(folder):
         assert main(["run", "labels.yaml"]) == 0
@@ -87,9 +96,46 @@ def test_they_are_shown_and_their_errors_listed(run: Path, capsys: pytest.Captur
     shown = capsys.readouterr().out
     assert "each slice, the worst first" in shown
     assert "no rows" in shown
-    assert "<h2>Slices</h2>" in (run / "report.html").read_text()
+    report = (run / "report.html").read_text()
+    assert "<h2>Slices</h2>" in report
+    assert "answers that stay where the text changes" in shown
+    assert "Other texts, same answers?" in report
+    assert "opposites" in (run / "bundle" / "README.md").read_text()
     assert main(["errors", "labels", "--slice", "by phone"]) == 0
     assert "10 test rows of the slice `by phone` are wrong" in capsys.readouterr().out
+
+
+def test_answers_are_compared_with_those_to_changed_texts(run: Path) -> None:
+    lines = {
+        line["input"]: line["answer"]["label"]
+        for line in map(json.loads, (run / "predictions.test.jsonl").read_text().splitlines())
+    }
+    found = {one["check"]: one for one in read(run / "metrics.json")["splits"]["test"]["invariance"]}
+    assert found["typos"]["rows"] == found["opposites"]["rows"] == len(lines)
+    assert found["from a file"]["rows"] == sum(bool({"food", "place"} & {*text.split()}) for text in lines)
+    pipeline = Pipeline.load(run / "bundle")
+    for name, change in (("typos", typos), ("opposites", swapped([["good", "bad"], ["nice", "slow"]]))):
+        again = [answer.label for answer in pipeline.predict([change(text) for text in lines])]  # type: ignore[attr-defined]
+        same = sum(one == two for one, two in zip(lines.values(), again, strict=True))
+        assert found[name]["same"]["value"] == same / len(lines)
+        assert found[name]["same"]["low"] < found[name]["same"]["value"] or same == 0
+        assert len(found[name]["examples"]) == min(5, len(lines) - same)
+    kept = read(run / "bundle" / "bundle.json")["metrics"]["splits"]["test"]["invariance"]
+    assert kept == [{key: one[key] for key in one if key != "examples"} for one in found.values()]
+
+
+def test_answers_that_change_too_often_end_with_exit_code_3(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checks = "checks.invariance=[{name: opposites, pairs: [[good, bad], [nice, slow]], at_least: 1.0},"
+    checks += " {name: unseen, pairs: [[zebra, lion]], at_least: 0.5}, {perturbation: case, at_least: 0.001}]"
+    more = ["--set", "name=moved", "--set", "training.epochs=8"]
+    assert main(["train", "labels.yaml", *more, "--set", checks]) == 0
+    assert main(["evaluate", "moved"]) == 3
+    shown = capsys.readouterr().err
+    assert "checks.invariance: unseen: it changes no row" in shown
+    assert "changed rows stay; wanted: 100.0%" in shown
+    assert "checks.invariance: case" not in shown
 
 
 def test_a_slice_below_its_minimum_ends_with_exit_code_3(
@@ -112,6 +158,8 @@ def test_a_bundle_is_measured_by_slices_too(run: Path, capsys: pytest.CaptureFix
         one for one in read(run / "metrics.json")["splits"]["test"]["slices"] if one["slice"] != "repeated"
     ]
     assert found["slices"] == expected
+    measured = read(run / "metrics.json")["splits"]["test"]["invariance"]
+    assert found["invariance"] == measured[:2], "the file of pairs is not in the bundle"
     assert any("the slice `repeated` is left out" in warning for warning in found["warnings"])
     Path("bare.jsonl").write_text('{"text": "good food", "label": "pos"}\n')
     assert main(["evaluate", "labels", "--input", "bare.jsonl"]) == 0, "what is kept may be missing"
@@ -125,6 +173,16 @@ def test_a_bundle_is_measured_by_slices_too(run: Path, capsys: pytest.CaptureFix
         ("slices=[{name: x, label: pos}, {name: x, label: neg}]", "`slices` has 'x' more than once"),
         ("slices=[{name: x, where: [{column: age, min: 3}]}]", "looks at 'age': list it in `data.keep`"),
         ("checks.slices={shrot: 0.5}", "`checks.slices` names 'shrot', which is none of `slices`"),
+        ("checks.invariance=[{at_least: 0.9}]", "give one of `perturbation` and `pairs`"),
+        ("checks.invariance=[{pairs: [[a, b]], at_least: 0.9}]", "`pairs` need a `name`"),
+        (
+            "checks.invariance=[{perturbation: case, at_least: 1}, {perturbation: case, at_least: 1}]",
+            "`invariance` has 'case' more than once",
+        ),
+        (
+            "checks.invariance=[{name: x, pairs: none.csv, at_least: 1}]",
+            "no such file or folder: `none.csv`",
+        ),
         ("data.keep=[chanel]", "there is no column 'chanel'"),
         ("slices=[{name: x, where: [{column: channel, min: 3}]}]", "compares numbers, and 'phone' is none"),
     ],

@@ -9,12 +9,15 @@ from scipy.special import softmax
 from ftcore.errors import UserError
 from ftcore.families.calibration import calibration_error
 from ftcore.families.policies import (
+    NEVER,
     check_rows,
     choose_temperature,
     confidence_for,
     conformal_of,
     fit_temperature,
+    precise_thresholds,
     rows_needed,
+    unmet_labels,
 )
 from ftcore.spec.policy import PolicySpec
 from ftcore_runtime.policy import reached
@@ -53,10 +56,54 @@ def test_of_several_labels_too() -> None:
 
 def test_few_rows_leave_the_logits_as_they_are_unless_that_is_refused() -> None:
     logits, right = drawn(99, seed=0)
-    assert choose_temperature(PolicySpec(), logits, right) == 1.0
-    assert choose_temperature(PolicySpec(temperature="off"), *drawn(500, seed=0)) == 1.0
-    assert choose_temperature(PolicySpec(), *drawn(100, seed=0)) > 1.5
+    assert choose_temperature(PolicySpec(), logits, right) == (1.0, None)
+    assert choose_temperature(PolicySpec(temperature="off"), *drawn(500, seed=0)) == (1.0, None)
+    assert choose_temperature(PolicySpec(), *drawn(100, seed=0))[0] > 1.5
     check_rows(PolicySpec(), 1)
+
+
+def test_scores_that_mean_what_they_say_get_no_temperature_and_a_reason() -> None:
+    made = [choose_temperature(PolicySpec(), *drawn(150, seed, sharpness=1.0)) for seed in range(20)]
+    reasons = [why for temperature, why in made if temperature == 1.0]
+    assert len(reasons) >= 15, "of 20 draws whose best temperature is 1"
+    assert all(
+        why and why.startswith("no temperature: on validation rows that it was not") for why in reasons
+    )
+
+
+def test_a_temperature_does_not_make_unseen_rows_worse() -> None:
+    """Several labels with three in a hundred rows each: 30 draws, what is kept and what it does to other rows."""
+    worse = kept = 0
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        logits = rng.normal(loc=-4.0, size=(2200, 6))
+        right = 1 / (1 + np.exp(-logits)) > rng.random(logits.shape)
+        temperature, _ = choose_temperature(PolicySpec(), logits[:200], right[:200])
+        kept += temperature != 1.0
+
+        def loss(divisor: float, own: np.ndarray = logits[200:], truth: np.ndarray = right[200:]) -> float:
+            return float(np.logaddexp(0, np.where(truth, -own, own) / divisor).mean())
+
+        worse += loss(temperature) > loss(1.0) + 2e-4
+    assert kept <= 10
+    assert worse <= 3
+
+
+def test_each_label_has_the_precision_that_is_asked_for() -> None:
+    rng = np.random.default_rng(0)
+    probabilities = rng.random((6000, 3)) ** [1, 2, 8]
+    right = probabilities > rng.random(probabilities.shape)
+    right[:, 2] = False
+    found = np.array(precise_thresholds(probabilities[:3000], right[:3000], 0.8))
+    held = probabilities[3000:] >= found
+    for label in (0, 1):
+        assert right[3000:, label][held[:, label]].mean() == pytest.approx(0.8, abs=0.05)
+        assert held[:, label].mean() > 0.05
+    assert found[2] == NEVER, "no row has the third label"
+    assert unmet_labels({"a": found[0], "b": found[2]}, PolicySpec(target_precision=0.8)) == [
+        "policy.target_precision: no threshold reaches 0.8 on the validation rows for `b`, so rows get that label only"
+        " where it is certain"
+    ]
 
 
 @pytest.mark.parametrize(

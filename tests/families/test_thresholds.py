@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
+import pyarrow as pa
 import pytest
 from sklearn.metrics import f1_score
 
+from ftcore.families.sequence_classification.reader import FittedLabels
+from ftcore.families.sequence_classification.scoring import LabelScoring
+from ftcore.families.sequence_classification.spec import SequenceClassificationSpec
 from ftcore.families.sequence_classification.thresholds import best_threshold, best_thresholds, micro_f1
+from ftcore_runtime.decoders import make_decoder
 
 
 def test_the_threshold_with_the_best_f1_lies_halfway_between_two_scores() -> None:
@@ -61,3 +69,47 @@ def test_micro_f1_is_scikit_learns() -> None:
     said, right = rng.random((2, 50, 5)) < 0.3
     assert micro_f1(said, right) == pytest.approx(f1_score(right, said, average="micro"))
     assert micro_f1(np.zeros((2, 2), bool), np.zeros((2, 2), bool)) == 0.0
+
+
+def multi_label(**policy: Any) -> SequenceClassificationSpec:
+    return SequenceClassificationSpec.model_validate(
+        {
+            "task": "classification",
+            "data": {"train": "rows.jsonl", "problem": "multi_label"},
+            "model": {"base": "base"},
+            "policy": {"temperature": "off", **policy},
+        }
+    )
+
+
+def test_a_wanted_precision_chooses_thresholds_that_the_decoder_applies() -> None:
+    rng = np.random.default_rng(4)
+    logits = rng.normal(size=(3000, 2)) * 2
+    right = 1 / (1 + np.exp(-logits)) > rng.random(logits.shape)
+    fitted = FittedLabels(("a", "b"), (1, 1))
+    precision = {}
+    for asked in (None, 0.9):
+        spec = multi_label() if asked is None else multi_label(target_precision=asked)
+        chosen = LabelScoring(spec, fitted).tune(
+            {"logits": logits[:1500]}, features_of(right[:1500]), pa.table({})
+        )
+        scoring = LabelScoring(spec, chosen)
+        decoder = make_decoder(scoring.decoder)
+        answers: list[Any] = decoder.decode({"logits": logits[1500:]})
+        held = np.array([[name in answer.labels for name in "ab"] for answer in answers])
+        assert (held == (1 / (1 + np.exp(-logits[1500:])) >= chosen.thresholds)).all()
+        precision[asked] = right[1500:][held].mean()
+        assert scoring.unmet(decoder) == []  # type: ignore[arg-type]
+    assert precision[None] < 0.75
+    assert precision[0.9] == pytest.approx(0.92, abs=0.03)
+
+
+def features_of(right: np.ndarray) -> Any:
+    """Features of which `tune` reads the labels alone."""
+    return SimpleNamespace(column=lambda name: right.astype(np.int64))
+
+
+def test_a_threshold_and_a_precision_contradict() -> None:
+    content = multi_label(target_precision=0.9).model_dump(exclude_unset=True)
+    with pytest.raises(ValueError, match="leave one out"):
+        SequenceClassificationSpec.model_validate(content | {"evaluation": {"threshold": 0.5}})

@@ -42,7 +42,9 @@ def project(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
     write_jsonl(folder / "train.jsonl", rows[:360])
     write_jsonl(folder / "gold.jsonl", rows[360:])
     data = {"train": "train.jsonl", "test": "gold.jsonl", "split": {"validation": 120}}
-    spec = tiny_spec(tiny_base, training={"epochs": 3}, policy=POLICY) | {"data": data}
+    spec = tiny_spec(tiny_base, training={"epochs": 3, "label_smoothing": 0.4}, policy=POLICY) | {
+        "data": data
+    }
     YAML().dump(spec, folder / "labels.yaml")
     with working_in(folder):
         assert main(["run", "labels.yaml"]) == 0
@@ -132,7 +134,7 @@ def test_too_few_validation_rows_are_refused_before_the_training(
     ("override", "message"),
     [
         ("policy.min_confidence=0.9", "give one of `min_confidence` and `target_precision`"),
-        ("data.problem=multi_label", "`policy.target_precision` cannot be kept to by this kind of answer"),
+        ("data.problem=multi_label", "`policy.conformal` cannot be kept to by this kind of answer"),
     ],
 )
 def test_what_cannot_be_kept_to_is_an_error_of_the_spec(

@@ -28,6 +28,7 @@ class FittedLabels:
         class_weights: of each label in the loss; None weighs rows alike.
         thresholds: the probability from which each of several labels holds, tuned on validation rows; None before.
         policy: what is made of the scores, chosen on validation rows.
+        notes: what of a policy these rows gave no reason for, a sentence each.
     """
 
     labels: tuple[str, ...] = ()
@@ -35,6 +36,7 @@ class FittedLabels:
     class_weights: tuple[float, ...] | None = None
     thresholds: tuple[float, ...] | None = None
     policy: Policy = PLAIN
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As `LabelReader.restore` reads it."""
@@ -173,6 +175,11 @@ class LabelReader(Reader[SequenceClassificationSpec, FittedLabels]):
                     return index, RowError(what, self.spec.data.columns.label)
         return None
 
+    @property
+    def perturbable(self) -> tuple[str, ...]:
+        """The texts."""
+        return self.texts
+
     def restore(self, value: Mapping[str, Any]) -> FittedLabels:
         """Label names, rows of each, class weights, thresholds and policy."""
         weights, thresholds = value["class_weights"], value["thresholds"]
@@ -182,6 +189,7 @@ class LabelReader(Reader[SequenceClassificationSpec, FittedLabels]):
             None if weights is None else tuple(weights),
             None if thresholds is None else tuple(thresholds),
             Policy.from_json(value["policy"], "policy") if "policy" in value else PLAIN,
+            tuple(value.get("notes", ())),
         )
 
     def inputs(self, rows: pa.Table) -> list[Any]:

@@ -15,6 +15,9 @@ from ftcore.families.policies import (
     choose_temperature,
     conformal_of,
     policy_settings,
+    precise_thresholds,
+    unmet,
+    unmet_labels,
     with_abstention,
 )
 from ftcore.families.scoring import Scorer, Scores, Scoring
@@ -80,23 +83,27 @@ class LabelScoring(Scoring[SequenceClassificationSpec, FittedLabels]):
         }
 
     def tune(self, outputs: Mapping[str, np.ndarray], features: Stored, rows: pa.Table) -> FittedLabels:
-        """The policy, and the thresholds of several labels with the best F1 on these rows, unless the spec has one."""
+        """The policy, and the thresholds of several labels: with the precision that is asked, or the best F1, here."""
         if self.problem == "regression":
             return self.fitted
         spec, logits, labels = self.spec.policy, outputs["logits"], features.column("labels")
         right = labels > 0 if self.problem == "multi_label" else labels
-        policy = Policy(choose_temperature(spec, logits.astype(np.float64), right))
-        fitted = replace(self.fitted, policy=policy)
+        temperature, doubt = choose_temperature(spec, logits.astype(np.float64), right)
+        policy = Policy(temperature)
+        fitted = replace(self.fitted, policy=policy, notes=() if doubt is None else (doubt,))
         decoder = make_decoder(LabelScoring(self.spec, fitted).decoder)
         assert isinstance(decoder, SequenceClassificationDecoder)
         probabilities = decoder.probabilities(outputs)
         if self.problem == "multi_label":
-            if self.spec.evaluation.threshold is None:
-                fitted = replace(fitted, thresholds=tuple(best_thresholds(probabilities, right)))
-            return fitted
+            if self.spec.evaluation.threshold is not None:
+                return fitted
+            found = best_thresholds(probabilities, right)
+            if spec.target_precision is not None:
+                found = precise_thresholds(probabilities, right, spec.target_precision)
+            return replace(fitted, thresholds=tuple(found))
         if (sets := spec.conformal) is not None:
-            found = conformal_of(probabilities, right, sets.method, sets.coverage)
-            policy = replace(policy, conformal=found)
+            conformal = conformal_of(probabilities, right, sets.method, sets.coverage)
+            policy = replace(policy, conformal=conformal)
         best = probabilities.argmax(axis=1)
         return replace(fitted, policy=with_abstention(policy, spec, probabilities.max(axis=1), best == right))
 
@@ -108,6 +115,23 @@ class LabelScoring(Scoring[SequenceClassificationSpec, FittedLabels]):
     def without_policy(self) -> FittedLabels:
         """All but the policy."""
         return replace(self.fitted, policy=PLAIN)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Why there is no temperature."""
+        return self.fitted.notes
+
+    def unmet(self, decoder: SequenceClassificationDecoder) -> list[str]:
+        """A precision that no confidence, or no threshold of a label, reaches."""
+        spec = self.spec.policy
+        if self.problem != "multi_label" or len(decoder.thresholds) < len(self.labels):
+            return unmet(decoder.policy, spec)
+        return unmet_labels(dict(zip(self.labels, decoder.thresholds, strict=True)), spec)
+
+    @property
+    def precision_metrics(self) -> tuple[str, ...]:
+        """Of several labels precision and recall of all of them together."""
+        return ("precision_micro", "recall_micro") if self.problem == "multi_label" else ()
 
     def check_policy(self, validation_rows: int) -> None:
         """Refuse what the validation rows are too few for."""

@@ -167,11 +167,26 @@ class SequenceClassificationSpec(Spec):
 
     @property
     def policies(self) -> frozenset[str]:
-        """All for one label, a temperature for several, none for a number."""
+        """All for one label, a temperature and a precision for several, none for a number."""
         every = frozenset({"temperature", "min_confidence", "target_precision", "conformal"})
-        return {"single_label": every, "multi_label": frozenset({"temperature"})}.get(
+        return {"single_label": every, "multi_label": frozenset({"temperature", "target_precision"})}.get(
             self.data.problem, frozenset()
         )
+
+    @model_validator(mode="after")
+    def _one_way_to_a_threshold(self) -> SequenceClassificationSpec:
+        several = self.data.problem == "multi_label"
+        if several and self.evaluation.threshold is not None and self.policy.target_precision is not None:
+            raise ValueError(
+                "`policy.target_precision` chooses the thresholds of labels, and `evaluation.threshold` gives one:"
+                " leave one out"
+            )
+        return self
+
+    @property
+    def answers_may_stay(self) -> bool:
+        """Labels."""
+        return self.data.problem != "regression"
 
     @model_validator(mode="after")
     def _gates_have_rows(self) -> SequenceClassificationSpec:

@@ -91,6 +91,11 @@ class SpanReader(Reader[SpanExtractionSpec, FittedSpans]):
         """Nothing: a question without an answer is a fair test of a model that always gives one."""
         return None
 
+    @property
+    def perturbable(self) -> tuple[str, ...]:
+        """The question: answers point into the context."""
+        return ("question",)
+
     def inputs(self, rows: pa.Table) -> list[Any]:
         """Mappings of question and context."""
         found: list[Any] = rows.select(["question", "context"]).to_pylist()

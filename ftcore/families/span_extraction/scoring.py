@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from ftcore.families.model import Stored
-from ftcore.families.policies import check_rows, policy_settings, with_abstention
+from ftcore.families.policies import check_rows, policy_settings, unmet, with_abstention
 from ftcore.families.scoring import Scorer, Scores, Scoring
 from ftcore.families.span_extraction.metrics import SpanMeasures
 from ftcore.families.span_extraction.reader import FittedSpans
@@ -68,6 +68,20 @@ class SpanScoring(Scoring[SpanExtractionSpec, FittedSpans]):
     def without_policy(self) -> FittedSpans:
         """The threshold of no answer alone."""
         return FittedSpans(self.fitted.null_threshold)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """None: spans have no temperature."""
+        return ()
+
+    def unmet(self, decoder: SpanExtractionDecoder) -> list[str]:
+        """A precision that no confidence reaches."""
+        return unmet(decoder.policy, self.spec.policy)
+
+    @property
+    def precision_metrics(self) -> tuple[str, ...]:
+        """None: answers abstain."""
+        return ()
 
     def check_policy(self, validation_rows: int) -> None:
         """Refuse a target precision that the rows are too few for."""

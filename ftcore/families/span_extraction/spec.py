@@ -95,6 +95,11 @@ class SpanExtractionSpec(Spec):
         """Abstention."""
         return frozenset({"min_confidence", "target_precision"})
 
+    @property
+    def answers_may_stay(self) -> bool:
+        """Spans."""
+        return True
+
     @model_validator(mode="after")
     def _windows_overlap(self) -> SpanExtractionSpec:
         if self.model.stride > self.model.max_length // 2:
