@@ -61,13 +61,22 @@ def run(args: argparse.Namespace) -> int:
     from ftcore.cli.console import write_output
     from ftcore.runs.folder import open_run
     from ftcore.runs.run_bundle import training_source
-    from ftcore.runs.suggest import suggest
+    from ftcore.runs.suggest import FineTuned, suggest
 
     folder = open_run(args.run_path)
     with open_workspace(args, folder) as workspace:
         training = training_source(workspace.spec, workspace.family, folder.record().get("data", ()))
         rows = _pool(args, workspace.family.reader.columns, training)
-        found = suggest(workspace, [row.input for row in rows], args.count)
+        run = FineTuned(
+            workspace.task.info.id,
+            workspace.family,
+            workspace.fine_tuned(),
+            workspace.encoder,
+            workspace.base,
+            workspace.splits,
+            workspace.features,
+        )
+        found = suggest(run, [row.input for row in rows], args.count)
     write = _label_studio if args.format == "label-studio" else _jsonl
     data = write(found, rows, args.run_path.name)
     if args.output is None:

@@ -1,14 +1,24 @@
-"""What every measurement of a run shares: rows, metrics, and the metric that decides."""
+"""What every measurement of a run shares: rows, metrics, the metric that decides, and outputs to be measured."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ftcore.data import Splits
+from ftcore.data.features import FeatureStore
+from ftcore.data.tables import Split
 from ftcore.evaluation.evaluate import Evaluator, groups_of
 from ftcore.families.bound import BoundFamily
+from ftcore.families.tuning import tuned
+
+#: What a model responds for some rows: name -> float32 [features, ...].
+Outputs = Mapping[str, np.ndarray]
+#: The rows of a split as the model reads them.
+FeaturesOf = Callable[[Split], FeatureStore]
 
 
 @dataclass(frozen=True)
@@ -46,3 +56,24 @@ class EvaluationInputs:
         return {"rows": rows.num_rows, "metrics": metrics} | (
             {"trained_on": True} if self.saw_validation else {}
         )
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Rows that were held out, and what models that had not seen them make of them.
+
+    Args:
+        rows: the rows.
+        features: as the model reads them.
+        outputs: of all features, in their order.
+        how: where the outputs are from, for reports, if not from the model that the run keeps.
+    """
+
+    rows: Split
+    features: FeatureStore
+    outputs: Outputs
+    how: str | None = None
+
+    def tuned(self, family: BoundFamily) -> BoundFamily:
+        """The family with the thresholds that are best on these rows."""
+        return tuned(family, self.outputs, self.features, self.rows.table)

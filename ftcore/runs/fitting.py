@@ -22,12 +22,11 @@ from ftcore.runs.techniques import (
     head_from_probe,
     model_to_train,
 )
-from ftcore.runs.workspace import Workspace
+from ftcore.runs.training_inputs import TrainingInputs
 from ftcore.training.checkpoint import CheckpointStore
 from ftcore.training.engine import fine_tune
 from ftcore.training.job import Job, Validation
 from ftcore.training.stopping import StopRequest
-from ftcore_runtime.files import sha256
 
 #: Gets the outputs of every evaluation, name -> float32 [features, ...].
 Keep = Callable[[Mapping[str, np.ndarray]], None]
@@ -54,31 +53,29 @@ class Fit:
     keep: Keep | None = None
 
 
-def fresh_model(workspace: Workspace) -> torch.nn.Module:
+def fresh_model(inputs: TrainingInputs) -> torch.nn.Module:
     """The model before its first step, on the device: the same each time, and with it what is random from here on."""
-    spec = workspace.spec
-    set_seed(spec.training.seed)
-    model = model_to_train(workspace.family, workspace.base, spec, workspace.events.warn)
+    set_seed(inputs.spec.training.seed)
+    model = model_to_train(inputs.family, inputs.base, inputs.spec, inputs.events.warn)
     return model.to(torch_device())
 
 
-def fit(workspace: Workspace, model: torch.nn.Module, fit: Fit, stop: StopRequest, resume: bool) -> None:
+def fit(inputs: TrainingInputs, model: torch.nn.Module, what: Fit, stop: StopRequest, resume: bool) -> None:
     """Train `model`, which `fresh_model` made, in place.
 
     Raises:
         Interrupted, RunFailed, UserError: see `fine_tune`.
     """
-    training, family, spec, warn = workspace.training, workspace.family, workspace.spec, workspace.events.warn
-    features = workspace.features(fit.train)
+    training, family, warn = inputs.training, inputs.family, inputs.events.warn
+    metric = inputs.evaluation.metric
+    features = inputs.features(what.train)
 
     def locations(indices: np.ndarray) -> list[str]:
-        found: list[str] = fit.train.locations.take(np.unique(features.row[indices])).to_pylist()
+        found: list[str] = what.train.locations.take(np.unique(features.row[indices])).to_pylist()
         return found
 
     store = CheckpointStore(
-        fit.checkpoints,
-        lambda text: fit.emit("warning", message=text),
-        sha256(workspace.folder.spec_file),
+        what.checkpoints, lambda text: what.emit("warning", message=text), inputs.spec_sha256
     )
     probed = getattr(training, "head_start", None) == "probe"
     job = Job(
@@ -87,44 +84,45 @@ def fit(workspace: Workspace, model: torch.nn.Module, fit: Fit, stop: StopReques
         model=model,
         train=features_to_train_on(
             features,
-            fit.train.table,
+            what.train.table,
             family,
-            workspace.encoder,
-            spec,
-            workspace.task.hooks,
-            partial(workspace.teacher_outputs, fit.train),
+            inputs.encoder,
+            inputs.spec,
+            inputs.hooks,
+            partial(inputs.teacher_outputs, what.train),
         ),
         locations=locations,
-        validate=_validation(workspace, fit.held_out, fit.keep) if fit.held_out else None,
-        metric=workspace.metric,
-        higher_is_better=family.scoring.higher_is_better(workspace.metric),
+        validate=_validation(inputs, what.held_out, what.keep) if what.held_out else None,
+        metric=metric,
+        higher_is_better=family.scoring.higher_is_better(metric),
         checkpoints=store,
-        emit=fit.emit,
+        emit=what.emit,
         stop=stop,
         resume=resume,
-        evaluate_first=probed and fit.held_out is not None,
-        share=fit.share,
+        evaluate_first=probed and what.held_out is not None,
+        share=what.share,
     )
-    stores = [features, workspace.features(fit.held_out)] if fit.held_out else [features]
-    with frozen_trunk_runs_once(model, family.model, stores, spec.training, warn):
+    stores = [features, inputs.features(what.held_out)] if what.held_out else [features]
+    with frozen_trunk_runs_once(model, family.model, stores, inputs.spec.training, warn):
         if probed and not (resume and store.steps()):
-            head_from_probe(model, family.model, workspace.base, features, warn)
+            head_from_probe(model, family.model, inputs.base, features, warn)
         fine_tune(job)
 
 
 def _validation(
-    workspace: Workspace, rows: Split, keep: Keep | None
+    inputs: TrainingInputs, rows: Split, keep: Keep | None
 ) -> Callable[[torch.nn.Module], Validation]:
     """Measures a model on some rows, with thresholds that are tuned on them each time."""
-    references, features = workspace.family.reader.references(rows.table), workspace.features(rows)
+    evaluation, family = inputs.evaluation, inputs.family
+    references, features = family.reader.references(rows.table), inputs.features(rows)
 
     def validate(current: torch.nn.Module) -> Validation:
-        loss, batch_size = LossSum(), workspace.spec.evaluation.batch_size
-        outputs = predict(current, workspace.family, features, batch_size, together=True, loss=loss)
-        family = tuned(workspace.family, outputs, features, rows.table)
-        answers = family.scoring.answers(outputs, features, rows.table)
+        loss = LossSum()
+        outputs = predict(current, family, features, evaluation.batch_size, together=True, loss=loss)
+        scoring = tuned(family, outputs, features, rows.table).scoring
+        answers = scoring.answers(outputs, features, rows.table)
         if keep:
             keep(outputs)
-        return Validation(workspace.evaluator.values(references, answers), loss.mean)
+        return Validation(evaluation.evaluator.values(references, answers), loss.mean)
 
     return validate

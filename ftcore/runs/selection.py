@@ -20,84 +20,64 @@ from safetensors.numpy import load_file, save_file
 
 from ftcore import processes
 from ftcore.data.tables import Split
-from ftcore.families.tuning import tuned
 from ftcore.files import read_json, write_json
+from ftcore.runs.evaluation_inputs import EvaluationInputs, FeaturesOf, HeldOut, Outputs
 from ftcore.runs.fitting import Fit, fit, fresh_model
 from ftcore.runs.parts import Trial, joined, trials
-from ftcore.runs.workspace import Workspace
+from ftcore.runs.training_inputs import TrainingInputs
 from ftcore.training.checkpoint import Progress
 from ftcore.training.stopping import StopRequest
 from ftcore_runtime.publishing import publishing
 
-Outputs = Mapping[str, np.ndarray]
+_OUTPUTS = "outputs.safetensors"
 
 
-@dataclass(frozen=True)
-class HeldOut:
-    """Rows that were held out, and what models that had not seen them make of them.
+def rows_to_choose_on(inputs: TrainingInputs) -> Split:
+    """The rows whose answers thresholds and policies are chosen on: held out of trials, or the validation rows."""
+    if not inputs.refits:
+        return inputs.splits.validation
+    return _rows(_trials(inputs.evaluation, inputs.folds))
+
+
+def held_out(file: Path, inputs: EvaluationInputs, features_of: FeaturesOf) -> HeldOut | None:
+    """What `choose` measured, of the evaluation that it chose; None of a run that had no need to choose.
 
     Args:
-        rows: of all trials.
-        outputs: name -> float32 [rows, ...].
-        how: where they are from, for reports.
+        file: selection.json.
     """
-
-    rows: Split
-    outputs: Outputs
-    how: str
-
-
-def refits(workspace: Workspace) -> bool:
-    """Whether all rows train in the end."""
-    return bool(getattr(workspace.training, "refit", False))
-
-
-def rows_to_choose_on(workspace: Workspace) -> Split:
-    """The rows whose answers thresholds and policies are chosen on: held out of trials, or the validation rows."""
-    if not refits(workspace):
-        return workspace.splits.validation
-    return _rows(_trials(workspace, _folds(workspace)))
-
-
-def held_out(workspace: Workspace) -> HeldOut | None:
-    """What `choose` measured, of the evaluation that it chose; None of a run that had no need to choose."""
-    folder, chosen = _folder(workspace), workspace.folder.selection_file
-    if not chosen.exists():
+    if not file.exists():
         return None
-    made = _trials(workspace, read_json(chosen)["folds"])
+    made = _trials(inputs, read_json(file)["folds"])
     how = f"measured in {len(made)} folds, before the last training on all rows"
     if len(made) == 1:
         how = "measured before the last training, which these rows are part of"
-    return HeldOut(_rows(made), load_file(folder / "outputs.safetensors"), how)
+    rows = _rows(made)
+    return HeldOut(rows, features_of(rows), load_file(file.with_name(_OUTPUTS)), how)
 
 
-def choose(workspace: Workspace, stop: StopRequest, resume: bool) -> float:
+def choose(inputs: TrainingInputs, file: Path, stop: StopRequest, resume: bool) -> float:
     """The share of its steps that the last training takes, 0 to 1.
+
+    Args:
+        file: selection.json, which says so in the end; what it is made of lies in its folder.
 
     Raises:
         Interrupted, RunFailed, UserError: see `fine_tune`.
     """
-    folder, made = _folder(workspace), _trials(workspace, _folds(workspace))
-    if not workspace.folder.selection_file.exists():
+    made = _trials(inputs.evaluation, inputs.folds)
+    if not file.exists():
         for number, trial in enumerate(made, 1):
-            if not (folder / f"trial-{number}.json").exists():
-                _try(workspace, stop, resume, number, trial, len(made))
+            if not (file.parent / f"trial-{number}.json").exists():
+                _try(inputs, file.parent, stop, resume, number, trial, len(made))
         if processes.is_first():
-            _compare(workspace, made)
+            _compare(inputs, file, made)
         processes.wait()
-    return float(read_json(workspace.folder.selection_file)["share"])
+    return float(read_json(file)["share"])
 
 
-def _folder(workspace: Workspace) -> Path:
-    return workspace.folder.selection_file.parent
-
-
-def _folds(workspace: Workspace) -> int:
-    return getattr(workspace.training, "folds", None) or 1
-
-
-def _trials(workspace: Workspace, folds: int) -> list[Trial]:
-    return trials(workspace.splits, workspace.family.reader, folds, workspace.spec.data.split.seed)
+def _trials(inputs: EvaluationInputs, folds: int) -> list[Trial]:
+    family = inputs.family
+    return trials(inputs.splits, family.reader, folds, family.spec.data.split.seed)
 
 
 def _rows(made: Sequence[Trial]) -> Split:
@@ -105,9 +85,11 @@ def _rows(made: Sequence[Trial]) -> Split:
     return joined(f"held out in {len(made)} folds", [trial.held_out for trial in made])
 
 
-def _try(workspace: Workspace, stop: StopRequest, resume: bool, number: int, trial: Trial, of: int) -> None:
+def _try(
+    inputs: TrainingInputs, parent: Path, stop: StopRequest, resume: bool, number: int, trial: Trial, of: int
+) -> None:
     """Run one trial; what it answered at each evaluation is written as soon as that is over."""
-    folder = _folder(workspace) / f"trial-{number}"
+    folder = parent / f"trial-{number}"
     folder.mkdir(parents=True, exist_ok=True)
     checkpoints = folder / "checkpoints"
     outputs: Outputs = {}
@@ -126,11 +108,11 @@ def _try(workspace: Workspace, stop: StopRequest, resume: bool, number: int, tri
             _write_arrays(folder / f"{step}.safetensors", outputs)
             write_json(folder / f"{step}.json", {"step": step, "loss": loss, "of": total})
         phase = {"phase": f"fold {number} of {of}"} if of > 1 else {}
-        workspace.events.emit(kind, **fields, **phase)
+        inputs.events.emit(kind, **fields, **phase)
 
-    model = fresh_model(workspace)
+    model = fresh_model(inputs)
     what = Fit(trial.train, trial.held_out, checkpoints, emit, keep=keep)
-    fit(workspace, model, what, stop, resume and checkpoints.is_dir())
+    fit(inputs, model, what, stop, resume and checkpoints.is_dir())
     if processes.is_first():
         found = [read_json(path) for path in folder.glob("*.json")]
         write_json(folder.with_suffix(".json"), {"evaluations": sorted(found, key=lambda one: one["step"])})
@@ -176,10 +158,10 @@ def best_of(tried: Sequence[Tried], metric: str, *, higher_is_better: bool) -> i
     return best.best_step or 0
 
 
-def _compare(workspace: Workspace, made: Sequence[Trial]) -> None:
+def _compare(inputs: TrainingInputs, file: Path, made: Sequence[Trial]) -> None:
     """Measure the held-out answers of each evaluation that all trials have, and write down the best."""
-    folder, family, rows = _folder(workspace), workspace.family, _rows(made)
-    metric, features = workspace.metric, workspace.features(rows)
+    folder, family, rows = file.parent, inputs.family, _rows(made)
+    metric, features = inputs.evaluation.metric, inputs.features(rows)
     references = family.reader.references(rows.table)
     of_trials = [
         read_json(folder / f"trial-{number}.json")["evaluations"] for number in range(1, len(made) + 1)
@@ -189,13 +171,14 @@ def _compare(workspace: Workspace, made: Sequence[Trial]) -> None:
     for index in range(min(map(len, of_trials))):
         evaluations = [one[index] for one in of_trials]
         outputs = _outputs(folder, evaluations)
-        answers = tuned(family, outputs, features, rows.table).scoring.answers(outputs, features, rows.table)
+        fitted = HeldOut(rows, features, outputs).tuned(family)
+        answers = fitted.scoring.answers(outputs, features, rows.table)
         losses = [float("nan") if one["loss"] is None else one["loss"] for one in evaluations]
         loss = float(np.average(losses, weights=sizes))
-        values = workspace.evaluator.values(references, answers)
+        values = inputs.evaluation.evaluator.values(references, answers)
         tried.append(Tried(evaluations[0]["step"], evaluations[0]["of"], loss, values, answers))
     chosen = best_of(tried, metric, higher_is_better=family.scoring.higher_is_better(metric))
-    _write_arrays(folder / "outputs.safetensors", _outputs(folder, [one[chosen] for one in of_trials]))
+    _write_arrays(folder / _OUTPUTS, _outputs(folder, [one[chosen] for one in of_trials]))
     summary = {
         "folds": len(made),
         "rows": rows.table.num_rows,
@@ -204,12 +187,12 @@ def _compare(workspace: Workspace, made: Sequence[Trial]) -> None:
         "share": tried[chosen].share,
         "step": tried[chosen].step,
     }
-    write_json(workspace.folder.selection_file, summary)
+    write_json(file, summary)
     if len(made) > 1:
         for index, found in enumerate(summary["evaluations"]):
             fields = {key: found[key] for key in ("step", "metrics", "loss")}
-            workspace.events.emit("evaluated", **fields, best=index == chosen)
-    workspace.events.emit("selected", **summary)
+            inputs.events.emit("evaluated", **fields, best=index == chosen)
+    inputs.events.emit("selected", **summary)
     for number in range(1, len(made) + 1):
         shutil.rmtree(folder / f"trial-{number}", ignore_errors=True)
 

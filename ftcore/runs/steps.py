@@ -1,39 +1,45 @@
-"""The steps of a run, one after another: train, evaluate, export. Each can be taken on its own."""
+"""A run from top to bottom: train (choose for how long, train on all rows, keep the model), evaluate, export.
+
+Here stands what is done in which order, and what a step hands to the next; the modules that are called say how. A step
+takes from the workspace what it needs where it begins, and passes it on as values.
+"""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-import pyarrow as pa
-
 from ftcore import processes
-from ftcore.data.features import FeatureStore
 from ftcore.errors import CheckFailed
-from ftcore.evaluation.evaluate import Array, groups_of, prediction_lines
-from ftcore.evaluation.invariance import Answering, answers_that_change, measure_invariance
-from ftcore.evaluation.policies import measure_policy, notes_of, without_policy
-from ftcore.evaluation.predict import predict
-from ftcore.evaluation.slices import measure_slices, members_of, slices_below
-from ftcore.families.scoring import SupportsSamples
-from ftcore.families.tuning import tuned
-from ftcore.files import write_atomic, write_json
-from ftcore.modeling.device import torch_device
+from ftcore.evaluation.invariance import answers_that_change
+from ftcore.evaluation.slices import slices_below
+from ftcore.files import write_json
+from ftcore.runs.base_checks import check_unknown
+from ftcore.runs.evaluation_inputs import EvaluationInputs, HeldOut
 from ftcore.runs.export import export_bundle
+from ftcore.runs.fitting import Fit, fit, fresh_model
 from ftcore.runs.folder import Step, versions
-from ftcore.runs.judging import judge
+from ftcore.runs.judging import Judgement, judge
+from ftcore.runs.model_folder import keep_model
 from ftcore.runs.parts import both
+from ftcore.runs.rehearsal import rehearse
 from ftcore.runs.seeds import train_seeds
-from ftcore.runs.selection import held_out
-from ftcore.runs.techniques import answer_by_names
-from ftcore.runs.train import train_once
+from ftcore.runs.selection import choose, held_out, rows_to_choose_on
+from ftcore.runs.split_evaluation import (
+    SplitEvaluation,
+    invariance_of,
+    measure_split,
+    measure_zero_shot,
+    predict_split,
+    section_of,
+    write_split,
+)
+from ftcore.runs.techniques import Warn, model_to_keep
 from ftcore.runs.workspace import Workspace
+from ftcore.training.sharding import full_state, is_sharded
 from ftcore.training.stopping import StopRequest
-from ftcore_runtime.answers import to_jsonl
-from ftcore_runtime.decoders import make_decoder
 
 
 def take_steps(
@@ -95,104 +101,107 @@ def train(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]:
     return []
 
 
+def train_once(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
+    """Fine-tune with one seed; with `training.refit` once more on all rows, for as long as was best."""
+    folder, events, splits = workspace.folder, workspace.events, workspace.splits
+    _announce(workspace)
+    inputs = workspace.training_inputs
+    model = fresh_model(inputs)
+    events.emit(
+        "model_built",
+        parameters=sum(p.numel() for p in model.parameters()),
+        max_length=inputs.encoder.config.max_length,
+        tokens=int(inputs.features(splits.train).lengths.sum()),
+    )
+    rehearse(model, inputs.evaluation, inputs.encoder, inputs.spec, rows_to_choose_on(inputs))
+    last = Fit(splits.train, splits.validation, folder.checkpoints, events.emit)
+    if inputs.refits:
+        share = choose(inputs, folder.selection_file, stop, resume)
+        rows = both(splits)
+        events.emit("refit_started", rows=rows.table.num_rows, share=share)
+        last = Fit(rows, None, folder.checkpoints, partial(events.emit, phase="refit"), share=share)
+        model = fresh_model(inputs)
+        resume &= folder.checkpoints.is_dir()
+    fit(inputs, model, last, stop, resume)
+    weights = full_state(model) if is_sharded(model) else None
+    if processes.is_first():
+        whole = model_to_keep(model, inputs.family, inputs.base, inputs.spec, events.warn)
+        keep_model(folder, inputs.base, whole, weights)
+
+
+def _announce(workspace: Workspace) -> None:
+    """Tell how the rows will be read, and warn of what the base model cannot read of them."""
+    spec, events, family = workspace.spec.model, workspace.events, workspace.family
+    for split in (workspace.splits.train, workspace.splits.validation):
+        plan = family.model.plan(split.table, workspace.features(split))
+        events.emit("planned", split=split.name, plan=plan)
+    longest = workspace.encoder.config.max_length
+    if longest < spec.max_length:
+        events.warn(
+            f"model.max_length {spec.max_length} was lowered to the {longest} tokens that the base model reads"
+        )
+    check_unknown(workspace.features("train"), spec.base, events.warn)
+
+
 def evaluate(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]:
     """Measure the fine-tuned model in float32 on validation and test, with intervals, and compare it with baselines.
 
     Returns:
         the checks that it does not meet, a sentence each.
     """
-    spec, folder, reader = workspace.spec.evaluation, workspace.folder, workspace.family.reader
-    model = workspace.fine_tuned()
-    measured: dict[str, Any] = {}
-    unseen = held_out(workspace)
-    for name in ("validation", "test"):
-        split, outputs = workspace.splits[name], None
-        if name == "validation" and unseen:
-            split, outputs = unseen.rows, unseen.outputs
-        rows, features = split.table, workspace.features(split)
-        if outputs is None:
-            outputs = predict(model, workspace.family, features, spec.batch_size)
-        if name == "validation":
-            workspace.keep_family(tuned(workspace.family, outputs, features, rows))
-        scoring, groups = workspace.family.scoring, groups_of(reader, rows)
-        answers = scoring.answers(outputs, features, rows)
-        found = workspace.evaluator.measure(reader.references(rows), answers, groups)
-        measured[name] = found.to_json()
-        if name == "test":
-            decoder, plain = make_decoder(scoring.decoder), []
-            if decoder.policy.temperature != 1:
-                plain = without_policy(workspace.family).scoring.answers(outputs, features, rows)
-            if policy := measure_policy(
-                workspace.evaluator, decoder, found.references, answers, plain, groups, notes_of(scoring)
-            ):
-                measured[name]["policy"] = policy
-        if name == "validation" and unseen:
-            measured[name]["how"] = unseen.how
-        if cells := measured[name].pop("confusion_cells", None):  # as many as rows at most
-            write_atomic(folder.path / f"confusion.{name}.jsonl", to_jsonl(cells))
-        if isinstance(scoring, SupportsSamples):
-            measured[name]["samples"] = scoring.samples(rows, answers)
-        members = members_of(workspace.spec.slices, reader, split)
-        write_atomic(folder.predictions(name), to_jsonl(prediction_lines(reader, split, found, members)))
-        if name == "test" and members is not None:
-            measured[name]["slices"] = measure_slices(
-                workspace.evaluator, workspace.metric, members, found, groups
-            )
-        if name == "test" and (changes := workspace.changes):
-            measured[name]["invariance"] = measure_invariance(
-                changes, reader, split, answers, _answering(workspace, model), spec.confidence
-            )
-        workspace.events.emit("measured", split=name, metrics=measured[name]["metrics"])
-    if spec.zero_shot:
+    folder, splits = workspace.folder, workspace.splits
+    model, features_of = workspace.fine_tuned(), workspace.features
+    inputs = workspace.evaluation_inputs
+    unseen = held_out(folder.selection_file, inputs, features_of)
+    chosen_on = unseen or predict_split(inputs, model, splits.validation, features_of)
+    workspace.keep_family(chosen_on.tuned(inputs.family))
+    inputs = workspace.evaluation_inputs  # with the thresholds and the policy that these rows have chosen
+
+    sections: dict[str, dict[str, Any]] = {}
+
+    def measure(name: str, rows: HeldOut) -> SplitEvaluation:
+        split = measure_split(inputs, rows)
+        write_split(folder, name, inputs, split)
+        sections[name] = section_of(inputs, split, final=name == "test")
+        workspace.events.emit("measured", split=name, metrics=sections[name]["metrics"])
+        return split
+
+    measure("validation", chosen_on)
+    test = measure("test", predict_split(inputs, model, splits.test, features_of))
+    if changes := workspace.changes:
+        sections["test"]["invariance"] = invariance_of(inputs, test, changes, model, workspace.encoder)
+    if workspace.spec.evaluation.zero_shot:
         del model
-        measured["test"]["zero_shot"] = _zero_shot(workspace, answers, groups)
-    learnt = both(workspace.splits) if unseen else workspace.splits.train
-    judgement = judge(workspace.evaluator, workspace.metric, learnt.table, rows, found, groups)
-    measured["test"] |= {"baselines": judgement.baselines, "warnings": judgement.warnings}
-    whole = {
-        "metric": workspace.metric,
-        "higher_is_better": workspace.family.scoring.higher_is_better(workspace.metric),
-        "confidence": spec.confidence,
-        "splits": measured,
+        sections["test"]["zero_shot"] = measure_zero_shot(inputs, test, workspace.base, workspace.encoder)
+    learnt = both(splits) if unseen else splits.train
+    judgement = judge(
+        inputs.evaluator, inputs.metric, learnt.table, splits.test.table, test.found, test.groups
+    )
+    sections["test"] |= {"baselines": judgement.baselines, "warnings": judgement.warnings}
+    content = {
+        "metric": inputs.metric,
+        "higher_is_better": inputs.family.scoring.higher_is_better(inputs.metric),
+        "confidence": workspace.spec.evaluation.confidence,
+        "splits": sections,
+        "verdict": judgement.verdict,
     }
-    write_json(folder.metrics_file, {**whole, "verdict": judgement.verdict})
+    write_json(folder.metrics_file, content)
     workspace.events.emit("judged", verdict=judgement.verdict, warnings=judgement.warnings)
-    unmet: list[str] = measured["test"].get("policy", {}).get("unmet", [])
-    unmet += slices_below(workspace.evaluator, workspace.metric, measured["test"].get("slices", []))
-    unmet += answers_that_change(measured["test"].get("invariance", []))
-    if judgement.useless is None or workspace.spec.checks.beats_baseline == "off":
+    return _unmet(inputs, sections["test"], judgement, workspace.events.warn)
+
+
+def _unmet(inputs: EvaluationInputs, test: Mapping[str, Any], judgement: Judgement, warn: Warn) -> list[str]:
+    """The checks of the spec that the figures do not meet, a sentence each."""
+    unmet = [*test.get("policy", {}).get("unmet", [])]
+    unmet += slices_below(inputs.evaluator, inputs.metric, test.get("slices", []))
+    unmet += answers_that_change(test.get("invariance", []))
+    check = inputs.family.spec.checks.beats_baseline
+    if judgement.useless is None or check == "off":
         return unmet
-    if workspace.spec.checks.beats_baseline == "warn":
-        workspace.events.warn(judgement.useless)
+    if check == "warn":
+        warn(judgement.useless)
         return unmet
     return [*unmet, f"checks.beats_baseline: {judgement.useless}"]
-
-
-def _answering(workspace: Workspace, model: Any) -> Answering:  # noqa: ANN401 (a PreTrainedModel)
-    """The model's answers to rows that no split has."""
-
-    def answer(rows: pa.Table) -> Sequence[Any]:
-        family = workspace.family
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "features.arrow"
-            features = FeatureStore.build(rows, family.model, workspace.encoder, path)
-            outputs = predict(model, family, features, workspace.spec.evaluation.batch_size)
-            return family.scoring.answers(outputs, features, rows)
-
-    return answer
-
-
-def _zero_shot(workspace: Workspace, fine_tuned: Sequence[Any], groups: Array | None) -> dict[str, Any]:
-    """Metrics of the base model as it is on the test rows, and the gain of the `fine_tuned` answers over it."""
-    family, evaluator = workspace.family, workspace.evaluator
-    rows, features = workspace.splits["test"].table, workspace.features("test")
-    model = family.model.build(workspace.base).to(torch_device())
-    answer_by_names(model, family.model, workspace.base, workspace.encoder)
-    outputs = predict(model, family, features, workspace.spec.evaluation.batch_size)
-    answers, references = family.scoring.answers(outputs, features, rows), family.reader.references(rows)
-    found = evaluator.measure(references, answers, groups)
-    gain = evaluator.gain(references, answers, fine_tuned, groups)
-    return {"metrics": found.to_json()["metrics"], "gain": gain}
 
 
 def export(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]:

@@ -9,16 +9,20 @@ from typing import Any
 import numpy as np
 import torch
 
+from ftcore.data import Split, Splits
 from ftcore.errors import UserError
 from ftcore.evaluation.learning_curve import LearningCurve, learning_curve
 from ftcore.evaluation.suggestion import diverse, uncertainty
+from ftcore.families.bound import BoundFamily
+from ftcore.modeling.base_model import BaseModel
 from ftcore.modeling.device import torch_device
+from ftcore.runs.evaluation_inputs import FeaturesOf
 from ftcore.runs.parts import both
-from ftcore.runs.workspace import Workspace
 from ftcore.training.head_start import inputs_of, last_linear, read_texts
 from ftcore_runtime.answers import Answer
 from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.decoders.sequence_classification import SequenceClassificationDecoder
+from ftcore_runtime.encoding import TextEncoder
 
 #: A text, or a pair of texts.
 Text = Any
@@ -56,29 +60,51 @@ class Suggestions:
     curve: LearningCurve | None
 
 
-def suggest(workspace: Workspace, pool: Sequence[Text], count: int) -> Suggestions:
+@dataclass(frozen=True)
+class FineTuned:
+    """A run's fine-tuned model, and what it was made from.
+
+    Args:
+        task: its id.
+        family: with everything that it learnt from the rows.
+        model: on the device, in eval mode.
+        encoder: its tokenizer.
+        base: the base model.
+        splits: the run's rows.
+        features_of: those of a split as the model reads them.
+    """
+
+    task: str
+    family: BoundFamily
+    model: torch.nn.Module
+    encoder: TextEncoder
+    base: BaseModel
+    splits: Splits
+    features_of: FeaturesOf
+
+
+def suggest(run: FineTuned, pool: Sequence[Text], count: int) -> Suggestions:
     """Choose `count` rows of the pool.
 
     Raises:
         UserError: the run's answers are no labels, its head reads more than one representation a row, or the pool has
             no row that the run does not know.
     """
-    family = workspace.family
+    family, model = run.family, run.model
     decoder = make_decoder(family.scoring.decoder)
     if not isinstance(decoder, SequenceClassificationDecoder) or decoder.problem == "regression":
         raise UserError(
             "only a classification has labels to be unsure of",
-            where=f"the run's task {workspace.task.info.id!r}",
+            where=f"the run's task {run.task!r}",
         )
-    new = _new(workspace, pool)
+    new = _new(run, pool)
     if not new:
         raise UserError(
             "the run knows every row of the pool already",
             where="--pool",
             hint="give rows that have no label yet",
         )
-    model = workspace.fine_tuned()
-    inputs = read_texts(model, family.model, workspace.encoder, [pool[index] for index in new])
+    inputs = read_texts(model, family.model, run.encoder, [pool[index] for index in new])
     layer = last_linear(model)
     if inputs is None or layer is None:
         raise UserError(
@@ -94,19 +120,18 @@ def suggest(workspace: Workspace, pool: Sequence[Text], count: int) -> Suggestio
     chosen = diverse(inputs, uncertain, count)
     answers = decoder.decode({"logits": logits[chosen]})
     rows = [
-        Suggestion(new[place], float(uncertain[place]), answer)
-        for place, answer in zip(chosen.tolist(), answers, strict=True)
+        Suggestion(new[index], float(uncertain[index]), answer)
+        for index, answer in zip(chosen.tolist(), answers, strict=True)
     ]
-    labelled = both(workspace.splits)
-    return Suggestions(
-        rows, len(pool) - len(new), labelled.table.num_rows, _curve(workspace, decoder.problem)
-    )
+    labelled = both(run.splits)
+    curve = _curve(run, labelled, decoder.problem)
+    return Suggestions(rows, len(pool) - len(new), labelled.table.num_rows, curve)
 
 
-def _new(workspace: Workspace, pool: Sequence[Text]) -> list[int]:
+def _new(run: FineTuned, pool: Sequence[Text]) -> list[int]:
     """The indices of the rows whose text neither the run's rows nor an earlier row of the pool have."""
-    reader = workspace.family.reader
-    seen = {text for split in workspace.splits for text in reader.inputs(split.table)}
+    reader = run.family.reader
+    seen = {text for split in run.splits for text in reader.inputs(split.table)}
     new = []
     for index, text in enumerate(pool):
         if text not in seen:
@@ -115,13 +140,13 @@ def _new(workspace: Workspace, pool: Sequence[Text]) -> list[int]:
     return new
 
 
-def _curve(workspace: Workspace, problem: str) -> LearningCurve | None:
+def _curve(run: FineTuned, labelled: Split, problem: str) -> LearningCurve | None:
     """Of the base model's representations: the fine-tuned model has seen the rows, and would be too good on them."""
-    model = workspace.family.model.build(workspace.base).to(torch_device())
-    features = workspace.features(both(workspace.splits))
+    model = run.family.model.build(run.base).to(torch_device())
+    features = run.features_of(labelled)
     layer = last_linear(model)
-    inputs = None if layer is None else inputs_of(layer, model, workspace.family.model, features)
+    inputs = None if layer is None else inputs_of(layer, model, run.family.model, features)
     if inputs is None:
         return None
     targets, weights = features.column("labels"), features.column("weight")
-    return learning_curve(problem, inputs, targets, weights, workspace.spec.training.seed)
+    return learning_curve(problem, inputs, targets, weights, run.family.spec.training.seed)

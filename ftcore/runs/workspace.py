@@ -33,6 +33,7 @@ from ftcore.runs.folder import RunFolder
 from ftcore.runs.model_folder import open_model
 from ftcore.runs.recipe_choice import fill_by_recipe
 from ftcore.runs.teacher import Teacher, compute_outputs, open_teacher
+from ftcore.runs.training_inputs import TrainingInputs
 from ftcore.spec.sections import Spec
 from ftcore.spec.training import TrainingSpec
 from ftcore.task import Observer
@@ -241,6 +242,22 @@ class Workspace:
         refitted = self.folder.selection_file.exists()
         return EvaluationInputs(
             self.splits, self.evaluator, self.metric, self.spec.evaluation.batch_size, refitted
+        )
+
+    @property
+    def training_inputs(self) -> TrainingInputs:
+        """What a model of this run is made from."""
+        return TrainingInputs(
+            evaluation=self.evaluation_inputs,
+            spec=self.spec,
+            training=self.training,
+            base=self.base,
+            encoder=self.encoder,
+            hooks=self.task.hooks,
+            features=self.features,
+            teacher_outputs=self.teacher_outputs,
+            spec_sha256=sha256(self.folder.spec_file),
+            events=self.events,
         )
 
     @property

@@ -19,6 +19,7 @@ from ftcore.data.splitting import fold_of
 from ftcore.errors import UserError
 from ftcore.evaluation.predict import predict
 from ftcore.plugins import PluginRegistry
+from ftcore.runs.evaluation_inputs import HeldOut
 from ftcore.runs.parts import both, trials
 from ftcore.runs.selection import Tried, best_of, held_out
 from ftcore.runs.selection import _rows as selection_rows
@@ -39,6 +40,10 @@ def predictions(workspace: Workspace, split: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in workspace.folder.predictions(split).read_text().splitlines()]
 
 
+def unseen_of(workspace: Workspace) -> HeldOut | None:
+    return held_out(workspace.folder.selection_file, workspace.evaluation_inputs, workspace.features)
+
+
 def selection(workspace: Workspace) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((workspace.folder.path / "selection" / "selection.json").read_text())
     return found
@@ -53,7 +58,7 @@ def test_all_rows_train_and_held_out_rows_are_measured(project: Path, tiny_base:
     chosen = selection(workspace)
     assert chosen["folds"] == folds
     assert chosen["evaluations"][0]["step"] == 0
-    unseen = held_out(workspace)
+    unseen = unseen_of(workspace)
     assert unseen is not None
     assert (
         unseen.rows.table.num_rows == len(predictions(workspace, "validation")) == (48 if folds > 1 else 12)
@@ -77,7 +82,7 @@ def test_without_steps_the_head_starts_anew_from_all_rows(project: Path, tiny_ba
     training = {**TRAINING, "learning_rate": 9.0, "recipe": "probe", "folds": 2}  # which ruins everything
     workspace = trained(project, tiny_base, data=DATA, training=training)
     assert selection(workspace)["share"] == 0
-    model = fresh_model(workspace)
+    model = fresh_model(workspace.training_inputs)
     features = workspace.features(both(workspace.splits))
     head_from_probe(model, workspace.family.model, workspace.base, features, pytest.fail)
     weights = kept(workspace)
@@ -96,7 +101,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(
 ) -> None:
     training = {**TRAINING, "folds": folds, "head_start": "random"}
     whole = trained(project, tiny_base, data=DATA, training=training)
-    weights, answers = kept(whole), held_out(whole)
+    weights, answers = kept(whole), unseen_of(whole)
     for moment in moments:
         workspace = workspace_of(project, tiny_base, data=DATA, training=training)
 
@@ -110,7 +115,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(
         again = Workspace(workspace.folder, workspace.spec, workspace.task, ())
         take_steps(again, ["train"], StopRequest(), resume=True)
         assert all(torch.equal(value, weights[name]) for name, value in kept(again).items()), moment
-        unseen = held_out(again)
+        unseen = unseen_of(again)
         assert answers is not None
         assert unseen is not None
         assert np.array_equal(unseen.outputs["logits"], answers.outputs["logits"]), moment

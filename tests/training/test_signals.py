@@ -26,10 +26,10 @@ PHASES = {
     "splitting": ("ftcore.data.load", "hold_out"),
     "tokenising": ("ftcore.data.features", "_write"),
     "building the model": ("ftcore.families.sequence_classification.model", "build_classifier"),
-    "rehearsing": ("ftcore.runs.train", "rehearse"),
+    "rehearsing": ("ftcore.runs.steps", "rehearse"),
     "saving": ("ftcore.training.checkpoint", "save_model"),
     "keeping the model": ("ftcore.runs.model_folder", "save_tokenizer"),
-    "measuring": ("ftcore.runs.steps", "prediction_lines"),
+    "measuring": ("ftcore.runs.split_evaluation", "prediction_lines"),
     "writing graphs": ("ftcore.runs.export", "export_graph"),
     "writing the bundle": ("ftcore.runs.run_bundle", "write_bundle"),
 }
