@@ -113,7 +113,7 @@ def of_transformers_pipeline(model_folder: Path, length: int) -> Answer:
 
 
 def of_bare_session(bundle: Path, variant: str) -> Answer:
-    """onnxruntime and tokenizers, with as little Python as there can be; sorted and side by side like ours."""
+    """onnxruntime and tokenizers, with as little Python as there can be; sorted and in parallel like ours."""
     import onnxruntime as ort
     from tokenizers import Tokenizer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-# One thread a test process, and no spinning: tests run side by side, and threads that spin while they wait for one
+# One thread a test process, and no spinning: tests run at the same time, and threads that spin while they wait for one
 # another stand still together on a busy machine. Before anything imports torch.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -1,4 +1,4 @@
-"""A tiny random T5 as a bundle that writes, exported once a session: what the tests of server, doors and CLI share."""
+"""A tiny random T5 as a bundle that generates, exported once a session: for the tests of server, packaging and CLI."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def labelled_rows(count: int) -> list[dict[str, str]]:
     rows = []
     for index in range(count):
         words = POSITIVE if index % 2 else NEGATIVE
-        rest = [fillers[(index // len(fillers) ** place) % len(fillers)] for place in range(3)]
+        rest = [fillers[(index // len(fillers) ** digit) % len(fillers)] for digit in range(3)]
         text = " ".join([words[(index // 2) % 2], *rest])
         rows.append({"text": text, "label": "pos" if index % 2 else "neg"})
     return rows

@@ -93,7 +93,7 @@ class _Narrowing:
         )
 
     def _cuts(self, node: NodeProto) -> list[tuple[int, int]] | None:
-        """The inputs (place, axis) to be narrowed so that the node's one output is; None where it cannot be."""
+        """The inputs (index, axis) to be narrowed so that the node's one output is; None where it cannot be."""
         (name,) = node.output if len(node.output) == 1 else ("",)
         readers = self._readers.get(name, [])
         axes = {reader.axis for reader in readers}

@@ -19,8 +19,8 @@ class Fields:
     """Hands out the fields of a JSON object one by one; `end` refuses the keys that nobody asked for.
 
     Args:
-        value: what the JSON holds at this place.
-        where: the place, for error messages (`bundle.json: encoder`).
+        value: what the JSON holds at this location.
+        where: the location, for error messages (`bundle.json: encoder`).
 
     Raises:
         BundleError: here and in every method, when the value is not what the reader asked for.

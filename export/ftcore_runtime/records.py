@@ -22,7 +22,7 @@ class Record:
         location: `file:row` for messages; the line a record starts at in text files, else the row, both from 1.
         values: column -> value; of a bad record what could be read, or None.
         problem: why it is bad; "" if it is not.
-        number: the line or row in `location`; 0 where a place has none.
+        number: the line or row in `location`; 0 where a location has none.
     """
 
     location: str

@@ -45,7 +45,7 @@ _MODELS = ("BPE", "Unigram", "WordLevel", "WordPiece")
 _MOST_PARTS = 32  # of a section
 _GROWTH = 16  # of a text, by all replacements of a section
 _ADDED = 64  # characters that a part puts before a text or in the place of one character
-_LONGEST_WORD = 200  # of WordPiece, which tries every piece of it at every place of it
+_LONGEST_WORD = 200  # of WordPiece, which tries every piece of it at every position of it
 _LONGEST_PIECE = 1000  # of Unigram, which looks so far ahead at every character
 _TEMPLATE = 32  # special tokens and texts of an input
 

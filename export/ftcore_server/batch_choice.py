@@ -19,7 +19,7 @@ _AHEAD = 6
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One row of a batch: its length in tokens, its request, and its place among the request's features."""
+    """One row of a batch: its length in tokens, its request, and its index among the request's features."""
 
     length: int
     work: Work

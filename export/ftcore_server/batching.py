@@ -51,7 +51,7 @@ class Work:
         cancelled: set where nobody waits any more: features that have not run are dropped, a text is left off.
         finished: set where all its features have been in a batch.
         prepared: the features, once they are made.
-        rows, generated: of the features that were in a batch, by place: their rows of the graph's outputs, or the texts
+        rows, generated: of the features that were in a batch, by index: their rows of the graph's outputs, or the texts
             that were generated for them.
     """
 

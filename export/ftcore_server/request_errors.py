@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-#: What pydantic calls the members of a union, in the places of its errors.
+#: What pydantic calls the members of a union, in the locations of its errors.
 _TEXT, _OBJECT = "constrained-str", "Input"
 
 
@@ -33,13 +33,13 @@ def sentence(error: ValidationError, document: object) -> str:
     return f"{_joined(first['loc'])}: {message}"
 
 
-def _joined(place: Sequence[int | str]) -> str:
-    return ".".join(str(part)[:60] for part in place if part not in (_TEXT, _OBJECT)) or "the body"
+def _joined(location: Sequence[int | str]) -> str:
+    return ".".join(str(part)[:60] for part in location if part not in (_TEXT, _OBJECT)) or "the body"
 
 
-def _at(document: object, place: Sequence[int | str]) -> object:
-    """The value at a place; None where there is none."""
-    for part in place:
+def _at(document: object, location: Sequence[int | str]) -> object:
+    """The value at a location; None where there is none."""
+    for part in location:
         if isinstance(document, Mapping):
             document = document.get(part)
         elif isinstance(document, list) and isinstance(part, int) and part < len(document):

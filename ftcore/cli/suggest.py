@@ -157,9 +157,9 @@ def _label_studio(found: Suggestions, rows: list[Row], run_name: str) -> bytes:
     return (json.dumps(tasks, ensure_ascii=False, indent=2) + "\n").encode(errors="backslashreplace")
 
 
-def _summary(found: Suggestions, asked: int) -> str:
+def _summary(found: Suggestions, count: int) -> str:
     lines = [
-        f"{len(found.rows)} rows to label" + (f" of {asked} asked for" if len(found.rows) < asked else "")
+        f"{len(found.rows)} rows to label" + (f" of {count} asked for" if len(found.rows) < count else "")
     ]
     if found.known:
         lines.append(

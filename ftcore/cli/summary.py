@@ -113,8 +113,8 @@ def _print_policy(policy: Mapping[str, Any] | None) -> None:
         print_text(sentence)
     if chosen := policy.get("thresholds"):
         precision, recall = (metric_text(chosen[name]) for name in ("precision_micro", "recall_micro"))
-        asked = f"asked: {chosen['target_precision']:.0%}"
-        print_text(f"precision of all labels {precision} ({asked}),\n  recall {recall}")
+        target = f"asked: {chosen['target_precision']:.0%}"
+        print_text(f"precision of all labels {precision} ({target}),\n  recall {recall}")
     if abstention := policy.get("abstention"):
         asked = f" (asked: {target:.0%})" if (target := abstention["target_precision"]) else ""
         right = abstention["precision"]
@@ -123,9 +123,9 @@ def _print_policy(policy: Mapping[str, Any] | None) -> None:
             f" given; of those\n  {_percent(right) if right else 'none'} are right{asked}"
         )
     if sets := policy.get("sets"):
-        asked = f"asked: {policy['conformal']['coverage']:.0%}"
+        target = f"asked: {policy['conformal']['coverage']:.0%}"
         print_text(
-            f"{_percent(sets['coverage'])} of the sets have the right label ({asked})"
+            f"{_percent(sets['coverage'])} of the sets have the right label ({target})"
             f"\n  {sets['mean_size']:.2f} labels on average, {sets['empty']:.1%} are empty"
         )
     for sentence in policy["unmet"]:

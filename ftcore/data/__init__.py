@@ -1,4 +1,4 @@
-"""Data: sources of any format -> checked, split, memory-mapped rows with a place for every one."""
+"""Data: sources of any format -> checked, split, memory-mapped rows with a location for every one."""
 
 from __future__ import annotations
 

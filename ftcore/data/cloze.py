@@ -25,7 +25,7 @@ _SENTENCE = re.compile(r"(?<!\b[A-Z])(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\b
 
 @dataclass(frozen=True)
 class Cloze:
-    """A question with a blank, and every place in the context where its answer stands."""
+    """A question with a blank, and every position in the context where its answer stands."""
 
     question: str
     answer: str

@@ -55,7 +55,7 @@ class Report:
         filtered: source -> rows left out by `where`.
         fixed: source -> rows that the family fixed.
         dropped: source -> rows that the family left out, as the spec says.
-        remarks: place and treatment of the first few rows fixed or dropped in each source.
+        remarks: location and treatment of the first few rows fixed or dropped in each source.
         duplicates: source -> rows whose group (an equal input; of questions, an article) an earlier row of the source
             has; they stay in one split.
         held_out: split -> rows held out of the training source, before sampling.

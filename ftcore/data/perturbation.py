@@ -27,19 +27,19 @@ def typos(text: str) -> str:
     """Two neighbouring letters change places, once in fifty letters and at least once; not a word's first one."""
     letters = list(text)
     inner = [
-        place
-        for place in range(1, len(letters) - 1)
-        if all(one.isalpha() for one in letters[place - 1 : place + 2])
-        and letters[place] != letters[place + 1]
+        index
+        for index in range(1, len(letters) - 1)
+        if all(one.isalpha() for one in letters[index - 1 : index + 2])
+        and letters[index] != letters[index + 1]
     ]
     draw = random.Random(text)
     draw.shuffle(inner)
     left = max(1, sum(map(str.isalpha, letters)) // _LETTERS)
     taken: set[int] = set()
-    for place in inner:
-        if left and not taken & {place, place + 1}:
-            letters[place], letters[place + 1] = letters[place + 1], letters[place]
-            taken |= {place, place + 1}
+    for index in inner:
+        if left and not taken & {index, index + 1}:
+            letters[index], letters[index + 1] = letters[index + 1], letters[index]
+            taken |= {index, index + 1}
             left -= 1
     return "".join(letters)
 

@@ -1,4 +1,4 @@
-"""Readers: one source -> its records, one by one, each with its place. None holds more than a block."""
+"""Readers: one source -> its records, one by one, each with its location. None holds more than a block."""
 
 from __future__ import annotations
 

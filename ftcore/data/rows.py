@@ -1,4 +1,4 @@
-"""From a source's records to parsed rows on disk: plugin hook, `where`, `parse`; bad rows by their place."""
+"""From a source's records to parsed rows on disk: plugin hook, `where`, `parse`; bad rows by their location."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Counts:
         kept: rows after `where` and without those dropped.
         fixed: kept rows that the family fixed.
         dropped: rows that the family left out.
-        remarks: of the first few fixed or dropped rows, their place and what was done.
+        remarks: of the first few fixed or dropped rows, their location and what was done.
     """
 
     read: int

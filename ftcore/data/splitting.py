@@ -164,9 +164,9 @@ def _covering(order: np.ndarray, groups: np.ndarray, members: Memberships) -> np
     start = np.searchsorted(group[by_group], np.arange(len(order) + 1))
     covered: set[int] = set()
     kept: list[int] = []
-    for place in np.argsort(count, kind="stable").tolist():
-        if int(labels[place]) not in covered:
-            one = int(group[by_rank[first[place]]])
+    for index in np.argsort(count, kind="stable").tolist():
+        if int(labels[index]) not in covered:
+            one = int(group[by_rank[first[index]]])
             kept.append(one)
             covered.update(members.labels[by_group[start[one] : start[one + 1]]].tolist())
     return np.array(kept, np.int64)
@@ -176,13 +176,13 @@ def with_every_label(drawn: np.ndarray, rows: np.ndarray, members: Memberships, 
     """A sample with a row of every label that `rows` have, as far as its size goes; the sample itself if it has them.
 
     Args:
-        drawn: int64, ascending: places in `rows`.
+        drawn: int64, ascending: indices into `rows`.
         rows: int64, ascending: the rows sampled from.
     """
-    place = np.full(int(max(members.rows.max(initial=-1), rows.max(initial=-1))) + 1, -1, np.int64)
-    place[rows] = np.arange(len(rows))
-    inside = place[members.rows] >= 0
-    own = Memberships(place[members.rows[inside]], members.labels[inside])
+    position = np.full(int(max(members.rows.max(initial=-1), rows.max(initial=-1))) + 1, -1, np.int64)
+    position[rows] = np.arange(len(rows))
+    inside = position[members.rows] >= 0
+    own = Memberships(position[members.rows[inside]], members.labels[inside])
     held = np.isin(own.rows, drawn)
     if len(np.unique(own.labels[held])) == len(np.unique(own.labels)):
         return drawn

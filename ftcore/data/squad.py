@@ -19,7 +19,7 @@ MAX_BYTES = 512 * 2**20
 def read_squad(path: Path, name: str, encoding: str) -> Iterator[Record]:
     """One record a question: id, title, question, context and answers (`{text: [...], answer_start: [...]}`).
 
-    The place is the number of the question. A question marked `is_impossible` has no answers.
+    The location is the number of the question. A question marked `is_impossible` has no answers.
 
     Raises:
         DataError: the file is too large, or not JSON of this shape.

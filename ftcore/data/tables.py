@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-#: Last column of every file: each row's place in its source, `file:row`.
-ORIGIN = "__origin__"
+#: Last column of every file: each row's location in its source, `file:row`.
+LOCATION = "__origin__"
 #: Column before it, where a task keeps columns of its sources: these columns and their values, as JSON.
 KEPT = "__kept__"
 _ROWS = 4096
@@ -40,7 +40,7 @@ class RowWriter:
     """Appends rows to an Arrow IPC file, a chunk at a time.
 
     Args:
-        refused: called with a row's place and the reason when Arrow cannot hold it under the schema.
+        refused: called with a row's location and the reason when Arrow cannot hold it under the schema.
         keeps: whether columns of the source are kept.
     """
 
@@ -49,7 +49,7 @@ class RowWriter:
     ) -> None:
         if keeps:
             schema = schema.append(pa.field(KEPT, pa.string()))
-        self._schema = schema.append(pa.field(ORIGIN, pa.string()))
+        self._schema = schema.append(pa.field(LOCATION, pa.string()))
         self._refused = refused
         self._writer = pa.ipc.new_file(str(path), self._schema)
         self._rows: list[dict[str, Any]] = []
@@ -58,7 +58,7 @@ class RowWriter:
     def add(self, row: Mapping[str, Any], location: str, kept: str | None = None) -> None:
         """Append one row of the schema, with what is kept of its source, as JSON."""
         own = {} if kept is None else {KEPT: kept}
-        self._rows.append({**row, **own, ORIGIN: location})
+        self._rows.append({**row, **own, LOCATION: location})
         self._characters += sum(len(value) for value in row.values() if isinstance(value, str | list))
         if len(self._rows) == _ROWS or self._characters > _CHARACTERS:
             self._flush()
@@ -72,7 +72,7 @@ class RowWriter:
                 try:
                     self._writer.write_batch(pa.RecordBatch.from_pylist([row], schema=self._schema))
                 except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-                    self._refused(row[ORIGIN], str(error).partition("\n")[0])
+                    self._refused(row[LOCATION], str(error).partition("\n")[0])
 
     def __enter__(self) -> RowWriter:
         return self
@@ -89,8 +89,8 @@ def open_split(path: Path, name: str) -> Split:
     """Map a file of `RowWriter` or `copy_rows`."""
     table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
     kept = table[KEPT] if KEPT in table.column_names else None
-    rows = table.drop_columns([ORIGIN] if kept is None else [KEPT, ORIGIN])
-    return Split(name, rows, table[ORIGIN], kept)
+    rows = table.drop_columns([LOCATION] if kept is None else [KEPT, LOCATION])
+    return Split(name, rows, table[LOCATION], kept)
 
 
 def copy_rows(source: Path, target: Path, kept: np.ndarray) -> None:

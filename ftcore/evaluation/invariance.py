@@ -84,7 +84,7 @@ def _measured(
         return {"rows": 0, "same": None, "examples": []}
     table = other.take(pa.array(chosen))
     again = answer(table)
-    before = [answers[place] for place in chosen.tolist()]
+    before = [answers[index] for index in chosen.tolist()]
     stays = np.array([one.agrees(two) for one, two in zip(before, again, strict=True)], dtype=bool)
     interval = {"same": proportion(int(stays.sum()), len(stays), confidence)}
     changed = np.flatnonzero(~stays)[:_EXAMPLES].tolist()
@@ -94,11 +94,11 @@ def _measured(
         "same": with_interval(float(stays.mean()), interval, "same"),
         "examples": [
             {
-                "row": locations[place],
-                "input": given[place],
-                "before": before[place].summary,
-                "after": again[place].summary,
+                "row": locations[index],
+                "input": given[index],
+                "before": before[index].summary,
+                "after": again[index].summary,
             }
-            for place in changed
+            for index in changed
         ],
     }

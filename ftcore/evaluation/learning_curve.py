@@ -82,11 +82,11 @@ def learning_curve(
     for held in range(_FOLDS):
         train = rng.permutation(np.flatnonzero(fold != held))
         test = fold == held
-        for place, share in enumerate(_SHARES):
+        for index, share in enumerate(_SHARES):
             part = train[: round(share * len(train))]
-            rows[place] = len(part)
+            rows[index] = len(part)
             weight, bias = fit_probe(problem, inputs[part], targets[part], weights[part], labels)
-            values[held, place] = _value(inputs[test] @ weight.T + bias, targets[test], several)
+            values[held, index] = _value(inputs[test] @ weight.T + bias, targets[test], several)
     name = "f1_micro" if several else "accuracy"
     return LearningCurve(name, rows.tolist(), values.mean(0).tolist())
 

@@ -71,7 +71,7 @@ def _nearest(learnt: Any, queries: Any, labels: Sequence[str]) -> list[str]:  # 
         np.asarray((queries[start : start + rows] @ centroids).argmax(axis=1)).ravel()
         for start in range(0, queries.shape[0], rows)
     ]
-    return [str(names[place]) for place in np.concatenate(parts)]
+    return [str(names[index]) for index in np.concatenate(parts)]
 
 
 def tfidf_labels(

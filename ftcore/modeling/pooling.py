@@ -68,8 +68,8 @@ def best_pooling(base: BaseModel) -> Pooling | None:
     Raises:
         ModelError: `1_Pooling/config.json` is no JSON object.
     """
-    if said := trained_pooling(base):
-        return said
+    if mode := trained_pooling(base):
+        return mode
     reads_both_ways = type(base.config) in transformers.AutoModelForMaskedLM._model_mapping
     if not reads_both_ways or not can_be_pooled(base.config) or has_classifier(base.config):
         return None

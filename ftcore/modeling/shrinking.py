@@ -43,7 +43,7 @@ def keep_layers(model: nn.Module, count: int) -> nn.Module:
                 continue
             name = f"{prefix}.{new_index[found[1]]}.{name[found.end() :]}"
         weights[name] = value
-    # Made anew, since some layers know their place; every weight it has comes from the whole model.
+    # Made anew, since some layers know their index; every weight it has comes from the whole model.
     small: nn.Module = type(whole)(config)
     small.load_state_dict(weights)
     return small

@@ -208,7 +208,7 @@ class _Tree:
 
 
 class _Maker:
-    """Makes plain values of nodes, notes their places, and collects what is wrong with them."""
+    """Makes plain values of nodes, notes their locations, and collects what is wrong with them."""
 
     def __init__(self, document: Document) -> None:
         self.document = document

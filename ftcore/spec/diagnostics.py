@@ -45,7 +45,7 @@ class Source:
     def _starts(self) -> list[int]:
         return [0, *(i + 1 for i, character in enumerate(self.text) if character == "\n")]
 
-    def place(self, index: int) -> tuple[int, int]:
+    def line_column(self, index: int) -> tuple[int, int]:
         """Line and column (both from 1) of a character."""
         line = bisect.bisect_right(self._starts, index)
         return line, index - self._starts[line - 1] + 1
@@ -68,12 +68,12 @@ class Span:
     @property
     def line(self) -> int:
         """The line it starts on, from 1."""
-        return self.source.place(self.start)[0]
+        return self.source.line_column(self.start)[0]
 
     @property
     def column(self) -> int:
         """The column it starts at, from 1, in characters."""
-        return self.source.place(self.start)[1]
+        return self.source.line_column(self.start)[1]
 
     def __str__(self) -> str:
         return f"{self.source.name}:{self.line}:{self.column}"
@@ -146,7 +146,7 @@ class SpecError(UserError):
 
 
 def render(diagnostics: Iterable[Diagnostic]) -> Text:
-    """Diagnostics for people: place, message, source line with a caret, help. `.plain` has no colours."""
+    """Diagnostics for people: location, message, source line with a caret, help. `.plain` has no colours."""
     from rich.text import Text
 
     return Text("\n\n").join(_render(diagnostic) for diagnostic in diagnostics)

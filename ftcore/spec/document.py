@@ -1,4 +1,4 @@
-"""A document: plain values, and the place that each key and value came from."""
+"""A document: plain values, and the location that each key and value came from."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ class Document:
     def in_order(self, diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
         """Diagnostics in the order of the text; those of overrides last."""
 
-        def place(diagnostic: Diagnostic) -> tuple[bool, int]:
+        def position(diagnostic: Diagnostic) -> tuple[bool, int]:
             if isinstance(diagnostic.at, Span):
                 return diagnostic.at.source is not self.source, diagnostic.at.start
             return False, 0
 
-        return sorted(diagnostics, key=place)
+        return sorted(diagnostics, key=position)
 
     def error(self, key: Key, code: str, message: str, *, help: str | None = None) -> SpecError:  # noqa: A002
         """One error about the value at a path."""

@@ -1,4 +1,4 @@
-"""Turns pydantic's errors into diagnostics: in the right place, in plain words, with what would be right."""
+"""Turns pydantic's errors into diagnostics: at the right location, in plain words, with what would be right."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def explain(error: ValidationError, document: Document, model: type[BaseModel]) 
         key, whole = _key(detail["loc"], document.value)
         by_key.setdefault(key, []).append((detail, whole))
     first = sorted(by_key, key=lambda key: document.key_span(key).start)
-    for key, detail, whole in [(place, *one) for place in first[:MOST] for one in by_key[place]]:
+    for key, detail, whole in [(at, *one) for at in first[:MOST] for one in by_key[at]]:
         if detail["type"] == "extra_forbidden":
             unknown, likely = _unknown_key(key, document, model)
             found.append(unknown)

@@ -63,11 +63,11 @@ def _index(items: list[Any], steps: list[str], depth: int, source: Source) -> in
 
 
 def _relocate(document: Document, key: Key, value: Document, path: Span) -> None:
-    """Replace the places under `key` with those of the new value."""
-    for places in (document.keys, document.values):
-        for old in [old for old in places if old[: len(key)] == key]:
-            del places[old]
+    """Replace the spans under `key` with those of the new value."""
+    for spans in (document.keys, document.values):
+        for old in [old for old in spans if old[: len(key)] == key]:
+            del spans[old]
     document.keys[key] = path
-    for places, new in ((document.keys, value.keys), (document.values, value.values)):
+    for spans, new in ((document.keys, value.keys), (document.values, value.values)):
         for inner, span in new.items():
-            places[(*key, *inner)] = span
+            spans[(*key, *inner)] = span

@@ -51,9 +51,9 @@ class PolicySpec(Section):
     @property
     def fields_in_use(self) -> list[str]:
         """The fields that ask for something."""
-        asked = [
+        requested = [
             name
             for name in ("min_confidence", "target_precision", "conformal")
             if getattr(self, name) is not None
         ]
-        return asked if self.temperature != "fit" else ["temperature", *asked]
+        return requested if self.temperature != "fit" else ["temperature", *requested]

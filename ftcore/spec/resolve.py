@@ -1,4 +1,4 @@
-"""From a spec file to what a run needs: the validated spec, its task, and the places to point errors at.
+"""From a spec file to what a run needs: the validated spec, its task, and the locations that errors point at.
 
 Two steps: `task` says which plugin to load; that plugin's model validates the rest. Files that the spec names
 are looked for as well, so that `ftcore validate` finds what a run would trip over. Nothing heavy is imported.

@@ -133,7 +133,7 @@ def wrong(file: File, path: Path) -> str | None:
     except UserError as error:
         if file.texts is not None:
             return f"a sound file is refused: {error}"
-        return None if error.where and error.where.startswith("file") else f"no place: {error}"
+        return None if error.where and error.where.startswith("file") else f"no location: {error}"
     if file.texts is not None:
         texts = [text for text, problem in found if not problem]
         if texts != file.texts:

@@ -40,7 +40,7 @@ def mutated(draw: random.Random) -> str:
 
 
 def _value(text: str, draw: random.Random) -> str:
-    marks = [place for place, mark in enumerate(text) if mark == ":"]
+    marks = [index for index, mark in enumerate(text) if mark == ":"]
     if not marks:
         return text
     at = draw.choice(marks) + 1

@@ -86,7 +86,7 @@ def trained(file: mutated_files.File, path: Path, folder: Path) -> str | None:
         return f"a sound file is refused: {printed[-300:]}"
     # Of a broken file the error may be one of all its rows: too few to be split, or of no language that the base knows.
     placed = path.name in printed or "data.split" in printed or "the tokenizer does not know" in printed
-    return None if placed else f"no place: {printed[-300:]}"
+    return None if placed else f"no location: {printed[-300:]}"
 
 
 def answered(file: mutated_files.File, path: Path, bundle: Path, folder: Path) -> str | None:
@@ -104,7 +104,7 @@ def answered(file: mutated_files.File, path: Path, bundle: Path, folder: Path) -
             return "predict left an output behind its error"
         if file.texts is not None:
             return f"a sound file is not answered: {printed[-300:]}"
-        return None if path.name in printed else f"no place: {printed[-300:]}"
+        return None if path.name in printed else f"no location: {printed[-300:]}"
     lines = [json.loads(line) for line in output.read_text("utf-8").splitlines()]
     errors = sum("error" in line for line in lines)
     if (code == 3) != bool(errors):

@@ -1,4 +1,4 @@
-"""Every way a spec can be broken: the error is in the right place, the exit code 2, and no traceback."""
+"""Every way a spec can be broken: the error is at the right location, the exit code 2, and no traceback."""
 
 from __future__ import annotations
 
@@ -147,13 +147,13 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_error_is_at_the_right_place(name: str, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text, place, says = BROKEN[name]
+def test_error_is_at_the_right_location(name: str, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text, location, says = BROKEN[name]
     (project / "spec.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
     assert main(["validate", "spec.yaml"]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith(f"spec.yaml:{place}: error[")
+    assert err.startswith(f"spec.yaml:{location}: error[")
     assert err.count(": error[") == 1
     assert says in err
     assert "Traceback" not in err
@@ -213,10 +213,10 @@ BAD_OVERRIDES = {
 def test_bad_override_shows_the_argument(
     argument: str, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    place, says = BAD_OVERRIDES[argument]
+    location, says = BAD_OVERRIDES[argument]
     assert main(["validate", "spec.yaml", "--set", argument]) == 2
     err = capsys.readouterr().err
-    assert err.startswith(f"--set:{place}: error[")
+    assert err.startswith(f"--set:{location}: error[")
     assert f"1 | {argument}" in err
     assert says in err
 

@@ -73,14 +73,14 @@ def test_what_cannot_be_compared_says_why(runs: Path, capsys: pytest.CaptureFixt
     bare = Path("runs/bare/20260101T000000-bare")
     bare.mkdir(parents=True)
     (bare / "run.json").write_text("{}")
-    for arguments, said in {
+    for arguments, message in {
         ("old",): "give two runs or more",
         ("old", "texts"): "not marked as right or wrong",
         ("old", "bare"): "was not evaluated yet",
         ("old", "nwe"): "did you mean `new`?",
     }.items():
         assert main(["compare", *arguments]) == 2
-        assert said in capsys.readouterr().err
+        assert message in capsys.readouterr().err
     assert main(["compare", "old", "short"]) == 0
     assert "warning: 30 rows are not in all of the runs" in capsys.readouterr().out
 

@@ -42,11 +42,11 @@ def test_predict(tiny_bundle: Path, tmp_path: Path, kind: str) -> None:
     heavy = heavy_bundle(tiny_bundle, tmp_path / "heavy", kind)
     rows = tmp_path / "rows.txt"
     rows.write_text("good food\nbad food\n")
-    code, said = interrupted("predict", heavy, "--input", rows, "--output", tmp_path / "out.jsonl")
+    code, printed = interrupted("predict", heavy, "--input", rows, "--output", tmp_path / "out.jsonl")
     if kind == "answering":
-        assert (code, said) == (130, "error: interrupted\n")
+        assert (code, printed) == (130, "error: interrupted\n")
     else:  # ended by the signal itself, which a shell shows as 130
-        assert (code, said) == (-signal.SIGINT, "")
+        assert (code, printed) == (-signal.SIGINT, "")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["heavy", "rows.txt"], "nothing is left behind"
 
 

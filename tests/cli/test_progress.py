@@ -9,12 +9,12 @@ from ftcore.cli.progress import RunProgress
 def test_a_resumed_training_counts_its_time_left_from_where_it_goes_on(monkeypatch) -> None:
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    said = io.StringIO()
-    reporter = RunProgress(Console(file=said, width=200))
+    printed = io.StringIO()
+    reporter = RunProgress(Console(file=printed, width=200))
     reporter({"event": "training_started", "step": 90, "steps": 100, "rows": 800})
     now[0] += 20  # 10 s a step
     reporter({"event": "step", "step": 92, "loss": 0.5, "rows_per_second": 3.2})
-    assert said.getvalue().splitlines()[-1] == "step 92/100: loss 0.5000, 3 rows/s, 80 s left"
+    assert printed.getvalue().splitlines()[-1] == "step 92/100: loss 0.5000, 3 rows/s, 80 s left"
 
 
 def test_a_terminal_shows_a_bar_with_loss_and_speed() -> None:

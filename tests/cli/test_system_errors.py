@@ -55,7 +55,7 @@ def test_names_that_no_file_can_have(
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
         (OSError(errno.ENOSPC, "No space left on device", "a.bin"), "a.bin: No space left on device"),
         (Exception("I/O error: No space left on device (os error 28)"), "No space left on device"),
@@ -66,10 +66,10 @@ def test_names_that_no_file_can_have(
         ),
     ],
 )
-def test_libraries_say_it_in_their_own_ways(error: Exception, said: str) -> None:
+def test_libraries_say_it_in_their_own_ways(error: Exception, message: str) -> None:
     cause = system_error(error)
     assert cause is not None
-    assert sentence(cause).startswith(said)
+    assert sentence(cause).startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -80,10 +80,10 @@ def test_other_errors_are_not_explained_away(error: Exception) -> None:
 
 
 @pytest.mark.parametrize(
-    ("largest", "said"),
+    ("largest", "message"),
     [(1000, "spec.resolved.json: File too large"), (8000, "File too large; what was written")],
 )
-def test_a_full_disk_says_so_and_leaves_nothing(project: Path, largest: int, said: str) -> None:
+def test_a_full_disk_says_so_and_leaves_nothing(project: Path, largest: int, message: str) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
 
@@ -97,7 +97,7 @@ def test_a_full_disk_says_so_and_leaves_nothing(project: Path, largest: int, sai
         check=False,
     )
     assert (done.returncode, "internal error" in done.stderr) == (1, False), done.stderr
-    assert said in done.stderr
+    assert message in done.stderr
     assert not [*project.rglob("*.ftcore.tmp")]
 
 

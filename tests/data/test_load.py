@@ -48,8 +48,8 @@ def test_splits_held_out_of_train(tmp_path):
     every = [text for split in splits for text in texts(split)]
     assert sorted(every) == sorted(row["text"] for row in rows_of(100))
     for split in splits:
-        places = [f"a.jsonl:{int(text.split()[1]) + 1}" for text in texts(split)]
-        assert split.locations.to_pylist() == places
+        locations = [f"a.jsonl:{int(text.split()[1]) + 1}" for text in texts(split)]
+        assert split.locations.to_pylist() == locations
         assert split.table.schema == FakeReader(spec_of({"train": "x"})).schema
 
 

@@ -1,4 +1,4 @@
-"""Formats from other distributions: read by name and by suffix, under the allowlist, and refused by place."""
+"""Formats from other distributions: read by name and by suffix, under the allowlist, and refused by location."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ def test_one_allowlist_and_one_contract(folder: Path, monkeypatch: pytest.Monkey
     assert open_source(Source(path="rows.csv"), "train", folder).kind == "csv"
 
 
-def test_an_unknown_format_is_an_error_at_its_place(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_format_is_an_error_at_its_location(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     text = VALID.replace("train: train.csv", "train: {path: rows.pairs, format: pears}")
     (folder / "spec.yaml").write_text(text)
     assert main(["validate", "spec.yaml"]) == 2

@@ -17,9 +17,9 @@ def test_typos_swap_neighbouring_letters_within_words_and_do_so_again() -> None:
     made = typos(text)
     assert made == typos(text) != text
     assert sorted(made) == sorted(text)
-    places = [place for place, (one, two) in enumerate(zip(text, made, strict=True)) if one != two]
-    assert len(places) == 2 * (sum(map(str.isalpha, text)) // 50)
-    assert all(text[place - 1 : place + 1].strip().isalpha() for place in places)
+    positions = [index for index, (one, two) in enumerate(zip(text, made, strict=True)) if one != two]
+    assert len(positions) == 2 * (sum(map(str.isalpha, text)) // 50)
+    assert all(text[index - 1 : index + 1].strip().isalpha() for index in positions)
     assert typos("我想取消订单") != "我想取消订单"
     assert typos("1 2 a 3") == "1 2 a 3", "there is nothing to swap"
 

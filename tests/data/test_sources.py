@@ -56,9 +56,9 @@ def test_tsv_and_delimiter(tmp_path):
 
 def test_byte_order_mark_and_other_encodings(tmp_path):
     rows = [{"text": "café", "label": "a"}]
-    for encoding, said in [("utf-8-sig", "utf-8"), ("utf-16", "utf-16"), ("latin-1", "latin-1")]:
+    for encoding, name in [("utf-8-sig", "utf-8"), ("utf-16", "utf-16"), ("latin-1", "latin-1")]:
         write_csv(tmp_path / "a.csv", rows, encoding=encoding)
-        assert values(tmp_path, {"path": "a.csv", "encoding": said}) == rows
+        assert values(tmp_path, {"path": "a.csv", "encoding": name}) == rows
 
 
 def test_json_lines(tmp_path):
@@ -192,7 +192,7 @@ def test_a_package_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "place", "what"),
+    ("content", "location", "what"),
     [
         (b"", "a.csv", "the file is empty"),
         (b"text,label\n", "a.csv", "it has no rows"),
@@ -211,11 +211,11 @@ def test_a_package_file(tmp_path):
         (b"\xff\xfet\0e\0x\0t\0", "a.csv:1", "the header is not valid: a NUL byte"),
     ],
 )
-def test_broken_csv(tmp_path, content, place, what):
+def test_broken_csv(tmp_path, content, location, what):
     (tmp_path / "a.csv").write_bytes(content)
     with pytest.raises(DataError) as caught:
         load(tmp_path, {"train": "a.csv", **HELD})
-    assert caught.value.where == place
+    assert caught.value.where == location
     assert what in caught.value.what
 
 
@@ -229,7 +229,7 @@ def test_a_bad_byte_far_into_the_file_is_found(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "place", "what"),
+    ("content", "location", "what"),
     [
         (b"", "a.jsonl", "the file is empty"),
         (b'[\n{"text": "x"}]\n', "a.jsonl:1", "this is a JSON array, not JSON Lines"),
@@ -253,11 +253,11 @@ def test_a_bad_byte_far_into_the_file_is_found(tmp_path):
         ),
     ],
 )
-def test_broken_json_lines(tmp_path, content, place, what):
+def test_broken_json_lines(tmp_path, content, location, what):
     (tmp_path / "a.jsonl").write_bytes(content)
     with pytest.raises(DataError) as caught:
         load(tmp_path, {"train": "a.jsonl", **HELD})
-    assert caught.value.where == place
+    assert caught.value.where == location
     assert what in caught.value.what
 
 

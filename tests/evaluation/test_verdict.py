@@ -8,7 +8,7 @@ from ftcore.evaluation.verdict import Gain, hardest, warnings_of
 
 
 @pytest.mark.parametrize(
-    ("gain", "said"),
+    ("gain", "sentence"),
     [
         (
             Gain("TF-IDF", 0.061, 0.04, 0.083),
@@ -26,8 +26,8 @@ from ftcore.evaluation.verdict import Gain, hardest, warnings_of
         ),
     ],
 )
-def test_the_sentence_of_a_gain(gain: Gain, said: str) -> None:
-    assert gain.sentence("accuracy", 0.01) == said
+def test_the_sentence_of_a_gain(gain: Gain, sentence: str) -> None:
+    assert gain.sentence("accuracy", 0.01) == sentence
 
 
 def test_the_verdict_is_on_the_baseline_that_is_hardest_to_beat() -> None:

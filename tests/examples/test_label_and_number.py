@@ -153,10 +153,10 @@ def test_predict_texts_and_a_file(example: Example) -> None:
 
 
 def test_without_it_a_runtime_says_what_to_install(example: Example) -> None:
-    said = example.ftcore("predict", example.bundle, "--text", "good", code=2, installed=False)
-    assert "comes with the distribution 'ftcore-label-and-number', which is not installed" in said
-    assert "pip install 'ftcore-label-and-number==0.1.0'" in said
-    assert "Traceback" not in said
+    printed = example.ftcore("predict", example.bundle, "--text", "good", code=2, installed=False)
+    assert "comes with the distribution 'ftcore-label-and-number', which is not installed" in printed
+    assert "pip install 'ftcore-label-and-number==0.1.0'" in printed
+    assert "Traceback" not in printed
 
 
 @pytest.fixture(scope="module")

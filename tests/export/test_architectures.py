@@ -81,8 +81,8 @@ def padded(batch: int, length: int, *, left: bool = False) -> dict[str, np.ndarr
     draw = np.random.default_rng([batch, length])
     lengths = draw.integers(1, length + 1, batch)
     lengths[0] = length
-    places = np.arange(length)
-    real = places >= length - lengths[:, None] if left else places < lengths[:, None]
+    positions = np.arange(length)
+    real = positions >= length - lengths[:, None] if left else positions < lengths[:, None]
     ids = np.where(real, draw.integers(4, VOCABULARY, (batch, length)), PAD)
     return {"input_ids": ids, "attention_mask": real.astype(np.int64)}
 
@@ -197,11 +197,11 @@ def check(name: str, graphs: str, measured: tuple[float, float], written: dict[s
     difference, correlation = measured
     if WRITING:
         written[name] = row(name, graphs, difference, correlation)
-    said = re.fullmatch(r"\| .* \| (.*) \| < (\S+) \| > (\S+) \|", written[name])
-    assert said, written[name]
-    assert said[1] == graphs
-    assert difference < float(said[2])
-    assert correlation > float(said[3])
+    written_row = re.fullmatch(r"\| .* \| (.*) \| < (\S+) \| > (\S+) \|", written[name])
+    assert written_row, written[name]
+    assert written_row[1] == graphs
+    assert difference < float(written_row[2])
+    assert correlation > float(written_row[3])
 
 
 @pytest.mark.parametrize("name", ENCODERS)

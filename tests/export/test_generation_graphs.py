@@ -33,9 +33,9 @@ def exported(
 def sources(kind: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
     rng = np.random.default_rng(5)
     lengths = np.array([LONGEST, 2, 5, 7, 3])
-    places = np.arange(LONGEST)
+    positions = np.arange(LONGEST)
     left = kind in DECODERS
-    real = places >= LONGEST - lengths[:, None] if left else places < lengths[:, None]
+    real = positions >= LONGEST - lengths[:, None] if left else positions < lengths[:, None]
     ids = np.where(real, rng.integers(4, VOCABULARY, (ROWS, LONGEST)), PAD)
     return {"input_ids": ids, "attention_mask": real.astype(np.int64)}, ids if left else np.full((ROWS, 1), 2)
 

@@ -25,7 +25,7 @@ def config(labels: list[str], problem: str | None = None) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("teacher", "problem", "labels", "said"),
+    ("teacher", "problem", "labels", "message"),
     [
         (config(["a", "b", "d"]), "single_label", ["a", "b", "c"], "it lacks 'c'; it has as well 'd'"),
         (config(["a", "b", "c"]), "single_label", ["a", "b"], "it has as well 'c'"),
@@ -39,8 +39,8 @@ def config(labels: list[str], problem: str | None = None) -> Any:
     ],
     ids=["other", "more", "problem", "outputs"],
 )
-def test_what_does_not_fit_is_said(teacher: Any, problem: str, labels: list[str], said: str) -> None:
-    with pytest.raises(ModelError, match=said):
+def test_what_does_not_fit_is_said(teacher: Any, problem: str, labels: list[str], message: str) -> None:
+    with pytest.raises(ModelError, match=message):
         require_same_labels(teacher, problem, labels)
 
 

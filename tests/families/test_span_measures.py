@@ -34,7 +34,7 @@ def test_english_tokens_are_those_of_the_official_script(text: str, tokens: list
 
 
 @pytest.mark.parametrize(
-    ("said", "references", "exact", "f1"),
+    ("answer", "references", "exact", "f1"),
     [
         ("the cat", ["cat"], 1, 1),
         ("Cat!", ["the cat", "dog"], 1, 1),
@@ -51,8 +51,8 @@ def test_english_tokens_are_those_of_the_official_script(text: str, tokens: list
         ("", ["the"], 1, 1),  # references of nothing but articles are none
     ],
 )
-def test_exact_match_and_f1(said: str, references: list[str], exact: float, f1: float) -> None:
-    assert exact_and_f1(said, references, "english") == (exact, pytest.approx(f1))
+def test_exact_match_and_f1(answer: str, references: list[str], exact: float, f1: float) -> None:
+    assert exact_and_f1(answer, references, "english") == (exact, pytest.approx(f1))
 
 
 def test_characters_of_chinese_and_words_of_the_rest() -> None:
@@ -84,11 +84,11 @@ def official_best(measure: int) -> float:
     differences = [np.log(a.no_answer) - np.log(a.score) for a in ANSWERS]
     values = []
     for threshold in [*differences, -np.inf, np.inf]:
-        said = [
+        answer = [
             "" if d > threshold else a.candidates[0]["text"]
             for d, a in zip(differences, ANSWERS, strict=True)
         ]
-        pairs = [exact_and_f1(s, r, "english")[measure] for s, r in zip(said, REFERENCES, strict=True)]
+        pairs = [exact_and_f1(s, r, "english")[measure] for s, r in zip(answer, REFERENCES, strict=True)]
         values.append(sum(pairs) / len(pairs))
     return max(values)
 
@@ -109,11 +109,11 @@ def test_questions_with_and_without_an_answer_and_the_best_threshold() -> None:
 def test_answering_with_the_best_threshold_gives_the_best_f1() -> None:
     measures = SpanMeasures(REFERENCES, ANSWERS, "english")
     threshold = measures.best_threshold()
-    said = [
+    answer = [
         a.candidates[0]["text"] if difference <= threshold else ""
         for a, difference in zip(ANSWERS, measures.difference, strict=True)
     ]
-    f1 = np.mean([exact_and_f1(s, r, "english")[1] for s, r in zip(said, REFERENCES, strict=True)])
+    f1 = np.mean([exact_and_f1(s, r, "english")[1] for s, r in zip(answer, REFERENCES, strict=True)])
     assert f1 == pytest.approx(measures.values(np.arange(5))["best_f1"])
 
 

@@ -29,8 +29,8 @@ def sources(side: str) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(3)
     lengths = rng.integers(2, LONGEST + 1, ROWS)
     lengths[0] = LONGEST
-    places = np.arange(LONGEST)
-    real = places < lengths[:, None] if side == "right" else places >= LONGEST - lengths[:, None]
+    positions = np.arange(LONGEST)
+    real = positions < lengths[:, None] if side == "right" else positions >= LONGEST - lengths[:, None]
     ids = np.where(real, rng.integers(4, VOCABULARY, (ROWS, LONGEST)), PAD)
     return {"input_ids": ids, "attention_mask": real.astype(np.int64)}
 

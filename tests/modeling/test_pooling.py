@@ -27,7 +27,7 @@ OTHERS = {
 }
 
 
-def said(folder: Path, **switches: object) -> BaseModel:
+def base_with(folder: Path, **switches: object) -> BaseModel:
     """The base model in `folder`, with this in its `1_Pooling/config.json`."""
     (folder / "1_Pooling").mkdir(exist_ok=True)
     (folder / "1_Pooling" / "config.json").write_text(json.dumps(switches))
@@ -47,13 +47,13 @@ def said(folder: Path, **switches: object) -> BaseModel:
     ],
 )
 def test_the_base_models_own_pooling_is_read(tmp_path: Path, switches, pooling) -> None:
-    assert trained_pooling(said(save_tiny_bert(tmp_path), **switches)) == pooling
+    assert trained_pooling(base_with(save_tiny_bert(tmp_path), **switches)) == pooling
 
 
 def test_a_base_without_it_or_with_a_head_of_its_own_has_none(tmp_path: Path) -> None:
     base = open_base(str(save_tiny_bert(tmp_path)), tmp_path)
     assert trained_pooling(base) is None
-    base = said(tmp_path, pooling_mode_mean_tokens=True)
+    base = base_with(tmp_path, pooling_mode_mean_tokens=True)
     base.config.architectures = ["BertForSequenceClassification"]
     assert trained_pooling(base) is None
 
@@ -76,7 +76,7 @@ def test_a_model_that_reads_one_way_keeps_its_own_head(tmp_path: Path) -> None:
 
 
 def test_a_broken_file_is_an_error_that_names_it(tmp_path: Path) -> None:
-    base = said(save_tiny_bert(tmp_path))
+    base = base_with(save_tiny_bert(tmp_path))
     (tmp_path / "1_Pooling" / "config.json").write_text("[1")
     with pytest.raises(ModelError, match="no JSON object") as caught:
         trained_pooling(base)
@@ -123,7 +123,7 @@ def test_logits_are_the_head_on_the_pooled_states_of_the_base(tmp_path: Path, ki
 
 
 def test_a_saved_model_says_how_it_pools_and_comes_back_equal(tmp_path: Path) -> None:
-    base = said(save_tiny_bert(tmp_path / "base"), pooling_mode_mean_tokens=True)
+    base = base_with(save_tiny_bert(tmp_path / "base"), pooling_mode_mean_tokens=True)
     base.config.num_labels = 4
     model = load_weights(pooled_classifier(base.config, "mean"), base, base.config)
     model.save_pretrained(tmp_path / "kept")

@@ -54,10 +54,10 @@ def test_all_layers_are_the_whole_model_and_one_is_the_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "count", "said"),
+    ("kind", "count", "message"),
     [("bert", 7, "6 layers, fewer than 7"), ("albert", 2, "not one stack"), ("bart", 1, "not one stack")],
 )
-def test_what_cannot_be_cut_is_refused(kind: str, count: int, said: str) -> None:
+def test_what_cannot_be_cut_is_refused(kind: str, count: int, message: str) -> None:
     sizes = {"d_model": 16, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16} if kind == "bart" else {}
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         keep_layers(model_of(kind, **sizes), count)

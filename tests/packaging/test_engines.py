@@ -1,4 +1,4 @@
-"""The doors in use, in virtual environments of their own: MLflow itself, the steps of the image. Needs pip's index."""
+"""Packaging targets in use, in virtual environments of their own: MLflow, the steps of the image. Needs pip's index."""
 
 from __future__ import annotations
 

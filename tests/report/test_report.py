@@ -38,7 +38,7 @@ class Tags(HTMLParser):
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
-    """A run of a classification whose name, labels, texts, places and warnings are hostile."""
+    """A run of a classification whose name, labels, texts, locations and warnings are hostile."""
     labels = [HOSTILE, "calm"]
     figure = {"value": 0.75, "low": 0.5, "high": 0.9}
     lines: list[dict[str, Any]] = [
@@ -128,7 +128,7 @@ def test_it_leads_with_the_metric_and_the_verdict_and_shows_what_went_wrong(run:
     assert "accuracy 0.7500 [0.5000, 0.9000]" in tags.text
     assert tags.text.index("accuracy 0.7500") < tags.text.index("Figures")
     assert ("class", "verdict worse") in tags.attributes
-    assert tags.text.count(f"{HOSTILE}:1") >= 1, "a wrong row is shown with its place"
+    assert tags.text.count(f"{HOSTILE}:1") >= 1, "a wrong row is shown with its location"
     assert tags.names.count("svg") == 5, "loss, metric, confusion, reliability, risk and coverage"
 
 

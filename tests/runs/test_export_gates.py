@@ -52,8 +52,8 @@ def test_each_gate_says_what_it_misses() -> None:
     assert failures(max_size_mb=10) == []
     assert failures(max_size_mb=9.99) == ["has 10.0 MB; allowed: 9.99"]
     depends = dataclasses.replace(MEASURED, invariance=Invariance(48, 4, 0.3, 2))
-    (told,) = failures(depends)
-    assert "2 of 48 answers change" in told
+    (failure,) = failures(depends)
+    assert "2 of 48 answers change" in failure
     assert failures(depends, batch_invariant=False) == []
 
 
@@ -125,7 +125,7 @@ def test_a_gate_on_a_metric_that_is_not_there_stops_before_training(
 
 
 def test_operators_are_kept_in_float_until_the_budget_is_met(project: Path, tiny_base: Path) -> None:
-    """One input weighs a million and is always zero: 8 bits are not enough for the others beside it."""
+    """One input weighs a million and is always zero: 8 bits are not enough for the others next to it."""
     import torch
     from safetensors.torch import load_file, save_file
 

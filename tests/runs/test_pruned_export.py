@@ -12,11 +12,11 @@ from ftcore_runtime import Pipeline
 
 def wide_tokenizer() -> Tokenizer:
     """The tiny one with 60 words that no row has, in front of all others."""
-    told = json.loads(tiny_tokenizer().to_str())
-    pieces = list(told["model"]["vocab"])
+    tokenizer = json.loads(tiny_tokenizer().to_str())
+    pieces = list(tokenizer["model"]["vocab"])
     pieces[4:4] = [f"unused{index}" for index in range(60)]
-    told["model"]["vocab"] = {piece: index for index, piece in enumerate(pieces)}
-    return Tokenizer.from_str(json.dumps(told))
+    tokenizer["model"]["vocab"] = {piece: index for index, piece in enumerate(pieces)}
+    return Tokenizer.from_str(json.dumps(tokenizer))
 
 
 def test_a_run_exports_fewer_pieces_and_the_same_answers(project: Path, capsys, monkeypatch) -> None:
@@ -35,13 +35,13 @@ def test_a_run_exports_fewer_pieces_and_the_same_answers(project: Path, capsys, 
     resolved["export"]["prune_vocab"] = {"min_count": 1, "scripts": []}
     models.write_spec(run, resolved)
     assert main(["export", str(run)]) == 0
-    told = json.loads((run / "export.json").read_text())["pruned_vocab"]
-    assert told["pieces_after"] == told["pieces_before"] - 60
-    assert told["inputs_split_otherwise"] == 0
-    assert told["max_abs_diff_of_inputs_split_alike"] < 1e-5
-    assert told["answers_that_flip"] == 0
+    pruned = json.loads((run / "export.json").read_text())["pruned_vocab"]
+    assert pruned["pieces_after"] == pruned["pieces_before"] - 60
+    assert pruned["inputs_split_otherwise"] == 0
+    assert pruned["max_abs_diff_of_inputs_split_alike"] < 1e-5
+    assert pruned["answers_that_flip"] == 0
     pipeline = Pipeline.load(run / "bundle")
-    assert pipeline.encoder.tokenizer.get_vocab_size() == told["pieces_after"]
+    assert pipeline.encoder.tokenizer.get_vocab_size() == pruned["pieces_after"]
     assert (run / "bundle" / "model.fp32.onnx").stat().st_size < size
     assert [answer.label for answer in pipeline.predict(texts)] == [answer.label for answer in whole]
     assert "unknown pieces" in capsys.readouterr().out

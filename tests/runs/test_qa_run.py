@@ -94,8 +94,8 @@ def test_the_bundle_measured_on_the_test_questions_gives_the_figures_of_the_run(
 ) -> None:
     articles = read(answerable.parents[2] / "qa.json")["data"]  # of one question each
     lines = (answerable / "predictions.test.jsonl").read_text().splitlines()
-    places = [int(json.loads(line)["row"].rpartition(":")[2]) - 1 for line in lines]
-    (tmp_path / "gold.json").write_text(json.dumps({"data": [articles[place] for place in places]}))
+    rows = [int(json.loads(line)["row"].rpartition(":")[2]) - 1 for line in lines]
+    (tmp_path / "gold.json").write_text(json.dumps({"data": [articles[row] for row in rows]}))
     for variant, known in read(answerable / "export.json")["variants"].items():
         arguments = ["--input", str(tmp_path / "gold.json"), "--variant", variant, "--json"]
         assert main(["evaluate", str(answerable / "bundle"), *arguments]) == 0

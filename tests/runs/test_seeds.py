@@ -55,9 +55,9 @@ def test_mean_and_spread_and_the_best_seed(project: Path, tiny_base: Path, capsy
     )
     assert read(run / "bundle" / "bundle.json")["provenance"]["seed"] == summary["chosen"]
     assert [read(run / "seeds" / str(seed) / "run.json")["seed"] for seed in SEEDS] == SEEDS
-    said = capsys.readouterr().out
-    assert "over the seeds 1, 2, 3" in said
-    assert "±" in said
+    printed = capsys.readouterr().out
+    assert "over the seeds 1, 2, 3" in printed
+    assert "±" in printed
 
 
 def test_a_stopped_run_goes_on_with_the_seed_it_was_at(

@@ -199,11 +199,11 @@ def speak(folder: Path, draw: Draw) -> None:
     """Texts of the manifest that a terminal would obey."""
     path = folder / "bundle.json"
     manifest = json.loads(path.read_text())
-    said = draw.choice(("\x1b]0;owned\x07", "\x9b31m", "\u202eevil", "[red]x[/red]", "\ud800", "a\nb"))
+    hostile = draw.choice(("\x1b]0;owned\x07", "\x9b31m", "\u202eevil", "[red]x[/red]", "\ud800", "a\nb"))
     labels = manifest["decoder"]["labels"]
-    manifest["decoder"]["labels"] = [label + said for label in labels]
-    manifest[draw.choice(("name", "task"))] += said
-    manifest["provenance"][said] = said
+    manifest["decoder"]["labels"] = [label + hostile for label in labels]
+    manifest[draw.choice(("name", "task"))] += hostile
+    manifest["provenance"][hostile] = hostile
     path.write_text(json.dumps(manifest))
 
 

@@ -90,10 +90,10 @@ def plant(model: list[Item], draw: random.Random, canary: Path) -> None:
         chosen = [one for one in evil(draw, canary) if one[0] == 9]
     hidden = draw.choice((openly, above, above, longer, group))
     for kind, item in chosen:
-        places = [items for found, items in messages(model) if found == kind]
-        if not places:
+        candidates = [items for found, items in messages(model) if found == kind]
+        if not candidates:
             return
-        items = draw.choice(places)
+        items = draw.choice(candidates)
         items.insert(draw.randrange(len(items) + 1), replace(item, **hidden(draw)))
 
 
@@ -120,17 +120,17 @@ def any_item(model: list[Item], draw: random.Random) -> tuple[list[Item], int]:
 
 def recode(model: list[Item], draw: random.Random, canary: Path) -> None:
     """The same field, written in another way."""
-    items, place = any_item(model, draw)
-    items[place] = replace(items[place], **draw.choice((above, longer, group))(draw))
+    items, index = any_item(model, draw)
+    items[index] = replace(items[index], **draw.choice((above, longer, group))(draw))
 
 
 def repeat(model: list[Item], draw: random.Random, canary: Path) -> None:
     """A field once more; a message in two halves, which most parsers merge."""
-    items, place = any_item(model, draw)
-    whole = items[place]
+    items, index = any_item(model, draw)
+    whole = items[index]
     if isinstance(whole.value, list) and draw.random() < 0.7:
         cut = draw.randrange(len(whole.value) + 1)
-        items[place : place + 1] = [
+        items[index : index + 1] = [
             replace(whole, value=whole.value[:cut]),
             replace(whole, value=whole.value[cut:]),
         ]
@@ -140,30 +140,30 @@ def repeat(model: list[Item], draw: random.Random, canary: Path) -> None:
 
 def retype(model: list[Item], draw: random.Random, canary: Path) -> None:
     """Another wire type, number or value; packed numbers."""
-    items, place = any_item(model, draw)
-    item = items[place]
+    items, index = any_item(model, draw)
+    item = items[index]
     match draw.randrange(5):
         case 0:
-            items[place] = replace(item, wire=draw.choice((0, 1, 2, 3, 5, 6, 7)))
+            items[index] = replace(item, wire=draw.choice((0, 1, 2, 3, 5, 6, 7)))
         case 1:
-            items[place] = replace(
+            items[index] = replace(
                 item, number=draw.choice((0, 1, 3, 12, 19, 99, 2**29 - 1, item.number + 1))
             )
         case 2 if isinstance(item.value, int):
-            items[place] = replace(item, value=draw.choice((-1, 0, 1, 2**31, 2**32 + item.value, 2**63)))
+            items[index] = replace(item, value=draw.choice((-1, 0, 1, 2**31, 2**32 + item.value, 2**63)))
         case 3 if isinstance(item.value, int):
-            items[place] = Item(item.number, varint(item.value) * draw.choice((1, 2)))
+            items[index] = Item(item.number, varint(item.value) * draw.choice((1, 2)))
         case _ if isinstance(item.value, bytes):
-            items[place] = replace(item, value=draw.choice((b"", b"\xff", b"Loop", b"evil", item.value * 2)))
+            items[index] = replace(item, value=draw.choice((b"", b"\xff", b"Loop", b"evil", item.value * 2)))
 
 
 def reorder(model: list[Item], draw: random.Random, canary: Path) -> None:
     """Fields in another order, or one less."""
-    items, place = any_item(model, draw)
+    items, index = any_item(model, draw)
     if draw.random() < 0.5:
         draw.shuffle(items)
     else:
-        del items[place]
+        del items[index]
 
 
 def two_formats(model: list[Item], draw: random.Random, canary: Path) -> None:

@@ -248,16 +248,16 @@ def test_a_graph_that_reads_another_file_is_refused(
 ) -> None:
     import onnx
 
-    folder, beside = copy_bundle(), tmp_path / "work" / "in"
-    beside.mkdir(parents=True)
-    monkeypatch.chdir(beside)
+    folder, work = copy_bundle(), tmp_path / "work" / "in"
+    work.mkdir(parents=True)
+    monkeypatch.chdir(work)
     model = onnx.load(folder / "model.fp32.onnx")
     tensor = max(model.graph.initializer, key=lambda initializer: len(initializer.raw_data))
-    for place in (beside, beside.parent):
-        (place / "weights.bin").write_bytes(tensor.raw_data)
+    for outside in (work, work.parent):
+        (outside / "weights.bin").write_bytes(tensor.raw_data)
     tensor.ClearField("raw_data")
     tensor.data_location = onnx.TensorProto.EXTERNAL
-    tensor.external_data.add(key="location", value=location.format(folder=beside))
+    tensor.external_data.add(key="location", value=location.format(folder=work))
     replace_file(folder, "model.fp32.onnx", model.SerializeToString())
     refused(folder, "its own weights")
 

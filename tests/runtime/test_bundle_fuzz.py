@@ -73,23 +73,23 @@ def watch() -> Watch:
 
 def campaign(watch: Watch, bundle: Path, scratch: Path, seeds: range) -> dict[str, int]:
     """Try one mutation a seed; returns how many were refused and how many loaded."""
-    told = {"refused": 0, "loaded": 0}
+    outcomes = {"refused": 0, "loaded": 0}
     slowest = 0.0
     archive = pack(bundle, scratch / "good.tar").read_bytes()
     expected = {v: Pipeline.load(bundle, v).predict(TEXTS) for v in ("fp32", "int8")}
     for seed in seeds:
         draw = random.Random(seed)
-        began, said = time.process_time(), ""
-        place = scratch / str(seed)
-        place.mkdir()
-        outside = place / "outside.txt"
+        began, message = time.process_time(), ""
+        own = scratch / str(seed)
+        own.mkdir()
+        outside = own / "outside.txt"
         outside.write_text("mine")
-        folder = place / "bundle"
+        folder = own / "bundle"
         try:
             if draw.random() < 0.2:
-                (place / "b.tar").write_bytes(mutate_archive(archive, draw))
-                with watch.only(place):
-                    unpack(place / "b.tar", folder)
+                (own / "b.tar").write_bytes(mutate_archive(archive, draw))
+                with watch.only(own):
+                    unpack(own / "b.tar", folder)
             else:
                 shutil.copytree(bundle, folder)
                 for mutate in draw.choices(MUTATIONS, k=draw.choice((1, 1, 1, 2))):
@@ -101,7 +101,7 @@ def campaign(watch: Watch, bundle: Path, scratch: Path, seeds: range) -> dict[st
                 pipeline = Pipeline.load(folder, draw.choice((None, "fp32", "int8")), threads=1)
                 answers = pipeline.predict(TEXTS)
                 pipeline.selftest()
-            told["loaded"] += 1
+            outcomes["loaded"] += 1
             if draw.random() < 0.3:
                 inspected(folder)
             if pipeline.manifest.files == Pipeline.load(bundle).manifest.files and same_reading(
@@ -109,16 +109,16 @@ def campaign(watch: Watch, bundle: Path, scratch: Path, seeds: range) -> dict[st
             ):
                 assert answers == expected[pipeline.variant], seed
         except UserError as error:
-            told["refused"] += 1
-            said = printable(str(error), lines=True)
-        assert not OBEYED.search(said)
+            outcomes["refused"] += 1
+            message = printable(str(error), lines=True)
+        assert not OBEYED.search(message)
         slowest = max(slowest, time.process_time() - began)
         assert outside.read_text() == "mine"
-        assert {path.name for path in place.iterdir()} <= {"outside.txt", "bundle", "b.tar"}
-        shutil.rmtree(place)
+        assert {path.name for path in own.iterdir()} <= {"outside.txt", "bundle", "b.tar"}
+        shutil.rmtree(own)
     assert not (scratch / "planted").exists()
     assert slowest < 10, "nothing takes very long"
-    return told
+    return outcomes
 
 
 def inspected(folder: Path) -> None:
@@ -137,14 +137,14 @@ def same_reading(pipeline: Pipeline, bundle: Path) -> bool:
 
 
 def test_some_mutations(watch: Watch, tiny_bundle: Path, tmp_path: Path) -> None:
-    told = campaign(watch, tiny_bundle, tmp_path, range(150))
-    assert told["refused"] > 100
-    assert told["loaded"] > 0
+    outcomes = campaign(watch, tiny_bundle, tmp_path, range(150))
+    assert outcomes["refused"] > 100
+    assert outcomes["loaded"] > 0
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_ten_thousand_mutations(watch: Watch, tiny_bundle: Path, tmp_path: Path) -> None:
-    told = campaign(watch, tiny_bundle, tmp_path, range(1000, 11_000))
-    print(told)
-    assert told["refused"] > 8000
+    outcomes = campaign(watch, tiny_bundle, tmp_path, range(1000, 11_000))
+    print(outcomes)
+    assert outcomes["refused"] > 8000

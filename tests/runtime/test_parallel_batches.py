@@ -41,7 +41,7 @@ def test_batches_run_at_the_same_time_and_come_back_in_order() -> None:
         meet.wait()
         return int(batch[0])
 
-    assert in_parallel(call, [np.array([place]) for place in range(6)], 2) == list(range(6))
+    assert in_parallel(call, [np.array([index]) for index in range(6)], 2) == list(range(6))
 
 
 def test_what_a_batch_raises_is_raised() -> None:

@@ -80,7 +80,7 @@ def slow(used: Used) -> str | None:
     own = [letter for letter in dict.fromkeys(source) if letter not in "()[]{}*+?|^$"][:10]
     letters = list(dict.fromkeys([*own, "a", "A", "0", " ", "\n"]))
     start = source.removeprefix("\\A")
-    literal = start[: next((place for place, one in enumerate(start) if one in "\\()[{.*+?|^$"), 0)]
+    literal = start[: next((index for index, one in enumerate(start) if one in "\\()[{.*+?|^$"), 0)]
     for before, (one, other) in product(
         dict.fromkeys(("", literal, f"{literal}\n")), product(letters, repeat=2)
     ):
@@ -99,12 +99,12 @@ def slow(used: Used) -> str | None:
 
 
 def test_there_are_some() -> None:
-    places = " ".join(place for place, _ in FOUND)
-    assert "ftcore_server/body.py" in places
-    assert "ftcore_runtime/strict_json.py" in places
+    locations = " ".join(location for location, _ in FOUND)
+    assert "ftcore_server/body.py" in locations
+    assert "ftcore_runtime/strict_json.py" in locations
 
 
-@pytest.mark.parametrize("used", [one for _, one in FOUND], ids=[place for place, _ in FOUND])
+@pytest.mark.parametrize("used", [one for _, one in FOUND], ids=[location for location, _ in FOUND])
 def test_is_linear(used: Used) -> None:
     assert slow(used) is None
 

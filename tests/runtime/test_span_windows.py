@@ -54,12 +54,12 @@ def test_every_window_has_the_question_whole_and_all_of_the_context_is_seen(kind
     else:
         assert all(ids[: len(head)] == head for ids in found.encoded.input_ids)
     seen = [False] * len(context)
-    for ids, place, at, count in zip(
+    for ids, offset, at, count in zip(
         found.encoded.input_ids, found.offset, found.first, found.count, strict=True
     ):
         assert len(ids) <= 48
-        assert ids[place : place + count] == context[at : at + count]
-        assert ids[place + count :] == whole.ids[first + len(context) :]
+        assert ids[offset : offset + count] == context[at : at + count]
+        assert ids[offset + count :] == whole.ids[first + len(context) :]
         seen[at : at + count] = [True] * int(count)
     assert all(seen)
     assert len(found) > 1
@@ -87,13 +87,13 @@ def test_an_answer_is_found_by_code_points_and_given_back_as_it_stands(kind: str
 def test_answers_begin_and_end_in_the_context_alone_and_each_place_once(kind: str) -> None:
     found = windows_of(kind, QUESTION, CONTEXT)
     begins, ends = found.edges()
-    for begin, end, place, count in zip(begins, ends, found.offset, found.count, strict=True):
-        outside = [i for i in range(len(begin)) if not place <= i < place + count]
+    for begin, end, offset, count in zip(begins, ends, found.offset, found.count, strict=True):
+        outside = [i for i in range(len(begin)) if not offset <= i < offset + count]
         assert (begin[outside] == -1).all()
         assert (end[outside] == -1).all()
-    places = [int(x) for begin in begins for x in begin if x >= 0]
-    assert places == sorted(set(places))  # owned by one window each
-    assert not any(CONTEXT[place].isspace() for place in places)
+    positions = [int(x) for begin in begins for x in begin if x >= 0]
+    assert positions == sorted(set(positions))  # owned by one window each
+    assert not any(CONTEXT[offset].isspace() for offset in positions)
     for end in ends:
         real = end[end >= 0]
         assert (real[1:] > real[:-1]).all()

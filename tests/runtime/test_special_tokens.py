@@ -50,7 +50,7 @@ def unigram() -> Tokenizer:
 def words() -> Tokenizer:
     entries = [*SPECIAL, "food", "was", "the"]
     tokenizer = Tokenizer(
-        models.WordLevel({word: place for place, word in enumerate(entries)}, unk_token="<unk>")
+        models.WordLevel({word: index for index, word in enumerate(entries)}, unk_token="<unk>")
     )
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return framed(tokenizer)
@@ -67,7 +67,7 @@ def test_a_text_never_has_a_special_token_but_those_of_its_frame(make: object) -
     made = encoder(make())  # type: ignore[operator]
     end = made.tokenizer.token_to_id("</s>")
     (ids,) = made.encode([TEXT]).input_ids
-    assert [place for place, one in enumerate(ids) if one in (made.config.pad_id, end)] == [len(ids) - 1]
+    assert [index for index, one in enumerate(ids) if one in (made.config.pad_id, end)] == [len(ids) - 1]
     (pair,) = made.encode([TEXT], [TEXT]).input_ids
     assert pair.count(end) == 2
     assert made.config.pad_id not in pair

@@ -116,7 +116,7 @@ def process(*arguments: str | Path, **environment: str) -> Iterator[tuple[subpro
 
 @contextmanager
 def as_before() -> Iterator[None]:
-    """Takes back what the server's loggers were told: a stream that a test captures is closed after it."""
+    """Undoes what the server has set of its loggers: a stream that a test captures is closed after it."""
     loggers = [logging.getLogger(name) for name in ("ftcore.server", "uvicorn.error")]
     before = [(logger.handlers, logger.level, logger.propagate) for logger in loggers]
     try:

@@ -1,4 +1,4 @@
-"""Every curl line of the documents, run as it stands but for host and port, and held to the answer that follows it."""
+"""Every curl line of the documents, run as it stands but for host and port: the answer is the one that follows it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="there is n
 class Documented:
     """A command, and the answer that the document shows for it."""
 
-    place: str
+    location: str
     command: str
     answer: str
 
@@ -38,10 +38,10 @@ def documented(path: Path) -> Iterator[Documented]:
     """What a document shows: the answer is the first fenced block after a command, in its section."""
     text = path.read_text(encoding="utf-8")
     for found in COMMAND.finditer(text):
-        place = f"{path.relative_to(ROOT)}:{text.count(chr(10), 0, found.start()) + 1}"
+        location = f"{path.relative_to(ROOT)}:{text.count(chr(10), 0, found.start()) + 1}"
         rest = re.split(r"^#|^[ \t]*curl\b", text[found.end() :], maxsplit=1, flags=re.MULTILINE)[0]
         answer = FENCED.search(rest)
-        yield Documented(place, found[1], answer[1] if answer else "")
+        yield Documented(location, found[1], answer[1] if answer else "")
 
 
 SHOWN = [one for path in DOCUMENTS for one in documented(path)]
@@ -57,7 +57,7 @@ def address(tiny_bundle: Path, generating_bundle: Path) -> Iterator[str]:
 def hold(shown: Documented, address: str, folder: Path) -> None:
     """Run the command; its answer must have the status and the shape that is shown, an error the very text."""
     assert HOST in shown.command
-    assert shown.answer, f"{shown.place}: no answer is shown"
+    assert shown.answer, f"{shown.location}: no answer is shown"
     (folder / ".curlrc").write_text(
         'noproxy = "*"\nwrite-out = "%{stderr}\\n%{http_code} %{content_type}\\n"\n'
     )
@@ -69,12 +69,12 @@ def hold(shown: Documented, address: str, folder: Path) -> None:
         timeout=60,
         env={**os.environ, "CURL_HOME": str(folder)},
     )
-    assert done.returncode == 0, f"{shown.place}: {done.stderr}"
+    assert done.returncode == 0, f"{shown.location}: {done.stderr}"
     streams = shown.answer.startswith(("data:", "event:"))
     kind = "text/event-stream" if streams else "application/json"
     status = done.stderr.splitlines()[-1].split(";")[0]
     fails = not streams and "error" in json.loads(shown.answer)
-    assert status == f"{400 if fails else 200} {kind}", f"{shown.place}: {status} {done.stdout}"
+    assert status == f"{400 if fails else 200} {kind}", f"{shown.location}: {status} {done.stdout}"
     seen, wanted = (
         events(text)
         if streams
@@ -83,7 +83,7 @@ def hold(shown: Documented, address: str, folder: Path) -> None:
         else shape(json.loads(text))
         for text in (done.stdout, shown.answer)
     )
-    assert seen == wanted, f"{shown.place}: {done.stdout}"
+    assert seen == wanted, f"{shown.location}: {done.stdout}"
 
 
 def events(stream: str) -> list[tuple[str, Any]]:
@@ -109,11 +109,13 @@ def shape(value: Any) -> Any:
 def test_no_line_goes_by_unseen() -> None:
     for path in DOCUMENTS:
         mentions = re.findall(r"\bcurl +(?:-|http|localhost)", path.read_text(encoding="utf-8"))
-        assert len(mentions) == sum(one.place.startswith(f"{path.relative_to(ROOT)}:") for one in SHOWN), path
+        assert len(mentions) == sum(one.location.startswith(f"{path.relative_to(ROOT)}:") for one in SHOWN), (
+            path
+        )
     assert SHOWN
 
 
-@pytest.mark.parametrize("shown", SHOWN, ids=lambda shown: shown.place)
+@pytest.mark.parametrize("shown", SHOWN, ids=lambda shown: shown.location)
 def test_the_answer_is_as_shown(shown: Documented, address: str, tmp_path: Path) -> None:
     hold(shown, address, tmp_path)
 
@@ -138,5 +140,5 @@ def test_a_wrong_line_is_found(
     shown = next(one for one in SHOWN if f"{model}:predict" in one.command)
     text = getattr(shown, part)
     assert old in text
-    with pytest.raises(AssertionError, match=re.escape(shown.place)):
+    with pytest.raises(AssertionError, match=re.escape(shown.location)):
         hold(replace(shown, **{part: text.replace(old, new)}), address, tmp_path)

@@ -1,4 +1,4 @@
-"""Batches: which features share one, and that requests side by side get the answers they get alone."""
+"""Batches: which features share one, and that requests at the same time get the answers they get alone."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def spoken(server: Running, *pieces: bytes, pause: float = 0.0) -> bytes:
                 line.sendall(piece)
                 time.sleep(pause)
         except (BrokenPipeError, ConnectionResetError):
-            pass  # it closed before we were through: what it said is still to be read
+            pass  # it closed before we were through: what it sent is still to be read
         try:
             while part := line.recv(65536):
                 heard += part

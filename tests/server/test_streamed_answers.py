@@ -58,7 +58,7 @@ def version_of(server: Running) -> Version:
 
 
 class Gate:
-    """Holds a writer's tokens back: as many come as it is told to let through."""
+    """Holds a generator's tokens back, and lets through as many as a test wants."""
 
     def __init__(self, server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
         self.allowed = threading.Semaphore(0)

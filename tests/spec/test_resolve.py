@@ -1,4 +1,4 @@
-"""From a file to a resolved spec: both steps, places for later errors, and overrides."""
+"""From a file to a resolved spec: both steps, locations for later errors, and overrides."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_later_errors_point_into_the_spec(project: Path, shipped: PluginRegistry
     resolved = load_spec(path, shipped, ["training.seed=7"])
     assert resolved.where("data", "train") == f"{path}:3:10"
     assert resolved.where("data") == f"{path}:2:1"
-    assert resolved.where("export", "variants") == f"{path}:1:1", "a default has no place of its own"
+    assert resolved.where("export", "variants") == f"{path}:1:1", "a default has no location of its own"
     assert resolved.where("training", "seed") == "--set:1:15"
     error = resolved.error(("data", "labels", 1), "no row has the label `pos`", help="remove it")
     assert str(error).splitlines() == [
@@ -80,7 +80,7 @@ def test_override_of_a_short_form_by_parts(project: Path, shipped: PluginRegistr
     assert resolved.spec.data.train.path == "train.csv"
 
 
-def test_later_overrides_win_and_leave_no_places_behind(project: Path, shipped: PluginRegistry) -> None:
+def test_later_overrides_win_and_leave_no_spans_behind(project: Path, shipped: PluginRegistry) -> None:
     arguments = ["training={epochs: 9, seed: -1}", "training={epochs: 2}", "export.tolerance.flips=0.1"]
     resolved = load_spec(project / "spec.yaml", shipped, arguments)
     assert resolved.spec.training.epochs == 2

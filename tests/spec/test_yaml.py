@@ -58,7 +58,7 @@ def test_scalar(text: str) -> None:
     assert type(value) is type(SCALARS[text])
 
 
-def test_every_place_is_known() -> None:
+def test_every_location_is_known() -> None:
     document = load_text("a:\n  b: [x, {c: yy}]\r\n# \n'd e': &n |\n  text\nf: *n\ng:\n", "spec.yaml")
     assert document.value == {"a": {"b": ["x", {"c": "yy"}]}, "d e": "text\n", "f": "text\n", "g": None}
     assert {key: str(span).removeprefix("spec.yaml:") for key, span in document.keys.items()} == {

@@ -73,7 +73,7 @@ def test_there_is_nothing_but_safetensors_and_json(tmp_path: Path) -> None:
     assert {file.suffix for file in folder.iterdir()} == {".safetensors", ".json"}
 
 
-#: Places in a save where a process may die or the disk may fail: a function, and which of its calls.
+#: Moments of a save where a process may die or the disk may fail: a function, and which of its calls.
 POINTS = [
     ("pathlib.Path.mkdir", 0),
     ("pathlib.Path.mkdir", 2),

@@ -1,4 +1,4 @@
-"""A teacher's outputs beside the labels: what they change, whom they are taken from, and what is refused."""
+"""A teacher's outputs next to the labels: what they change, whom they are taken from, and what is refused."""
 
 from __future__ import annotations
 
@@ -170,9 +170,9 @@ def test_other_labels_are_refused_by_name(
     project: Path, tiny_base: Path, teacher_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [{**row, "label": row["label"].replace("neg", "bad")} for row in labelled_rows(160)]
-    said = refusal(project, tiny_base, capsys, **taught(teacher_run, data={"train": rows}))
-    assert "model.distill_from: the teacher's labels are not those of the data" in said
-    assert "it lacks 'bad'; it has as well 'neg'" in said
+    message = refusal(project, tiny_base, capsys, **taught(teacher_run, data={"train": rows}))
+    assert "model.distill_from: the teacher's labels are not those of the data" in message
+    assert "it lacks 'bad'; it has as well 'neg'" in message
 
 
 def test_what_is_no_teacher_is_refused(
@@ -181,8 +181,8 @@ def test_what_is_no_teacher_is_refused(
     bare = shutil.copytree(tiny_base, project / "bare")
     config = json.loads((bare / "config.json").read_text())
     (bare / "config.json").write_text(json.dumps({**config, "id2label": {"0": "neg", "1": "pos"}}))
-    said = refusal(project, tiny_base, capsys, **taught("./bare"))
-    assert "the teacher is a BertModel, not a BertForSequenceClassification" in said
+    message = refusal(project, tiny_base, capsys, **taught("./bare"))
+    assert "the teacher is a BertModel, not a BertForSequenceClassification" in message
     assert "no such file or folder: `./nowhere`" in refusal(project, tiny_base, capsys, **taught("./nowhere"))
     shutil.copytree(teacher_run, project / "half", ignore=shutil.ignore_patterns("model"))
     assert "its run has no model yet" in refusal(project, tiny_base, capsys, **taught("./half"))

@@ -149,9 +149,9 @@ def test_the_processes_draw_a_dropout_of_their_own(folder: Path) -> None:
 def test_where_one_process_sees_a_nan_both_name_its_rows(folder: Path) -> None:
     first, second = codes(folder)
     assert first["poisoned"] == second["poisoned"] == 1
-    assert "the loss of step 3 is not finite: the update was not applied" in first["said"]
-    rows = first["said"].split("the rows were ")[1].split("\n")[0]
-    assert rows in second["said"]
+    assert "the loss of step 3 is not finite: the update was not applied" in first["printed"]
+    rows = first["printed"].split("the rows were ")[1].split("\n")[0]
+    assert rows in second["printed"]
     assert rows.count("row") <= 8, "the rows of the one micro-batch at fault"
 
 

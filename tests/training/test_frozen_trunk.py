@@ -1,4 +1,4 @@
-"""A frozen trunk runs once, and what is looked up is what it would have said."""
+"""A frozen trunk runs once, and what is looked up is what it would have answered."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_a_head_that_reads_every_token_gets_every_token(project: Path, tiny_base
 
 def test_a_head_that_wants_more_makes_the_trunk_run_and_says_so(project: Path, tiny_base: Path) -> None:
     workspace = workspace_of(project, tiny_base)
-    store, model, said = workspace.features("train"), tokens_model().eval(), []
+    store, model, warnings = workspace.features("train"), tokens_model().eval(), []
 
     def outputs(model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         given = model(input_ids=batch["input_ids"], output_hidden_states=True)
@@ -158,11 +158,11 @@ def test_a_head_that_wants_more_makes_the_trunk_run_and_says_so(project: Path, t
         return {"logits": hidden[0] if hidden is not None else given.logits}
 
     with (
-        trunk_runs_once(model, _Outputs(outputs), [store], project / "kept", warn=said.append),
+        trunk_runs_once(model, _Outputs(outputs), [store], project / "kept", warn=warnings.append),
         torch.no_grad(),
     ):  # type: ignore[arg-type]
         assert outputs(model, store.batch(np.arange(2)))["logits"].shape[-1] == 32
-    assert "reads more than hidden states" in said[0]
+    assert "reads more than hidden states" in warnings[0]
     assert not (project / "kept").exists()
 
 
@@ -172,10 +172,10 @@ def test_a_full_disk_is_a_warning(project: Path, tiny_base: Path, monkeypatch: p
     workspace = workspace_of(project, tiny_base)
     model, _ = built(workspace)
     model.eval()
-    real, said = logits(workspace, model), []
+    real, warnings = logits(workspace, model), []
     monkeypatch.setattr(kept_states.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     with trunk_runs_once(
-        model, workspace.family.model, [workspace.features("train")], project / "kept", warn=said.append
+        model, workspace.family.model, [workspace.features("train")], project / "kept", warn=warnings.append
     ):
         torch.testing.assert_close(logits(workspace, model), real)
-    assert "cannot be kept" in said[0]
+    assert "cannot be kept" in warnings[0]

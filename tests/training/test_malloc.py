@@ -40,8 +40,8 @@ print(resident() // 2**20)
 
 
 def number(code: str, mode: str) -> int:
-    said = subprocess.run([sys.executable, "-c", code, mode], capture_output=True, text=True, check=True)
-    return int(said.stdout)
+    ended = subprocess.run([sys.executable, "-c", code, mode], capture_output=True, text=True, check=True)
+    return int(ended.stdout)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the switch is glibc's")

@@ -144,8 +144,8 @@ def test_fgm_adds_the_gradients_of_the_adversarial_loss_and_leaves_the_weights(
 ) -> None:
     plain, _, loss = passed(workspace_of(project, tiny_base))
     workspace = workspace_of(project, tiny_base, training={"fgm": 0.5})
-    attacked, batch, said = passed(workspace)
-    assert said == pytest.approx(loss), "what is reported is the plain loss"
+    attacked, batch, reported = passed(workspace)
+    assert reported == pytest.approx(loss), "what is reported is the plain loss"
     fresh, _ = built(workspace)
     for name, parameter in attacked.named_parameters():
         assert torch.equal(parameter, fresh.get_parameter(name)), name

@@ -162,11 +162,11 @@ def test_progress_says_what_is_trained_and_why(project: Path, tiny_base: Path) -
     text = StringIO()
     workspace.events._listeners = (RunProgress(Console(file=text, width=200)),)
     take_steps(workspace, ["train"], StopRequest())
-    said = text.getvalue()
-    assert "fold 2 of 2, training: " in said
-    assert "2 folds: accuracy " in said
-    assert "on 48 rows held out is the best, after " in said
-    assert "refit on all 48 rows of training and validation: " in said
+    printed = text.getvalue()
+    assert "fold 2 of 2, training: " in printed
+    assert "2 folds: accuracy " in printed
+    assert "on 48 rows held out is the best, after " in printed
+    assert "refit on all 48 rows of training and validation: " in printed
 
 
 @pytest.mark.parametrize(

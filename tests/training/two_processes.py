@@ -51,10 +51,10 @@ def main_() -> None:
         return backward(self, batches, [scale * float("nan") for scale in scales] if bad else scales)
 
     Gradients._backward = poisoned  # type: ignore[method-assign]
-    said = io.StringIO()
-    with contextlib.redirect_stderr(said):
+    printed = io.StringIO()
+    with contextlib.redirect_stderr(printed):
         codes["poisoned"] = main(["train", "ddp.yaml", "--runs-dir", "poisoned"])
-    codes["said"] = said.getvalue()
+    codes["printed"] = printed.getvalue()
     Path(f"codes-{rank()}.json").write_text(json.dumps(codes))
 
 

@@ -166,13 +166,13 @@ class SequenceClassificationDecoder(Decoder):
         for index, row in enumerate(values):
             holds = np.zeros(len(row), bool) if held is None else held[index]
             chosen = np.flatnonzero((row >= least[index]) | holds)
-            # By probability, then by place: of equals the first is the answer, so it stands first.
+            # By probability, then by index: of equals the first is the answer, so it stands first.
             ranked = chosen[np.lexsort((chosen, -row[chosen]))].tolist()
             made.append(
                 {
-                    names[place]: row[place].item()
-                    for rank, place in enumerate(ranked)
-                    if rank < top_k or holds[place]
+                    names[index]: row[index].item()
+                    for rank, index in enumerate(ranked)
+                    if rank < top_k or holds[index]
                 }
             )
         return made
@@ -184,4 +184,4 @@ class SequenceClassificationDecoder(Decoder):
             return
         for row, members in zip(values, self.policy.conformal.members(values), strict=True):
             chosen = np.flatnonzero(members)
-            yield [self.names[place] for place in chosen[np.argsort(-row[chosen], kind="stable")]]
+            yield [self.names[index] for index in chosen[np.argsort(-row[chosen], kind="stable")]]

@@ -40,7 +40,7 @@ class TokenSpans:
 
 @dataclass(frozen=True)
 class PreparedWindows(Prepared):
-    """Windows of some questions, with the places of their tokens."""
+    """Windows of some questions, with the positions of their tokens."""
 
     spans: TokenSpans
 

@@ -129,7 +129,7 @@ class _Beams:
 
 
 def _top(scores: Floats, count: int) -> tuple[Floats, Ids]:
-    """The `count` largest of each row, best first, and their places; of equal ones the first."""
+    """The `count` largest of each row, best first, and their indices; of equal ones the first."""
     each = np.arange(len(scores))[:, None]
     if count >= scores.shape[1]:
         indices = np.argsort(-scores, axis=1, kind="stable")[:, :count]

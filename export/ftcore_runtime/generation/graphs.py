@@ -38,7 +38,7 @@ class _Cache:
         self._feeds.update(inputs)
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> Floats:
-        """One pass: the cache grows by the tokens; returns logits, float32 [rows, places, vocabulary]."""
+        """One pass: the cache grows by the tokens; returns logits, float32 [rows, positions, vocabulary]."""
         self._feeds.update(inputs)
         logits, *presents = self._decoder.run(self._feeds, self._outputs).values()
         self._feeds.update(zip(self._past, presents, strict=True))

@@ -1,1 +1,1 @@
-"""Doors to what production runs: a bundle as what Triton, KServe, Docker and MLflow take, each a folder of files."""
+"""Packaging targets: a bundle as what Triton, KServe, Docker and MLflow take, each a folder of files."""

@@ -46,7 +46,7 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
 
     @property
     def encoding_key(self) -> Mapping[str, Any]:
-        """The labels, whose places are the targets."""
+        """The labels, whose indices are the targets."""
         return {"labels": list(self.labels)}
 
     def encode(self, rows: pa.Table, encoder: TextEncoder) -> Features:

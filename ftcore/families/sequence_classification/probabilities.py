@@ -57,7 +57,7 @@ class ProbabilityMeasures:
         if ((probabilities == 0) | (probabilities == 1)).all():
             return None
         several = not isinstance(references[0], str)
-        index = {name: place for place, name in enumerate(labels)}
+        index = {name: column for column, name in enumerate(labels)}
         right = np.zeros(probabilities.shape, bool)
         for row, names in enumerate(references):
             right[row, [index[name] for name in (names if several else (names,))]] = True

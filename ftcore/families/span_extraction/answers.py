@@ -34,12 +34,12 @@ def parse_row(row: Mapping[str, Any], names: SpanExtractionColumns, misplaced: M
     starts: list[int] = []
     moved: list[str] = []
     for text, start in _pairs(row, names):
-        place = start
+        found = start
         if start is None or context[start : start + len(text)] != text:
-            place = context.find(text)
+            found = context.find(text)
             if (
-                place < 0
-                or context.find(text, place + 1) >= 0
+                found < 0
+                or context.find(text, found + 1) >= 0
                 or (misplaced == "error" and start is not None)
             ):
                 what = _wrong(name, text, start, context)
@@ -47,9 +47,9 @@ def parse_row(row: Mapping[str, Any], names: SpanExtractionColumns, misplaced: M
                     RowDropped(f"left out: {what}") if misplaced == "drop" else RowError(what, names.answers)
                 )
             if start is not None:
-                moved.append(f"{text!r:.{_SHOWN}} from {start} to {place}")
+                moved.append(f"{text!r:.{_SHOWN}} from {start} to {found}")
         answers.append(text)
-        starts.append(place if place is not None else 0)
+        starts.append(found if found is not None else 0)
     made: dict[str, Any] = {
         "id": name,
         "title": str(title) if title else None,
@@ -132,15 +132,15 @@ def _text(row: Mapping[str, Any], column: str) -> str:
 
 def _wrong(name: str, text: str, start: int | None, context: str) -> str:
     times = context.count(text)
-    place = "stands nowhere in the context" if not times else f"stands in {times} places of the context"
+    what = "stands nowhere in the context" if not times else f"stands in {times} places of the context"
     if times == 1:
-        place = f"stands at {context.find(text)}"
+        what = f"stands at {context.find(text)}"
     advice = (
         "no start is given"
         if start is None
         else f"at {start} stands {context[start : start + len(text)]!r:.{_SHOWN}}"
     )
-    return f"{_named(name)}the answer {text!r:.{_SHOWN}} {place}; {advice}"
+    return f"{_named(name)}the answer {text!r:.{_SHOWN}} {what}; {advice}"
 
 
 def _named(name: str) -> str:

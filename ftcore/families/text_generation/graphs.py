@@ -164,8 +164,8 @@ class _DecoderAlone(torch.nn.Module):
 
 def _later(past: int, tokens: int) -> torch.Tensor:
     """Which keys lie after each of `tokens` queries, bool [1, 1, tokens, past + tokens]."""
-    places = torch.arange(past + tokens)
-    return (places > places[past:, None])[None, None]
+    positions = torch.arange(past + tokens)
+    return (positions > positions[past:, None])[None, None]
 
 
 def _bias(hidden: torch.Tensor) -> torch.Tensor:

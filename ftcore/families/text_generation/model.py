@@ -152,7 +152,7 @@ class TextModel(Model[TextGenerationSpec, FittedTexts]):
         return model
 
     def outputs(self, model: torch.nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
-        """Teacher forcing: `logits`, float32 [rows, tokens, vocabulary], of the token at each place of `targets`."""
+        """Teacher forcing: `logits`, float32 [rows, tokens, vocabulary], of the token at each position of `targets`."""
         ids, mask = batch["input_ids"], batch["attention_mask"]
         if not self.has_encoder:
             # Filled up at the left, all answers lie at the right: what predicts them is all that needs logits.

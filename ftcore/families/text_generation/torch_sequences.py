@@ -74,11 +74,11 @@ class TorchDecoder:
             self._cache.reorder_cache(chosen)
             self._mask = self._mask[chosen]
 
-    def _decode(self, ids: torch.Tensor, places: torch.Tensor) -> Floats:
+    def _decode(self, ids: torch.Tensor, positions: torch.Tensor) -> Floats:
         made = self.model(
             input_ids=ids,
             attention_mask=self._mask,
-            position_ids=places,
+            position_ids=positions,
             past_key_values=self._cache,
             use_cache=True,
             logits_to_keep=1,
