@@ -149,9 +149,8 @@ def evaluate(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]
     Returns:
         the checks that it does not meet, a sentence each.
     """
-    folder, splits = workspace.folder, workspace.splits
-    model, features_of = workspace.fine_tuned(), workspace.features
-    inputs = workspace.evaluation_inputs
+    folder, model = workspace.folder, workspace.fine_tuned()
+    splits, features_of, inputs = workspace.splits, workspace.features, workspace.evaluation_inputs
     unseen = held_out(folder.selection_file, inputs, features_of)
     chosen_on = unseen or predict_split(inputs, model, splits.validation, features_of)
     workspace.keep_family(chosen_on.tuned(inputs.family))

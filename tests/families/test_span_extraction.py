@@ -63,12 +63,12 @@ def test_every_kind_of_encoder_from_rows_to_the_same_answers_in_torch_and_onnx(
     for row, answer in enumerate(ANSWERS):
         held = np.flatnonzero((features.row == row) & (start > 0))
         assert len(held), "the answer is whole in some window"
-        start = CONTEXT.index(answer)
+        expected = CONTEXT.index(answer)
         for window in held:
             stop = ends[window, end[window]]
-            assert stop >= start + len(answer)
+            assert stop >= expected + len(answer)
             begin = begins[window, start[window]]
-            assert begin in (-1, *range(start + 1))  # -1 where another window owns the start
+            assert begin in (-1, *range(expected + 1))  # -1 where another window owns it
     assert (start[features.row == len(ANSWERS)] == 0).all()
 
     batch = features.batch(np.arange(len(features)))
