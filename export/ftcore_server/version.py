@@ -66,7 +66,7 @@ class Version:
         reference = pipeline.manifest.reference
         self._unknown = unknown_id(pipeline.encoder.tokenizer) if reference else None
         self.drift = Drift(Reference.from_json(reference, "bundle.json: reference")) if reference else None
-        self._inputs = 0  # waiting or being answered
+        self.inputs_in_flight = 0  # waiting or being answered
         self._seconds = 0.0  # to an answer, a moving average
         self._holders = 0
         self._idle = asyncio.Event()
@@ -79,7 +79,7 @@ class Version:
         Raises:
             Problem: 429.
         """
-        if self._inputs and self._inputs + inputs > self._settings.batching.queue:
+        if self.inputs_in_flight and self.inputs_in_flight + inputs > self._settings.batching.queue:
             seconds = str(min(60, max(1, math.ceil(self._seconds))))
             raise Problem(429, "overloaded", "too many inputs are waiting", headers={"retry-after": seconds})
 
@@ -169,7 +169,7 @@ class Version:
 
     def refresh(self) -> None:
         """Bring the gauges up to date that change with every request."""
-        self._queued.set(self._inputs)
+        self._queued.set(self.inputs_in_flight)
         for measure, value in (self.drift.psi() if self.drift else {}).items():
             if value is not None:
                 self._metrics.drift.labels(self.name, self.version, measure).set(value)
@@ -178,7 +178,7 @@ class Version:
     def _in_hand(self, work: Work) -> Iterator[None]:
         """Take a request up: what it is started for happens inside, and afterwards nobody waits for it."""
         self.require_room(len(work.inputs))
-        self._inputs += len(work.inputs)
+        self.inputs_in_flight += len(work.inputs)
         began = time.monotonic()
         try:
             self._batcher.submit(work)
@@ -188,7 +188,7 @@ class Version:
             raise Problem(504, "deadline", "the answer was not ready in time") from None
         finally:
             work.cancelled = True
-            self._inputs -= len(work.inputs)
+            self.inputs_in_flight -= len(work.inputs)
 
     def _count(self, prepared: Prepared, answers: Sequence[Answer]) -> None:
         for answer in answers:

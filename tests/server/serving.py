@@ -66,13 +66,13 @@ class Running:
 
     def left(self, path: str, body: Any, version: Any, begun: Callable[[], bool] | None = None) -> None:
         """Send a request to `version`, and leave once it is taken up, or once it has `begun`."""
-        before = version._inputs
+        before = version.inputs_in_flight
         data = json.dumps(body).encode()
         head = f"POST {path} HTTP/1.1\r\nhost: a\r\ncontent-length: {len(data)}\r\n\r\n"
         with socket.create_connection(("127.0.0.1", self.server.port), timeout=20) as line:
             line.sendall(head.encode() + data)
-            wait_until(begun or (lambda: version._inputs > before))
-        wait_until(lambda: version._inputs == before)
+            wait_until(begun or (lambda: version.inputs_in_flight > before))
+        wait_until(lambda: version.inputs_in_flight == before)
 
     def stop(self) -> None:
         """Drain and wait for the end."""

@@ -137,7 +137,7 @@ def test_a_full_queue_is_429_with_retry_after(tiny_bundle: Path, monkeypatch: py
         gate = Held(server, monkeypatch)
         waiting = [pool.submit(server.ask, "good food") for _ in range(3)]
         version = server.server.service.registry.model("tiny").choose(None)
-        wait_until(lambda: version._inputs == 3)
+        wait_until(lambda: version.inputs_in_flight == 3)
         refused = server.ask("bad")
         assert refused.status_code == 429
         assert int(refused.headers["retry-after"]) >= 1

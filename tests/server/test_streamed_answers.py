@@ -160,7 +160,7 @@ def test_what_a_client_left_is_written_no_further(server: Running, monkeypatch: 
     gate.let()
     assert gate.ended.wait(20)
     assert gate.asked <= before + 1, "it ends within a token"
-    assert version_of(server)._inputs == 0
+    assert version_of(server).inputs_in_flight == 0
     assert server.ask("bad", model="writer").status_code == 200, "the worker is free"
 
 
@@ -181,7 +181,7 @@ def test_a_full_queue_is_429(generating_bundle: Path, monkeypatch: pytest.Monkey
     ):
         gate = Gate(server, monkeypatch)
         waiting = [pool.submit(streamed, server, "good food") for _ in range(2)]
-        wait_until(lambda: version_of(server)._inputs == 2)
+        wait_until(lambda: version_of(server).inputs_in_flight == 2)
         refused = server.post(PREDICT, body("bad"))
         assert (refused.status_code, refused.json()["code"]) == (429, "overloaded")
         assert int(refused.headers["retry-after"]) >= 1

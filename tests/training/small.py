@@ -11,6 +11,7 @@ import torch
 from models import tiny_spec
 from ruamel.yaml import YAML
 
+from ftcore.events import Listener
 from ftcore.plugins import PluginRegistry
 from ftcore.runs.folder import create_run
 from ftcore.runs.steps import train
@@ -21,12 +22,14 @@ from ftcore.spec.training import TrainingSpec
 from ftcore.training.stopping import StopRequest
 
 
-def workspace_of(project: Path, base: Path, **sections: Any) -> Workspace:
-    """A new run of the tiny spec in `project`; `sections` are merged into it."""
+def workspace_of(
+    project: Path, base: Path, *, listeners: tuple[Listener, ...] = (), **sections: Any
+) -> Workspace:
+    """A new run of the tiny spec in `project`; `sections` are merged into it. `listeners` see its events."""
     path = project / "small.yaml"
     YAML().dump(tiny_spec(base, **sections), path)
     resolved = load_spec(path, PluginRegistry.discover())
-    return Workspace(create_run(resolved, project / "runs"), resolved.spec, resolved.task, ())
+    return Workspace(create_run(resolved, project / "runs"), resolved.spec, resolved.task, listeners)
 
 
 def trained(project: Path, base: Path, **sections: Any) -> Workspace:

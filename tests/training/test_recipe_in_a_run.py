@@ -89,13 +89,12 @@ def test_a_resumed_run_is_exact_whether_the_probe_was_made_or_not(project: Path,
     whole = kept(trained(project, pooled_base, training=training))
     for stop_after in ("recipe_chosen", "evaluated"):
         stop = StopRequest()
-        workspace = workspace_of(project, pooled_base, training=training)
 
         def listen(event: Any, stop: StopRequest = stop, kind: str = stop_after) -> None:
             if event["event"] == kind:
                 stop.ask(ExitCode.INTERRUPTED)
 
-        workspace.events._listeners = (listen,)
+        workspace = workspace_of(project, pooled_base, listeners=(listen,), training=training)
         with pytest.raises(Interrupted):
             take_steps(workspace, ["train"], stop)
         again = type(workspace)(workspace.folder, workspace.spec, workspace.task, ())

@@ -103,13 +103,12 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     whole = trained(project, tiny_base, data=DATA, training=training)
     weights, answers = kept(whole), unseen_of(whole)
     for moment in moments:
-        workspace = workspace_of(project, tiny_base, data=DATA, training=training)
 
         def listen(event: Any, moment: tuple[str, str | None] = moment) -> None:
             if (event["event"], event.get("phase")) == moment:
                 raise KilledError
 
-        workspace.events._listeners = (listen,)
+        workspace = workspace_of(project, tiny_base, listeners=(listen,), data=DATA, training=training)
         with pytest.raises(KilledError):
             take_steps(workspace, ["train"], StopRequest())
         again = Workspace(workspace.folder, workspace.spec, workspace.task, ())
@@ -158,9 +157,9 @@ def test_folds_of_other_runs_are_not_mistaken_for_these(project: Path, tiny_base
 
 
 def test_progress_says_what_is_trained_and_why(project: Path, tiny_base: Path) -> None:
-    workspace = workspace_of(project, tiny_base, data=DATA, training={**TRAINING, "folds": 2})
-    text = StringIO()
-    workspace.events._listeners = (RunProgress(Console(file=text, width=200)),)
+    text, training = StringIO(), {**TRAINING, "folds": 2}
+    progress = RunProgress(Console(file=text, width=200))
+    workspace = workspace_of(project, tiny_base, listeners=(progress,), data=DATA, training=training)
     take_steps(workspace, ["train"], StopRequest())
     printed = text.getvalue()
     assert "fold 2 of 2, training: " in printed
