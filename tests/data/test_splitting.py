@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftcore.data.splitting import Memberships, allocate, hold_out, rows_requested, sample, with_every_label
+from ftcore.data.splitting import (
+    Memberships,
+    allocate,
+    fold_of,
+    hold_out,
+    rows_requested,
+    sample,
+    with_every_label,
+)
 from ftcore.errors import DataError
 
 
@@ -195,3 +203,11 @@ def test_as_many_labels_as_rows_take_no_time():
     start = time.process_time()
     hold_out(rows, None, {"test": 100}, 0, Memberships(rows, rows // 4))
     assert time.process_time() - start < 10
+
+
+def test_a_seed_draws_the_same_rows_in_every_version() -> None:
+    strata = np.arange(20) % 2
+    made = hold_out(np.arange(20), strata, {"test": 4, "validation": 4}, 42)
+    assert made.held_out["test"].tolist() == [7, 9, 10, 12]
+    assert made.held_out["validation"].tolist() == [0, 3, 6, 19]
+    assert fold_of(np.arange(12), strata[:12], 3, 42).tolist() == [2, 2, 0, 1, 1, 0, 2, 1, 0, 0, 1, 2]
