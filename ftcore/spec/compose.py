@@ -1,4 +1,4 @@
-"""From YAML 1.2 text to a document: bounded in every direction, with the place of each key and value.
+"""From YAML 1.2 text to a document: bounded in every direction, with the location of each key and value.
 
 ruamel.yaml's pure-Python parser turns text into events; what the events mean is decided here, so that no
 constructor, tag or resolver of a library ever sees the document. Limits are checked while events arrive.
@@ -91,7 +91,7 @@ class _Tree:
 
     def __init__(self, source: Source, skip: int) -> None:
         self.source = source
-        # Blanks in the place of what is skipped keep the parser's places those of the source.
+        # Blanks in the place of what is skipped keep the parser's positions those of the source.
         self.text = " " * skip + source.text[skip:]
         self.anchors: dict[str, _Node] = {}
         self.nodes = self.aliases = self.last = 0

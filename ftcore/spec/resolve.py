@@ -42,7 +42,7 @@ class ResolvedSpec:
         spec: an instance of the task's own spec model.
         task: the task with its plugin and its hooks.
         path: the spec file.
-        document: the plain values with overrides laid over, and the place of each.
+        document: the plain values with overrides laid over, and the location of each.
     """
 
     spec: Spec

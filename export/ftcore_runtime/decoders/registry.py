@@ -60,7 +60,7 @@ def make_decoder(
 
     Args:
         config: `name`, and the settings that the decoder of this name writes.
-        where: the place of `config`, for error messages.
+        where: the location of `config`, for error messages.
         provider: who brings it; whoever does unless given.
 
     Raises:
