@@ -12,6 +12,8 @@ from graph_cache import SHARED
 VOCABULARY, POSITIONS = 99, 300
 ENCODER_DECODERS = ("bart", "m2m_100", "marian", "mbart", "mt5", "pegasus", "t5", "t5-gated", "bert2bert")
 DECODERS = ("gpt2", "llama", "qwen2", "qwen3")
+#: Those whose attention, positions and start are as in another one: tracing each takes some 20 s of a CPU.
+ALIKE = {"m2m_100", "mbart", "pegasus", "marian", "t5", "mt5", "llama", "qwen2"}
 
 
 def tiny_generator(kind: str) -> Any:

@@ -11,7 +11,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from generation_models import DECODERS, ENCODER_DECODERS, VOCABULARY, open_graphs
+from generation_models import ALIKE, DECODERS, ENCODER_DECODERS, VOCABULARY, open_graphs
 
 from ftcore.families.text_generation.torch_sequences import TorchDecoder, TorchEncoderDecoder
 from ftcore_export.quantize import quantize_int8
@@ -22,7 +22,13 @@ from ftcore_runtime.generation.settings import GenerationSettings
 ROWS, LONGEST, NEW, PAD, END = 5, 9, 10, 1, 2
 
 
-@pytest.fixture(scope="module", params=[*ENCODER_DECODERS, *DECODERS])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(kind, marks=pytest.mark.slow if kind in ALIKE else ())
+        for kind in (*ENCODER_DECODERS, *DECODERS)
+    ],
+)
 def exported(
     request: pytest.FixtureRequest, exported_writer: Callable[[str], tuple[Any, Path]]
 ) -> tuple[str, Any, Path]:

@@ -175,7 +175,8 @@ def test_an_error_at_any_point_of_a_save_leaves_the_checkpoints_before_it(
     verify(store.path(1))
 
 
-def test_best_and_the_last_two_good_survive_thousands_of_steps(tmp_path: Path, monkeypatch) -> None:
+@pytest.mark.parametrize("steps", [500, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_best_and_the_last_two_good_survive(tmp_path: Path, monkeypatch, steps: int) -> None:
     """A run that gets better and worse, is damaged, killed and resumed at random; files are tiny stand-ins."""
 
     def write(self: Any, folder: Path, state: Any, progress: Progress, setting: Setting) -> None:
@@ -187,7 +188,7 @@ def test_best_and_the_last_two_good_survive_thousands_of_steps(tmp_path: Path, m
     monkeypatch.setattr(os, "fsync", lambda _: None)
     draw = random.Random(0)
     store, progress, whole = store_of(tmp_path), Progress(), {}
-    for _ in range(4000):
+    for _ in range(steps):
         progress.step += draw.randint(1, 3)
         if draw.random() < 0.3 or progress.best_value is None:
             value = draw.random()
