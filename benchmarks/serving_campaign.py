@@ -68,11 +68,12 @@ def bodies(folder: Path, bundle: Path, count: int, targets: Targets) -> None:
 
 
 def stalls(served: Served, targets: Targets) -> None:
-    """How long the event loop was held up: the time that a timer was late, as far as the process had the CPU in it."""
-    late = [(event["milliseconds"], event["cpu"]) for event in served.events() if event["event"] == "late"]
-    held = [min(pair) for pair in late]
+    """How long the event loop was held up: the time that a timer was late, less what other processes took of it."""
+    late = [event for event in served.events() if event["event"] == "late"]
+    held = [min(event["milliseconds"] - event["waited"], event["cpu"]) for event in late]
+    latest = max((event["milliseconds"] for event in late), default=0.0)
     print(
-        f"timers late by over 20 ms: {len(late)}, at most {max(late, default=(0.0, 0.0))} (ms, of them CPU); "
+        f"timers late by over 20 ms: {len(late)}, by {latest} ms at most; "
         f"held up over 50 ms: {sum(one > 50 for one in held)}",
         flush=True,
     )

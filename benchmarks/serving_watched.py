@@ -1,7 +1,8 @@
 """`ftcore serve` whose event loop is watched: `python benchmarks/serving_watched.py` and the command's arguments.
 
-A timer of 5 ms that comes late by more than 20 ms is logged as `late`: by how many milliseconds, and how much CPU time
-the process took meanwhile. Beyond that CPU time other processes had the machine, and the server is not to blame.
+A timer of 5 ms that comes late by more than 20 ms is logged as `late`: by how many milliseconds, how long the loop's
+thread was ready to run meanwhile and waited for a processor, and how much CPU time the process took. What other
+processes took of the machine is in the second, and beyond the third: the server is not to blame for either.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from ftcore.cli import main
 from ftcore_server import logs, process
 
+_WAITED = Path("/proc/thread-self/schedstat")  # nanoseconds: on a processor, waiting for one; Linux
 _EVERY = 0.005
 _LATE = 0.02
 
@@ -29,12 +32,17 @@ class Watched(process.Server):
 
 async def _watch() -> None:
     while True:
-        began, cpu = time.perf_counter(), time.process_time()
+        began, cpu, waited = time.perf_counter(), time.process_time(), _waited()
         await asyncio.sleep(_EVERY)
         late = time.perf_counter() - began - _EVERY
         if late > _LATE:
-            used = time.process_time() - cpu
-            logs.event("late", milliseconds=round(1000 * late, 1), cpu=round(1000 * used, 1))
+            found = {"milliseconds": late, "waited": _waited() - waited, "cpu": time.process_time() - cpu}
+            logs.event("late", **{name: round(1000 * seconds, 1) for name, seconds in found.items()})
+
+
+def _waited() -> float:
+    """Seconds that the thread of the loop has waited for a processor so far."""
+    return int(_WAITED.read_text().split()[1]) / 1e9 if _WAITED.exists() else 0.0
 
 
 if __name__ == "__main__":
