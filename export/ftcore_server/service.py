@@ -28,7 +28,7 @@ T = TypeVar("T")
 TIMEOUT_HEADER = "x-request-timeout"
 
 _SMALL = 2**14  # bytes of a body, or values of a response, that are converted without a change of thread
-_CONVERTERS = 2  # threads that convert what is larger
+_CONVERTERS = 1  # threads that convert what is larger: each keeps the lock of the interpreter for long
 
 
 class Service:
