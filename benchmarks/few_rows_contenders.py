@@ -17,7 +17,14 @@ from few_rows_data import Answers, Rows, read
 Contender = Callable[[Rows, Rows, int, argparse.Namespace], Answers]
 
 
-def ours(rows: Rows, test: Rows, draw: int, args: argparse.Namespace, recipe: str = "auto") -> Answers:
+def ours(
+    rows: Rows,
+    test: Rows,
+    draw: int,
+    args: argparse.Namespace,
+    recipe: str = "auto",
+    texts: Sequence[str] = (),
+) -> Answers:
     """The whole of `ftcore train` and `ftcore evaluate`, in this process."""
     from ftcore.plugins import PluginRegistry
     from ftcore.runs.folder import create_run
@@ -28,17 +35,19 @@ def ours(rows: Rows, test: Rows, draw: int, args: argparse.Namespace, recipe: st
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for split, content in (("train", rows), ("test", test)):
+        for split, content in (("train", rows), ("test", test), ("texts", [{"text": one} for one in texts])):
             text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in content)
             (folder / f"{split}.jsonl").write_text(text, encoding="utf-8")
         problem = "multi_label" if isinstance(rows[0]["label"], list) else "single_label"
-        spec = {
+        spec: dict[str, Any] = {
             "task": "classification",
             "data": {"train": "train.jsonl", "test": "test.jsonl", "problem": problem},
             "model": {"base": args.base, "max_length": args.max_length},
             "training": {"recipe": recipe, "seed": draw},
             "evaluation": {"bootstrap": 0},
         }
+        if texts:
+            spec["training"]["pretrain"] = {"on": "texts.jsonl"}
         (folder / "spec.yaml").write_text(json.dumps(spec), encoding="utf-8")
         resolved = load_spec(folder / "spec.yaml", PluginRegistry.discover(), args.set)
         run = create_run(resolved, folder / "runs")
@@ -57,6 +66,13 @@ def ours(rows: Rows, test: Rows, draw: int, args: argparse.Namespace, recipe: st
 def plain(rows: Rows, test: Rows, draw: int, args: argparse.Namespace) -> Answers:
     """Ours with the plain recipe."""
     return ours(rows, test, draw, args, recipe="plain")
+
+
+def pretrained(rows: Rows, test: Rows, draw: int, args: argparse.Namespace) -> Answers:
+    """Ours, whose base model has read texts of the same kind first: the same ones in every draw."""
+    whole = read(args.data / "train.jsonl")
+    taken = np.random.default_rng(0).permutation(len(whole))[: args.texts]
+    return ours(rows, test, draw, args, texts=[whole[index]["text"] for index in taken])
 
 
 def probe(rows: Rows, test: Rows, draw: int, args: argparse.Namespace, *, each: bool = False) -> Answers:
@@ -158,6 +174,7 @@ def setfit(rows: Rows, test: Rows, draw: int, args: argparse.Namespace) -> Answe
 
 CONTENDERS: dict[str, Contender] = {
     "ours": ours,
+    "pretrained": pretrained,
     "probe": probe,
     "probe_each": probe_each,
     "tfidf": tfidf,

@@ -36,8 +36,12 @@ async def _watch() -> None:
         await asyncio.sleep(_EVERY)
         late = time.perf_counter() - began - _EVERY
         if late > _LATE:
-            found = {"milliseconds": late, "waited": _waited() - waited, "cpu": time.process_time() - cpu}
-            logs.event("late", **{name: round(1000 * seconds, 1) for name, seconds in found.items()})
+            used, stood = time.process_time() - cpu, _waited() - waited
+            logs.event("late", milliseconds=_ms(late), waited=_ms(stood), cpu=_ms(used))
+
+
+def _ms(seconds: float) -> float:
+    return round(1000 * seconds, 1)
 
 
 def _waited() -> float:

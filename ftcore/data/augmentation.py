@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from ftcore.data.features import FeatureStore
+from ftcore.data.masking import mask_id, special_ids
 from ftcore.errors import PluginError, UserError
 from ftcore.families.bound import BoundFamily
 from ftcore.families.model import Batch
@@ -63,12 +64,7 @@ class AugmentedFeatures:
         self._prepare_tokens()
 
     def _prepare_tokens(self) -> None:
-        added = self._encoder.tokenizer.get_added_tokens_decoder()
-        special = {id_ for id_, token in added.items() if token.special}
-        special |= {self._encoder.config.pad_id}
-        self._special = np.array(sorted(special))
-        masks = {token.content: id_ for id_, token in added.items()}
-        self._mask_id = next((masks[name] for name in ("[MASK]", "<mask>") if name in masks), None)
+        self._special, self._mask_id = special_ids(self._encoder), mask_id(self._encoder)
         if self._augment.mask and self._mask_id is None:
             raise UserError(
                 "the base model's tokenizer has no mask token",

@@ -38,16 +38,17 @@ class Opened:
     records: Callable[[], Iterator[Record]]
 
 
-def open_source(source: Source, role: str, base_dir: Path) -> Opened:
+def open_source(source: Source, role: str, base_dir: Path, field: str | None = None) -> Opened:
     """Find a source and take its fingerprint; nothing is parsed yet.
 
     Args:
-        role: `train`, `validation` or `test`: the field in errors, and the split to take from several.
+        role: `train`, `validation` or `test`: the split to take from several.
+        field: the spec's field in errors; `data.` and the role unless given.
 
     Raises:
         DataError: not there, of an unknown format, not readable, or with an option that does not apply to it.
     """
-    field = f"data.{role}"
+    field = field or f"data.{role}"
     if source.rows is not None:
         _only(source, field, "rows", ())
         content = json.dumps(source.rows, sort_keys=True, default=str).encode()

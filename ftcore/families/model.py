@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: One batch on its way to the model: name -> tensor, first axis the features.
 Batch: TypeAlias = "dict[str, torch.Tensor]"
+#: The label of a token that no loss counts.
+IGNORED = -100
 #: The graph's outputs by name, first axis the features.
 Outputs: TypeAlias = "Mapping[str, torch.Tensor]"
 

@@ -22,6 +22,14 @@ def has_classifier(config: transformers.PretrainedConfig) -> bool:
     )
 
 
+def has_head(config: transformers.PretrainedConfig) -> bool:
+    """Whether its weights have a head that was trained for a task; one that tells hidden tokens is none."""
+    return has_classifier(config) or any(
+        str(name).endswith(("ForQuestionAnswering", "ForTokenClassification", "ForMultipleChoice"))
+        for name in config.architectures or ()
+    )
+
+
 def output_layer(model: nn.Module, outputs: int) -> tuple[nn.Module, str, nn.Linear]:
     """The last linear layer outside the body that has so many outputs: its owner, its name there, and itself.
 

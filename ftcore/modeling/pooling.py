@@ -123,13 +123,18 @@ class PooledClassifier(transformers.PreTrainedModel):  # type: ignore[misc]  # a
     def save_pretrained(self, save_directory: Any, **options: Any) -> None:  # noqa: ANN401
         """Write a Hugging Face folder that says how tokens are pooled, as sentence-transformers does."""
         super().save_pretrained(save_directory, **options)
-        folder = Path(save_directory) / _FOLDER
-        folder.mkdir(exist_ok=True)
-        config = {
-            "word_embedding_dimension": self.config.hidden_size,
-            **{name: ours == self.pooling for ours, name in _SWITCHES.items()},
-        }
-        (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        save_pooling(self.pooling, self.config.hidden_size, Path(save_directory))
+
+
+def save_pooling(pooling: Pooling, size: int, folder: Path) -> None:
+    """Say in a model's folder how its tokens (`size` numbers each) are pooled."""
+    content = {
+        "word_embedding_dimension": size,
+        **{name: ours == pooling for ours, name in _SWITCHES.items()},
+    }
+    (folder / _FOLDER).mkdir(exist_ok=True)
+    path = folder / _FOLDER / "config.json"
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def pooled_classifier(config: transformers.PretrainedConfig, pooling: Pooling) -> type[PooledClassifier]:

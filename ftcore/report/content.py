@@ -99,6 +99,7 @@ def read_run(folder: RunFolder) -> Content:
     metric = metrics["metric"]
     events = read_events(folder.events_file)
     steps = [event for event in events if event["event"] == "step"]
+    steps = [event for event in steps if event.get("phase") != "pretraining"]
     # Of several trainings the last one is drawn; what was measured in folds is there for all of them together.
     steps = [event for event in steps if event.get("phase") == "refit"] or steps
     evaluated = [event for event in events if event["event"] == "evaluated" and "phase" not in event]

@@ -76,6 +76,11 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def pretrained(self) -> Path:
+        """The base model after `training.pretrain`, a model folder."""
+        return self.path / "pretrained"
+
+    @property
     def selection_file(self) -> Path:
         """selection.json: what was measured before all rows trained, and for how long they did."""
         return self.path / "selection" / "selection.json"

@@ -104,6 +104,8 @@ def train(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]:
 def train_once(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
     """Fine-tune with one seed; with `training.refit` once more on all rows, for as long as was best."""
     folder, events, splits = workspace.folder, workspace.events, workspace.splits
+    if workspace.spec.training.pretrain and not folder.pretrained.is_dir():
+        workspace.pretrain(stop, resume)
     _announce(workspace)
     inputs = workspace.training_inputs
     model = fresh_model(inputs)

@@ -16,6 +16,7 @@ from ftcore import processes
 from ftcore.data import Splits, load_splits
 from ftcore.data.features import FeatureStore
 from ftcore.data.perturbation import Perturb, changes_of
+from ftcore.data.sources import Opened
 from ftcore.data.tables import Split
 from ftcore.errors import UserError
 from ftcore.evaluation.evaluate import Evaluator
@@ -31,12 +32,14 @@ from ftcore.runs.cache import cache_dir, digest_of, one_at_a_time
 from ftcore.runs.evaluation_inputs import EvaluationInputs
 from ftcore.runs.folder import RunFolder
 from ftcore.runs.model_folder import open_model
+from ftcore.runs.pretraining import open_texts, pretrain
 from ftcore.runs.recipe_choice import fill_by_recipe
 from ftcore.runs.teacher import Teacher, compute_outputs, open_teacher
 from ftcore.runs.training_inputs import TrainingInputs
 from ftcore.spec.sections import Spec
 from ftcore.spec.training import TrainingSpec
 from ftcore.task import Observer
+from ftcore.training.stopping import StopRequest
 from ftcore_runtime.encoding import TextEncoder
 from ftcore_runtime.files import sha256
 
@@ -134,13 +137,16 @@ class Workspace:
         _ = self.changes
         _ = self.splits
         _ = self.teacher
+        _ = self.texts
         if processes.is_first() and "base_model" not in self.folder.record():
             weights = sorted(self.base.folder.glob(self.base.gguf or "*.safetensors"))
             self.folder.update(base_model={file.name: sha256(file) for file in weights})
 
     @cached_property
     def base(self) -> BaseModel:
-        """The base model that training starts from."""
+        """The base model that training starts from; after `training.pretrain`, what became of it."""
+        if self.folder.pretrained.is_dir():
+            return open_base(str(self.folder.pretrained.resolve()), self.base_dir)
         folder = self.folder.path / "base"
         return opening.open_base(self._fitted_on_rows.model, self.base_dir, self._training_rows, folder)
 
@@ -163,16 +169,57 @@ class Workspace:
         if (ref := self.spec.model.distill_from) is None:
             return None
         teacher = open_teacher(ref, self.base_dir, self.family)
-        before = self.folder.record().get("teacher")
-        if before is None and processes.is_first():
-            self.folder.update(teacher=teacher.files)
-        elif before is not None and before != teacher.files:
-            raise UserError(
-                "the teacher has changed since this run read it",
-                where=str(self.folder.path),
-                hint="start a new run, or bring its files back as they were",
-            )
+        self._unchanged("teacher", teacher.files, "the teacher has")
         return teacher
+
+    def _unchanged(self, name: str, found: Any, what: str) -> None:  # noqa: ANN401 (as run.json holds it)
+        """Compare an input with what this run first read of it, which run.json keeps under `name`.
+
+        Raises:
+            UserError: it has changed since.
+        """
+        before = self.folder.record().get(name)
+        if before is None and processes.is_first():
+            self.folder.update(**{name: found})
+        elif before is not None and before != found:
+            raise UserError(
+                f"{what} changed since this run read it",
+                where=str(self.folder.path),
+                hint="start a new run, or bring the files back as they were",
+            )
+
+    @cached_property
+    def texts(self) -> Opened | None:
+        """The texts of `training.pretrain`, compared with what this run first read of them.
+
+        Raises:
+            UserError: they cannot be read, or have changed since.
+        """
+        if self.spec.training.pretrain is None:
+            return None
+        texts = open_texts(self.spec.training.pretrain, self.base_dir)
+        self._unchanged("texts", texts.sha256, "the texts of `training.pretrain` have")
+        return texts
+
+    def pretrain(self, stop: StopRequest, resume: bool) -> None:
+        """Train the base model on the texts of `training.pretrain`; from here on it is the base model.
+
+        Raises:
+            UserError, Interrupted, RunFailed: see `ftcore.runs.pretraining`.
+        """
+        assert self.texts is not None
+        pretrain(
+            self.spec,
+            self.base,
+            self.encoder,
+            self.texts,
+            self.folder.pretrained,
+            self.events,
+            stop,
+            sha256(self.folder.spec_file),
+            resume,
+        )
+        del self.base
 
     @cached_property
     def training(self) -> TrainingSpec:

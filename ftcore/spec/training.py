@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ftcore.spec.base import Fraction, Section
+from ftcore.spec.source import SourceField
 
 Scheduler = Literal["linear", "cosine", "constant", "inverse_sqrt", "wsd"]
 Optimizer = Literal["adamw", "adafactor", "adamw_8bit"]
@@ -71,6 +72,19 @@ class AugmentSpec(Section):
         if not any((self.swap, self.delete, self.hook, self.mask)):
             raise ValueError("give at least one of `swap`, `delete`, `hook` and `mask`")
         return self
+
+
+class PretrainSpec(Section):
+    """Train the base model on texts without labels first: it tells hidden words from those around them."""
+
+    on: SourceField = Field(description="The texts: like `data.train`, with no label.")
+    column: str = Field("text", min_length=1, description="The texts' column.")
+    epochs: float = Field(3.0, gt=0, le=10_000, description="Passes over the texts.")
+    learning_rate: float = Field(
+        1e-4, gt=0, lt=10, description="Peak learning rate; base and large models want 2e-5 to 5e-5."
+    )
+    batch_size: int = Field(32, ge=1, le=65_536, description="Texts an optimizer step, on each device.")
+    mask: float = Field(0.15, gt=0, lt=1, description="Share of the tokens that are hidden.")
 
 
 class DistillationSpec(Section):
@@ -157,6 +171,7 @@ class TrainingSpec(Section):
         None, ge=2, le=100, description="Evaluate and keep the mean of the weights at the last evaluations."
     )
     augment: AugmentSpec | None = Field(None, description="Off unless given.")
+    pretrain: PretrainSpec | None = Field(None, description="Off unless given.")
     distillation: DistillationSpec | None = Field(
         None, description="Needs `model.distill_from`; its own defaults hold there unless given."
     )

@@ -13,7 +13,7 @@ import transformers
 from torch.nn import functional as F
 
 from ftcore.families.losses import symmetric_kl
-from ftcore.families.model import Batch, Features, Model, Outputs, Stored
+from ftcore.families.model import IGNORED, Batch, Features, Model, Outputs, Stored
 from ftcore.families.plans import length_plan
 from ftcore.families.text_generation.from_scratch import make_base
 from ftcore.families.text_generation.reader import FittedTexts
@@ -29,8 +29,6 @@ from ftcore_runtime.generation.search import Generated, generate
 from ftcore_runtime.generation.settings import GenerationSettings, TextFrame
 from ftcore_runtime.generation.texts import encode_sources, encode_targets
 
-#: A label that is not learnt.
-IGNORED = -100
 _CHUNK = 4096  # rows tokenised at a time
 
 

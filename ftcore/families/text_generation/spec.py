@@ -146,6 +146,12 @@ class TextGenerationTraining(TrainingSpec):
 
     label_smoothing: Fraction = Field(0.0, description="Share of each target token spread over all tokens.")
 
+    @model_validator(mode="after")
+    def _writes(self) -> TextGenerationTraining:
+        if self.pretrain:
+            raise ValueError("`pretrain` needs an encoder, and this task's models write: leave it out")
+        return self
+
 
 class TextGenerationEvaluation(EvaluationSpec):
     """How it is measured."""

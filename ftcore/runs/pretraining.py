@@ -1,0 +1,168 @@
+"""`training.pretrain`: go on training the base model on texts without labels, before anything else of a run.
+
+Gururangan et al. 2020 ("Don't stop pretraining") show what it brings: most where the texts are of another kind than
+those that the base model has read, and the labelled rows are few. The outcome is a model folder in the run, which
+stands in for the base model from then on; a run that was stopped goes on at its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import torch
+import transformers
+from accelerate.utils import set_seed
+
+from ftcore import processes
+from ftcore.data.features import FeatureStore
+from ftcore.data.masking import MaskedFeatures, mask_id
+from ftcore.data.sources import Opened, open_source
+from ftcore.errors import DataError, UserError
+from ftcore.events import EventLog
+from ftcore.families.masked_language import SCHEMA, MaskedLanguage
+from ftcore.modeling.base_model import BaseModel, load_weights, save_tokenizer
+from ftcore.modeling.device import torch_device
+from ftcore.modeling.layers import trunk_of
+from ftcore.modeling.pooling import save_pooling, trained_pooling
+from ftcore.spec.sections import Spec
+from ftcore.spec.training import PretrainSpec, TrainingSpec
+from ftcore.training.checkpoint import CheckpointStore
+from ftcore.training.engine import fine_tune
+from ftcore.training.job import Job
+from ftcore.training.sharding import full_state, is_sharded
+from ftcore.training.stopping import StopRequest
+from ftcore_runtime.encoding import TextEncoder
+from ftcore_runtime.publishing import publishing
+from ftcore_runtime.records import Record
+
+_FIELD = "training.pretrain.on"
+
+
+def open_texts(spec: PretrainSpec, base_dir: Path) -> Opened:
+    """The source of the texts, with its fingerprint.
+
+    Raises:
+        DataError: see `open_source`.
+    """
+    return open_source(spec.on, "train", base_dir, _FIELD)
+
+
+def pretrain(
+    spec: Spec,
+    base: BaseModel,
+    encoder: TextEncoder,
+    texts: Opened,
+    folder: Path,
+    events: EventLog,
+    stop: StopRequest,
+    spec_sha256: str,
+    resume: bool,
+) -> None:
+    """Train `base` on the texts, and write what becomes of it to `folder`, a model folder like that of any base model.
+
+    Raises:
+        UserError: the tokenizer has no mask, the base model cannot tell hidden tokens, or a text cannot be read.
+        Interrupted, RunFailed: see `fine_tune`.
+    """
+    what = spec.training.pretrain
+    assert what is not None
+    mask = mask_id(encoder)
+    if mask is None:
+        raise UserError(
+            "the base model's tokenizer has no mask token",
+            where="training.pretrain",
+            hint="take an encoder as `model.base` (BERT, RoBERTa, ModernBERT, ...), or leave `pretrain` out",
+        )
+    family = MaskedLanguage(spec, None)
+    set_seed(spec.training.seed)
+    model = family.build(base).to(torch_device())
+    base.notes.clear()  # of a head that is thrown away
+    checkpoints = folder.with_name("pretraining")
+    table, locations = _read(texts, what.column)
+    features = FeatureStore.build(table, family, encoder, checkpoints / "texts.arrow")
+    emit = partial(events.emit, phase="pretraining")
+    emit("planned", split="texts", plan=family.plan(table, features))
+    store = CheckpointStore(checkpoints, lambda text: emit("warning", message=text), spec_sha256)
+    training = TrainingSpec(
+        epochs=what.epochs,
+        learning_rate=what.learning_rate,
+        batch_size=what.batch_size,
+        **spec.training.model_dump(include={"seed", "precision", "distributed", "gradient_checkpointing"}),
+    )
+    job = Job(
+        training=training,
+        family=family,
+        model=model,
+        train=MaskedFeatures(features, mask, what.mask, spec.training.seed),
+        locations=lambda indices: locations.take(pa.array(features.row[indices])).to_pylist(),
+        validate=None,
+        metric="loss",
+        higher_is_better=False,
+        checkpoints=store,
+        emit=emit,
+        stop=stop,
+        resume=resume and bool(store.steps()),
+    )
+    fine_tune(job)
+    weights = full_state(model) if is_sharded(model) else None
+    if processes.is_first():
+        _keep(model, weights, base, folder)
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    processes.wait()
+
+
+def _read(texts: Opened, column: str) -> tuple[pa.Table, pa.ChunkedArray]:
+    """The texts as `SCHEMA` has them, and `file:row` of each.
+
+    Raises:
+        DataError: a row cannot be read, or has no text.
+    """
+    found = [(_text(record, column), record.location) for record in texts.records()]
+    if not found:
+        raise DataError("holds no texts", where=texts.name, hint="give a file with one text a row")
+    rows, locations = zip(*found, strict=True)
+    return pa.table({"text": pa.array(rows)}, schema=SCHEMA), pa.chunked_array([pa.array(locations)])
+
+
+def _text(record: Record, column: str) -> str:
+    if record.problem or record.values is None:
+        raise DataError(
+            record.problem or "cannot be read", where=record.location, hint="fix the row, or leave it out"
+        )
+    if column not in record.values:
+        raise DataError(
+            f"there is no column {column!r}; the columns are {', '.join(map(repr, record.values))}",
+            where=record.location,
+            hint="name the texts' column with `training.pretrain.column`",
+        )
+    text = record.values[column]
+    if not isinstance(text, str) or not text.strip():
+        raise DataError("has no text", where=record.location, hint="fix the row, or leave it out")
+    return text
+
+
+def _keep(
+    model: torch.nn.Module, weights: Mapping[str, torch.Tensor] | None, base: BaseModel, folder: Path
+) -> None:
+    """Write the base model with the trunk's new weights; a pooler, which was not trained, stays as it was.
+
+    Args:
+        weights: of a sharded model, put together.
+    """
+    trunk = trunk_of(model)
+    whole: Any = load_weights(transformers.AutoModel, base, base.config)
+    prefix = next(name for name, part in model.named_modules() if part is trunk) + "."
+    found = weights or model.state_dict()
+    own = {name.removeprefix(prefix): tensor for name, tensor in found.items() if name.startswith(prefix)}
+    strange = whole.load_state_dict(own, strict=False).unexpected_keys
+    assert not strange, strange
+    with publishing(folder) as made:
+        whole.save_pretrained(made, safe_serialization=True)
+        save_tokenizer(base, made)
+        if pooling := trained_pooling(base):
+            save_pooling(pooling, base.config.hidden_size, made)
