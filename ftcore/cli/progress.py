@@ -146,10 +146,16 @@ class RunProgress:
 
     def _on_selected(self, event: Mapping[str, Any]) -> None:
         how = f"{event['folds']} folds" if event["folds"] > 1 else "validation"
-        chosen = next(one for one in event["evaluations"] if one["step"] == event["step"])
+        found = {one["step"]: one for one in event["evaluations"]}
+        chosen, best = (found[event[name]] for name in ("step", "best_step"))
+        compared = "is the best"
+        if chosen is not best:
+            value = best["metrics"][event["metric"]]
+            compared = f"is not clearly worse than {value:.4f} after {best['share']:.0%}"
+        value = chosen["metrics"][event["metric"]]
         self._say(
-            f"{how}: {event['metric']} {chosen['metrics'][event['metric']]:.4f} on {event['rows']:,} rows held out is"
-            f" the best, after {event['share']:.0%} of the steps"
+            f"{how}: {event['metric']} {value:.4f} on {event['rows']:,} rows held out after {chosen['share']:.0%} of the"
+            f" steps {compared}"
         )
 
     def _on_refit_started(self, event: Mapping[str, Any]) -> None:

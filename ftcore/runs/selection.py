@@ -1,10 +1,11 @@
 """How long to train, chosen on rows that were held out, before all rows train: what `training.refit` means.
 
 One trial trains on the training rows and is measured on the validation rows; with `training.folds` there is a trial
-for each fold of both. The evaluation (0 steps among them, which is the head's start) whose held-out answers are best
-decides for which share of its steps the last training goes on. These answers come from models that had not seen the
-rows, so they are what validation figures and thresholds are made of. A trial that is done, and every evaluation, is on
-disk: a resumed run goes on where it was.
+for each fold of both. There are several evaluations, among them that of 0 steps, which is the head's start. The last one
+whose held-out answers are not clearly worse than the best ones decides for which share of its steps the last training
+goes on: a trial lacks the rows that it holds out, and all rows bear more steps than it does. These answers come from
+models that had not seen the rows, so they are what validation figures and thresholds are made of. A trial that is done,
+and every evaluation, is on disk: a resumed run goes on where it was.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from safetensors.numpy import load_file, save_file
 
 from ftcore import processes
 from ftcore.data.tables import Split
+from ftcore.evaluation.evaluate import Evaluator
 from ftcore.files import read_json, write_json
 from ftcore.runs.evaluation_inputs import EvaluationInputs, FeaturesOf, HeldOut, Outputs
 from ftcore.runs.fitting import Fit, fit, fresh_model
@@ -30,6 +32,7 @@ from ftcore.training.stopping import StopRequest
 from ftcore_runtime.publishing import publishing
 
 _OUTPUTS = "outputs.safetensors"
+_RESAMPLES = 1000
 
 
 def rows_to_choose_on(inputs: TrainingInputs) -> Split:
@@ -158,6 +161,23 @@ def best_of(tried: Sequence[Tried], metric: str, *, higher_is_better: bool) -> i
     return best.best_step or 0
 
 
+def latest_of(
+    tried: Sequence[Tried], best: int, metric: str, references: Sequence[Any], evaluator: Evaluator
+) -> int:
+    """The index of the last evaluation that is not clearly worse than the best one: chance may explain the difference.
+
+    The difference is taken in pairs, on the same rows, with an interval of 90 %, of which 5 % lie above.
+    """
+    scoring = evaluator.family.scoring
+    judge = Evaluator(evaluator.family, evaluator.hooks, resamples=_RESAMPLES, confidence=0.9)
+    for index in range(len(tried) - 1, best, -1):
+        gain = judge.gain(references, tried[best].answers, tried[index].answers)[metric]
+        most = gain["high"] if scoring.higher_is_better(metric) else gain["low"]
+        if most is None or (most >= 0 if scoring.higher_is_better(metric) else most <= 0):
+            return index
+    return best
+
+
 def _compare(inputs: TrainingInputs, file: Path, made: Sequence[Trial]) -> None:
     """Measure the held-out answers of each evaluation that all trials have, and write down the best."""
     folder, family, rows = file.parent, inputs.family, _rows(made)
@@ -177,7 +197,8 @@ def _compare(inputs: TrainingInputs, file: Path, made: Sequence[Trial]) -> None:
         loss = float(np.average(losses, weights=sizes))
         values = inputs.evaluation.evaluator.values(references, answers)
         tried.append(Tried(evaluations[0]["step"], evaluations[0]["of"], loss, values, answers))
-    chosen = best_of(tried, metric, higher_is_better=family.scoring.higher_is_better(metric))
+    best = best_of(tried, metric, higher_is_better=family.scoring.higher_is_better(metric))
+    chosen = latest_of(tried, best, metric, references, inputs.evaluation.evaluator)
     _write_arrays(folder / _OUTPUTS, _outputs(folder, [one[chosen] for one in of_trials]))
     summary = {
         "folds": len(made),
@@ -186,6 +207,7 @@ def _compare(inputs: TrainingInputs, file: Path, made: Sequence[Trial]) -> None:
         "evaluations": [one.to_json() for one in tried],
         "share": tried[chosen].share,
         "step": tried[chosen].step,
+        "best_step": tried[best].step,
     }
     write_json(file, summary)
     if len(made) > 1:

@@ -1,4 +1,4 @@
-"""`training.pretrain`: the base model is trained on texts first, what is made of it, and that a stop changes nothing."""
+"""`training.pretrain`: what becomes of the base model that reads texts first, and that a stop changes nothing."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(project: Path, base: Path, poo
         take_steps(workspace, ["train"], StopRequest())
     again = Workspace(workspace.folder, workspace.spec, workspace.task, ())
     take_steps(again, ["train"], StopRequest(), resume=True)
-    assert [event["step"] for event in events(again, "resumed")][0] == 4
+    assert next(event["step"] for event in events(again, "resumed")) == 4
     files = [run.folder.pretrained / "model.safetensors" for run in (whole, again)]
     assert files[0].read_bytes() == files[1].read_bytes()
     assert all(torch.equal(value, kept(whole)[name]) for name, value in kept(again).items())
