@@ -152,11 +152,9 @@ class RunProgress:
         if chosen is not best:
             value = best["metrics"][event["metric"]]
             compared = f"is not clearly worse than {value:.4f} after {best['share']:.0%}"
-        value = chosen["metrics"][event["metric"]]
-        self._say(
-            f"{how}: {event['metric']} {value:.4f} on {event['rows']:,} rows held out after {chosen['share']:.0%} of the"
-            f" steps {compared}"
-        )
+        metric, value = event["metric"], chosen["metrics"][event["metric"]]
+        steps = f"{chosen['share']:.0%} of the steps"
+        self._say(f"{how}: {metric} {value:.4f} on {event['rows']:,} rows held out after {steps} {compared}")
 
     def _on_refit_started(self, event: Mapping[str, Any]) -> None:
         what = "the head alone starts anew" if not event["share"] else "all starts anew and trains as long"

@@ -1,9 +1,9 @@
 """How long to train, chosen on rows that were held out, before all rows train: what `training.refit` means.
 
 One trial trains on the training rows and is measured on the validation rows; with `training.folds` there is a trial
-for each fold of both. There are several evaluations, among them that of 0 steps, which is the head's start. The last one
-whose held-out answers are not clearly worse than the best ones decides for which share of its steps the last training
-goes on: a trial lacks the rows that it holds out, and all rows bear more steps than it does. These answers come from
+for each fold of both. Of several evaluations (one of them of 0 steps, which is the head's start) the last one whose
+held-out answers are not clearly worse than the best ones decides for which share of its steps the last training goes
+on: a trial lacks the rows that it holds out, and all rows bear more steps than it does. The held-out answers come from
 models that had not seen the rows, so they are what validation figures and thresholds are made of. A trial that is done,
 and every evaluation, is on disk: a resumed run goes on where it was.
 """
