@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint dist lock clean
+.PHONY: demo test matrix lint dist lock clean
 
 # Pinned and hash-checked. torch first, in the build that pip prefers here (a CPU build that is at hand, else the
 # registry's), then the rest, then ftcore itself: that step adds nothing but the CUDA packages of a CUDA build.
@@ -22,6 +22,11 @@ demo: $(BIN)/.installed  ## fine-tune, evaluate and export the embedded sentimen
 
 test: $(BIN)/.installed  ## the whole suite but the slow campaigns
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m 'not slow'
+
+matrix: $(BIN)/.installed  ## the suite under every supported Python that is here, with the pinned versions
+	$(BIN)/python -m pip install --quiet tox
+	sed -n 's/^\([a-zA-Z0-9._-]*==[^ ]*\).*/\1/p' requirements.lock > $(VENV)/constraints.txt
+	PIP_CONSTRAINT=$(CURDIR)/$(VENV)/constraints.txt $(BIN)/tox run
 
 lint: $(BIN)/.installed  ## ruff, codespell, mypy --strict, import-linter
 	$(BIN)/ruff check .
