@@ -6,8 +6,8 @@ FOLDER holds train.jsonl and test.jsonl with `text` and `label` (a list of label
 trained on the frozen base model by `ftcore train`; what follows works on its logits for validation and test rows, which
 `--cache` keeps.
 
-- Calibration: the temperature is chosen on the validation rows. Calibration error of the test rows before and after,
-  with 95 % intervals; the answers stay the same.
+- Calibration: the temperature is chosen on the validation rows, if it helps those that it was not fitted on.
+  Calibration error of the test rows before and after, with 95 % intervals; the answers stay the same.
 - Of one label: 200 times the test rows are split in halves; sets of 90 % coverage and a confidence for a precision are
   chosen on one half and tried on the other.
 """
@@ -24,8 +24,9 @@ import numpy as np
 from targets import print_target
 
 from ftcore.evaluation.intervals import reflected
-from ftcore.families.policies import confidence_for, conformal_of, fit_temperature
+from ftcore.families.policies import choose_temperature, confidence_for, conformal_of
 from ftcore.families.sequence_classification.probabilities import ProbabilityMeasures
+from ftcore.spec.policy import PolicySpec
 
 Array = np.ndarray[Any, np.dtype[Any]]
 RESPLITS, COVERAGE = 200, 0.9
@@ -119,7 +120,7 @@ def _calibration(found: dict[str, Array], args: argparse.Namespace) -> bool:
     """The temperature of the validation rows on the test rows."""
     test, right = found["test"], found["test_right"]
     several = right.ndim == 2
-    temperature = fit_temperature(found["validation"], found["validation_right"])
+    temperature, doubt = choose_temperature(PolicySpec(), found["validation"], found["validation_right"])
     hot = right if several else np.eye(test.shape[1], dtype=bool)[right]
     values, answers = {}, {}
     for when, divisor in (("before", 1.0), ("after", temperature)):
@@ -133,9 +134,8 @@ def _calibration(found: dict[str, Array], args: argparse.Namespace) -> bool:
         print(json.dumps({**line, "rows": len(test)}), flush=True)
     same = float(np.mean(answers["before"] == answers["after"]))
     accuracy = float(np.mean(answers["after"] == right))
-    print(
-        json.dumps({"set": args.name, "temperature": round(temperature, 3), "accuracy": round(accuracy, 4)})
-    )
+    line = {"set": args.name, "temperature": round(temperature, 3), "accuracy": round(accuracy, 4)}
+    print(json.dumps({**line, "why none": doubt}))
     ok = print_target(f"{args.name}: share of answers that the temperature leaves as they were", same, 1.0)
     bar = values["before"]["ece"] / 2 if args.halved else values["before"]["ece"]
     name = f"{args.name}: calibration error after, {'half of ' if args.halved else ''}that before at most"
@@ -144,7 +144,7 @@ def _calibration(found: dict[str, Array], args: argparse.Namespace) -> bool:
 
 def _halves(found: dict[str, Array]) -> tuple[Array, list[tuple[Array, Array]]]:
     """Calibrated probabilities of the test rows, and the two halves of each resplit."""
-    temperature = fit_temperature(found["validation"], found["validation_right"])
+    temperature, _ = choose_temperature(PolicySpec(), found["validation"], found["validation_right"])
     probabilities = _probabilities(found["test"], temperature, several=False)
     rng, rows = np.random.default_rng(0), len(probabilities)
     orders = (rng.permutation(rows) for _ in range(RESPLITS))

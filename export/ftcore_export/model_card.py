@@ -57,6 +57,8 @@ def _trust(manifest: Manifest, measured: Mapping[str, Any]) -> Iterator[str]:
     verdict = manifest.metrics.get("verdict")
     if verdict and "baselines" in measured:
         yield from (f"{_cell(verdict['text'])}.", "")
+    if ranking := measured.get("ranking"):
+        yield from (f"Scores: {_cell(ranking)}.", "")
     for warning in measured.get("warnings", []):
         yield from (f"Warning: {_cell(warning)}.", "")
     if classes := sorted(measured.get("classes", []), key=lambda one: (one["f1"], one["label"])):

@@ -314,7 +314,9 @@ class TextAnswer(Answer):
 
     Args:
         text: without special tokens.
-        score: log-probability of its tokens; of beams, divided by length ** length_penalty. None where nobody asked.
+        score: mean log-probability of its tokens, the end among them, so that long texts have no lower one for their
+            length alone; of beams their sum divided by length ** length_penalty, which is the mean where that is 1.
+            Bundles from before have the sum, and only where candidates are asked for; else None.
         candidates: where several were asked for, the best beams, as mappings of text and score.
     """
 

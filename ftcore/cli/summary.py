@@ -54,6 +54,8 @@ def print_measured(
     """
     _print_metrics(measured, split, verbose=verbose)
     found = measured["splits"][split]
+    if ranking := found.get("ranking"):
+        print_text(f"\n{ranking}")
     _print_policy(found.get("policy"))
     _print_slices(found.get("slices", []), measured["metric"], verbose=verbose)
     _print_invariance(found.get("invariance", []), verbose=verbose)

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from ftcore.data.tables import Split
 from ftcore.evaluation.intervals import Interval, bootstrap, percentiles, proportion, reflected
+from ftcore.evaluation.ranking import ranking_sentence
 from ftcore.families.bound import BoundFamily
 from ftcore.families.reader import Reader
 from ftcore.families.scoring import (
@@ -51,7 +52,9 @@ class Evaluation:
         metrics = {
             name: with_interval(value, self.intervals, name) for name, value in self.scores.values.items()
         }
-        return {"rows": len(self.references), "metrics": metrics, **self.scores.details}
+        ranking = ranking_sentence(metrics)
+        says = {} if ranking is None else {"ranking": ranking}
+        return {"rows": len(self.references), "metrics": metrics, **self.scores.details, **says}
 
 
 def with_interval(value: float, intervals: Mapping[str, Interval | None], name: str) -> dict[str, Any]:

@@ -49,6 +49,24 @@ def calibration_error(scores: Array, right: Array, bins: int = 15) -> float:
     return float(np.abs(gaps).sum() / len(order))
 
 
+def ranking_quality(scores: Array, right: Array) -> float:
+    """Area under the ROC curve: how often, of one right and one wrong row, the right one has the higher score.
+
+    Equal scores count half (Mann and Whitney 1947). 0.5, which is chance, where all are right or all are wrong.
+
+    Args:
+        scores: float [rows].
+        right: bool [rows].
+    """
+    from scipy.stats import rankdata
+
+    hits = int(np.count_nonzero(right))
+    if not 0 < hits < len(right):
+        return 0.5
+    ranks = rankdata(scores)[right].sum()
+    return float((ranks - hits * (hits + 1) / 2) / (hits * (len(right) - hits)))
+
+
 def risk_coverage(scores: Array, right: Array) -> tuple[Array, Array]:
     """Share of rows answered, and share of those that is wrong, where the least certain are left out first.
 

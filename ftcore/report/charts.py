@@ -11,6 +11,7 @@ import numpy as np
 
 from ftcore.families.calibration import Bin, risk_coverage
 from ftcore.report.content import Curve
+from ftcore.report.ranking import RankingCurve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,6 +86,35 @@ def risk_coverage_curve(scores: Array, right: Array) -> str:
     axes.set_xlim(0, 1.02)
     axes.set_ylim(bottom=0)
     return _svg(figure, "risk against coverage")
+
+
+def roc(found: Sequence[RankingCurve]) -> str:
+    """Rows with a label that are given it, against rows without it that are; empty where there is nothing to draw."""
+    if not found:
+        return ""
+    figure, axes = _axes("share given the label wrongly", "share found of those with it")
+    axes.plot([0, 1], [0, 1], color=_INK, linewidth=0.8, linestyle=":")
+    for curve, colour in zip(found, _LINES, strict=False):
+        name = f"{_short(curve.name)}, area {curve.area:.3f}"
+        axes.plot(curve.false_positives, curve.recall, color=colour, label=name)
+    return _unit_square(figure, axes, "ROC curve")
+
+
+def precision_recall(found: Sequence[RankingCurve]) -> str:
+    """Rows given a label that have it, against rows with it that are given it; empty likewise."""
+    if not found:
+        return ""
+    figure, axes = _axes("recall", "precision")
+    for curve, colour in zip(found, _LINES, strict=False):
+        axes.plot(curve.recall, curve.precision, color=colour, label=_short(curve.name))
+    return _unit_square(figure, axes, "precision against recall")
+
+
+def _unit_square(figure: Figure, axes: Axes, title: str) -> str:
+    axes.legend(frameon=False, labelcolor=_INK, fontsize=8)
+    axes.set_xlim(0, 1.02)
+    axes.set_ylim(0, 1.02)
+    return _svg(figure, title)
 
 
 def _axes(across: str, up: str, size: tuple[float, float] = (4.6, 3.2)) -> tuple[Figure, Axes]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ftcore.events import read_events
 from ftcore.files import read_json, read_json_lines
+from ftcore.report.ranking import RankingCurve, ranking_curves
 from ftcore.runs.folder import RunFolder
 
 _MOST_ROWS = 200_000  # predictions that are read for charts and the worst rows
@@ -58,6 +59,7 @@ class Content:
         metrics: metrics.json.
         losses, metric: curves of the training loss and of the monitored metric on validation.
         rows: of the test split, in order.
+        ranking: curves of the labels' probabilities on the test split.
         export: export.json; None where nothing was exported.
         warnings: what the run warned of.
     """
@@ -69,6 +71,7 @@ class Content:
     losses: Sequence[Curve]
     metric: Sequence[Curve]
     rows: Sequence[Row]
+    ranking: Sequence[RankingCurve]
     export: Mapping[str, Any] | None
     warnings: Sequence[str]
 
@@ -114,6 +117,9 @@ def read_run(folder: RunFolder) -> Content:
         ],
         metric=[_curve(metric, evaluated, metric)],
         rows=list(islice(_rows(folder.predictions("test")), _MOST_ROWS)),
+        ranking=ranking_curves(
+            read_json_lines(folder.predictions("test")), metrics["splits"]["test"].get("labels", [])
+        ),
         export=read_json(folder.export_file) if folder.export_file.exists() else None,
         warnings=list(dict.fromkeys(event["message"] for event in events if event["event"] == "warning")),
     )

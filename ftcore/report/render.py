@@ -26,7 +26,15 @@ def write_report(folder: RunFolder) -> None:
 def render(content: Content) -> str:
     """The report as HTML; the monitored metric leads."""
     metric = content.metrics["metric"]
-    test = {"warnings": [], "samples": [], "policy": None, "slices": [], "invariance": [], **content.test}
+    test = {
+        "warnings": [],
+        "samples": [],
+        "policy": None,
+        "slices": [],
+        "invariance": [],
+        "ranking": None,
+        **content.test,
+    }
     columns = _columns(test)
     classes = sorted(test.get("classes", []), key=lambda one: (one["f1"], one["label"]))
     return template("page.html.j2").render(
@@ -128,6 +136,8 @@ def _charts(content: Content, metric: str) -> list[dict[str, str]]:
         made.append(
             ("What leaving out the least certain rows would gain", charts.risk_coverage_curve(*scored))
         )
+    made.append(("Whichever threshold: labels found and labels given wrongly", charts.roc(content.ranking)))
+    made.append(("Whichever threshold: what finding more costs", charts.precision_recall(content.ranking)))
     return [{"caption": caption, "svg": svg} for caption, svg in made if svg]
 
 

@@ -124,7 +124,8 @@ def test_a_resample_is_measured_as_if_its_rows_were_the_whole() -> None:
     assert drawn == pytest.approx(whole.values(np.arange(len(rows))))
 
 
-def test_where_every_question_has_an_answer_there_are_two_metrics() -> None:
+def test_where_every_question_has_an_answer_there_are_no_metrics_of_no_answer() -> None:
     measures = SpanMeasures([["a b"]], [SpanAnswer("b", 2, 3, 0.5)], "english")
-    assert measures.values(np.array([0])) == {"exact_match": 1.0, "f1": 1.0}
+    found = {"exact_match": 1.0, "f1": 1.0, "score_auroc": 0.5, "ece": 0.5}
+    assert measures.values(np.array([0])) == found
     assert measures.details() == {}

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import precision_recall_curve, roc_auc_score
 
 from ftcore.cli.summary import print_summary
 from ftcore.report import charts
+from ftcore.report.ranking import ranking_curves
 from ftcore.report.render import write_report
 from ftcore.runs.folder import RunFolder
 
@@ -129,7 +131,9 @@ def test_it_leads_with_the_metric_and_the_verdict_and_shows_what_went_wrong(run:
     assert tags.text.index("accuracy 0.7500") < tags.text.index("Figures")
     assert ("class", "verdict worse") in tags.attributes
     assert tags.text.count(f"{HOSTILE}:1") >= 1, "a wrong row is shown with its location"
-    assert tags.names.count("svg") == 5, "loss, metric, confusion, reliability, risk and coverage"
+    assert tags.names.count("svg") == 7, (
+        "loss, metric, confusion, reliability, risk, ROC, precision and recall"
+    )
 
 
 def test_ids_of_charts_do_not_collide(run: RunFolder) -> None:
@@ -185,6 +189,27 @@ def test_the_summary_fits_the_screen_and_escapes_what_is_hostile(
     assert "most frequent confusions" in shown
     body = [line for line in shown.splitlines() if not line.startswith(("run ", "report:", "next:"))]
     assert max(map(len, body)) <= 80
+
+
+def test_curves_of_labels_are_scikit_learns() -> None:
+    rng = np.random.default_rng(0)
+    scores, truth = rng.dirichlet(np.ones(3), 150).round(2), rng.integers(0, 3, 150)
+    lines = [
+        {"reference": "abc"[right], "answer": {"scores": dict(zip("abc", row, strict=True))}}
+        for right, row in zip(truth, scores.tolist(), strict=True)
+    ]
+    everything, *worst = ranking_curves(lines, "abc")
+    hot = np.eye(3, dtype=bool)[truth]
+    assert everything.area == pytest.approx(roc_auc_score(hot.ravel(), scores.ravel()))
+    areas = {name: roc_auc_score(hot[:, place], scores[:, place]) for place, name in enumerate("abc")}
+    assert [curve.name for curve in worst] == sorted(areas, key=areas.__getitem__)[:2]
+    place = "abc".index(worst[0].name)
+    precision, recall, _ = precision_recall_curve(hot[:, place], scores[:, place])
+    own = {*zip(worst[0].recall[1:].round(9), worst[0].precision[1:].round(9), strict=True)}
+    assert own <= {*zip(recall.round(9), precision.round(9), strict=True)}
+    assert len(own) > 20
+    assert ranking_curves([{"reference": "a", "answer": {"scores": {"a": 1.0}}}], "ab") == []
+    assert ranking_curves(lines[:1], "abc")[0].area == roc_auc_score(hot[0], scores[0])
 
 
 def test_a_confusion_matrix_that_nobody_could_read_is_not_drawn() -> None:

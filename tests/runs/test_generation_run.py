@@ -82,7 +82,10 @@ def translator(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_learns_and_says_the_same_from_the_bundle(translator: Path) -> None:
     measured = read(translator / "metrics.json")["splits"]["test"]
     metrics = measured["metrics"]
-    assert set(metrics) == {"bleu", "chrf", "length_ratio", "repetition"}
+    assert set(metrics) == {"bleu", "chrf", "length_ratio", "repetition", "score_auroc"}
+    assert 0 <= metrics["score_auroc"]["value"] <= 1
+    assert "answer" in measured["ranking"], "what the scores are good for, in a sentence"
+    assert measured["ranking"] in (translator / "report.html").read_text()
     assert_loss_falls(translator)
     assert metrics["chrf"]["low"] <= metrics["chrf"]["value"] <= metrics["chrf"]["high"]
     assert "tok:char" in measured["signatures"]["bleu"]
@@ -95,6 +98,9 @@ def test_learns_and_says_the_same_from_the_bundle(translator: Path) -> None:
     pipeline = Pipeline.load(translator / "bundle")
     answers = pipeline.predict([line["input"] for line in lines])
     assert [answer.text for answer in answers] == [line["answer"]["text"] for line in lines]
+    scores = [line["answer"]["score"] for line in lines]
+    assert all(score <= 0 for score in scores)
+    assert [answer.score for answer in answers] == pytest.approx(scores, abs=1e-3)
     assert pipeline.selftest() == 8
 
 

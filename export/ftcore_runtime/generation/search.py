@@ -21,8 +21,8 @@ _ENDED = 0.25
 class Generated:
     """One answer: its ids, the end token included unless it was cut, and its score.
 
-    The score is the sum of the tokens' log-probabilities; of beams, divided by length ** length_penalty. It is NaN
-    where nobody asked for it.
+    The score is the mean of the tokens' log-probabilities, or their sum, as `GenerationSettings.scored` says; of beams
+    the sum divided by length ** length_penalty. It is NaN where nobody asked for it.
     """
 
     ids: Ids
@@ -42,7 +42,8 @@ def generate(
 
     Args:
         inputs, prompt: see `SequenceModel.start`.
-        scored: whether the answers of a greedy search need their scores, which cost time; beams have them anyway.
+        scored: whether the answers of a greedy search need their scores whatever the settings say; they cost time, and
+            beams have them anyway.
     """
     logits = model.start(inputs, prompt)
     if settings.num_beams > 1:
@@ -81,6 +82,7 @@ def _one_by_one(
     draws: list[np.random.Generator],
     scored: bool,
 ) -> list[Generated]:
+    scored |= settings.scored
     rows, given = prompt.shape
     tokens = np.concatenate([prompt, np.zeros((rows, settings.max_length), np.int64)], axis=1)
     lengths = np.full(rows, settings.max_length)
@@ -96,7 +98,7 @@ def _one_by_one(
             choice = np.array([_draw(allowed[i], draws[row]) for i, row in enumerate(held)], np.int64)
         tokens[held, given + made] = choice
         if scored:
-            scores[held[open_]] += log_softmax(allowed)[np.arange(len(held)), choice][open_]
+            scores[held[open_]] += _chosen(allowed, choice, settings)[open_]
         ended = is_end(choice, eos_ids) & open_
         lengths[held[ended]] = made + 1
         open_ &= ~ended
@@ -108,10 +110,20 @@ def _one_by_one(
             held, choice = held[open_], choice[open_]
             open_ = np.ones(len(held), bool)
         logits = model.step(choice)
+    if settings.scored:
+        scores /= lengths
     return [
         Generated(tokens[row, given : given + length], float(score))
         for row, (length, score) in enumerate(zip(lengths.tolist(), scores.tolist(), strict=True))
     ]
+
+
+def _chosen(allowed: Floats, choice: Ids, settings: GenerationSettings) -> Floats:
+    """Log-probability of the token that each row chose: of a greedy search the likeliest, of a draw any."""
+    if settings.sampling is not None:
+        return allowed[np.arange(len(choice)), choice]
+    likeliest: Floats = -np.log(np.exp(allowed - allowed.max(axis=1, keepdims=True)).sum(axis=1))
+    return likeliest
 
 
 def _generators(inputs: Mapping[str, Ids], settings: GenerationSettings) -> list[np.random.Generator]:

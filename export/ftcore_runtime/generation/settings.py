@@ -52,6 +52,8 @@ class GenerationSettings:
         length_penalty: finished beams are scored by log-probability / length ** this.
         early_stopping: beams: a row is done as soon as `num_beams` answers are finished.
         no_repeat_ngram_size: no n-gram of so many tokens occurs twice (for a decoder alone, the prompt counts); 0: off.
+        scored: every answer that no beam found has for its score the mean log-probability of its tokens. Bundles from
+            before have the sum, and only where candidates are asked for.
     """
 
     max_length: int
@@ -61,6 +63,7 @@ class GenerationSettings:
     early_stopping: bool = False
     no_repeat_ngram_size: int = 0
     sampling: Sampling | None = None
+    scored: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """As the bundle's decoder section has it."""
@@ -80,6 +83,7 @@ class GenerationSettings:
             sampling=None
             if fields.is_null("sampling")
             else Sampling.from_json(fields.mapping("sampling"), f"{where}.sampling"),
+            scored=fields.take("scored", bool) if fields.has("scored") else False,
         )
         fields.end()
         if not math.isfinite(settings.length_penalty) or settings.min_length > settings.max_length:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ftcore.families.calibration import calibration_error
+from ftcore.families.calibration import calibration_error, ranking_quality
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -76,8 +76,6 @@ class ProbabilityMeasures:
 
         The mean over the labels that some rows have and others have not; nothing where there are none.
         """
-        from scipy.stats import rankdata
-
         found = self._right.sum(axis=0)
         varied = np.flatnonzero((found > 0) & (found < len(self._right)))
         if not len(varied):
@@ -85,9 +83,7 @@ class ProbabilityMeasures:
         areas, precisions = [], []
         for label in varied:
             scores, right = self._probabilities[:, label], self._right[:, label]
-            hits = right.sum()
-            ranks = rankdata(scores)[right].sum()
-            areas.append((ranks - hits * (hits + 1) / 2) / (hits * (len(right) - hits)))
+            areas.append(ranking_quality(scores, right))
             precisions.append(_average_precision(scores, right))
         return {"auc": float(np.mean(areas)), "average_precision": float(np.mean(precisions))}
 

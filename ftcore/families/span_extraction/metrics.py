@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ftcore.families.calibration import calibration_error, ranking_quality
 from ftcore_runtime.answers import SpanAnswer
 
 Normalisation = Literal["english", "characters"]
@@ -78,6 +79,7 @@ class SpanMeasures:
         pairs = list(zip(references, answers, strict=True))
         self._measured = _table([exact_and_f1(a.text, r, normalisation) for r, a in pairs])
         self._answerable = np.array([bool(r) for r in references], bool)
+        self._scores = np.array([answer.score for answer in answers], float)
         self.optional = any(answer.no_answer is not None for answer in answers)
         if self.optional:
             none: dict[str, Any] = {"text": "", "score": 0.0}
@@ -101,7 +103,13 @@ class SpanMeasures:
     def values(self, rows: np.ndarray) -> Mapping[str, float]:
         """Every metric of the rows at these indices."""
         exact, f1 = self._measured[rows].mean(0)
-        found = {"exact_match": float(exact), "f1": float(f1)}
+        right, scores = self.exact[rows], self._scores[rows]
+        found = {
+            "exact_match": float(exact),
+            "f1": float(f1),
+            "score_auroc": ranking_quality(scores, right),
+            "ece": calibration_error(scores, right),
+        }
         if not self.optional:
             return found
         answerable = self._answerable[rows]

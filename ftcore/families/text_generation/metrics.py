@@ -1,4 +1,5 @@
-"""How good generated texts are: BLEU, chrF, ROUGE, length, repetition, and what is copied from the source.
+"""How good generated texts are: BLEU, chrF, ROUGE, length, repetition, what is copied from the source; and whether the
+scores of the answers know it.
 
 Every metric is kept as a few numbers a row, so that a bootstrap resample costs sums and no counting. BLEU and chrF
 are sacrebleu's (Post 2018), from its own statistics; ROUGE is rouge-score's, as percent, the mean over rows of F1.
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ftcore.errors import UserError
+from ftcore.families.calibration import ranking_quality
 from ftcore.families.scoring import Scores
 from ftcore.families.text_generation.spec import Measure
 from ftcore_runtime.answers import TextAnswer
@@ -65,10 +67,13 @@ class TextMeasures:
         texts = [answer.text for answer in answers]
         self.details: dict[str, Any] = {}
         self._parts: list[Callable[[np.ndarray], Mapping[str, float]]] = []
+        #: chrF, or where that is not measured ROUGE-L, of each row.
+        self._quality: np.ndarray | None = None
         made = {"bleu": self._bleu, "chrf": self._chrf, "rouge": self._rouge, "copying": self._copying}
         for measure in measures:
             made[measure](references, texts, tokenization)
         self._shape(references, texts, tokenization)
+        self._ranking([answer.score for answer in answers])
 
     def scores(self) -> Scores:
         """Of all rows."""
@@ -103,6 +108,9 @@ class TextMeasures:
             return {name: float(metric._compute_score_from_stats(total.tolist()).score)}
 
         self._parts.append(score)
+        if name == "chrf":
+            each = [metric._compute_score_from_stats(row).score for row in statistics.tolist()]
+            self._quality = np.array(each, np.float64)
 
     def _rouge(self, references: Sequence[str], texts: Sequence[str], tokenization: str) -> None:
         from rouge_score.rouge_scorer import RougeScorer
@@ -120,6 +128,8 @@ class TextMeasures:
             "F1 without stemming; rougeL over the whole text, rougeLsum line by line (Lin 2004, union of matches)"
         )
         self._parts.append(lambda rows: dict(zip(names, _mean(table[rows]), strict=True)))
+        if self._quality is None:
+            self._quality = table[:, names.index("rougeL")]
 
     def _copying(self, references: Sequence[str], texts: Sequence[str], tokenization: str) -> None:
         """Share of the answers' bigrams that stand in the source, and of those that do not."""
@@ -153,6 +163,13 @@ class TextMeasures:
             }
 
         self._parts.append(score)
+
+    def _ranking(self, scores: Sequence[float | None]) -> None:
+        """How well the answers' own scores tell the better half of them from the worse."""
+        if self._quality is None or not scores or any(score is None for score in scores):
+            return
+        own, better = np.array(scores, np.float64), self._quality > np.median(self._quality)
+        self._parts.append(lambda rows: {"score_auroc": ranking_quality(own[rows], better[rows])})
 
 
 class _Units:

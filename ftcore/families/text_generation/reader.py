@@ -51,6 +51,7 @@ class FittedTexts:
             early_stopping=given.early_stopping,
             no_repeat_ngram_size=given.no_repeat_ngram_size,
             sampling=Sampling(**given.sampling.model_dump()) if given.sampling else None,
+            scored=True,
         )
 
 
