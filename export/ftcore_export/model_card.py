@@ -57,6 +57,9 @@ def _trust(manifest: Manifest, measured: Mapping[str, Any]) -> Iterator[str]:
     verdict = manifest.metrics.get("verdict")
     if verdict and "baselines" in measured:
         yield from (f"{_cell(verdict['text'])}.", "")
+    if (folds := manifest.metrics.get("cross_validation")) and "baselines" in measured:
+        yield f"Out of fold, by {folds['folds']} models of the same recipe ({folds['rows']} rows):"
+        yield from ("", *_metrics(manifest, folds["metrics"]), "")
     if ranking := measured.get("ranking"):
         yield from (f"Scores: {_cell(ranking)}.", "")
     for warning in measured.get("warnings", []):

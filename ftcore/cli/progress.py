@@ -166,6 +166,9 @@ class RunProgress:
     def _on_seed_started(self, event: Mapping[str, Any]) -> None:
         self._say(f"-- seed {event['seed']} ({event['number']} of {event['seeds']})", "bold")
 
+    def _on_fold_started(self, event: Mapping[str, Any]) -> None:
+        self._say(f"-- fold {event['number']} of {event['folds']}", "bold")
+
     def _on_seeds_finished(self, event: Mapping[str, Any]) -> None:
         self._say(
             f"the seed with the best validation {event['metric']} is {event['chosen']}; its model is kept"

@@ -74,6 +74,13 @@ def _print_metrics(measured: Mapping[str, Any], split: str, *, verbose: bool) ->
     )
     if verdict := measured["verdict"]:
         print_text(verdict["text"])
+    if folds := measured.get("cross_validation"):
+        print_text(
+            f"out of fold ({folds['folds']} folds): {metric} {metric_text(folds['metrics'][metric])} on"
+            f" {folds['rows']:,} rows"
+        )
+        if folds["verdict"]:
+            print_text(f"  {folds['verdict']['text']}")
     for warning in test.get("warnings", []):
         print_text(f"warning: {warning}")
     print_text("")

@@ -148,7 +148,7 @@ def load_splits(
         test,
         fingerprints=tuple(Fingerprint(**item) for item in content["fingerprints"]),
         report=Report(**content["report"]),
-        fitted=_fit(reader, (train, validation, test), sources["train"].name),
+        fitted=fit_splits(reader, (train, validation, test), sources["train"].name),
     )
 
 
@@ -249,7 +249,15 @@ def _keys(reader: Reader[Any, Any], table: pa.Table) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _fit(reader: Reader[Any, Any], splits: Sequence[Split], train: str) -> Fitted:
+def fit_splits(reader: Reader[Any, Any], splits: Sequence[Split], train: str) -> Fitted:
+    """What the first of the splits teaches; the others are checked against it.
+
+    Args:
+        train: the source of the training rows, for messages.
+
+    Raises:
+        DataError: they teach nothing, or another split contradicts them.
+    """
     try:
         fitted: Fitted = reader.fit(splits[0].table)
     except RowError as error:

@@ -77,7 +77,7 @@ def warnings_of(rows: int, support: Mapping[str, int]) -> list[str]:
     if rows < FEW_ROWS:
         found.append(
             f"{rows} rows are few: the intervals are wide, and say nothing of inputs unlike these;"
-            f" measure on {FEW_ROWS} rows or more"
+            f" measure on {FEW_ROWS} rows or more, or give `data.cross_validation: 5`"
         )
     rare = sorted((count, label) for label, count in support.items() if count < FEW_IN_CLASS)
     if rare:

@@ -44,6 +44,8 @@ def render(content: Content) -> str:
         confidence=f"{content.metrics['confidence']:.0%}",
         headline={"name": metric, "text": figure(test["metrics"].get(metric))},
         verdict=content.metrics["verdict"] or _NO_VERDICT,
+        folds=(folds := content.metrics.get("cross_validation")),
+        folds_figure=figure(folds["metrics"].get(metric)) if folds else "",
         columns=list(columns),
         figures=[[name, *(figure(its.get(name)) for its in columns.values())] for name in test["metrics"]],
         classes=classes[:_MOST_CLASSES],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,16 +53,34 @@ def judge(
         groups: of these rows; see `groups_of`.
     """
     scoring = evaluator.family.scoring
+    answered: Mapping[str, Sequence[Any]] = {}
+    if isinstance(scoring, SupportsBaselines) and rows.num_rows:
+        answered = scoring.baselines(train, rows)
+    return judge_answers(evaluator, metric, answered, measured, groups)
+
+
+def judge_answers(
+    evaluator: Evaluator,
+    metric: str,
+    answered: Mapping[str, Sequence[Any]],
+    measured: Evaluation,
+    groups: Array | None,
+) -> Judgement:
+    """The same for answers of baselines that are there.
+
+    Args:
+        answered: name of each baseline, as a sentence goes on with it -> its answers to the rows that were measured.
+    """
+    scoring = evaluator.family.scoring
     baselines: dict[str, Any] = {}
     gains: list[Gain] = []
     sign = 1 if scoring.higher_is_better(metric) else -1
-    if isinstance(scoring, SupportsBaselines) and rows.num_rows:
-        for name, answers in scoring.baselines(train, rows).items():
-            values = evaluator.values(measured.references, answers)
-            gain = evaluator.gain(measured.references, answers, measured.answers, groups)
-            metrics = {key: {"value": value} for key, value in values.items()}
-            baselines[name] = {"metrics": metrics, "gain": gain}
-            gains.append(_gain(name, gain[metric], sign))
+    for name, answers in answered.items():
+        values = evaluator.values(measured.references, answers)
+        gain = evaluator.gain(measured.references, answers, measured.answers, groups)
+        metrics = {key: {"value": value} for key, value in values.items()}
+        baselines[name] = {"metrics": metrics, "gain": gain}
+        gains.append(_gain(name, gain[metric], sign))
     verdict = None
     if gains:
         hard = hardest(gains)

@@ -9,8 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from ftcore.data import Splits
-from ftcore.data.splitting import fold_of
+from ftcore.data.load import Report, fit_splits
+from ftcore.data.splitting import Memberships, fold_of, hold_out, rows_requested
 from ftcore.data.tables import Split
+from ftcore.errors import DataError
 from ftcore.families.reader import Reader
 
 #: The name of training and validation rows together, as metrics.json and messages have it.
@@ -33,11 +35,10 @@ def trials(splits: Splits, reader: Reader[Any, Any], folds: int, seed: int) -> l
     if folds == 1:
         return [Trial(splits.train, splits.validation)]
     rows = both(splits)
-    groups = reader.groups(rows.table).combine_chunks().dictionary_encode()
-    folds = min(folds, len(groups.dictionary))
+    keys = _keys(reader, rows)
+    folds = min(folds, len(np.unique(keys)))
     if folds < 2:
         return [Trial(splits.train, splits.validation)]
-    keys = groups.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     fold = fold_of(keys, reader.strata(rows.table), folds, seed)
     return [
         Trial(
@@ -46,6 +47,45 @@ def trials(splits: Splits, reader: Reader[Any, Any], folds: int, seed: int) -> l
         )
         for number in range(1, folds + 1)
     ]
+
+
+def as_fold(splits: Splits, reader: Reader[Any, Any], number: int, folds: int) -> Splits:
+    """The splits of one fold of a cross-validation: its rows are those of test, the others train and validate.
+
+    It cuts up all rows but those that a file of their own holds out. Rows of one group stay together, label shares are
+    equal. Validation rows are held out of the other folds as `data.split` says, or are those of their file.
+
+    Args:
+        number: from 1 to `folds`.
+
+    Raises:
+        DataError: too few rows or groups, or a label that the rows to train on lack.
+    """
+    data = reader.spec.data
+    own = [splits.train]
+    own += [splits.validation] if data.validation is None else []
+    own += [splits.test] if data.test is None else []
+    rows = joined("all rows", own)
+    keys, strata = _keys(reader, rows), reader.strata(rows.table) if data.split.stratify else None
+    if len(np.unique(keys)) < folds:
+        what = f"there are {len(np.unique(keys)):,} different {reader.grouped_by[0]} for {folds} folds"
+        raise DataError(what, where="data.cross_validation")
+    fold = fold_of(keys, strata, folds, data.split.seed)
+    test = _taken("test", rows, fold == number - 1)
+    train, validation = _taken("train", rows, fold != number - 1), splits.validation
+    if data.validation is None:
+        size = rows_requested(data.split.validation, train.table.num_rows, "validation")
+        pairs = reader.memberships(train.table)
+        members = None if pairs is None else Memberships(*pairs)
+        classes = reader.strata(train.table) if data.split.stratify else None
+        groups = np.unique(_keys(reader, train), return_inverse=True)[1]
+        made = hold_out(groups, classes, {"validation": size}, data.split.seed, members, *reader.grouped_by)
+        chosen = np.isin(np.arange(len(groups)), made.train)
+        train, validation = _taken("train", train, chosen), _taken("validation", train, ~chosen)
+    parts = (train, validation, test)
+    fitted = fit_splits(reader, parts, f"fold {number} of {folds}")
+    report = Report(rows={split.name: split.table.num_rows for split in parts})
+    return Splits(f"{splits.key}-{number}-of-{folds}", *parts, splits.fingerprints, report, fitted)
 
 
 def both(splits: Splits) -> Split:
@@ -65,6 +105,13 @@ def joined(name: str, parts: Sequence[Split]) -> Split:
         pa.chunked_array(locations, pa.string()),
         pa.chunked_array(kept, pa.string()) if parts[0].kept is not None else None,
     )
+
+
+def _keys(reader: Reader[Any, Any], rows: Split) -> np.ndarray:
+    """Group of each row, int64 [rows], numbered from 0."""
+    groups = reader.groups(rows.table).combine_chunks().dictionary_encode()
+    keys: np.ndarray = groups.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return keys
 
 
 def _taken(name: str, rows: Split, kept: np.ndarray) -> Split:

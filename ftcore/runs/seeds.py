@@ -10,13 +10,13 @@ from statistics import mean, stdev
 from typing import Any
 
 from ftcore import processes
-from ftcore.files import read_json, write_atomic, write_json
+from ftcore.files import read_json, write_json
+from ftcore.runs.child_runs import child_run
 from ftcore.runs.folder import RunFolder
 from ftcore.runs.model_folder import adopt_model
 from ftcore.runs.status import at_work
 from ftcore.runs.workspace import Workspace
 from ftcore.training.stopping import StopRequest
-from ftcore_runtime.files import sha256
 
 StepAction = Callable[[Workspace, StopRequest, bool], object]
 
@@ -80,17 +80,6 @@ def summarise(runs: Mapping[int, RunFolder], metric: str, *, higher_is_better: b
 
 def _child(workspace: Workspace, seed: int) -> Workspace:
     """The run of one seed, made unless it is there."""
-    parent = workspace.folder
-    folder = RunFolder(parent.path / "seeds" / str(seed))
+    folder = RunFolder(workspace.folder.path / "seeds" / str(seed))
     training = workspace.spec.training.model_copy(update={"seed": seed, "seeds": None})
-    spec = workspace.spec.model_copy(update={"training": training})
-    if processes.is_first() and not folder.record_file.exists():
-        folder.path.mkdir(parents=True, exist_ok=True)
-        write_atomic(folder.spec_file, (spec.model_dump_json(indent=2) + "\n").encode())
-        record = {**parent.record(), "seed": seed, "status": "waiting", "steps": []}
-        record["spec_sha256"] = sha256(folder.spec_file)
-        for of_the_parent in ("data", "data_report", "recipe", "weights", "process"):
-            record.pop(of_the_parent, None)
-        write_json(folder.record_file, record)
-    processes.wait()
-    return Workspace(folder, spec, workspace.task, workspace.listeners, workspace.observers)
+    return child_run(workspace, folder, workspace.spec.model_copy(update={"training": training}), seed=seed)

@@ -17,6 +17,7 @@ from ftcore.evaluation.invariance import answers_that_change
 from ftcore.evaluation.slices import slices_below
 from ftcore.files import write_json
 from ftcore.runs.base_checks import check_unknown
+from ftcore.runs.cross_validation import cross_validate, out_of_fold, was_begun
 from ftcore.runs.evaluation_inputs import EvaluationInputs, HeldOut
 from ftcore.runs.export import export_bundle
 from ftcore.runs.fitting import Fit, fit, fresh_model
@@ -94,10 +95,11 @@ def _warn_of_other_versions(workspace: Workspace) -> None:
 def train(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]:
     """Fine-tune, and keep the best model as a Hugging Face folder; with `training.seeds`, the best of the seeds'."""
     workspace.record_inputs()
+    cross_validate(workspace, stop, train_once, evaluate)
     if workspace.spec.training.seeds:
         train_seeds(workspace, stop, train_once, evaluate)
     else:
-        train_once(workspace, stop, resume)
+        train_once(workspace, stop, resume and was_begun(workspace.folder))
     return []
 
 
@@ -186,6 +188,8 @@ def evaluate(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]
         "splits": sections,
         "verdict": judgement.verdict,
     }
+    if (folds := out_of_fold(workspace)) is not None:
+        content["cross_validation"] = folds
     write_json(folder.metrics_file, content)
     workspace.events.emit("judged", verdict=judgement.verdict, warnings=judgement.warnings)
     return _unmet(inputs, sections["test"], judgement, workspace.events.warn)

@@ -32,6 +32,7 @@ from ftcore.runs.cache import cache_dir, digest_of, one_at_a_time
 from ftcore.runs.evaluation_inputs import EvaluationInputs
 from ftcore.runs.folder import RunFolder
 from ftcore.runs.model_folder import open_model
+from ftcore.runs.parts import as_fold
 from ftcore.runs.pretraining import open_texts, pretrain
 from ftcore.runs.recipe_choice import fill_by_recipe
 from ftcore.runs.teacher import Teacher, compute_outputs, open_teacher
@@ -116,6 +117,8 @@ class Workspace:
                 cache_dir=cache_dir() / "rows",
                 hooks=self.task.hooks,
             )
+        if fold := self.folder.record().get("fold"):
+            splits = as_fold(splits, self._unfitted.reader, *fold)
         before = self.folder.record().get("data")
         fingerprints = [asdict(fingerprint) for fingerprint in splits.fingerprints]
         if before is None and not processes.is_first():

@@ -65,6 +65,13 @@ class DataSpec(Section):
         None, min_length=1, description="Of the data, for the model card; a package's own unless given."
     )
     split: SplitSpec = Field(default_factory=SplitSpec)
+    cross_validation: int | None = Field(
+        None,
+        ge=2,
+        le=20,
+        description="Train by the same recipe on each of so many folds' other rows, too, and measure the answers to the"
+        " rows of all folds: figures for small data. Rows that a file of their own holds out have no part in it.",
+    )
     sample: SampleSpec = Field(default_factory=SampleSpec)
 
 
@@ -220,6 +227,12 @@ class Spec(Section):
         for one in self.slices:
             if unkept := [part.column for part in one.where if part.column not in self.data.keep]:
                 raise ValueError(f"the slice {one.name!r} looks at {unkept[0]!r}: list it in `data.keep`")
+        return self
+
+    @model_validator(mode="after")
+    def _folds_or_seeds(self) -> Spec:
+        if self.data.cross_validation and self.training.seeds:
+            raise ValueError("`data.cross_validation` and `training.seeds` each train many times: give one")
         return self
 
     @model_validator(mode="after")

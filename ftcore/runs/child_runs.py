@@ -1,0 +1,37 @@
+"""Runs inside a run: of a seed, or of a fold. Each is a run like any other, in a folder of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ftcore import processes
+from ftcore.files import write_atomic, write_json
+from ftcore.runs.folder import RunFolder
+from ftcore.runs.workspace import Workspace
+from ftcore.spec.sections import Spec
+from ftcore_runtime.files import sha256
+
+#: What a run's record says of its own rows and work.
+_OWN = ("data", "data_report", "recipe", "weights", "process")
+
+
+def child_run(
+    parent: Workspace,
+    folder: RunFolder,
+    spec: Spec,
+    **record: Any,  # noqa: ANN401 (anything JSON can hold)
+) -> Workspace:
+    """The run in `folder`, made unless it is there.
+
+    Args:
+        spec: of the child.
+        record: what its `run.json` says that the parent's does not.
+    """
+    if processes.is_first() and not folder.record_file.exists():
+        folder.path.mkdir(parents=True, exist_ok=True)
+        write_atomic(folder.spec_file, (spec.model_dump_json(indent=2) + "\n").encode())
+        own = {key: value for key, value in parent.folder.record().items() if key not in _OWN}
+        whole = {**own, "status": "waiting", "steps": [], "spec_sha256": sha256(folder.spec_file)}
+        write_json(folder.record_file, {**whole, **record})
+    processes.wait()
+    return Workspace(folder, spec, parent.task, parent.listeners, parent.observers)
