@@ -28,7 +28,7 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
 
 def write_spec(folder: Path, base: Path, **data: Any) -> None:
     data = {"cross_validation": FOLDS, "split": {"validation": 12, "test": 12}, **data}
-    spec = tiny_spec(base, rows=ROWS, data=data, training={"epochs": 3})
+    spec = tiny_spec(base, rows=ROWS, data=data, training={"epochs": 3}, export={"variants": ["fp32"]})
     YAML().dump(spec, folder / "folds.yaml")
 
 
@@ -69,7 +69,6 @@ def test_every_row_is_answered_once_by_a_model_that_had_not_seen_it(
     assert steps.count("3") == 9
     assert steps.count(run.name) > 0, "then the model that is kept"
 
-    assert main(["evaluate", str(run)]) == 0
     answered = [
         line for k in range(1, FOLDS + 1) for line in lines_of(run / f"folds/{k}/predictions.test.jsonl")
     ]
