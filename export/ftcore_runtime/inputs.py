@@ -20,7 +20,7 @@ def problem(text: object) -> str | None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        return "the text is not valid Unicode"
+        return "the text is not valid Unicode: half of a surrogate pair is in it"
     return None
 
 

@@ -138,7 +138,8 @@ def _delimited(lines: Lines, name: str, form: str, options: TableOptions) -> Ite
             watch = QuoteWatch(len(header), delimiter)
             continue
         if not problem and len(fields) != len(header):
-            problem = f"the row has {len(fields):,} fields, the header {len(header):,}"
+            count = "1 field" if len(fields) == 1 else f"{len(fields):,} fields"
+            problem = f"the row has {count}, the header {len(header):,}"
         elif not problem and sorted(map(_plain, fields)) == plain_header:
             problem = "the row repeats the header (files put one after another?)"
         elif not problem and form == "tsv" and options.quoting is None and any(map(_is_quoted, fields)):

@@ -197,7 +197,7 @@ def test_a_package_file(tmp_path):
         (b"", "a.csv", "the file is empty"),
         (b"text,label\n", "a.csv", "it has no rows"),
         (b"text,text\nx,y\n", "a.csv:1", "names 'text' more than once"),
-        (b"text,label\nx,a\ny\n", "a.csv:3", "the row has 1 fields, the header 2"),
+        (b"text,label\nx,a\ny\n", "a.csv:3", "the row has 1 field, the header 2"),
         (b"text,label\nx,a,b\n", "a.csv:2", "the row has 3 fields, the header 2"),
         (
             b'text,label\nx,a\n"open,b\nand,c\n',

@@ -79,7 +79,7 @@ def test_json_lines() -> None:
         (5, "expected a JSON object, got list"),
         (6, "not valid JSON: Expecting value at column 1"),
         (7, "not valid JSON: NaN is no JSON"),
-        (8, "the text is not valid Unicode"),
+        (8, "the text is not valid Unicode: half of a surrogate pair is in it"),
     ]
 
 

@@ -28,7 +28,7 @@ REFIT_ROWS = 5_000
 #: several labels folds always choose, since thresholds of rare labels need all the rows that there are.
 FOLDED = {150: 5, 1_000: 3}
 #: Fewest optimizer steps of a recipe that starts from the probe, and most passes that are taken for them.
-STEPS, PASSES = 60, 10
+STEPS, PASSES = 160, 10
 #: Evaluations of a training on few rows: each writes a checkpoint.
 EVALUATIONS = 4
 #: Of a head that starts from the probe, times the rate of the trunk; and of a fresh one.
