@@ -30,6 +30,8 @@ def child_run(
     if processes.is_first() and not folder.record_file.exists():
         folder.path.mkdir(parents=True, exist_ok=True)
         write_atomic(folder.spec_file, (spec.model_dump_json(indent=2) + "\n").encode())
+        written = parent.folder.path / "spec.yaml"
+        write_atomic(folder.path / written.name, written.read_bytes())
         own = {key: value for key, value in parent.folder.record().items() if key not in _OWN}
         whole = {**own, "status": "waiting", "steps": [], "spec_sha256": sha256(folder.spec_file)}
         write_json(folder.record_file, {**whole, **record})
