@@ -18,7 +18,7 @@ from generation_models import exported_writer  # noqa: F401 (fixture)
 from graph_cache import cache, forget_shared
 from light_base import save_light_base
 from models import tiny_base  # noqa: F401 (fixture)
-from spec_text import VALID
+from spec_text import TRAIN, VALID
 
 from ftcore.plugins import PluginRegistry
 
@@ -32,7 +32,7 @@ def _every_plugin_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory: spec.yaml (valid), train.csv and base/, which validates and does not train."""
     (tmp_path / "spec.yaml").write_text(VALID)
-    (tmp_path / "train.csv").write_text("text,label\ngood,pos\nbad,neg\n")
+    (tmp_path / "train.csv").write_text(TRAIN)
     save_light_base(tmp_path / "base")
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -1,4 +1,4 @@
-"""The text of a valid spec, for tests that break it."""
+"""The text of a valid spec and of the rows that it names, for tests that break them."""
 
 VALID = """\
 task: sentiment
@@ -10,3 +10,5 @@ model:
 training:
   epochs: 1
 """
+
+TRAIN = "text,label\n" + "".join(f"text {row},{('neg', 'pos')[row % 2]}\n" for row in range(20))

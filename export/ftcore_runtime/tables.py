@@ -128,6 +128,7 @@ def _delimited(lines: Lines, name: str, form: str, options: TableOptions) -> Ite
     header: list[str] | None = None
     watch: QuoteWatch | None = None
     plain_header: list[str] = []
+    plain_names: set[str] = set()
     for number, fields, problem, raw in _split(lines, name, form, delimiter, quoting):
         location = f"{name}:{number}"
         if header is None:
@@ -135,12 +136,13 @@ def _delimited(lines: Lines, name: str, form: str, options: TableOptions) -> Ite
                 raise DataError(f"the header is not valid: {problem}", where=location)
             header = _header(fields, name, location, options.needed or {}, delimiter)
             plain_header = sorted(map(_plain, header))
+            plain_names = set(plain_header)
             watch = QuoteWatch(len(header), delimiter)
             continue
         if not problem and len(fields) != len(header):
             count = "1 field" if len(fields) == 1 else f"{len(fields):,} fields"
             problem = f"the row has {count}, the header {len(header):,}"
-        elif not problem and sorted(map(_plain, fields)) == plain_header:
+        elif not problem and _plain(fields[0]) in plain_names and sorted(map(_plain, fields)) == plain_header:
             problem = "the row repeats the header (files put one after another?)"
         elif not problem and form == "tsv" and options.quoting is None and any(map(_is_quoted, fields)):
             problem = "a field is quoted as in CSV: set quoting to rfc4180, or to none if the quotes are text"

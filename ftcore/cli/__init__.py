@@ -100,10 +100,10 @@ def _not_installed(error: ModuleNotFoundError, arguments: Sequence[str]) -> User
         extra = "sign"
     elif package == "ray" or (package == "pyarrow" and "predict" in arguments):
         extra = "ray"
-    return UserError(
-        f"this needs the package `{package}`, which is not installed",
-        hint=f"pip install 'ftcore[{extra}]'",
-    )
+    hint = f"pip install 'ftcore[{extra}]'"
+    if "validate" in arguments and "--no-data" not in arguments:
+        hint += ", or leave the rows unread with --no-data"
+    return UserError(f"this needs the package `{package}`, which is not installed", hint=hint)
 
 
 def _parser() -> Parser:

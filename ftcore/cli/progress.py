@@ -12,6 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
+from ftcore.cli.data_summary import data_warnings, rows_line
+
 if TYPE_CHECKING:
     from ftcore.runs.queue import Entry
 
@@ -51,25 +53,9 @@ class RunProgress:
         self._say(f"== {event['step']}", "bold")
 
     def _on_data_loaded(self, event: Mapping[str, Any]) -> None:
-        report = event["report"]
-        self._say("data: " + ", ".join(f"{count:,} {name}" for name, count in report["rows"].items()))
-        for name, count in report.get("asked", {}).items():
-            self._say(
-                f"warning: {count:,} rows of {name} were asked for; training keeps a row of every label",
-                "yellow",
-            )
-        for name, count in report["leaked"].items():
-            if count:
-                self._say(f"warning: {count:,} rows of {name} have the input of a training row", "yellow")
-        for name, count in report.get("shared", {}).items():
-            if count:
-                self._say(f"warning: {count:,} rows of {name} have the input of a validation row", "yellow")
-        for location, what in report["remarks"]:
-            self._say(f"{location}: {what}", "yellow")
-        for what in ("fixed", "dropped"):
-            for source, count in report[what].items():
-                if count:
-                    self._say(f"warning: {count:,} rows of {source} were {what}", "yellow")
+        self._say(rows_line(event["report"]))
+        for line in data_warnings(event["report"]):
+            self._say(line, "yellow")
 
     def _on_planned(self, event: Mapping[str, Any]) -> None:
         figures = (f"{name} {value:,}" for name, value in event["plan"].items())

@@ -54,13 +54,17 @@ def _run_queue(args: argparse.Namespace) -> int:
     from ftcore.errors import Interrupted
     from ftcore.runs.placement import gpus
     from ftcore.runs.queue import exit_code_of, plan, run_queue
+    from ftcore.runs.rows import check_inputs
     from ftcore.training.stopping import listen
 
     if processes.world() > 1:
         raise UserError("several processes train one spec", where="ftcore run", hint="name one SPEC")
     plugins = registry(args)
     # All at once, before anything starts: a spec that is not valid is found now, not in the night.
-    entries, file = plan([resolve(spec, args, plugins) for spec in args.specs], args.runs_dir)
+    resolved = [resolve(spec, args, plugins) for spec in args.specs]
+    for spec in resolved:
+        check_inputs(spec)
+    entries, file = plan(resolved, args.runs_dir)
     devices = gpus()
     options = ["--plugins-dir", str(args.plugins_dir)] if args.plugins_dir else []
     show = QueueProgress(console())

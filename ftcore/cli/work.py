@@ -46,13 +46,22 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def new_run(args: argparse.Namespace) -> RunFolder:
-    """The folder of a new run of the SPEC argument; of several processes the first makes it for all."""
+    """The folder of a new run of the SPEC argument; of several processes the first makes it for all.
+
+    There is none before the rows have been read: what a run cannot learn from leaves nothing behind.
+    """
     from ftcore.cli.options import resolve
     from ftcore.runs.folder import RunFolder, create_run
 
     processes.meet()
-    path = create_run(resolve(args.spec, args), args.runs_dir).path if processes.is_first() else ""
-    return RunFolder(Path(processes.share_text(str(path))))
+    path = ""
+    if processes.is_first():
+        from ftcore.runs.rows import check_inputs
+
+        resolved = resolve(args.spec, args)
+        check_inputs(resolved)
+        path = str(create_run(resolved, args.runs_dir).path)
+    return RunFolder(Path(processes.share_text(path)))
 
 
 def resume_run(args: argparse.Namespace, path: Path) -> None:

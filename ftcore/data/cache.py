@@ -17,6 +17,8 @@ from ftcore_runtime.publishing import discard, publishing
 
 _LAYOUT = 4  # of the folder; raised when its files change meaning
 _MANIFEST = "splits.json"
+#: What the name of a folder begins with that has no key.
+UNCACHED = "uncached-"
 
 
 def cache_key(reader: Reader[Any, Any], sources: Mapping[str, Opened], plugins: Iterable[Any]) -> str | None:
@@ -65,6 +67,12 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
     return manifest["content"] if whole else None
+
+
+def discard_uncached(cache: Path, key: str) -> None:
+    """Delete splits that no later reading would find; `key` is theirs."""
+    if key.startswith(UNCACHED):
+        discard(cache / key)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from uuid import uuid4
 import numpy as np
 import pyarrow as pa
 
-from ftcore.data.cache import cache_key, read_manifest, write_folder
+from ftcore.data.cache import UNCACHED, cache_key, read_manifest, write_folder
 from ftcore.data.rows import Counts, PrepareRow, stage
 from ftcore.data.sources import Opened, open_source
 from ftcore.data.splitting import Memberships, hold_out, rows_requested, sample, with_every_label
@@ -134,7 +134,7 @@ def load_splits(
         [found.plugin for found in hooks.ftcore_prepare_row.get_hookimpls()] if hooks is not None else []
     )
     key = cache_key(reader, sources, plugins)
-    folder = cache_dir / (key or f"uncached-{uuid4().hex[:12]}")
+    folder = cache_dir / (key or f"{UNCACHED}{uuid4().hex[:12]}")
     content = read_manifest(folder) if key else None
     if content is None:
         prepare = hooks.ftcore_prepare_row if plugins else None

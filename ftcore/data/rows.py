@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from ftcore.data.encodings import guess_encoding
+from ftcore.data.records import Record
 from ftcore.data.sources import Opened
 from ftcore.data.tables import RowWriter
 from ftcore.errors import REMARK, DataError, PluginError, RowDropped, RowError
@@ -18,6 +21,8 @@ from ftcore_runtime.records import require_columns
 from ftcore_runtime.terminal import printable
 
 _SHOWN = 10  # bad rows named in one error
+#: What is said of bytes that are not of the encoding; see `ftcore_runtime.textfile`.
+_OTHER_BYTES = re.compile(r"\bbyte 0x[0-9a-f]{2} |\ba NUL byte|^not [\w-]+( from about here on)?:")
 _COLUMNS = 256  # column names remembered of a source without a header
 
 
@@ -114,12 +119,12 @@ def stage(
     spec = reader.spec
     problems = _Problems()
     seen: dict[str, None] = {}
-    needed = [column for field, column in reader.columns.items() if field not in reader.optional]
+    where, keep, columns = spec.data.where, spec.data.keep, reader.columns
+    needed = [column for field, column in columns.items() if field not in reader.optional]
     read = kept = fixed = dropped = 0
     remarks: list[tuple[str, str]] = []
-    keep = spec.data.keep
     with RowWriter(path, reader.schema, problems.add, keeps=bool(keep)) as writer:
-        for record in source.records():
+        for record in _records(source):
             read += 1
             if record.problem or record.values is None:
                 problems.add(record.location, record.problem, unreadable=True)
@@ -128,16 +133,19 @@ def stage(
                 row = _prepared(prepare, spec, record.values, record.location)
                 if not row.keys() <= seen.keys() and len(seen) < _COLUMNS:
                     seen.update(dict.fromkeys(row))
-                if not all(meets(condition, row) for condition in spec.data.where):
+                if where and not all(meets(condition, row) for condition in where):
                     continue
-                if lacking := [column for column in needed if column not in row]:
-                    raise RowError(f"the row has no column {lacking[0]!r}")
+                for column in needed:
+                    if column not in row:
+                        raise RowError(f"the row has no column {column!r}")
                 parsed = reader.parse(row)
                 if remark := parsed.pop(REMARK, None):
                     fixed += 1
                     remarks += [(record.location, remark)][: _SHOWN - len(remarks)]
-                own = {column: row.get(column) for column in keep}
-                writer.add(parsed, record.location, json.dumps(own, default=str) if keep else None)
+                own = None
+                if keep:
+                    own = json.dumps({column: row.get(column) for column in keep}, default=str)
+                writer.add(parsed, record.location, own)
                 kept += 1
             except RowDropped as why:
                 dropped += 1
@@ -147,7 +155,7 @@ def stage(
                 problems.add(record.location, what, unreadable=isinstance(error, _Incomparable))
     _require_columns(seen, reader, source.name, hints)
     if problems.total:
-        raise problems.error(source.name, hints.rows)
+        raise _with_encoding(problems.error(source.name, hints.rows), source)
     if not kept:
         if read > dropped:
             raise DataError(f"`data.where` leaves none of its {read:,} rows", where=source.name)
@@ -156,6 +164,31 @@ def stage(
             raise DataError(f"all of its {read:,} rows are left out; the first one: {what}", where=location)
         raise DataError("it has no rows", where=source.name)
     return Counts(read, kept, fixed, dropped, tuple(remarks))
+
+
+def _records(source: Opened) -> Iterator[Record]:
+    """The source's records; an error of its bytes says which encoding they look like."""
+    try:
+        yield from source.records()
+    except DataError as error:
+        raise _with_encoding(error, source) from None
+
+
+def _with_encoding(error: DataError, source: Opened) -> DataError:
+    """The error; where it is one of bytes, with the encoding that the file looks like."""
+    if source.file is None or not _OTHER_BYTES.search(error.what):
+        return error
+    try:
+        found = guess_encoding(source.file)
+    except OSError:  # what was wrong with its bytes is known
+        return error
+    if found == "utf-8":  # its bytes are, and something else is wrong with them
+        return error
+    return DataError(
+        error.what,
+        where=error.where,
+        hint=f"the file looks like {found}: set `encoding: {found}` of this source",
+    )
 
 
 def _prepared(

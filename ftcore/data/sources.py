@@ -29,6 +29,7 @@ class Opened:
         bytes: size of its content.
         sha256: of its content, in hex; of a single file simply the file's own.
         records: starts reading from the first row.
+        file: where its content is, of a single file.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Opened:
     bytes: int
     sha256: str
     records: Callable[[], Iterator[Record]]
+    file: Path | None = None
 
 
 def open_source(source: Source, role: str, base_dir: Path, field: str | None = None) -> Opened:
@@ -91,7 +93,8 @@ def _open_path(source: Source, role: str, field: str, base_dir: Path) -> Opened:
             size, digest = path.stat().st_size, sha256(path)
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", where=name) from None
-    return Opened(name, form.name, size, digest, lambda: read(path, name, source))
+    file = path if path.is_file() else None
+    return Opened(name, form.name, size, digest, lambda: read(path, name, source), file)
 
 
 def _fits(form: Format | None, path: Path) -> bool:

@@ -59,7 +59,9 @@ class RowWriter:
         """Append one row of the schema, with what is kept of its source, as JSON."""
         own = {} if kept is None else {KEPT: kept}
         self._rows.append({**row, **own, LOCATION: location})
-        self._characters += sum(len(value) for value in row.values() if isinstance(value, str | list))
+        for value in row.values():
+            if isinstance(value, str | list):
+                self._characters += len(value)
         if len(self._rows) == _ROWS or self._characters > _CHARACTERS:
             self._flush()
 

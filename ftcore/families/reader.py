@@ -23,6 +23,15 @@ class Fitted(Protocol):
         """As `Reader.restore` reads it; kept with the run."""
 
 
+@runtime_checkable
+class SupportsLabelCounts(Protocol):
+    """What was learnt from rows that have labels."""
+
+    @property
+    def label_counts(self) -> Mapping[str, int]:
+        """Label -> training rows of it, in the order of the logits; empty where rows have none."""
+
+
 FittedT = TypeVar("FittedT", bound=Fitted)
 
 

@@ -21,7 +21,7 @@ from accelerate.utils import set_seed
 from ftcore import processes
 from ftcore.data.features import FeatureStore
 from ftcore.data.masking import MaskedFeatures, mask_id
-from ftcore.data.sources import Opened, open_source
+from ftcore.data.sources import Opened
 from ftcore.errors import DataError, UserError
 from ftcore.events import EventLog
 from ftcore.families.masked_language import SCHEMA, MaskedLanguage
@@ -30,7 +30,7 @@ from ftcore.modeling.device import torch_device
 from ftcore.modeling.layers import trunk_of
 from ftcore.modeling.pooling import save_pooling, trained_pooling
 from ftcore.spec.sections import Spec
-from ftcore.spec.training import PretrainSpec, TrainingSpec
+from ftcore.spec.training import TrainingSpec
 from ftcore.training.checkpoint import CheckpointStore
 from ftcore.training.engine import fine_tune
 from ftcore.training.job import Job
@@ -39,17 +39,6 @@ from ftcore.training.stopping import StopRequest
 from ftcore_runtime.encoding import TextEncoder
 from ftcore_runtime.publishing import publishing
 from ftcore_runtime.records import Record
-
-_FIELD = "training.pretrain.on"
-
-
-def open_texts(spec: PretrainSpec, base_dir: Path) -> Opened:
-    """The source of the texts, with its fingerprint.
-
-    Raises:
-        DataError: see `open_source`.
-    """
-    return open_source(spec.on, "train", base_dir, _FIELD)
 
 
 def pretrain(

@@ -13,7 +13,7 @@ import pyarrow as pa
 import torch
 
 from ftcore import processes
-from ftcore.data import Splits, load_splits
+from ftcore.data import Splits
 from ftcore.data.features import FeatureStore
 from ftcore.data.perturbation import Perturb, changes_of
 from ftcore.data.sources import Opened
@@ -33,8 +33,9 @@ from ftcore.runs.evaluation_inputs import EvaluationInputs
 from ftcore.runs.folder import RunFolder
 from ftcore.runs.model_folder import open_model
 from ftcore.runs.parts import as_fold
-from ftcore.runs.pretraining import open_texts, pretrain
+from ftcore.runs.pretraining import pretrain
 from ftcore.runs.recipe_choice import fill_by_recipe
+from ftcore.runs.rows import open_texts, read_splits
 from ftcore.runs.teacher import Teacher, compute_outputs, open_teacher
 from ftcore.runs.training_inputs import TrainingInputs
 from ftcore.spec.sections import Spec
@@ -110,13 +111,7 @@ class Workspace:
         Raises:
             UserError: an input has changed since.
         """
-        with one_at_a_time(["rows", self.spec.data.model_dump(mode="json"), str(self.base_dir)]):
-            splits = load_splits(
-                self._unfitted.reader,
-                base_dir=self.base_dir,
-                cache_dir=cache_dir() / "rows",
-                hooks=self.task.hooks,
-            )
+        splits = read_splits(self._unfitted.reader, self.base_dir, self.task.hooks)
         if fold := self.folder.record().get("fold"):
             splits = as_fold(splits, self._unfitted.reader, *fold)
         before = self.folder.record().get("data")

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from ftcore.spec.diagnostics import MOST, Diagnostic, Key, and_more, dotted, short
 from ftcore.spec.document import Document
 from ftcore.spec.scalars import plain
+from ftcore.spec.synonyms import MEANT
 
 #: What was expected, by pydantic's type of error; filled in with the error's context.
 _EXPECTED = {
@@ -37,32 +38,6 @@ _EXPECTED = {
     "string_pattern_mismatch": "text of the form `{pattern}`",
 }
 
-
-#: What other tools call a field -> what it is called here.
-_MEANT = {
-    "name": "base",
-    "model_name": "base",
-    "model_name_or_path": "base",
-    "pretrained": "base",
-    "checkpoint": "base",
-    "path": "base",
-    "quantize": "variants",
-    "quantization": "variants",
-    "quantized": "variants",
-    "int8": "variants",
-    "formats": "variants",
-    "lr": "learning_rate",
-    "num_epochs": "epochs",
-    "num_train_epochs": "epochs",
-    "n_epochs": "epochs",
-    "per_device_train_batch_size": "batch_size",
-    "train_batch_size": "batch_size",
-    "max_seq_length": "max_length",
-    "max_seq_len": "max_length",
-    "fp16": "precision",
-    "bf16": "precision",
-    "early_stopping_patience": "patience",
-}
 _LONGEST_KEY = 100  # characters of a key that are compared with others
 
 
@@ -160,7 +135,7 @@ def _unknown_key(key: Key, document: Document, model: type[BaseModel]) -> tuple[
     here = list(section.model_fields) if section else []
     homes = [path for home, path in _homes(model) if home == name and path != dotted(key)]
     near = get_close_matches(name[:_LONGEST_KEY], here, n=1)
-    meant = _MEANT.get(name.lower())
+    meant = MEANT.get(name.lower())
     ideas = [meant] if meant in here else near + homes[:1]
     if not ideas:
         every = dict(_homes(model))
@@ -212,7 +187,9 @@ def _mismatch(
     written = document.written(key)
     message = f"expected {' or '.join(expected)}, got {_describe(value, written)}"
     field = _field(model, key)
-    help_ = _suggestion(value, written, details) or (field.description if field else None)
+    help_ = _suggestion(key, value, written, details, model_at(model, key)) or (
+        field.description if field else None
+    )
     return Diagnostic("value", message, document.span(key), help_, key)
 
 
@@ -232,17 +209,26 @@ def _describe(value: Any, written: str) -> str:  # noqa: ANN401 (anything that Y
             return "a mapping"
 
 
-def _suggestion(value: Any, written: str, details: list[ErrorDetails]) -> str | None:  # noqa: ANN401
+def _suggestion(
+    key: Key,
+    value: Any,  # noqa: ANN401 (anything that YAML can hold)
+    written: str,
+    details: list[ErrorDetails],
+    section: type[BaseModel] | None,
+) -> str | None:
     """What the user most likely meant.
 
     Args:
         written: the value as the spec has it.
+        section: the model of the section that is expected there, if it is one.
     """
     types = {detail["type"] for detail in details}
     if "string_type" in types and written and not isinstance(value, str):
         return f"put it in quotes: '{short(written)}'"
     if value is None:
         return "give it a value, or remove the line"
+    if "model_type" in types and section is not None and isinstance(value, bool | int | float):
+        return _as_section(str(key[-1]), value, section)
     if isinstance(value, str):
         choices = [
             choice
@@ -255,6 +241,22 @@ def _suggestion(value: Any, written: str, details: list[ErrorDetails]) -> str | 
         if types & {"int_type", "int_parsing", "float_type", "float_parsing"}:
             return _bare_number(value)
     return None
+
+
+def _as_section(name: str, value: bool | int | float, section: type[BaseModel]) -> str:
+    """How a section is written that has a bare value in the spec: with the first of its fields that takes the value."""
+    fields = ", ".join(f"`{field}`" for field in section.model_fields)
+    if value is False:
+        return f"to have none of it, remove the line; its keys are {fields}"
+    for field, info in section.model_fields.items():
+        given = info.default if value is True else value
+        try:
+            section.model_validate({field: given})
+        except ValidationError:
+            continue
+        shown = str(given).lower() if isinstance(given, bool) else f"{given}"
+        return f"it is a section: write `{name}: {{{field}: {shown}}}`; its keys are {fields}"
+    return f"it is a section: its keys are {fields}"
 
 
 def _bare_number(text: str) -> str | None:

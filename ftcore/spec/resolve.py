@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,7 +16,8 @@ from pydantic import BaseModel, ValidationError
 
 from ftcore.errors import PluginError, UserError
 from ftcore.locate import PATH_STARTS, is_local, locate
-from ftcore.spec.diagnostics import Diagnostic, Key, SpecError
+from ftcore.spec.bases import is_hub_id, packaged_models
+from ftcore.spec.diagnostics import Diagnostic, Key, SpecError, dotted, short
 from ftcore.spec.document import Document
 from ftcore.spec.explain import explain, model_at
 from ftcore.spec.loader import load_file
@@ -73,11 +75,40 @@ class ResolvedSpec:
         """An error that points at a value, to be raised by whatever finds it unusable later on."""
         return self.document.error(key, code, message, help=help)
 
+    def check_metrics(self) -> None:
+        """Look for the metrics that the spec names among those of the family.
+
+        Nothing is said where the plugin brings metrics of its own: only measuring tells their names.
+
+        Raises:
+            SpecError: there is none of a name.
+        """
+        known = self.spec.metric_names
+        if known is None or "ftcore_metrics" in self.task.implemented:
+            return
+        gates = self.spec.export.chosen_by
+        wanted: list[Key] = [
+            ("export", "gates", "min_metric", name) for name in (gates.min_metric if gates else ())
+        ]
+        if self.spec.evaluation.metric is not None:
+            wanted.insert(0, ("evaluation", "metric"))
+        for key in wanted:
+            name = self.spec.evaluation.metric if key[0] == "evaluation" else key[-1]
+            if name not in known:
+                near = get_close_matches(str(name), sorted(known), n=1)
+                what = f"{dotted(key[:3] if key[0] == 'export' else key)}: no metric {short(str(name))!r}"
+                raise self.error(
+                    key,
+                    f"{what}; this task has {', '.join(sorted(known))}",
+                    help=f"did you mean `{near[0]}`?" if near else None,
+                    code="metric",
+                )
+
     def check_bases(self) -> None:
         """Look into the base models that are folders here, so that nobody waits for the data to learn of them.
 
         Raises:
-            SpecError: one cannot be a base model.
+            SpecError: one cannot be a base model, or has a name that is neither of a folder here nor of the Hub.
         """
         for field in self.spec.model.pretrained:
             ref = getattr(self.spec.model, field)
@@ -86,6 +117,15 @@ class ResolvedSpec:
                     from ftcore.spec.base_folder import check_base
 
                     check_base(locate(ref, self.base_dir), ref)
+                elif not (is_hub_id(ref) or (self.base_dir / ref).exists()):
+                    raise self.error(
+                        ("model", field),
+                        f"`{short(ref)}` is no folder next to the spec, and no Hub id (`owner/name`)",
+                        help=_instead(ref),
+                        code="base",
+                    )
+            except SpecError:
+                raise
             except OSError as error:  # a name that no file can have
                 raise self.error(
                     ("model", field), f"cannot be looked up: {error.strerror}", code="base"
@@ -93,6 +133,14 @@ class ResolvedSpec:
             except UserError as error:
                 what = error.what if error.where in (None, ref) else f"{error.where}: {error.what}"
                 raise self.error(("model", field), what, help=error.hint, code="base") from None
+
+
+def _instead(ref: str) -> str:
+    """What to write for a base model of a name that nothing has: a package's with the name in its own, if there is."""
+    near = [one for one in packaged_models() if ref.lower().replace("-", "_") in one.lower()]
+    if near:
+        return f"write `{near[0]}`, which is installed here"
+    return "write ./folder, owner/name, or package:<module>/<path> for weights that a pip package carries"
 
 
 def load_spec(path: Path, registry: TaskRegistry, overrides: Sequence[str] = ()) -> ResolvedSpec:
@@ -120,7 +168,9 @@ def load_spec(path: Path, registry: TaskRegistry, overrides: Sequence[str] = ())
     errors += _missing_files(document, model, path.parent)
     if spec is None or errors:
         raise SpecError(document.in_order(errors))
-    return ResolvedSpec(spec, task, path, document)
+    resolved = ResolvedSpec(spec, task, path, document)
+    resolved.check_metrics()
+    return resolved
 
 
 def _load_task(document: Document, registry: TaskRegistry) -> LoadedTask:

@@ -74,6 +74,11 @@ class DataSpec(Section):
     )
     sample: SampleSpec = Field(default_factory=SampleSpec)
 
+    @property
+    def sources(self) -> list[Source]:
+        """Those that are given."""
+        return [source for source in (self.train, self.validation, self.test) if source is not None]
+
 
 class LoraSpec(Section):
     """Train low-rank updates of the linear layers (and the head); merged into the model before it is kept."""
@@ -199,6 +204,11 @@ class Spec(Section):
     def policies(self) -> frozenset[str]:
         """Fields of `policy` that can be kept to; none unless a family says so."""
         return frozenset()
+
+    @property
+    def metric_names(self) -> frozenset[str] | None:
+        """Every metric that the family may give for this spec; None where only measuring tells."""
+        return None
 
     @property
     def answers_may_stay(self) -> bool:

@@ -38,7 +38,7 @@ def test_validate_a_valid_spec(project: Path, capsys: pytest.CaptureFixture[str]
 def test_shipped_task_files_are_valid_by_name_and_by_path(
     file, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["validate", file.name, str(file.path)]) == 0
+    assert main(["validate", "--no-data", file.name, str(file.path)]) == 0
     assert printed(capsys).count(f": valid, task {file.task}\n") == 2
 
 

@@ -64,7 +64,7 @@ def test_a_failing_run_fails_alone_and_a_killed_queue_goes_on(
     tmp_path: Path, tiny_base: Path, processes: list[int]
 ) -> None:
     write(tmp_path, "first", tiny_base)
-    write(tmp_path, "bad", tiny_base, evaluation={"metric": "acuracy"})
+    write(tmp_path, "bad", tiny_base, model={"keep_layers": 9})
     write(tmp_path, "long", tiny_base, training={"max_steps": 100_000, "checkpoint_every": 20})
     killed = command(tmp_path, "first", "bad", "long")
     processes.append(killed.pid)
@@ -94,7 +94,7 @@ def test_a_failing_run_fails_alone_and_a_killed_queue_goes_on(
     assert "the same command goes on" in out
     assert record(tmp_path, "long")["status"] == "interrupted", "the stop was passed on"
     assert len(list(tmp_path.glob("runs/*/*"))) == 3, "no run was made twice"
-    assert "bad: failed: evaluation.metric: no metric 'acuracy'" in out
+    assert "bad: failed: model.keep_layers: the base model has 2 layers, fewer than 9" in out
 
 
 class Process:

@@ -124,7 +124,7 @@ def test_every_command_that_takes_a_spec_looks_before_it_reads_data(
 def test_a_model_from_its_configuration_alone_has_no_weights_to_look_into(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (project / "train.csv").write_text("source,target\na,b\n")
+    (project / "train.csv").write_text("source,target\na,b\nc,d\ne,f\n")
     spec = "task: translation\ndata: {train: train.csv}\nmodel: {init: config, base: ./base}\n"
     (project / "base" / "model.safetensors").unlink()
     (project / "spec.yaml").write_text(spec)

@@ -38,6 +38,11 @@ class FittedLabels:
     policy: Policy = PLAIN
     notes: tuple[str, ...] = ()
 
+    @property
+    def label_counts(self) -> dict[str, int]:
+        """Label -> training rows of it."""
+        return dict(zip(self.labels, self.counts, strict=True))
+
     def to_json(self) -> dict[str, Any]:
         """As `LabelReader.restore` reads it."""
         return asdict(self)

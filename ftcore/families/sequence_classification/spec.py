@@ -12,6 +12,20 @@ from ftcore.spec.sections import DataSpec, EvaluationSpec, ModelSpec, Section, S
 
 Problem = Literal["single_label", "multi_label", "regression"]
 
+_AVERAGED = frozenset(
+    f"{metric}_{average}"
+    for metric in ("precision", "recall", "f1")
+    for average in ("macro", "micro", "weighted")
+)
+_OF_PROBABILITIES = frozenset({"log_loss", "brier", "ece", "auc", "average_precision"})
+#: Every metric of a problem; those of ordered labels come on top.
+_METRICS: dict[Problem, frozenset[str]] = {
+    "single_label": frozenset({"accuracy", "mcc"}) | _AVERAGED | _OF_PROBABILITIES,
+    "multi_label": frozenset({"accuracy", "hamming_loss", "mcc"}) | _AVERAGED | _OF_PROBABILITIES,
+    "regression": frozenset({"mse", "mae", "r2", "pearson", "spearman"}),
+}
+_OF_ORDERED = frozenset({"kappa_quadratic", "mae"})
+
 
 class SequenceClassificationColumns(Section):
     """The names that the source gives its columns."""
@@ -172,6 +186,11 @@ class SequenceClassificationSpec(Spec):
         return {"single_label": every, "multi_label": frozenset({"temperature", "target_precision"})}.get(
             self.data.problem, frozenset()
         )
+
+    @property
+    def metric_names(self) -> frozenset[str]:
+        """By the problem, and whether labels are ordered."""
+        return _METRICS[self.data.problem] | (_OF_ORDERED if self.ordered else frozenset())
 
     @model_validator(mode="after")
     def _one_way_to_a_threshold(self) -> SequenceClassificationSpec:

@@ -9,6 +9,10 @@ from pydantic import Field, model_validator
 from ftcore.spec.sections import DataSpec, EvaluationSpec, ModelSpec, Section, Spec, TrainingSpec
 from ftcore.spec.training import PlainRecipe
 
+_METRICS = frozenset({"exact_match", "f1", "score_auroc", "ece", "best_exact_match", "best_f1"}).union(
+    f"{metric}_{kind}" for metric in ("exact_match", "f1") for kind in ("has_answer", "no_answer")
+)
+
 
 class SpanExtractionColumns(Section):
     """The names that the source gives its columns."""
@@ -94,6 +98,11 @@ class SpanExtractionSpec(Spec):
     def policies(self) -> frozenset[str]:
         """Abstention."""
         return frozenset({"min_confidence", "target_precision"})
+
+    @property
+    def metric_names(self) -> frozenset[str]:
+        """Of all questions, and of those with and without an answer where some have none."""
+        return _METRICS
 
     @property
     def answers_may_stay(self) -> bool:

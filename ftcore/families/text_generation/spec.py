@@ -13,6 +13,15 @@ from ftcore.spec.training import PlainRecipe
 
 Measure = Literal["bleu", "chrf", "rouge", "copying"]
 
+#: Metrics of each group; those in `_ALWAYS` need none.
+_METRICS: dict[Measure, frozenset[str]] = {
+    "bleu": frozenset({"bleu"}),
+    "chrf": frozenset({"chrf"}),
+    "rouge": frozenset({"rouge1", "rouge2", "rougeL", "rougeLsum"}),
+    "copying": frozenset({"copied_bigrams", "novel_bigrams"}),
+}
+_ALWAYS = frozenset({"length_ratio", "repetition", "score_auroc"})
+
 
 class TextGenerationColumns(Section):
     """The names that the source gives its columns."""
@@ -191,6 +200,11 @@ class TextGenerationSpec(Spec):
     training: TextGenerationTraining = Field(default_factory=TextGenerationTraining)
     evaluation: TextGenerationEvaluation = Field(default_factory=TextGenerationEvaluation)
     export: TextGenerationExport = Field(default_factory=TextGenerationExport)
+
+    @property
+    def metric_names(self) -> frozenset[str]:
+        """Of the task's groups, and of the answers' shape."""
+        return _ALWAYS.union(*(_METRICS[measure] for measure in self.measures))
 
     @model_validator(mode="after")
     def _trains_tokens(self) -> TextGenerationSpec:

@@ -1,0 +1,78 @@
+"""What encoding a text file is in: its byte order mark, UTF-8 if every byte is, else what charset-normalizer finds."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+
+from ftcore_runtime.files import open_regular
+
+_BLOCK = 1 << 20
+_ENOUGH = 1 << 16  # bytes of lines that are not ASCII
+_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+#: Encodings that files are in, and few others: the more there are to choose from, the more often a rare one wins.
+_CANDIDATES = (
+    "gb18030",
+    "big5",
+    "shift_jis",
+    "euc_jp",
+    "euc_kr",
+    "cp1252",
+    "cp1250",
+    "cp1251",
+    "koi8_r",
+    "cp1253",
+    "cp1254",
+    "cp1255",
+    "cp1256",
+)
+#: Of these a text of a western language has the same letters, and is in the first one far more often.
+_WESTERN = ("cp1252", "cp1250", "cp1254")
+
+
+def guess_encoding(path: Path) -> str:
+    """The encoding of a file of text, `utf-8` where nothing says otherwise.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    sample, mark = _sample(path)
+    if mark is not None:
+        return mark
+    try:
+        sample.decode()
+    except UnicodeDecodeError:
+        return _likeliest(sample)
+    return "utf-8"
+
+
+def _sample(path: Path) -> tuple[bytes, str | None]:
+    """The first lines that are not ASCII, whole, and the encoding that a byte order mark says."""
+    found, size = [], 0
+    with open_regular(path) as file:
+        rest = file.read(_BLOCK)
+        if mark := next((name for bom, name in _MARKS.items() if rest.startswith(bom)), None):
+            return b"", mark
+        while rest and size < _ENOUGH:
+            lines = rest.splitlines(keepends=True)
+            block = file.read(_BLOCK)
+            rest = lines.pop() + block if block and len(lines) > 1 else block
+            kept = [line for line in lines if not line.isascii()]
+            found += kept
+            size += sum(map(len, kept))
+    return b"".join(found), None
+
+
+def _likeliest(sample: bytes) -> str:
+    from charset_normalizer import from_bytes
+
+    matches = [match.encoding for match in from_bytes(sample, cp_isolation=[*_CANDIDATES])]
+    if matches and matches[0] in _WESTERN:
+        return next(name for name in _WESTERN if name in matches)
+    for name in (*matches, "shift_jis", "euc_jp"):
+        try:
+            sample.decode(name)
+        except UnicodeDecodeError:
+            continue
+        return name
+    return "latin-1"

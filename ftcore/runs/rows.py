@@ -1,0 +1,80 @@
+"""The rows of a run: read, checked, split and kept in the cache by whoever needs them first. Nothing here loads torch.
+
+`check_inputs` is what `ftcore validate` does, and `ftcore run` before it makes a folder and imports torch: it finds
+what the run would find, with the run's own code, and what it has read the run then takes from the cache.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ftcore.data import Splits, load_splits
+from ftcore.data.cache import discard_uncached
+from ftcore.data.perturbation import changes_of
+from ftcore.data.sources import Opened, open_source
+from ftcore.evaluation.slices import members_of
+from ftcore.families.bound import BoundFamily
+from ftcore.families.reader import Reader
+from ftcore.families.scoring import SupportsPolicy
+from ftcore.runs.cache import cache_dir, one_at_a_time
+from ftcore.spec import ResolvedSpec
+from ftcore.spec.sections import Spec
+from ftcore.spec.training import PretrainSpec
+
+
+def read_splits(reader: Reader[Any, Any], base_dir: Path, hooks: Any) -> Splits:  # noqa: ANN401 (pluggy's relay)
+    """The three splits of the reader's spec, from the cache where they were read before.
+
+    Args:
+        base_dir: what relative paths start from: the spec's folder.
+        hooks: of the task's plugin.
+
+    Raises:
+        DataError, PluginError: see `load_splits`.
+    """
+    with one_at_a_time(["rows", reader.spec.data.model_dump(mode="json"), str(base_dir)]):
+        return load_splits(reader, base_dir=base_dir, cache_dir=cache_dir() / "rows", hooks=hooks)
+
+
+def open_texts(spec: PretrainSpec, base_dir: Path) -> Opened:
+    """The source of the texts of `training.pretrain`, with its fingerprint.
+
+    Raises:
+        DataError: see `open_source`.
+    """
+    return open_source(spec.on, "train", base_dir, "training.pretrain.on")
+
+
+def check_inputs(resolved: ResolvedSpec) -> Splits | None:
+    """Read the rows of a spec, and find what a run of it would fail with, as far as that takes no torch.
+
+    Returns:
+        the splits; None where rows come from the Hub: only a run waits for a connection.
+
+    Raises:
+        UserError: with what is wrong.
+    """
+    spec, base_dir = resolved.spec, resolved.base_dir.resolve()
+    changes_of(spec.checks.invariance, base_dir)
+    if (pretrain := spec.training.pretrain) is not None and pretrain.on.hub is None:
+        open_texts(pretrain, base_dir)
+    if any(source.hub is not None for source in spec.data.sources):
+        return None
+    family = BoundFamily(resolved.task.family, spec)
+    splits = read_splits(family.reader, base_dir, resolved.task.hooks)
+    try:
+        _check_splits(spec, family.with_fitted(splits.fitted), splits)
+    finally:
+        discard_uncached(cache_dir() / "rows", splits.key)
+    return splits
+
+
+def _check_splits(spec: Spec, family: BoundFamily, splits: Splits) -> None:
+    """What a run looks at before its first step: the slices' columns, and rows enough for the policy."""
+    members_of(spec.slices, family.reader, splits.test)
+    if spec.policy.fields_in_use and isinstance(family.scoring, SupportsPolicy):
+        rows = splits.validation.table.num_rows
+        if spec.training.recipe != "plain" or getattr(spec.training, "refit", None):
+            rows += splits.train.table.num_rows  # folds may choose on these as well
+        family.scoring.check_policy(rows)
