@@ -153,8 +153,8 @@ def _delimited(lines: Lines, name: str, form: str, options: TableOptions) -> Ite
     if header is None or watch is None:
         raise DataError("the file is empty", where=name, hint="the first line names the columns")
     if found := watch.swallowed():
-        first, count = found
-        what = f"the quote that opens here swallows {count:,} lines that look like rows of their own"
+        first, swallowed = found
+        what = f"the quote that opens here swallows {swallowed:,} lines that look like rows of their own"
         raise DataError(what, where=f"{name}:{first}", hint=_UNCLOSED)
 
 

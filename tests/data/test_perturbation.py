@@ -56,7 +56,7 @@ def test_rows_that_stay_as_they_were_are_known() -> None:
     [
         ("pairs.csv", "from,too\nAnn,Bo\n", "there is no column 'to'"),
         ("pairs.csv", "from,to\nAnn,\n", r"pairs.csv:2: expected a text in `from` and in `to`"),
-        ("pairs.csv", "from,to\nAnn\n", "pairs.csv:2: the row has 1 fields"),
+        ("pairs.csv", "from,to\nAnn\n", "pairs.csv:2: the row has 1 field, the header 2"),
         ("pairs.csv", "from,to\n", "there are 0 pairs"),
         ("pairs.jsonl", '{"from": "Ann", "to": 3}\n', r"pairs.jsonl:1: expected a text"),
         ("pairs.parquet", "", "is no table of pairs"),
