@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os.path import relpath
 from typing import Any
 
 from ftcore import processes
@@ -34,6 +35,8 @@ def child_run(
         write_atomic(folder.path / written.name, written.read_bytes())
         own = {key: value for key, value in parent.folder.record().items() if key not in _OWN}
         whole = {**own, "status": "waiting", "steps": [], "spec_sha256": sha256(folder.spec_file)}
+        if parent.folder.pretrained.is_dir():  # all of them start from it
+            folder.pretrained.symlink_to(relpath(parent.folder.pretrained, folder.path))
         write_json(folder.record_file, {**whole, **record})
     processes.wait()
     return Workspace(folder, spec, parent.task, parent.listeners, parent.observers)

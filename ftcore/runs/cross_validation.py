@@ -47,7 +47,7 @@ def cross_validate(workspace: Workspace, stop: StopRequest, train: StepAction, e
         with at_work(child.folder):
             try:
                 if not child.trained:
-                    train(child, stop, was_begun(child.folder))
+                    train(child, stop, child.folder.training_was_begun)
                 processes.wait()
                 if processes.is_first():
                     evaluate(child, stop, False)
@@ -108,11 +108,6 @@ def _check(workspace: Workspace, folds: int) -> None:
                 where="data.cross_validation",
                 hint="ask for fewer folds, or for none",
             ) from error
-
-
-def was_begun(folder: RunFolder) -> bool:
-    """Whether a training has left anything to go on from."""
-    return folder.checkpoints.is_dir() or folder.selection_file.parent.is_dir()
 
 
 def _together(of_folds: Sequence[Any]) -> dict[str, list[Any]]:

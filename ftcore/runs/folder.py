@@ -96,6 +96,11 @@ class RunFolder:
         return self.path / "family.json"
 
     @property
+    def training_was_begun(self) -> bool:
+        """Whether a fine-tuning, or the choice of its length, has left anything to go on from."""
+        return self.checkpoints.is_dir() or self.selection_file.parent.is_dir()
+
+    @property
     def metrics_file(self) -> Path:
         """metrics.json: every split's metrics with their intervals."""
         return self.path / "metrics.json"

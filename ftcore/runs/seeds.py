@@ -36,7 +36,7 @@ def train_seeds(workspace: Workspace, stop: StopRequest, train: StepAction, eval
             with at_work(child.folder):
                 try:
                     if not child.trained:
-                        train(child, stop, child.folder.checkpoints.is_dir())
+                        train(child, stop, child.folder.training_was_begun)
                     processes.wait()
                     if processes.is_first():
                         evaluate(child, stop, False)

@@ -17,7 +17,7 @@ from ftcore.evaluation.invariance import answers_that_change
 from ftcore.evaluation.slices import slices_below
 from ftcore.files import write_json
 from ftcore.runs.base_checks import check_unknown
-from ftcore.runs.cross_validation import cross_validate, out_of_fold, was_begun
+from ftcore.runs.cross_validation import cross_validate, out_of_fold
 from ftcore.runs.evaluation_inputs import EvaluationInputs, HeldOut
 from ftcore.runs.export import export_bundle
 from ftcore.runs.fitting import Fit, fit, fresh_model
@@ -95,19 +95,19 @@ def _warn_of_other_versions(workspace: Workspace) -> None:
 def train(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]:
     """Fine-tune, and keep the best model as a Hugging Face folder; with `training.seeds`, the best of the seeds'."""
     workspace.record_inputs()
+    if workspace.spec.training.pretrain and not workspace.folder.pretrained.is_dir():
+        workspace.pretrain(stop, resume)
     cross_validate(workspace, stop, train_once, evaluate)
     if workspace.spec.training.seeds:
         train_seeds(workspace, stop, train_once, evaluate)
     else:
-        train_once(workspace, stop, resume and was_begun(workspace.folder))
+        train_once(workspace, stop, resume and workspace.folder.training_was_begun)
     return []
 
 
 def train_once(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
     """Fine-tune with one seed; with `training.refit` once more on all rows, for as long as was best."""
     folder, events, splits = workspace.folder, workspace.events, workspace.splits
-    if workspace.spec.training.pretrain and not folder.pretrained.is_dir():
-        workspace.pretrain(stop, resume)
     _announce(workspace)
     inputs = workspace.training_inputs
     model = fresh_model(inputs)

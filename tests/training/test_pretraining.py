@@ -160,3 +160,23 @@ def test_a_base_without_a_mask_and_a_model_that_writes_are_refused(
     )
     assert main(["validate", "spec.yaml"]) == 2
     assert "`pretrain` needs an encoder, and this task's models write" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("training", "data", "children"),
+    [({"seeds": [1, 2]}, {}, "seeds"), ({}, {"cross_validation": 2}, "folds")],
+    ids=["seeds", "folds"],
+)
+def test_runs_inside_a_run_share_what_read_the_texts(
+    project: Path, base: Path, pool: Path, training: Any, data: Any, children: str
+) -> None:
+    workspace = workspace_of(project, base, training={**TRAINING, **training}, data=data)
+    take_steps(workspace, ["train"], StopRequest())
+    started = [event["event"] for event in events(workspace, "training_started") if "phase" in event]
+    assert len(started) == 1
+    after = load_file(workspace.folder.pretrained / "model.safetensors")
+    name = "encoder.layer.1.output.dense.weight"
+    for child in ("1", "2"):
+        weights = load_file(workspace.folder.path / children / child / "model" / "model.safetensors")
+        assert torch.equal(weights[f"bert.{name}"], after[name])
+    assert not list(workspace.folder.path.glob(f"{children}/*/pretraining"))
