@@ -45,15 +45,17 @@ def ranking_curves(lines: Iterable[Mapping[str, Any]], labels: Sequence[str]) ->
         labels: all of them.
 
     Returns:
-        none where answers do not have the probability of every label, or nothing varies.
+        none where there are no labels, answers do not have the probability of each, or nothing varies.
     """
+    if not labels:
+        return []
     scores, right, several = _scores(lines, labels)
     if not len(scores):
         return []
     if len(labels) == 2 and not several:
-        place = int(right.sum(axis=0).argmin())
-        return _curves({labels[place]: (scores[:, place], right[:, place])})
-    each = {name: (scores[:, place], right[:, place]) for place, name in enumerate(labels)}
+        rarer = int(right.sum(axis=0).argmin())
+        return _curves({labels[rarer]: (scores[:, rarer], right[:, rarer])})
+    each = {name: (scores[:, column], right[:, column]) for column, name in enumerate(labels)}
     worst = sorted(_curves(each), key=lambda curve: curve.area)[:_WORST]
     return [*_curves({"all labels": (scores.ravel(), right.ravel())}), *worst]
 

@@ -101,7 +101,7 @@ def train(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]:
     if workspace.spec.training.seeds:
         train_seeds(workspace, stop, train_once, evaluate)
     else:
-        train_once(workspace, stop, resume and workspace.folder.training_was_begun)
+        train_once(workspace, stop, resume)
     return []
 
 

@@ -47,7 +47,7 @@ def test_few_rows_and_rare_classes_are_said() -> None:
 def test_a_hundred_rows_and_ten_of_each_class_are_enough() -> None:
     assert warnings_of(100, {"a": 90, "b": 10}) == []
     (few,) = warnings_of(99, {})
-    assert few.endswith("measure on 100 rows or more")
+    assert few.endswith("measure on 100 rows or more, or give `data.cross_validation: 5`")
     (rare,) = warnings_of(100, {"a": 91, "b": 9})
     assert rare.startswith("fewer than 10 rows to measure `b` (9)")
 

@@ -134,7 +134,7 @@ def test_what_a_resumed_run_goes_on_with_is_what_it_began_with(
 def test_a_run_stopped_before_its_first_checkpoint_starts_over_and_says_so(
     spec: Path, uninterrupted: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
-    from ftcore.runs import train as step
+    from ftcore.runs import steps as step
 
     def stopped(*_: Any) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
