@@ -17,6 +17,7 @@ from ftcore_runtime.terminal import printable
 
 #: In the order of `ftcore --help`.
 COMMANDS = (
+    "init",
     "run",
     "resume",
     "reproduce",

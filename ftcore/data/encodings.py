@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 from pathlib import Path
 
+from ftcore.data.textfile import is_encoded
 from ftcore_runtime.files import open_regular
 
 _BLOCK = 1 << 20
@@ -26,6 +27,8 @@ _CANDIDATES = (
     "cp1255",
     "cp1256",
 )
+_FEW = 0.15  # of the bytes in lines that have any such
+_SEVERAL_BYTES = ("gb18030", "big5", "shift_jis", "euc_jp", "euc_kr")
 #: Of these a text of a western language has the same letters, and is in the first one far more often.
 _WESTERN = ("cp1252", "cp1250", "cp1254")
 
@@ -42,7 +45,8 @@ def guess_encoding(path: Path) -> str:
     try:
         sample.decode()
     except UnicodeDecodeError:
-        return _likeliest(sample)
+        found = _likeliest(sample)
+        return found if found != _WESTERN[0] or is_encoded(path, found) else "latin-1"
     return "utf-8"
 
 
@@ -67,6 +71,9 @@ def _likeliest(sample: bytes) -> str:
     from charset_normalizer import from_bytes
 
     matches = [match.encoding for match in from_bytes(sample, cp_isolation=[*_CANDIDATES])]
+    few = sum(byte > 127 for byte in sample) < _FEW * len(sample)
+    if few and not (matches and matches[0] in _SEVERAL_BYTES):
+        return _WESTERN[0]  # of another script most letters would be no ASCII
     if matches and matches[0] in _WESTERN:
         return next(name for name in _WESTERN if name in matches)
     for name in (*matches, "shift_jis", "euc_jp"):

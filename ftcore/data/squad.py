@@ -1,4 +1,4 @@
-"""SQuAD's JSON (versions 1.1 and 2.0, and the many sets of its shape): articles of paragraphs of questions."""
+"""Files of one JSON value: SQuAD's (versions 1.1 and 2.0, and the many sets of its shape), or an array of objects."""
 
 from __future__ import annotations
 
@@ -19,12 +19,16 @@ MAX_BYTES = 512 * 2**20
 def read_squad(path: Path, name: str, encoding: str) -> Iterator[Record]:
     """One record a question: id, title, question, context and answers (`{text: [...], answer_start: [...]}`).
 
-    The location is the number of the question. A question marked `is_impossible` has no answers.
+    The location is the number of the question. A question marked `is_impossible` has no answers. Of an array each
+    object is a record, and the location its number.
 
     Raises:
         DataError: the file is too large, or not JSON of this shape.
     """
     document = _load(path, name, encoding)
+    if isinstance(document, list) and document:
+        yield from _objects(document, name)
+        return
     number = 0
     for a, article in enumerate(_list(document, "data", name)):
         for p, paragraph in enumerate(_list(article, "paragraphs", f"{name}: data[{a}]")):
@@ -36,6 +40,15 @@ def read_squad(path: Path, name: str, encoding: str) -> Iterator[Record]:
                     yield Record(location, None, f"expected an object, got {type(question).__name__}")
                     continue
                 yield Record(location, _values(question, paragraph, article))
+
+
+def _objects(rows: list[Any], name: str) -> Iterator[Record]:
+    for number, row in enumerate(rows, 1):
+        location = f"{name}:{number}"
+        if isinstance(row, dict):
+            yield Record(location, row)
+        else:
+            yield Record(location, None, f"expected an object, got {type(row).__name__}")
 
 
 def _values(

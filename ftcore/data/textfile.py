@@ -22,7 +22,7 @@ def whole_text(path: Path, name: str, encodings: Encodings) -> str:
         DataError: a byte that is not of the encoding, a NUL byte, a file that is too large or cannot be read.
     """
     first, fallback = encodings
-    if fallback is not None and not _is_encoded(path, first):
+    if fallback is not None and not is_encoded(path, first):
         first = fallback
     pieces: list[str] = []
     characters = 0
@@ -42,7 +42,8 @@ def whole_text(path: Path, name: str, encodings: Encodings) -> str:
     return "".join(pieces).replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _is_encoded(path: Path, encoding: str) -> bool:
+def is_encoded(path: Path, encoding: str) -> bool:
+    """Whether every byte of a file is of the encoding; also where it cannot be read, which its reader will say."""
     try:
         with (
             open_regular(path) as raw,
@@ -53,5 +54,5 @@ def _is_encoded(path: Path, encoding: str) -> bool:
     except UnicodeError:
         return False
     except OSError:
-        return True  # the reader will say what is wrong with the file
+        return True
     return True

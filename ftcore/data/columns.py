@@ -1,0 +1,147 @@
+"""What the columns of a source hold: texts, numbers or lists, how many different values, how long; in one pass."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ftcore_runtime.records import Record
+
+MOST_ROWS = 200_000
+_MOST_COLUMNS = 500
+_SAMPLE = 1000  # values kept of a column
+_VALUES = 5000  # different short values that are counted
+_SHORT = 80  # characters of a value that may be a label
+_SCRIPTS = {
+    "Chinese": re.compile(r"[\u4e00-\u9fff]"),
+    "Japanese": re.compile(r"[\u3040-\u30ff]"),
+    "Korean": re.compile(r"[\uac00-\ud7af]"),
+    "Cyrillic": re.compile(r"[\u0400-\u04ff]"),
+    "Arabic": re.compile(r"[\u0600-\u06ff]"),
+    "Latin": re.compile(r"[A-Za-z\u00c0-\u024f]"),
+}
+
+
+@dataclass
+class Column:
+    """One column, filled in row by row.
+
+    Args:
+        filled: rows with a value.
+        texts, numbers, integers, lists: rows whose value is one; text that is a number counts as both.
+        characters, words: in all texts.
+        counts: rows of each short value, of the first 5,000 values.
+        hashes: of all values.
+        sample: the first values.
+    """
+
+    name: str
+    filled: int = 0
+    texts: int = 0
+    numbers: int = 0
+    integers: int = 0
+    lists: int = 0
+    characters: int = 0
+    words: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    hashes: set[int] = field(default_factory=set)
+    sample: list[Any] = field(default_factory=list)
+
+    def add(self, value: Any) -> None:  # noqa: ANN401 (a cell)
+        """Look at one value."""
+        if value is None or (isinstance(value, str) and not value.strip()) or value != value:
+            return
+        self.filled += 1
+        if len(self.sample) < _SAMPLE:
+            self.sample.append(value)
+        if isinstance(value, list | dict):
+            self.lists += 1
+            self.hashes.add(hash(repr(value)))
+            return
+        text = str(value).strip()
+        if isinstance(value, str):
+            self.texts += 1
+            self.characters += len(text)
+            self.words += text.count(" ") + 1
+        number = _number(value)
+        self.numbers += number is not None
+        self.integers += number is not None and number.is_integer()
+        if len(text) <= _SHORT and (text in self.counts or len(self.counts) < _VALUES):
+            self.counts[text] += 1
+        self.hashes.add(hash(text))
+
+    @property
+    def different(self) -> int:
+        """Values."""
+        return len(self.hashes)
+
+    @property
+    def mean_characters(self) -> float:
+        """Of a text."""
+        return self.characters / max(1, self.texts)
+
+    @property
+    def mean_words(self) -> float:
+        """Of a text; where a script puts no blanks between words, two characters count as one."""
+        blanks = self.words / max(1, self.texts)
+        return max(blanks, self.mean_characters / 2) if self.script in ("Chinese", "Japanese") else blanks
+
+    @property
+    def script(self) -> str | None:
+        """Of most of its letters; None where there are none."""
+        joined = " ".join(value for value in self.sample if isinstance(value, str))[:100_000]
+        found = {name: len(pattern.findall(joined)) for name, pattern in _SCRIPTS.items()}
+        if found["Japanese"] * 10 > found["Chinese"]:
+            found["Japanese"] += found["Chinese"]
+        best = max(found, key=found.__getitem__)
+        return best if found[best] else None
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a source, by name, in the order of the source.
+
+    Args:
+        rows: that were looked at.
+        whole: whether these are all.
+        bad: rows that cannot be read.
+    """
+
+    named: dict[str, Column]
+    rows: int
+    whole: bool
+    bad: int
+
+
+def look_at(records: Iterable[Record]) -> Columns:
+    """Look at the first 200,000 rows, and in them at the first 500 columns."""
+    named: dict[str, Column] = {}
+    rows = bad = 0
+    for record in records:
+        if rows == MOST_ROWS:
+            return Columns(named, rows, False, bad)
+        rows += 1
+        if record.problem or record.values is None:
+            bad += 1
+            continue
+        for name, value in record.values.items():
+            if name not in named:
+                if len(named) == _MOST_COLUMNS:
+                    continue
+                named[name] = Column(name)
+            named[name].add(value)
+    return Columns(named, rows, True, bad)
+
+
+def _number(value: Any) -> float | None:  # noqa: ANN401 (a cell)
+    if isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None

@@ -1,0 +1,279 @@
+"""Which task a file of rows is for, by the names of its columns and what they hold; and how sure that is."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ftcore.data.columns import Column, Columns
+from ftcore.errors import DataError, UserError
+from ftcore.spec.diagnostics import short
+from ftcore_runtime.records import require_columns
+
+Sure = Literal["sure", "likely", "a guess"]
+
+_TEXT = (
+    "text", "sentence", "content", "review", "comment", "tweet", "message", "body", "utterance", "document", "post",
+    "question", "query", "title", "description", "input", "文本", "内容", "评论", "句子",
+)  # fmt: skip
+_LABEL = (
+    "label", "labels", "category", "categories", "class", "classes", "target", "sentiment", "intent", "topic", "topics",
+    "emotion", "tag", "tags", "genre", "genres", "polarity", "rating", "stars", "output", "标签", "类别", "情感",
+    "分类",
+)  # fmt: skip
+_PAIRS = ("premise hypothesis", "sentence1 sentence2", "sentence_1 sentence_2", "question1 question2",
+          "text_a text_b", "text1 text2", "sentence_a sentence_b", "text text_pair")  # fmt: skip
+_SUMMARY = ("summary", "highlights", "headline", "tldr", "abstract", "摘要")
+_SOURCE = ("source", "src", "input", "document", "article", "dialogue", "text", "original")
+_TARGET = ("target", "tgt", "output", "translation", "reference")
+_LANGUAGE = re.compile(r"(?:[a-z]{2,3}|[a-z]{2}[-_][A-Za-z]{2,4})", re.ASCII)
+#: From most negative to most positive.
+_SCALES = (
+    ("negative", "positive"),
+    ("negative", "neutral", "positive"),
+    ("neg", "pos"),
+    ("neg", "neu", "pos"),
+    ("neg", "neutral", "pos"),
+    ("bad", "good"),
+    ("very negative", "negative", "neutral", "positive", "very positive"),
+    ("very_negative", "negative", "neutral", "positive", "very_positive"),
+    ("差评", "好评"),
+    ("差评", "中评", "好评"),
+    ("负面", "正面"),
+    ("负面", "中性", "正面"),
+    ("消极", "积极"),
+)
+_OF_A_SCALE = ("sentiment", "polarity", "rating", "stars", "score", "情感")
+_SEPARATORS = "|;,"
+_MOST_LABELS = 300
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A task and the columns that it reads.
+
+    Args:
+        task: its id.
+        columns: field of the task -> column.
+        data: other fields of the section `data`.
+        labels: with their rows, where rows have labels.
+        sure: of the task.
+        why: in words.
+    """
+
+    task: str
+    columns: Mapping[str, str]
+    sure: Sure
+    why: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    labels: Mapping[str, int] = field(default_factory=dict)
+
+
+def guess_task(
+    columns: Columns, name: str, task: str | None = None, text: str | None = None, label: str | None = None
+) -> Guess:
+    """The likeliest task.
+
+    Args:
+        name: of the source, for messages.
+        task, text, label: what was said: the task's id, and the columns of the text and of what is to be answered.
+
+    Raises:
+        UserError: a column is not there, or nothing fits.
+    """
+    there = columns.named
+    options = {one: option for one, option in ((text, "--text"), (label, "--label")) if one is not None}
+    require_columns([*there], name, {one: f"name a column with {option}" for one, option in options.items()})
+    if task == "qa" or (task is None and not options):
+        if found := _question(there):
+            return found
+        if task == "qa":
+            require_columns(
+                [*there], name, dict.fromkeys(("question", "context", "answers"), "rename the columns")
+            )
+    named = any(name.lower() in _LABEL and _is_label(column) for name, column in there.items())
+    if task in ("translation", "summarization") or (task is None and label is None and not named):
+        found = _texts(there, task, text, label)
+        if found is not None:
+            return found
+    if task in ("translation", "summarization"):
+        raise DataError(
+            f"no two columns of texts to read and to write; the columns are {', '.join(map(repr, there))}",
+            where=name,
+            hint="name them with --text and --label",
+        )
+    return _labelled(there, name, task, text, label)
+
+
+def _question(there: Mapping[str, Column]) -> Guess | None:
+    answers = next((one for one in ("answers", "answer", "answer_text") if one in there), None)
+    if answers is None or not {"question", "context"} <= there.keys():
+        return None
+    columns = {} if answers == "answers" else {"answers": answers}
+    if (start := next((one for one in ("answer_start", "start") if one in there), None)) is not None:
+        columns["start"] = start
+    return Guess("qa", columns, "sure", f"it has the columns question, context and {answers}")
+
+
+def _texts(
+    there: Mapping[str, Column], task: str | None, text: str | None, label: str | None
+) -> Guess | None:
+    """A text for a text."""
+    names = [name for name, column in there.items() if _is_text(column)]
+    lower = {name.lower(): name for name in there}
+    answer = label or _first(lower, (*_SUMMARY, *_TARGET))
+    asked = text or _first({low: name for low, name in lower.items() if name != answer}, _SOURCE)
+    if answer is None and len(names) == 2 and all(_LANGUAGE.fullmatch(name) for name in names):
+        asked, answer = names
+    known = answer is not None and asked is not None and answer != asked
+    if not known and (task is None or len(names) < 2):
+        return None
+    sure: Sure = "likely" if known else "a guess"
+    source = asked if known and asked else text or next(name for name in names if name != label)
+    target = answer if known and answer else label or next(name for name in names if name != source)
+    if task is None and not (_is_text(there[source]) and _is_text(there[target])):
+        return None
+    first, second = there[source], there[target]
+    ratio = second.mean_words / max(1.0, first.mean_words)
+    other = first.script != second.script
+    if task is None and target.lower() not in _SUMMARY and _few_values(second):
+        return None
+    shorter = target.lower() in _SUMMARY or (ratio < 0.4 and not other)
+    kind = task or ("summarization" if shorter else "translation")
+    if task is not None or other or target.lower() in _SUMMARY:
+        sure = "sure" if sure == "likely" else sure
+    columns = {field: name for field, name in (("source", source), ("target", target)) if field != name}
+    why = f"{target!r} is a text for each {source!r}, {ratio:.1f} times as long"
+    return Guess(kind, columns, sure, why)
+
+
+def _labelled(
+    there: Mapping[str, Column], name: str, task: str | None, text: str | None, label: str | None
+) -> Guess:
+    """Labels for a text."""
+    lower = {one.lower(): one for one in there}
+    pair = next((two for pair in _PAIRS if (two := pair.split()) and {*two} <= lower.keys()), None)
+    named = label or _first({low: one for low, one in lower.items() if _is_label(there[one])}, _LABEL)
+    chosen = named or next((one for one in reversed([*there]) if one != text and _is_label(there[one])), None)
+    by_name: list[str | None] = [named]
+    fields: dict[str, str] = {}
+    if pair is not None and text is None and lower[pair[0]] != chosen:
+        fields = {"text": lower[pair[0]], "text_pair": lower[pair[1]]}
+        by_name.append(pair[0])
+    else:
+        texts = {low: one for low, one in lower.items() if one != chosen and _is_text(there[one], words=1)}
+        known = text or _first(texts, _TEXT)
+        found = known or max(texts.values(), key=lambda one: there[one].mean_characters, default=None)
+        by_name.append(known)
+        if found is not None:
+            fields = {"text": found}
+    if chosen is None:
+        for column in there.values():
+            _require_no_number(column, name)
+    if chosen is None or not fields:
+        what = "no column looks like a label" if fields else "no column looks like a text"
+        columns = ", ".join(repr(short(one)) for one in [*there][:20])
+        hint = "name the columns with --text and --label; --task says for what"
+        raise UserError(f"{what}; the columns are {columns}", where=name, hint=hint)
+    column, text_name = there[chosen], fields["text"]
+    fields["label"] = chosen
+    several = _several(column)
+    if several is None and task is None:
+        _require_no_number(column, name)
+    labels = several[1] if several is not None else dict(column.counts)
+    data: dict[str, Any] = {}
+    if several is not None:
+        data["problem"] = "multi_label"
+        if several[0] not in ("", "|"):
+            data["label_separator"] = several[0]
+    scale = None if several is not None else _scale(labels, chosen)
+    kind = task or ("sentiment" if scale is not None else "classification")
+    by_name[0] = by_name[0] or (chosen if scale is not None else None)  # the labels say what they are
+    if kind == "sentiment":
+        data["labels"] = [*(scale or sorted(labels))]
+    sure: Sure = "sure" if all(by_name) else "likely" if any(by_name) else "a guess"
+    number = "several of" if several is not None else "one of"
+    why = f"{chosen!r} has {number} {len(labels):,} labels for each {text_name!r}"
+    columns_ = {one: column_name for one, column_name in fields.items() if one != column_name}
+    return Guess(kind, columns_, sure, why, data, labels)
+
+
+def _is_text(column: Column, words: float = 2) -> bool:
+    mostly = column.filled and column.texts >= 0.9 * column.filled and column.numbers < 0.5 * column.filled
+    return bool(mostly) and column.mean_words >= words and column.different > min(20, 0.1 * column.filled)
+
+
+def _few_values(column: Column) -> bool:
+    return column.different <= max(20, 0.05 * column.filled)
+
+
+def _is_label(column: Column) -> bool:
+    if column.lists:
+        return True
+    known = sum(column.counts.values()) >= 0.95 * column.filled
+    return (
+        column.filled > 0 and known and 2 <= column.different <= max(2, min(column.filled / 2, _MOST_LABELS))
+    )
+
+
+def _first(there: Mapping[str, str], names: Collection[str]) -> str | None:
+    """The column called by the first of the names that one is called by; else by a word of its own name."""
+    exact = next((there[name] for name in names if name in there), None)
+    words = {word: name for low, name in there.items() for word in re.split(r"[\s_.-]+", low)}
+    return exact or next((words[name] for name in names if name in words), None)
+
+
+def _several(column: Column) -> tuple[str, dict[str, int]] | None:
+    """Separator ("" of lists) and labels of a column that has several a row; None where it has one."""
+    if column.lists or (sampled := [v for v in column.sample if isinstance(v, str) and v.strip()[:1] == "["]):
+        if not column.lists and len(sampled) < 0.9 * len(column.sample):
+            return None
+        counts: Counter[str] = Counter()
+        for value in column.sample:
+            items = value if isinstance(value, list) else re.findall(r"[^\[\],'\"\s][^\[\],'\"]*", str(value))
+            counts.update(str(item) for item in items)
+        return "", dict(counts)
+    for mark in _SEPARATORS:
+        joined = sum(rows for value, rows in column.counts.items() if mark in value)
+        parts = Counter(part.strip() for value in column.counts for part in value.split(mark))
+        if joined > 0.05 * column.filled and len(parts) < len(column.counts) and max(map(len, parts)) <= 40:
+            rows: Counter[str] = Counter()
+            for value, number in column.counts.items():
+                rows.update(dict.fromkeys((part.strip() for part in value.split(mark)), number))
+            return mark, dict(rows)
+    return None
+
+
+def _scale(labels: Mapping[str, int], column: str) -> Sequence[str] | None:
+    """The labels in their order, where they are a scale."""
+    lower = {label.lower(): label for label in labels}
+    for scale in _SCALES:
+        if lower.keys() == {*scale}:
+            return [lower[one] for one in scale]
+    if (
+        column.lower() in _OF_A_SCALE
+        and len(labels) in (2, 3, 5)
+        and all(re.fullmatch(r"-?\d", one) for one in labels)
+    ):
+        return sorted(labels, key=int)
+    return None
+
+
+def _require_no_number(column: Column, name: str) -> None:
+    """Refuse numbers that are no names: no task here answers with a number.
+
+    Raises:
+        UserError: with what to do.
+    """
+    parts = column.numbers - column.integers
+    if column.numbers == column.filled and (parts > 0.1 * column.filled or column.different > _MOST_LABELS):
+        raise UserError(
+            f"the column {column.name!r} holds numbers ({column.different:,} different ones), which would be a"
+            " regression; no task that is installed answers with a number",
+            where=name,
+            hint="name a column of labels with --label; a task for numbers is a plugin of a few lines"
+            " (docs/reference/plugins.md) whose spec has `data.problem: regression`",
+        )
