@@ -62,7 +62,7 @@ class Column:
             self.lists += 1
             self.hashes.add(hash(repr(value)))
             return
-        text = str(value).strip()
+        text = str(value).lower() if isinstance(value, bool) else str(value).strip()
         if isinstance(value, str):
             self.texts += 1
             self.characters += len(text)
@@ -109,24 +109,28 @@ class Columns:
         rows: that were looked at.
         whole: whether these are all.
         bad: rows that cannot be read.
+        problem: where the first of these is, and what is wrong with it.
     """
 
     named: dict[str, Column]
     rows: int
     whole: bool
     bad: int
+    problem: tuple[str, str] | None = None
 
 
 def look_at(records: Iterable[Record]) -> Columns:
     """Look at the first 200,000 rows, and in them at the first 500 columns."""
     named: dict[str, Column] = {}
+    problem: tuple[str, str] | None = None
     rows = bad = 0
     for record in records:
         if rows == MOST_ROWS:
-            return Columns(named, rows, False, bad)
+            return Columns(named, rows, False, bad, problem)
         rows += 1
         if record.problem or record.values is None:
             bad += 1
+            problem = problem or (record.location, record.problem)
             continue
         for name, value in record.values.items():
             if name not in named:
@@ -134,7 +138,7 @@ def look_at(records: Iterable[Record]) -> Columns:
                     continue
                 named[name] = Column(name)
             named[name].add(value)
-    return Columns(named, rows, True, bad)
+    return Columns(named, rows, True, bad, problem)
 
 
 def _number(value: Any) -> float | None:  # noqa: ANN401 (a cell)

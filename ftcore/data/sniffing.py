@@ -105,6 +105,8 @@ def _written(lines: Sequence[str], suffix: str, name: str) -> tuple[str, str, di
         if several or suffix in (".jsonl", ".ndjson"):
             return "jsonl", "JSON Lines", {}
         return "squad", "JSON", {}
+    if suffix == ".json":
+        return "squad", "JSON", {}  # or none, as its reader will say
     mark, quoting, rows = _delimited(lines, "\t" if suffix in (".tsv", ".tab") else ",")
     _require_header(rows, mark, name)
     form = "tsv" if mark == "\t" and suffix != ".csv" else "csv"
@@ -155,7 +157,10 @@ def _require_header(rows: Sequence[Sequence[str]], mark: str, name: str) -> None
         DataError: with what to put above it.
     """
     header = [cell.strip().lstrip("\ufeff") for cell in rows[0]]
-    values = [{row[column].strip() for row in rows[1:] if column < len(row)} for column in range(len(header))]
+    values = [
+        {row[column].strip() for row in rows[1:] if column < len(row) and row != rows[0]}
+        for column in range(len(header))
+    ]
     for cell, below in zip(header, values, strict=True):
         value = cell.replace(".", "", 1).lstrip("-").isdigit() or (cell in below)
         if not cell or value or len(cell) > _LONGEST_NAME or len(cell.split()) > _WORDS:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ftcore import processes
-from ftcore.errors import UserError
 from ftcore.evaluation.evaluate import Evaluator, groups_of
 from ftcore.families.bound import BoundFamily
 from ftcore.families.scoring import SupportsBaselines
@@ -21,7 +20,7 @@ from ftcore.files import read_json_lines
 from ftcore.runs.child_runs import child_run
 from ftcore.runs.folder import RunFolder
 from ftcore.runs.judging import judge_answers
-from ftcore.runs.parts import as_fold, both, joined
+from ftcore.runs.parts import both, check_folds, joined
 from ftcore.runs.status import at_work
 from ftcore.runs.workspace import Workspace
 from ftcore.training.stopping import StopRequest
@@ -39,7 +38,7 @@ def cross_validate(workspace: Workspace, stop: StopRequest, train: StepAction, e
     folds = workspace.spec.data.cross_validation
     if folds is None:
         return
-    _check(workspace, folds)
+    check_folds(workspace.splits, workspace.family.reader, folds)
     for number, child in enumerate(_children(workspace, folds), 1):
         if child.folder.metrics_file.exists():
             continue
@@ -95,19 +94,6 @@ def _children(workspace: Workspace, folds: int) -> Iterator[Workspace]:
     for number in range(1, folds + 1):
         folder = RunFolder(workspace.folder.path / "folds" / str(number))
         yield child_run(workspace, folder, spec, fold=[number, folds])
-
-
-def _check(workspace: Workspace, folds: int) -> None:
-    """Refuse before any training what would fail in a later fold."""
-    for number in range(1, folds + 1):
-        try:
-            as_fold(workspace.splits, workspace.family.reader, number, folds)
-        except UserError as error:
-            raise UserError(
-                f"fold {number} of {folds} cannot be made: {error.what}",
-                where="data.cross_validation",
-                hint="ask for fewer folds, or for none",
-            ) from error
 
 
 def _together(of_folds: Sequence[Any]) -> dict[str, list[Any]]:

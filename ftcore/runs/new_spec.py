@@ -14,6 +14,7 @@ from typing import Any
 from ftcore.data.columns import Columns, look_at
 from ftcore.data.sniffing import Sniffed, sniff
 from ftcore.data.sources import open_source
+from ftcore.errors import DataError
 from ftcore.locate import PREFIX, locate
 from ftcore.runs.base_guess import BaseGuess, guess_base
 from ftcore.runs.task_guess import Guess, guess_task
@@ -78,7 +79,9 @@ def new_spec(
         path, data = train, f"{data.rstrip('/')}/{train.name}"
     ref = data if data.startswith(PREFIX) else _relative(path, folder)
     sniffed = sniff(path, data)
-    columns = _look_at(path, sniffed, folder)
+    columns = _look_at(data, sniffed)
+    if not columns.named and columns.problem is not None:
+        raise DataError(columns.problem[1], where=columns.problem[0], hint="fix the rows of this source")
     guess = guess_task(columns, data, task, text, label)
     fields = {**{name: name for name in _needed(guess)}, **guess.columns}
     needed = {fields[name] for name in _needed(guess)}
@@ -92,7 +95,8 @@ def new_spec(
     )
     splits = {} if path.is_dir() else _splits(path)
     missing = Counter[str]()
-    for looked_at in (columns, *(_look_at(file, sniffed, folder) for file in splits.values())):
+    others = (data[: len(data) - len(path.name)] + file.name for file in splits.values())
+    for looked_at in (columns, *(_look_at(other, sniffed) for other in others)):
         missing.update(_missing(looked_at, needed))
     duplicates = there[0].filled - there[0].different if len(there) == 1 else 0
     named = {name: ref[: len(ref) - len(path.name)] + file.name for name, file in splits.items()}
@@ -106,9 +110,9 @@ def _needed(guess: Guess) -> tuple[str, ...]:
     return ("question", "context") if guess.task == "qa" else ("text", "label")
 
 
-def _look_at(path: Path, sniffed: Sniffed, folder: Path) -> Columns:
-    source = Source.model_validate({"path": str(path.resolve()), **sniffed.options})
-    return look_at(open_source(source, "train", folder).records())
+def _look_at(data: str, sniffed: Sniffed) -> Columns:
+    source = Source.model_validate({"path": data, **sniffed.options})
+    return look_at(open_source(source, "train", Path.cwd()).records())
 
 
 def _missing(columns: Columns, needed: Collection[str]) -> dict[str, int]:

@@ -12,7 +12,7 @@ from ftcore.data import Splits
 from ftcore.data.load import Report, fit_splits
 from ftcore.data.splitting import Memberships, fold_of, hold_out, rows_requested
 from ftcore.data.tables import Split
-from ftcore.errors import DataError
+from ftcore.errors import DataError, UserError
 from ftcore.families.reader import Reader
 
 #: The name of training and validation rows together, as metrics.json and messages have it.
@@ -86,6 +86,23 @@ def as_fold(splits: Splits, reader: Reader[Any, Any], number: int, folds: int) -
     fitted = fit_splits(reader, parts, f"fold {number} of {folds}")
     report = Report(rows={split.name: split.table.num_rows for split in parts})
     return Splits(f"{splits.key}-{number}-of-{folds}", *parts, splits.fingerprints, report, fitted)
+
+
+def check_folds(splits: Splits, reader: Reader[Any, Any], folds: int) -> None:
+    """Refuse before any training what would fail in a later fold.
+
+    Raises:
+        UserError: the rows cannot be cut into so many folds.
+    """
+    for number in range(1, folds + 1):
+        try:
+            as_fold(splits, reader, number, folds)
+        except UserError as error:
+            raise UserError(
+                f"fold {number} of {folds} cannot be made: {error.what}",
+                where="data.cross_validation",
+                hint="ask for fewer folds, or for none",
+            ) from error
 
 
 def both(splits: Splits) -> Split:

@@ -29,6 +29,7 @@ from ftcore.modeling.base_model import BaseModel, load_weights, save_tokenizer
 from ftcore.modeling.device import torch_device
 from ftcore.modeling.layers import trunk_of
 from ftcore.modeling.pooling import save_pooling, trained_pooling
+from ftcore.runs.rows import text_of
 from ftcore.spec.sections import Spec
 from ftcore.spec.training import TrainingSpec
 from ftcore.training.checkpoint import CheckpointStore
@@ -38,7 +39,6 @@ from ftcore.training.sharding import full_state, is_sharded
 from ftcore.training.stopping import StopRequest
 from ftcore_runtime.encoding import TextEncoder
 from ftcore_runtime.publishing import publishing
-from ftcore_runtime.records import Record
 
 
 def pretrain(
@@ -111,28 +111,11 @@ def _read(texts: Opened, column: str) -> tuple[pa.Table, pa.ChunkedArray]:
     Raises:
         DataError: a row cannot be read, or has no text.
     """
-    found = [(_text(record, column), record.location) for record in texts.records()]
+    found = [(text_of(record, column), record.location) for record in texts.records()]
     if not found:
         raise DataError("holds no texts", where=texts.name, hint="give a file with one text a row")
     rows, locations = zip(*found, strict=True)
     return pa.table({"text": pa.array(rows)}, schema=SCHEMA), pa.chunked_array([pa.array(locations)])
-
-
-def _text(record: Record, column: str) -> str:
-    if record.problem or record.values is None:
-        raise DataError(
-            record.problem or "cannot be read", where=record.location, hint="fix the row, or leave it out"
-        )
-    if column not in record.values:
-        raise DataError(
-            f"there is no column {column!r}; the columns are {', '.join(map(repr, record.values))}",
-            where=record.location,
-            hint="name the texts' column with `training.pretrain.column`",
-        )
-    text = record.values[column]
-    if not isinstance(text, str) or not text.strip():
-        raise DataError("has no text", where=record.location, hint="fix the row, or leave it out")
-    return text
 
 
 def _keep(

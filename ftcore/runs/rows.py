@@ -12,12 +12,15 @@ from typing import Any
 from ftcore.data import Splits, load_splits
 from ftcore.data.cache import discard_uncached
 from ftcore.data.perturbation import changes_of
+from ftcore.data.records import Record
 from ftcore.data.sources import Opened, open_source
+from ftcore.errors import DataError
 from ftcore.evaluation.slices import members_of
 from ftcore.families.bound import BoundFamily
 from ftcore.families.reader import Reader
 from ftcore.families.scoring import SupportsPolicy
 from ftcore.runs.cache import cache_dir, one_at_a_time
+from ftcore.runs.parts import check_folds
 from ftcore.spec import ResolvedSpec
 from ftcore.spec.sections import Spec
 from ftcore.spec.training import PretrainSpec
@@ -46,6 +49,28 @@ def open_texts(spec: PretrainSpec, base_dir: Path) -> Opened:
     return open_source(spec.on, "train", base_dir, "training.pretrain.on")
 
 
+def text_of(record: Record, column: str) -> str:
+    """A text of `training.pretrain`.
+
+    Raises:
+        DataError: the row cannot be read, or has no text.
+    """
+    if record.problem or record.values is None:
+        raise DataError(
+            record.problem or "cannot be read", where=record.location, hint="fix the row, or leave it out"
+        )
+    if column not in record.values:
+        raise DataError(
+            f"there is no column {column!r}; the columns are {', '.join(map(repr, record.values))}",
+            where=record.location,
+            hint="name the texts' column with `training.pretrain.column`",
+        )
+    text = record.values[column]
+    if not isinstance(text, str) or not text.strip():
+        raise DataError("has no text", where=record.location, hint="fix the row, or leave it out")
+    return text
+
+
 def check_inputs(resolved: ResolvedSpec) -> Splits | None:
     """Read the rows of a spec, and find what a run of it would fail with, as far as that takes no torch.
 
@@ -58,7 +83,8 @@ def check_inputs(resolved: ResolvedSpec) -> Splits | None:
     spec, base_dir = resolved.spec, resolved.base_dir.resolve()
     changes_of(spec.checks.invariance, base_dir)
     if (pretrain := spec.training.pretrain) is not None and pretrain.on.hub is None:
-        open_texts(pretrain, base_dir)
+        for record in open_texts(pretrain, base_dir).records():
+            text_of(record, pretrain.column)
     if any(source.hub is not None for source in spec.data.sources):
         return None
     family = BoundFamily(resolved.task.family, spec)
@@ -71,8 +97,10 @@ def check_inputs(resolved: ResolvedSpec) -> Splits | None:
 
 
 def _check_splits(spec: Spec, family: BoundFamily, splits: Splits) -> None:
-    """What a run looks at before its first step: the slices' columns, and rows enough for the policy."""
+    """What a run looks at before its first step: the slices' columns, and rows enough for folds and the policy."""
     members_of(spec.slices, family.reader, splits.test)
+    if spec.data.cross_validation is not None:
+        check_folds(splits, family.reader, spec.data.cross_validation)
     if spec.policy.fields_in_use and isinstance(family.scoring, SupportsPolicy):
         rows = splits.validation.table.num_rows
         if spec.training.recipe != "plain" or getattr(spec.training, "refit", None):

@@ -233,8 +233,7 @@ def _several(column: Column) -> tuple[str, dict[str, int]] | None:
             return None
         counts: Counter[str] = Counter()
         for value in column.sample:
-            items = value if isinstance(value, list) else re.findall(r"[^\[\],'\"\s][^\[\],'\"]*", str(value))
-            counts.update(str(item) for item in items)
+            counts.update(_items(value))
         return "", dict(counts)
     for mark in _SEPARATORS:
         joined = sum(rows for value, rows in column.counts.items() if mark in value)
@@ -245,6 +244,15 @@ def _several(column: Column) -> tuple[str, dict[str, int]] | None:
                 rows.update(dict.fromkeys((part.strip() for part in value.split(mark)), number))
             return mark, dict(rows)
     return None
+
+
+def _items(value: Any) -> list[str]:  # noqa: ANN401 (a cell)
+    """The labels of a list, of a mapping to 0 and 1, or of a text that looks like a list."""
+    if isinstance(value, dict):
+        return [str(name) for name, held in value.items() if held]
+    if isinstance(value, list):
+        return [str(item) for item in value]
+    return re.findall(r"[^\[\],'\"\s][^\[\],'\"]*", str(value))
 
 
 def _scale(labels: Mapping[str, int], column: str) -> Sequence[str] | None:

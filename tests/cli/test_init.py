@@ -108,6 +108,16 @@ MADE: dict[str, tuple[str | bytes | Callable[[Path], None], str, list[str]]] = {
         "classification",
         ["problem: multi_label", 'label_separator: ";"'],
     ),
+    "truths.jsonl": (
+        lines([json.dumps({"text": text, "about": {one: one == topic for one in TOPICS}}) for text, topic in many()]),
+        "classification",
+        ["problem: multi_label"],
+    ),
+    "bools.jsonl": (
+        lines([json.dumps({"message": text, "spam": topic == "music"}) for text, topic in many()]),
+        "classification",
+        ["# 2 labels: false 27, true 13"],
+    ),
     "array.json": (
         json.dumps(
             [
@@ -233,6 +243,8 @@ def test_texts_that_the_base_cannot_read_are_said(
             table(",", ("text", "score"), [(row["text"], f"{n / 7:.3f}") for n, row in enumerate(ROWS)]),
             "which would be a regression",
         ),
+        ("nul.csv", "text,label\n" + "a\0b,c\n" * 9, "nul.csv:2: a NUL byte"),
+        ("three.json", "3", "three.json: not of SQuAD's shape"),
         (
             "one.csv",
             lines(["text", *(row["text"] for row in ROWS)]),

@@ -114,6 +114,22 @@ WRONG: dict[str, tuple[str, str | bytes, tuple[str, ...]]] = {
         TRAIN,
         ("training.pretrain.on.delimiter: `delimiter` does not apply to jsonl", "leave it out"),
     ),
+    "a row to pre-train on that has no text": (
+        VALID + "  pretrain: {on: train.csv, column: body}\n",
+        TRAIN,
+        (
+            "train.csv:2: there is no column 'body'; the columns are 'text', 'label'",
+            "`training.pretrain.column`",
+        ),
+    ),
+    "more folds than rows": (
+        edited(
+            "  labels:",
+            "  cross_validation: 20\n  where: [{column: text, one_of: [text 0, text 1, text 2, text 3]}]\n  labels:",
+        ),
+        TRAIN,
+        ("data.cross_validation: fold 1 of 20 cannot be made", "ask for fewer folds"),
+    ),
     "names of the same thing in other tools": (
         edited(
             "  epochs: 1",
