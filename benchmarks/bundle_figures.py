@@ -8,7 +8,7 @@ what is measured is whether figures agree, not how good they are.
 - `ftcore evaluate BUNDLE --input test --json` gives every metric of the run's test rows, with its interval, to the last
   digit: those of the variant in export.json.
 - planted: a model whose labels are random says that it is not better than a baseline, and ends with exit code 3 where
-  `checks.beats_baseline: fail`; a label that is never found stands in the first 24 lines of what the terminal shows; a
+  `checks.beats_baseline: fail`; a label that is hardly ever found stands in the first 24 lines of what the terminal shows; a
   file with semicolons in GB18030 trains, and is scored and measured without an option given twice.
 
 Targets are the last lines, one JSON object each.
@@ -24,6 +24,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -42,11 +43,10 @@ def main() -> None:
     args = _arguments()
     reached = []
     for name in args.only or [*SETS, "planted"]:
-        with tempfile.TemporaryDirectory() as folder:
-            if name == "planted":
-                reached += [_useless(Path(folder)), _failing(Path(folder)), _gb18030(Path(folder))]
-            else:
-                reached.append(_agrees(name, args.data, Path(folder)))
+        made = [_useless, _failing, _gb18030] if name == "planted" else [partial(_agrees, name, args.data)]
+        for measure in made:
+            with tempfile.TemporaryDirectory() as folder:
+                reached.append(measure(Path(folder)))
     targets = [print_target(*one) for one in reached]
     raise SystemExit(0 if all(targets) else 3)
 
@@ -218,7 +218,7 @@ def _useless(folder: Path) -> tuple[str, float, float]:
 
 
 def _failing(folder: Path) -> tuple[str, float, float]:
-    """One row in twenty-five has a label of its own, and texts like all others: it is never found."""
+    """One row in twenty-five has a label of its own, and texts like all others: it is hardly ever found."""
     spec = _planted(folder, lambda topic, draw: "rare" if draw.random() < 0.04 else topic)
     (folder / "spec.yaml").write_text(json.dumps(spec))
     made = _ftcore(folder, "run", "spec.yaml")
@@ -226,18 +226,21 @@ def _failing(folder: Path) -> tuple[str, float, float]:
     start = next(index for index, line in enumerate(shown) if line.startswith("run "))
     screen = shown[start : start + FIRST_SCREEN]
     print("\n".join(screen), flush=True)
-    found = any("rare" in line and "0.000" in line for line in screen)
-    return "planted: a label that is never found is in the first screen", float(found), 1.0
+    found = any(line.startswith("rare ") and float(line.split()[-1]) < 0.2 for line in screen)
+    return "planted: a label that is hardly ever found is in the first screen", float(found), 1.0
 
 
 def _gb18030(folder: Path) -> tuple[str, float, float]:
     """Delimiter and encoding are given once, in the spec."""
-    words = {"bank": "银行卡转账", "app": "手机登录密码"}
+    words = {
+        "bank": ["card", "transfer", "account", "money", "fee"],
+        "app": ["phone", "login", "password", "screen", "update"],
+    }
     for split, count in (("train", TRAIN), ("test", TEST // 2)):
         draw, lines = random.Random(count), ["正文;类别"]
         for index in range(count):
             label = [*words][index % 2]
-            lines.append(f"{''.join(draw.sample(words[label], 4))}{index};{label}")
+            lines.append(f"{' '.join(draw.sample(words[label], 3))} {index} 元;{label}")
         (folder / f"{split}.csv").write_bytes(("\n".join(lines) + "\n").encode("gb18030"))
     spec = {**_classification("single_label"), "export": {"variants": ["fp32"]}}
     written = {"delimiter": ";", "encoding": "gb18030"}

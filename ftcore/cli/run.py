@@ -61,9 +61,10 @@ def _run_queue(args: argparse.Namespace) -> int:
         raise UserError("several processes train one spec", where="ftcore run", hint="name one SPEC")
     plugins = registry(args)
     # All at once, before anything starts: a spec that is not valid is found now, not in the night.
-    resolved = [resolve(spec, args, plugins) for spec in args.specs]
-    for spec in resolved:
-        check_inputs(spec)
+    with listen():
+        resolved = [resolve(spec, args, plugins) for spec in args.specs]
+        for spec in resolved:
+            check_inputs(spec)
     entries, file = plan(resolved, args.runs_dir)
     devices = gpus()
     options = ["--plugins-dir", str(args.plugins_dir)] if args.plugins_dir else []

@@ -56,10 +56,13 @@ def new_run(args: argparse.Namespace) -> RunFolder:
     processes.meet()
     path = ""
     if processes.is_first():
-        from ftcore.runs.rows import check_inputs
+        from ftcore.training.stopping import listen
 
-        resolved = resolve(args.spec, args)
-        check_inputs(resolved)
+        with listen():
+            from ftcore.runs.rows import check_inputs
+
+            resolved = resolve(args.spec, args)
+            check_inputs(resolved)
         path = str(create_run(resolved, args.runs_dir).path)
     return RunFolder(Path(processes.share_text(path)))
 

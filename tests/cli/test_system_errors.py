@@ -80,15 +80,23 @@ def test_other_errors_are_not_explained_away(error: Exception) -> None:
 
 
 @pytest.mark.parametrize(
-    ("largest", "message"),
-    [(1000, "spec.resolved.json: File too large"), (8000, "File too large; what was written")],
+    ("cached", "largest", "message"),
+    [
+        (False, 1000, "File too large"),
+        (True, 1000, "spec.resolved.json: File too large"),
+    ],
+    ids=["rows", "the run's folder"],
 )
-def test_a_full_disk_says_so_and_leaves_nothing(project: Path, largest: int, message: str) -> None:
+def test_a_full_disk_says_so_and_leaves_nothing(
+    project: Path, cached: bool, largest: int, message: str
+) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
 
     rows = "".join(f"good {number},pos\nbad {number},neg\n" for number in range(300))
     (project / "train.csv").write_text(f"text,label\n{rows}")
+    if cached:
+        assert main(["validate", "spec.yaml"]) == 0
     done = subprocess.run(
         [sys.executable, "-m", "ftcore", "train", "spec.yaml"],
         capture_output=True,

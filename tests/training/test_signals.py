@@ -20,10 +20,12 @@ from ftcore.cli import main
 from ftcore.errors import ExitCode, Interrupted
 from ftcore.training.stopping import StopRequest, listen
 
-#: A phase, and a function that is called within it.
-PHASES = {
+#: A phase, and a function that is called within it: before there is a run's folder, and after.
+FIRST_PHASES = {
     "reading data": ("ftcore.data.load", "stage"),
     "splitting": ("ftcore.data.load", "hold_out"),
+}
+PHASES = {
     "tokenising": ("ftcore.data.features", "_write"),
     "building the model": ("ftcore.families.sequence_classification.model", "build_classifier"),
     "rehearsing": ("ftcore.runs.steps", "rehearse"),
@@ -87,6 +89,18 @@ def test_a_run_terminated_in_any_phase_is_interrupted_and_resumes(
     assert record["steps"] == ["train", "evaluate", "export"]
     assert (run / "bundle" / "bundle.json").exists() == exports
     assert not [path.name for path in run.iterdir() if path.name.startswith(".") and path.name != ".lock"]
+
+
+@pytest.mark.parametrize("phase", FIRST_PHASES)
+def test_a_run_terminated_before_it_has_a_folder_leaves_nothing(
+    spec: Path, project: Path, monkeypatch: pytest.MonkeyPatch, capsys, phase: str
+) -> None:
+    with monkeypatch.context() as patch:
+        signal_in(patch, *FIRST_PHASES[phase], signal.SIGTERM)
+        assert main(["run", str(spec)]) == 143
+    assert capsys.readouterr().err == "error: interrupted\n"
+    assert not (project / "runs").exists()
+    assert [path for path in (project / "cache").rglob("*") if path.name.startswith(".")] == []
 
 
 def test_a_signal_within_an_evaluation_stops_there_and_the_evaluation_is_made_up_for(
