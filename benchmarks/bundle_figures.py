@@ -8,8 +8,8 @@ what is measured is whether figures agree, not how good they are.
 - `ftcore evaluate BUNDLE --input test --json` gives every metric of the run's test rows, with its interval, to the last
   digit: those of the variant in export.json.
 - planted: a model whose labels are random says that it is not better than a baseline, and ends with exit code 3 where
-  `checks.beats_baseline: fail`; a label that is hardly ever found stands in the first 24 lines of what the terminal shows; a
-  file with semicolons in GB18030 trains, and is scored and measured without an option given twice.
+  `checks.beats_baseline: fail`; a label that is hardly ever found stands in the first 24 lines of what the terminal
+  shows; a file with semicolons in GB18030 trains, and is scored and measured without an option given twice.
 
 Targets are the last lines, one JSON object each.
 """
