@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from os.path import relpath
 from typing import Any
 
 from ftcore import processes
 from ftcore.files import write_atomic, write_json
 from ftcore.runs.folder import RunFolder
+from ftcore.runs.status import at_work
 from ftcore.runs.workspace import Workspace
 from ftcore.spec.sections import Spec
+from ftcore.training.stopping import StopRequest
 from ftcore_runtime.files import sha256
+
+StepAction = Callable[[Workspace, StopRequest, bool], object]
 
 #: What a run's record says of its own rows and work.
 _OWN = ("data", "data_report", "recipe", "weights", "process")
@@ -40,3 +45,18 @@ def child_run(
         write_json(folder.record_file, {**whole, **record})
     processes.wait()
     return Workspace(folder, spec, parent.task, parent.listeners, parent.observers)
+
+
+def finish_child(child: Workspace, stop: StopRequest, train: StepAction, evaluate: StepAction) -> None:
+    """Train and measure a child from where it stands; one that was measured is passed over."""
+    if not child.folder.metrics_file.exists():
+        with at_work(child.folder):
+            try:
+                if not child.trained:
+                    train(child, stop, child.folder.training_was_begun)
+                processes.wait()
+                if processes.is_first():
+                    evaluate(child, stop, False)
+            finally:
+                child.events.close()
+    processes.wait()

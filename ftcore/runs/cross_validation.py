@@ -9,24 +9,20 @@ splits. A fold that is done is passed over, and one that was interrupted goes on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ftcore import processes
 from ftcore.evaluation.evaluate import Evaluator, groups_of
 from ftcore.families.bound import BoundFamily
 from ftcore.families.scoring import SupportsBaselines
 from ftcore.files import read_json_lines
-from ftcore.runs.child_runs import child_run
+from ftcore.runs.child_runs import StepAction, child_run, finish_child
 from ftcore.runs.folder import RunFolder
 from ftcore.runs.judging import judge_answers
 from ftcore.runs.parts import both, check_folds, joined
-from ftcore.runs.status import at_work
 from ftcore.runs.workspace import Workspace
 from ftcore.training.stopping import StopRequest
 from ftcore_runtime.decoders import make_decoder
-
-StepAction = Callable[[Workspace, StopRequest, bool], object]
 
 
 def cross_validate(workspace: Workspace, stop: StopRequest, train: StepAction, evaluate: StepAction) -> None:
@@ -40,19 +36,8 @@ def cross_validate(workspace: Workspace, stop: StopRequest, train: StepAction, e
         return
     check_folds(workspace.splits, workspace.family.reader, folds)
     for number, child in enumerate(_children(workspace, folds), 1):
-        if child.folder.metrics_file.exists():
-            continue
         workspace.events.emit("fold_started", number=number, folds=folds)
-        with at_work(child.folder):
-            try:
-                if not child.trained:
-                    train(child, stop, child.folder.training_was_begun)
-                processes.wait()
-                if processes.is_first():
-                    evaluate(child, stop, False)
-            finally:
-                child.events.close()
-        processes.wait()
+        finish_child(child, stop, train, evaluate)
 
 
 def out_of_fold(workspace: Workspace) -> dict[str, Any] | None:

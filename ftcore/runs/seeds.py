@@ -5,20 +5,17 @@ A seed's run lies in `seeds/<seed>` and is a run like any other. What is resumed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from statistics import mean, stdev
 from typing import Any
 
 from ftcore import processes
 from ftcore.files import read_json, write_json
-from ftcore.runs.child_runs import child_run
+from ftcore.runs.child_runs import StepAction, child_run, finish_child
 from ftcore.runs.folder import RunFolder
 from ftcore.runs.model_folder import adopt_model
-from ftcore.runs.status import at_work
 from ftcore.runs.workspace import Workspace
 from ftcore.training.stopping import StopRequest
-
-StepAction = Callable[[Workspace, StopRequest, bool], object]
 
 
 def train_seeds(workspace: Workspace, stop: StopRequest, train: StepAction, evaluate: StepAction) -> None:
@@ -32,17 +29,7 @@ def train_seeds(workspace: Workspace, stop: StopRequest, train: StepAction, eval
     for number, seed in enumerate(seeds, 1):
         child = _child(workspace, seed)
         workspace.events.emit("seed_started", seed=seed, number=number, seeds=len(seeds))
-        if not child.folder.metrics_file.exists():
-            with at_work(child.folder):
-                try:
-                    if not child.trained:
-                        train(child, stop, child.folder.training_was_begun)
-                    processes.wait()
-                    if processes.is_first():
-                        evaluate(child, stop, False)
-                finally:
-                    child.events.close()
-        processes.wait()
+        finish_child(child, stop, train, evaluate)
         done[seed] = child.folder
     if processes.is_first():
         better = workspace.family.scoring.higher_is_better(workspace.metric)
