@@ -22,14 +22,14 @@ from ftcore import processes
 from ftcore.data.features import FeatureStore
 from ftcore.data.masking import MaskedFeatures, mask_id
 from ftcore.data.sources import Opened
-from ftcore.errors import DataError, UserError
+from ftcore.errors import UserError
 from ftcore.events import EventLog
 from ftcore.families.masked_language import SCHEMA, MaskedLanguage
 from ftcore.modeling.base_model import BaseModel, load_weights, save_tokenizer
 from ftcore.modeling.device import torch_device
 from ftcore.modeling.layers import trunk_of
 from ftcore.modeling.pooling import save_pooling, trained_pooling
-from ftcore.runs.rows import text_of
+from ftcore.runs.rows import read_texts
 from ftcore.spec.sections import Spec
 from ftcore.spec.training import TrainingSpec
 from ftcore.training.checkpoint import CheckpointStore
@@ -72,7 +72,8 @@ def pretrain(
     model = family.build(base).to(torch_device())
     base.notes.clear()  # of a head that is thrown away
     checkpoints = folder.with_name("pretraining")
-    table, locations = _read(texts, what.column)
+    rows, locations = zip(*read_texts(texts, what.column), strict=True)
+    table = pa.table({"text": pa.array(rows)}, schema=SCHEMA)
     features = FeatureStore.build(table, family, encoder, checkpoints / "texts.arrow")
     emit = partial(events.emit, phase="pretraining")
     emit("planned", split="texts", plan=family.plan(table, features))
@@ -88,7 +89,7 @@ def pretrain(
         family=family,
         model=model,
         train=MaskedFeatures(features, mask, what.mask, spec.training.seed),
-        locations=lambda indices: locations.take(pa.array(features.row[indices])).to_pylist(),
+        locations=lambda indices: [locations[row] for row in features.row[indices]],
         validate=None,
         metric="loss",
         higher_is_better=False,
@@ -103,19 +104,6 @@ def pretrain(
         _keep(model, weights, base, folder)
         shutil.rmtree(checkpoints, ignore_errors=True)
     processes.wait()
-
-
-def _read(texts: Opened, column: str) -> tuple[pa.Table, pa.ChunkedArray]:
-    """The texts as `SCHEMA` has them, and `file:row` of each.
-
-    Raises:
-        DataError: a row cannot be read, or has no text.
-    """
-    found = [(text_of(record, column), record.location) for record in texts.records()]
-    if not found:
-        raise DataError("holds no texts", where=texts.name, hint="give a file with one text a row")
-    rows, locations = zip(*found, strict=True)
-    return pa.table({"text": pa.array(rows)}, schema=SCHEMA), pa.chunked_array([pa.array(locations)])
 
 
 def _keep(

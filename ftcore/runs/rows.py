@@ -6,13 +6,13 @@ what the run would find, with the run's own code, and what it has read the run t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ftcore.data import Splits, load_splits
 from ftcore.data.cache import discard_uncached
 from ftcore.data.perturbation import changes_of
-from ftcore.data.records import Record
 from ftcore.data.sources import Opened, open_source
 from ftcore.errors import DataError
 from ftcore.evaluation.slices import members_of
@@ -49,26 +49,29 @@ def open_texts(spec: PretrainSpec, base_dir: Path) -> Opened:
     return open_source(spec.on, "train", base_dir, "training.pretrain.on")
 
 
-def text_of(record: Record, column: str) -> str:
-    """A text of `training.pretrain`.
+def read_texts(texts: Opened, column: str) -> Iterator[tuple[str, str]]:
+    """The texts of `training.pretrain`, and `file:row` of each.
 
     Raises:
-        DataError: the row cannot be read, or has no text.
+        DataError: a row cannot be read, or has no text; or there is none.
     """
-    if record.problem or record.values is None:
-        raise DataError(
-            record.problem or "cannot be read", where=record.location, hint="fix the row, or leave it out"
-        )
-    if column not in record.values:
-        raise DataError(
-            f"there is no column {column!r}; the columns are {', '.join(map(repr, record.values))}",
-            where=record.location,
-            hint="name the texts' column with `training.pretrain.column`",
-        )
-    text = record.values[column]
-    if not isinstance(text, str) or not text.strip():
-        raise DataError("has no text", where=record.location, hint="fix the row, or leave it out")
-    return text
+    record = None
+    for record in texts.records():
+        if record.problem or record.values is None:
+            what, hint = record.problem or "cannot be read", "fix the row, or leave it out"
+            raise DataError(what, where=record.location, hint=hint)
+        if column not in record.values:
+            raise DataError(
+                f"there is no column {column!r}; the columns are {', '.join(map(repr, record.values))}",
+                where=record.location,
+                hint="name the texts' column with `training.pretrain.column`",
+            )
+        text = record.values[column]
+        if not isinstance(text, str) or not text.strip():
+            raise DataError("has no text", where=record.location, hint="fix the row, or leave it out")
+        yield text, record.location
+    if record is None:
+        raise DataError("holds no texts", where=texts.name, hint="give a file with one text a row")
 
 
 def check_inputs(resolved: ResolvedSpec) -> Splits | None:
@@ -83,8 +86,8 @@ def check_inputs(resolved: ResolvedSpec) -> Splits | None:
     spec, base_dir = resolved.spec, resolved.base_dir.resolve()
     changes_of(spec.checks.invariance, base_dir)
     if (pretrain := spec.training.pretrain) is not None and pretrain.on.hub is None:
-        for record in open_texts(pretrain, base_dir).records():
-            text_of(record, pretrain.column)
+        for _ in read_texts(open_texts(pretrain, base_dir), pretrain.column):
+            pass
     if any(source.hub is not None for source in spec.data.sources):
         return None
     family = BoundFamily(resolved.task.family, spec)

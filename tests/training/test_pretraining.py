@@ -57,7 +57,7 @@ def test_the_base_model_of_the_run_is_the_one_that_read_the_texts(
     workspace = workspace_of(project, base, training=TRAINING)
     take_steps(workspace, ["train", "evaluate"], StopRequest())
     losses = [event["loss"] for event in events(workspace, "step") if event.get("phase") == "pretraining"]
-    assert len(losses) == 2, "12 steps, of which the 10th and the last one are told"
+    assert len(losses) == 2, "of 12 steps the 10th and the last one"
     assert losses[-1] < 0.95 * np.log(len(WORDS) + 56)
     before, after = (
         load_file(folder / "model.safetensors") for folder in (base, workspace.folder.pretrained)
