@@ -314,9 +314,8 @@ class TextAnswer(Answer):
 
     Args:
         text: without special tokens.
-        score: mean log-probability of its tokens, the end among them, so that long texts have no lower one for their
-            length alone; of beams their sum divided by length ** length_penalty, which is the mean where that is 1.
-            Bundles from before have the sum, and only where candidates are asked for; else None.
+        score: mean log-probability of its tokens, the end among them; of beams their sum divided by
+            length ** length_penalty. Earlier bundles have the sum, where candidates are asked for; else None.
         candidates: where several were asked for, the best beams, as mappings of text and score.
     """
 

@@ -168,12 +168,12 @@ def latest_of(
 
     The difference is taken in pairs, on the same rows, with an interval of 90 %, of which 5 % lie above.
     """
-    scoring = evaluator.family.scoring
+    sign = 1 if evaluator.family.scoring.higher_is_better(metric) else -1
     judge = Evaluator(evaluator.family, evaluator.hooks, resamples=_RESAMPLES, confidence=0.9)
     for index in range(len(tried) - 1, best, -1):
         gain = judge.gain(references, tried[best].answers, tried[index].answers)[metric]
-        most = gain["high"] if scoring.higher_is_better(metric) else gain["low"]
-        if most is None or (most >= 0 if scoring.higher_is_better(metric) else most <= 0):
+        most = gain["high" if sign > 0 else "low"]
+        if most is None or sign * most >= 0:
             return index
     return best
 
