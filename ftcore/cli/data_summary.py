@@ -10,7 +10,12 @@ _LABELS = 20  # named in a table
 
 def rows_line(report: Mapping[str, Any]) -> str:
     """Rows of each split; `report` as `data_report` of run.json has it."""
-    return "data: " + ", ".join(f"{count:,} {name}" for name, count in report["rows"].items())
+    return f"data: {split_sizes(report['rows'])}"
+
+
+def split_sizes(rows: Mapping[str, int]) -> str:
+    """Rows of each split, in words."""
+    return ", ".join(f"{count:,} {name}" for name, count in rows.items())
 
 
 def data_warnings(report: Mapping[str, Any]) -> Iterator[str]:

@@ -10,9 +10,7 @@ from ftcore.cli.options import Subparsers, add_command, registry
 from ftcore.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
-    from ftcore.runs.new_spec import NewSpec
-
-_LABELS = 10  # named on the terminal
+    from ftcore.drafting.spec_text import NewSpec
 
 
 def add(subparsers: Subparsers) -> None:
@@ -50,7 +48,8 @@ def add(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Look, write, and read back what was written as a run would."""
     from ftcore.cli.console import print_text, write_output
-    from ftcore.runs.new_spec import new_spec
+    from ftcore.cli.data_summary import split_sizes
+    from ftcore.drafting.spec_text import new_spec
     from ftcore.runs.rows import check_inputs
     from ftcore.spec import load_spec
 
@@ -73,12 +72,14 @@ def run(args: argparse.Namespace) -> int:
     resolved.check_bases()
     splits = check_inputs(resolved)
     assert splits is not None  # no source of the Hub is written
-    rows = ", ".join(f"{count:,} {name}" for name, count in splits.report.rows.items())
+    rows = split_sizes(splits.report.rows)
     print_text(f"{output}: valid, task {resolved.spec.task}; {rows}\nnext: ftcore run {output}")
     return ExitCode.OK
 
 
 def _found(data: str, made: NewSpec) -> list[str]:
+    from ftcore.drafting.spec_text import labels_and_rows
+
     columns, guess = made.columns, made.guess
     rows = (
         f"{columns.rows:,} rows"
@@ -88,8 +89,7 @@ def _found(data: str, made: NewSpec) -> list[str]:
     lines = [f"{data}: {made.sniffed.says}, {rows}, columns {', '.join(columns.named)}"]
     lines.append(f"task: {guess.task} ({guess.sure}: {guess.why})")
     if guess.labels:
-        named = ", ".join(f"{label} {count:,}" for label, count in [*guess.labels.items()][:_LABELS])
-        lines.append(f"labels: {named}{', ...' if len(guess.labels) > _LABELS else ''}")
+        lines.append(f"labels: {labels_and_rows(guess.labels)}")
     lines += [f"left out: {count:,} rows without {name!r}" for name, count in made.missing.items()]
     if made.duplicates:
         lines.append(

@@ -14,10 +14,10 @@ from typing import Any
 from ftcore.data.columns import Columns, look_at
 from ftcore.data.sniffing import Sniffed, sniff
 from ftcore.data.sources import open_source
+from ftcore.drafting.base_guess import BaseGuess, guess_base
+from ftcore.drafting.task_guess import Guess, guess_task
 from ftcore.errors import DataError
 from ftcore.locate import PREFIX, locate
-from ftcore.runs.base_guess import BaseGuess, guess_base
-from ftcore.runs.task_guess import Guess, guess_task
 from ftcore.spec.source import Source
 
 _PLAIN = re.compile(r"(?:\.{0,2}/)*[A-Za-z_\u0080-\U0010ffff](?:[\w./:-]*[\w/])?")
@@ -169,7 +169,7 @@ def _lines(spec: NewSpec, ref: str) -> Iterator[str]:
         shown = f"[{', '.join(map(_yaml, value))}]" if isinstance(value, list) else _yaml(value)
         yield f"  {key}: {shown}{comment}"
     if guess.labels and "labels" not in guess.data:
-        yield f"  # {len(guess.labels):,} labels: {_comment(_named(guess.labels))}"
+        yield f"  # {len(guess.labels):,} labels: {_comment(labels_and_rows(guess.labels))}"
     if spec.missing:
         yield "  where:  # rows without these are left out"
         for name, number in spec.missing.items():
@@ -224,7 +224,8 @@ def _script(spec: NewSpec) -> str | None:
     return column.script if column is not None else None
 
 
-def _named(labels: Mapping[str, int]) -> str:
+def labels_and_rows(labels: Mapping[str, int]) -> str:
+    """The first labels with their rows, in one line."""
     named = ", ".join(f"{label} {rows:,}" for label, rows in [*labels.items()][:_LABELS])
     return named + (", ..." if len(labels) > _LABELS else "")
 
