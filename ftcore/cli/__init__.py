@@ -18,6 +18,7 @@ from ftcore_runtime.terminal import printable
 #: In the order of `ftcore --help`.
 COMMANDS = (
     "init",
+    "audit",
     "run",
     "resume",
     "reproduce",

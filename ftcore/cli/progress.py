@@ -57,6 +57,11 @@ class RunProgress:
         for line in data_warnings(event["report"]):
             self._say(line, "yellow")
 
+    def _on_audited(self, event: Mapping[str, Any]) -> None:
+        for severity, check, what in event["findings"]:
+            if severity != "note":
+                self._say(f"{severity}: {check}: {what}", "yellow")
+
     def _on_planned(self, event: Mapping[str, Any]) -> None:
         figures = (f"{name} {value:,}" for name, value in event["plan"].items())
         self._say(f"plan for {event['split']}: " + ", ".join(figures))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ftcore.cli.options import Subparsers, add_command, add_spec, run_path
-from ftcore.cli.work import add_runs_dir, add_verbose, new_run, resume_run, work
+from ftcore.cli.work import add_no_audit, add_runs_dir, add_verbose, new_run, resume_run, work
 from ftcore.errors import ExitCode, UserError
 
 
@@ -14,6 +14,7 @@ def add(subparsers: Subparsers) -> None:
     parser = add_command(subparsers, "run", run, "fine-tune, evaluate and export one spec or several")
     add_spec(parser, many=True, optional=True)
     add_runs_dir(parser)
+    add_no_audit(parser)
     add_verbose(parser)
     parser.add_argument(
         "--resume", metavar="RUN", type=run_path, help="go on with this run in place of a new one"
@@ -64,7 +65,7 @@ def _run_queue(args: argparse.Namespace) -> int:
     with listen():
         resolved = [resolve(spec, args, plugins) for spec in args.specs]
         for spec in resolved:
-            check_inputs(spec)
+            check_inputs(spec, audit=True)
     entries, file = plan(resolved, args.runs_dir)
     devices = gpus()
     options = ["--plugins-dir", str(args.plugins_dir)] if args.plugins_dir else []

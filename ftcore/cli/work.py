@@ -28,6 +28,17 @@ def add_runs_dir(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_no_audit(parser: argparse.ArgumentParser) -> None:
+    """`--no-audit`, short for a value of the spec."""
+    parser.add_argument(
+        "--no-audit",
+        dest="overrides",
+        action="append_const",
+        const="checks.audit=off",
+        help="begin without a look at all rows; as --set checks.audit=off",
+    )
+
+
 def add_verbose(parser: argparse.ArgumentParser) -> None:
     """`--verbose`."""
     parser.add_argument(
@@ -62,7 +73,7 @@ def new_run(args: argparse.Namespace) -> RunFolder:
             from ftcore.runs.rows import check_inputs
 
             resolved = resolve(args.spec, args)
-            check_inputs(resolved)
+            check_inputs(resolved, audit=True)
         path = str(create_run(resolved, args.runs_dir).path)
     return RunFolder(Path(processes.share_text(path)))
 

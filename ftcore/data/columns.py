@@ -93,12 +93,7 @@ class Column:
     @property
     def script(self) -> str | None:
         """Of most of its letters; None where there are none."""
-        joined = " ".join(value for value in self.sample if isinstance(value, str))[:100_000]
-        found = {name: len(pattern.findall(joined)) for name, pattern in _SCRIPTS.items()}
-        if found["Japanese"] * 10 > found["Chinese"]:
-            found["Japanese"] += found["Chinese"]
-        best = max(found, key=found.__getitem__)
-        return best if found[best] else None
+        return script_of(" ".join(value for value in self.sample if isinstance(value, str))[:100_000])
 
 
 @dataclass(frozen=True)
@@ -139,6 +134,17 @@ def look_at(records: Iterable[Record]) -> Columns:
                 named[name] = Column(name)
             named[name].add(value)
     return Columns(named, rows, True, bad, problem)
+
+
+def script_of(text: str) -> str | None:
+    """The script of most of a text's letters; None where it has none that is known."""
+    if text.isascii():
+        return "Latin" if _SCRIPTS["Latin"].search(text) else None
+    found = {name: len(pattern.findall(text)) for name, pattern in _SCRIPTS.items()}
+    if found["Japanese"] * 10 > found["Chinese"]:
+        found["Japanese"] += found["Chinese"]
+    best = max(found, key=found.__getitem__)
+    return best if found[best] else None
 
 
 def _number(value: Any) -> float | None:  # noqa: ANN401 (a cell)

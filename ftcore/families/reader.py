@@ -121,6 +121,21 @@ class Reader(ABC, Generic[SpecT, FittedT]):
         """The right answer of each row, for `Scoring`."""
 
 
+def input_text(given: Any) -> str:  # noqa: ANN401 (what `Reader.inputs` gives)
+    """The texts of one input, joined by a line break."""
+    if isinstance(given, Mapping):
+        given = list(given.values())
+    return given if isinstance(given, str) else "\n".join(map(str, given))
+
+
+@runtime_checkable
+class SupportsComparison(Protocol):
+    """A reader whose rows have much in common within a split: questions of one context."""
+
+    def compared(self, rows: pa.Table) -> list[str]:
+        """The text of each row that no other split may have, [rows]."""
+
+
 @runtime_checkable
 class SupportsAugmentation(Protocol):
     """A reader some of whose texts may be changed while the reference stays right (`training.augment`)."""

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ftcore.evaluation.comparison import Compared, Line
-from ftcore.report.content import as_text, shown
+from ftcore.families.reader import input_text
+from ftcore.report.content import shown
 from ftcore.report.templates import template
 
 _MOST = 50  # rows that changed, of each kind
@@ -47,7 +48,7 @@ def _section(one: Compared) -> dict[str, Any]:
 
 def _row(before: Line, after: Line) -> dict[str, str]:
     return {
-        "text": as_text(after["input"]),
+        "text": input_text(after["input"]),
         "reference": shown(after["reference"]),
         "before": before["summary"],
         "after": after["summary"],

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from ftcore.audit.findings import Audit
 from ftcore.events import read_events
+from ftcore.families.reader import input_text
 from ftcore.files import read_json, read_json_lines
 from ftcore.report.ranking import RankingCurve, ranking_curves
 from ftcore.runs.folder import RunFolder
@@ -60,6 +62,7 @@ class Content:
         losses, metric: curves of the training loss and of the monitored metric on validation.
         rows: of the test split, in order.
         ranking: curves of the labels' probabilities on the test split.
+        audit: of the rows; None where the run made none.
         export: export.json; None where nothing was exported.
         warnings: what the run warned of.
     """
@@ -72,6 +75,7 @@ class Content:
     metric: Sequence[Curve]
     rows: Sequence[Row]
     ranking: Sequence[RankingCurve]
+    audit: Audit | None
     export: Mapping[str, Any] | None
     warnings: Sequence[str]
 
@@ -120,6 +124,7 @@ def read_run(folder: RunFolder) -> Content:
         ranking=ranking_curves(
             read_json_lines(folder.predictions("test")), metrics["splits"]["test"].get("labels", [])
         ),
+        audit=Audit.from_json(read_json(folder.audit_file)) if folder.audit_file.exists() else None,
         export=read_json(folder.export_file) if folder.export_file.exists() else None,
         warnings=list(dict.fromkeys(event["message"] for event in events if event["event"] == "warning")),
     )
@@ -137,19 +142,12 @@ def _rows(path: Path) -> Iterator[Row]:
 def _row(line: Mapping[str, Any]) -> Row:
     return Row(
         where=line.get("row", ""),  # this and the summary are not in runs from before
-        text=as_text(line["input"]),
+        text=input_text(line["input"]),
         reference=shown(line["reference"]),
         answer=line.get("summary") or json.dumps(line["answer"], ensure_ascii=False),
         score=line.get("confidence"),
         right=line.get("correct", True),
     )
-
-
-def as_text(given: Any) -> str:  # noqa: ANN401 (as JSON has it)
-    """The texts of an input, joined by a line break."""
-    if isinstance(given, Mapping):
-        given = list(given.values())
-    return given if isinstance(given, str) else "\n".join(map(str, given))
 
 
 def shown(reference: Any) -> str:  # noqa: ANN401 (as JSON has it)

@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 
 from ftcore.families.calibration import Bin, reliability
+from ftcore.families.reader import input_text
 from ftcore.files import write_atomic
 from ftcore.report import charts
-from ftcore.report.content import Content, as_text, read_run
+from ftcore.report.audit import audit_section
+from ftcore.report.content import Content, read_run
 from ftcore.report.templates import template
 from ftcore.runs.folder import RunFolder
 
 _MOST_CLASSES = 40
+_EXAMPLES = 10  # rows of a finding of the audit
 _NO_VERDICT = {"outcome": "unclear", "text": "There is no baseline to compare with."}
 
 
@@ -55,6 +58,7 @@ def render(content: Content) -> str:
         policy=_policy(test["policy"]),
         charts=_charts(content, metric),
         worst=content.worst,
+        audit=audit_section(content.audit, _EXAMPLES) if content.audit else None,
         variants=_variants(content.export, metric),
     )
 
@@ -79,7 +83,7 @@ def _columns(test: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 def _invariance(check: Mapping[str, Any]) -> dict[str, Any]:
     """One check as the page shows it."""
-    examples = [{**example, "text": as_text(example["input"])} for example in check["examples"]]
+    examples = [{**example, "text": input_text(example["input"])} for example in check["examples"]]
     return {
         **check,
         "same": figure(check["same"]) or "no rows",

@@ -101,6 +101,11 @@ class RunFolder:
         return self.checkpoints.is_dir() or self.selection_file.parent.is_dir()
 
     @property
+    def audit_file(self) -> Path:
+        """audit.json: what was found in the rows before anything was learnt from them."""
+        return self.path / "audit.json"
+
+    @property
     def metrics_file(self) -> Path:
         """metrics.json: every split's metrics with their intervals."""
         return self.path / "metrics.json"

@@ -7,11 +7,13 @@ what the run would find, with the run's own code, and what it has read the run t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ftcore.data import Splits, load_splits
 from ftcore.data.cache import discard_uncached
+from ftcore.data.load import Report
 from ftcore.data.perturbation import changes_of
 from ftcore.data.sources import Opened, open_source
 from ftcore.errors import DataError
@@ -19,6 +21,7 @@ from ftcore.evaluation.slices import members_of
 from ftcore.families.bound import BoundFamily
 from ftcore.families.reader import Reader
 from ftcore.families.scoring import SupportsPolicy
+from ftcore.runs.auditing import audit_of
 from ftcore.runs.cache import cache_dir, one_at_a_time
 from ftcore.runs.parts import check_folds
 from ftcore.spec import ResolvedSpec
@@ -74,8 +77,11 @@ def read_texts(texts: Opened, column: str) -> Iterator[tuple[str, str]]:
         raise DataError("holds no texts", where=texts.name, hint="give a file with one text a row")
 
 
-def check_inputs(resolved: ResolvedSpec) -> Splits | None:
+def check_inputs(resolved: ResolvedSpec, *, audit: bool = False) -> Splits | None:
     """Read the rows of a spec, and find what a run of it would fail with, as far as that takes no torch.
+
+    Args:
+        audit: look for what only a comparison of all rows shows, too, unless the spec says not to.
 
     Returns:
         the splits; None where rows come from the Hub: only a run waits for a connection.
@@ -91,17 +97,31 @@ def check_inputs(resolved: ResolvedSpec) -> Splits | None:
     if any(source.hub is not None for source in spec.data.sources):
         return None
     family = BoundFamily(resolved.task.family, spec)
-    splits = read_splits(family.reader, base_dir, resolved.task.hooks)
-    try:
+    with reading(resolved, family.reader) as splits:
         _check_splits(spec, family.with_fitted(splits.fitted), splits)
+        if audit and spec.checks.audit == "on":
+            audit_of(family.reader, splits, base_dir).require_no_errors()
+    return splits
+
+
+@contextmanager
+def reading(resolved: ResolvedSpec, reader: Reader[Any, Any]) -> Iterator[Splits]:
+    """The splits of a spec; what no later reading would find of them is deleted in the end.
+
+    Raises:
+        DataError, PluginError: see `load_splits`.
+    """
+    splits = read_splits(reader, resolved.base_dir.resolve(), resolved.task.hooks)
+    try:
+        yield splits
     finally:
         discard_uncached(cache_dir() / "rows", splits.key)
-    return splits
 
 
 def _check_splits(spec: Spec, family: BoundFamily, splits: Splits) -> None:
     """What a run looks at before its first step: the slices' columns, and rows enough for folds and the policy."""
     members_of(spec.slices, family.reader, splits.test)
+    _check_leakage(spec, splits.report)
     if spec.data.cross_validation is not None:
         check_folds(splits, family.reader, spec.data.cross_validation)
     if spec.policy.fields_in_use and isinstance(family.scoring, SupportsPolicy):
@@ -109,3 +129,16 @@ def _check_splits(spec: Spec, family: BoundFamily, splits: Splits) -> None:
         if spec.training.recipe != "plain" or getattr(spec.training, "refit", None):
             rows += splits.train.table.num_rows  # folds may choose on these as well
         family.scoring.check_policy(rows)
+
+
+def _check_leakage(spec: Spec, report: Report) -> None:
+    """Refuse given splits that have more inputs of training rows than `data.max_leakage` allows."""
+    for name, count in report.leaked.items():
+        share = count / max(1, report.rows[name])
+        if spec.data.max_leakage is not None and share > spec.data.max_leakage:
+            raise DataError(
+                f"{count:,} rows of {name} ({share:.1%}) have the input of a training row; data.max_leakage allows"
+                f" {spec.data.max_leakage:.1%}",
+                where=f"data.{name}",
+                hint="take them out of the file of one of the two, or allow more; `ftcore audit` lists them",
+            )

@@ -16,6 +16,7 @@ from ftcore.errors import CheckFailed
 from ftcore.evaluation.invariance import answers_that_change
 from ftcore.evaluation.slices import slices_below
 from ftcore.files import write_json
+from ftcore.runs.auditing import audit_of
 from ftcore.runs.base_checks import check_unknown
 from ftcore.runs.cross_validation import cross_validate, out_of_fold
 from ftcore.runs.evaluation_inputs import EvaluationInputs, HeldOut
@@ -95,6 +96,7 @@ def _warn_of_other_versions(workspace: Workspace) -> None:
 def train(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]:
     """Fine-tune, and keep the best model as a Hugging Face folder; with `training.seeds`, the best of the seeds'."""
     workspace.record_inputs()
+    _audit(workspace)
     if workspace.spec.training.pretrain and not workspace.folder.pretrained.is_dir():
         workspace.pretrain(stop, resume)
     cross_validate(workspace, stop, train_once, evaluate)
@@ -103,6 +105,18 @@ def train(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]:
     else:
         train_once(workspace, stop, resume)
     return []
+
+
+def _audit(workspace: Workspace) -> None:
+    """Take down what is in the rows, for the report; unless the spec says not to look."""
+    file = workspace.folder.audit_file
+    if workspace.spec.checks.audit == "on" and processes.is_first() and not file.exists():
+        found = audit_of(workspace.family.reader, workspace.splits, workspace.base_dir)
+        write_json(file, found.to_json())
+        workspace.events.emit(
+            "audited", findings=[[one.severity, one.check, one.what] for one in found.findings]
+        )
+        found.require_no_errors()
 
 
 def train_once(workspace: Workspace, stop: StopRequest, resume: bool) -> None:

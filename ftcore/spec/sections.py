@@ -73,6 +73,13 @@ class DataSpec(Section):
         " rows of all folds: figures for small data. Rows that a file of their own holds out have no part in it.",
     )
     sample: SampleSpec = Field(default_factory=SampleSpec)
+    max_leakage: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Share of the validation or test rows that may be in `train`, too (equal, or by the audit nearly"
+        " so), before that is an error; it is a warning, however many there are, unless given.",
+    )
 
     @property
     def sources(self) -> list[Source]:
@@ -158,6 +165,11 @@ class ChecksSpec(Section):
         " answer and than TF-IDF with logistic regression. fail: exit code 3 where it is not.",
     )
 
+    audit: Literal["off", "on"] = Field(
+        "on",
+        description="Look at all rows before training: copies across splits, contradicting labels, rare ones, texts"
+        " that do not belong; see `ftcore audit`.",
+    )
     slices: dict[str, float] = Field(
         default_factory=dict,
         description="Name of a slice -> what its monitored metric must reach on the test rows (of an error: may be at"

@@ -66,7 +66,13 @@ def test_run_trains_evaluates_exports_and_says_what_comes_next(
         line["answer"]["label"] for line in predictions
     ]
 
+    audit = read(run / "audit.json")
+    assert audit["rows"] == {"train": 96, "validation": 32, "test": 32}
+    near = [finding["what"] for finding in audit["findings"] if finding["check"] == "leakage"]
     out = capsys.readouterr().out
+    assert near
+    assert all(f"warning: leakage: {what}" in out for what in near)
+    assert near[0] in (run / "report.html").read_text()
     assert "on 32 test rows (95% interval)" in out
     assert "warning: 32 rows are few" in out
     assert "no better than TF-IDF: the same accuracy on these rows" in out, "a word decides every label"

@@ -78,6 +78,11 @@ class SpanReader(Reader[SpanExtractionSpec, FittedSpans]):
         """The title; the context where there is none; without outer space."""
         return pc.utf8_trim_whitespace(pc.coalesce(table["title"], table["context"]))
 
+    def compared(self, rows: pa.Table) -> list[str]:
+        """The context: questions of one context share it, and those of another split must not."""
+        found: list[str] = rows["context"].to_pylist()
+        return found
+
     def fit(self, train: pa.Table) -> FittedSpans:
         """Whether some questions have no answer."""
         return FittedSpans(None if answerable(train).all() else 0.0)

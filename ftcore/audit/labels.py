@@ -1,0 +1,75 @@
+"""Labels: how many rows each has, which have few, and which are one label written in two ways."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+
+from ftcore.audit.findings import Finding, counted
+from ftcore.audit.texts import Texts
+
+#: Training rows below which a label is rare: fewer teach little, and measure nothing.
+RARE = 10
+_MOST = 0.8  # share of the rows from which one label drowns the others
+_SHOWN = 8  # labels named in a sentence
+_BLANKS = re.compile(r"(?<=\w)[\s_-]+(?=\w)")
+
+
+def label_table(rows: Texts) -> dict[str, dict[str, int]]:
+    """Label -> split -> rows, the most frequent label of the training rows first."""
+    counts = [
+        Counter(label for index in rows.of_split(name) for label in rows.labels[index]) for name in rows.names
+    ] if rows.labels is not None else []  # fmt: skip
+    names = {label for count in counts for label in count}
+    ranked = sorted(names, key=lambda label: (-counts[0][label], label))
+    return {
+        label: {name: count[label] for name, count in zip(rows.names, counts, strict=True)}
+        for label in ranked
+    }
+
+
+def label_findings(table: Mapping[str, Mapping[str, int]], rows: Mapping[str, int]) -> Iterator[Finding]:
+    """What is wrong with the labels.
+
+    Args:
+        table: as `label_table` makes it.
+        rows: split -> rows.
+    """
+    yield from _balance(table, rows)
+    train = {label: splits["train"] for label, splits in table.items()}
+    if rare := [f"{label!r} {count}" for label, count in train.items() if count < RARE]:
+        what = f"{counted(len(rare), 'label')} with fewer than {RARE} training rows: {_first(rare)}"
+        hint = "give them more rows, join them with another label, or leave them out with `data.where`"
+        yield Finding("rare labels", "warning", what, len(rare), hint)
+    for name in [name for name in rows if name != "train"]:
+        if absent := [f"{label!r}" for label, splits in table.items() if not splits[name]]:
+            what = f"{counted(len(absent), 'label')} without a row in {name}, where nothing can be measured of them:"
+            yield Finding("absent labels", "note", f"{what} {_first(absent)}", len(absent))
+    written = defaultdict(list)
+    for label in table:
+        written[_key(label)].append(label)
+    variants = [" = ".join(map(repr, names)) for names in written.values() if len(names) > 1]
+    if variants:
+        what = f"{counted(len(variants), 'label')} written in several ways: {_first(variants)}"
+        hint = "write each in one way: rows of the others teach another label"
+        yield Finding("label variants", "warning", what, len(variants), hint)
+
+
+def _balance(table: Mapping[str, Mapping[str, int]], rows: Mapping[str, int]) -> Iterator[Finding]:
+    for label, splits in table.items():
+        share = splits["train"] / max(1, rows["train"])
+        if share > _MOST:
+            what = f"{share:.1%} of the training rows have the label {label!r}"
+            hint = "look at macro F1, and think of `training.class_weights`"
+            yield Finding("label balance", "warning", what, splits["train"], hint)
+
+
+def _key(label: str) -> str:
+    """A label without case, outer space, and the kind of its blanks."""
+    return _BLANKS.sub(" ", unicodedata.normalize("NFKC", label).casefold().strip())
+
+
+def _first(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

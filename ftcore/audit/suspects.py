@@ -1,0 +1,74 @@
+"""Labels that are likely wrong: confident learning (Northcutt et al. 2021) on probabilities of a probe, out of fold.
+
+The probe is a regression on the base model's frozen representations; the ranking is cleanlab's.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from ftcore.data.splitting import fold_of
+from ftcore.families.sequence_classification.probe import fit_probe
+
+_FOLDS = 5
+#: Rows of the rarest label below which a fold may have none to learn from.
+_FEWEST_ROWS = 10
+
+
+@dataclass(frozen=True)
+class Suspects:
+    """Rows whose label is likely wrong.
+
+    Args:
+        rows: their indices, the likeliest first.
+        order: all rows by how little they look like their label, int64 [rows].
+        probabilities: of the labels, by a probe that has not seen the row, float64 [rows, labels].
+    """
+
+    rows: np.ndarray
+    order: np.ndarray
+    probabilities: np.ndarray
+
+
+def find_suspects(
+    inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray, groups: np.ndarray, labels: int, seed: int
+) -> Suspects | None:
+    """Rank rows by how little a probe that has not seen them believes their label; None of too few rows.
+
+    Args:
+        inputs: float32 [rows, size], frozen representations.
+        targets: int64 [rows].
+        weights: of the rows, float32 [rows].
+        groups: int64 [rows]; rows of one group are copies of one another, and stay in one fold.
+        labels: how many there are.
+    """
+    if len(inputs) < _FOLDS * _FEWEST_ROWS:
+        return None
+    fold = fold_of(groups, targets, _FOLDS, seed)
+    probabilities = np.zeros((len(inputs), labels))
+    for held in range(_FOLDS):
+        train, test = fold != held, fold == held
+        weight, bias = fit_probe("single_label", inputs[train], targets[train], weights[train], labels)
+        logits = inputs[test] @ weight.T + bias
+        chances = np.exp(logits - logits.max(1, keepdims=True))
+        probabilities[test] = chances / chances.sum(1, keepdims=True)
+    return _ranked(targets, probabilities)
+
+
+def _ranked(targets: np.ndarray, probabilities: np.ndarray) -> Suspects:
+    from cleanlab.filter import find_label_issues
+    from cleanlab.rank import get_label_quality_scores
+
+    there = np.unique(targets)  # cleanlab knows labels that some row has
+    own = np.searchsorted(there, targets)
+    chances = probabilities[:, there]
+    chances = chances / chances.sum(1, keepdims=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        issues = find_label_issues(own, chances, filter_by="prune_by_noise_rate", n_jobs=1)
+        quality = get_label_quality_scores(own, chances, method="normalized_margin")
+    order = np.argsort(quality, kind="stable")
+    return Suspects(order[issues[order]], order, probabilities)

@@ -1,0 +1,96 @@
+"""The rows of all splits as an audit looks at them: one text a row, its labels or its answer, and where it stands."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ftcore.audit.findings import Row, row
+from ftcore.data import Splits
+from ftcore.families.reader import Reader, SupportsComparison, SupportsLabelCounts, input_text
+
+_WORDS = re.compile(r"\w+")
+
+
+def plain(text: str) -> str:
+    """A text without case, punctuation and the kind of its blanks; one that has no words stays as it is."""
+    words = _WORDS.findall(unicodedata.normalize("NFKC", text).casefold())
+    return " ".join(words) or text.strip()
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The rows of train, validation and test, one after another.
+
+    Args:
+        names: of the splits.
+        split: index of each row's split in `names`, int8 [rows].
+        texts: the inputs; several fields of one are joined by a line break.
+        compared: the texts by which rows of different splits must differ; `texts` themselves in most families.
+        answers: what is right.
+        labels: each row's labels; None where rows have none.
+        locations: `file:row` of each, string [rows].
+    """
+
+    names: tuple[str, ...]
+    split: np.ndarray
+    texts: Sequence[str]
+    compared: Sequence[str]
+    answers: Sequence[Any]
+    labels: Sequence[tuple[str, ...]] | None
+    locations: pa.ChunkedArray
+
+    @classmethod
+    def of(cls, splits: Splits, reader: Reader[Any, Any]) -> Texts:
+        """The rows of a run."""
+        texts: list[str] = []
+        compared: list[str] = []
+        answers: list[Any] = []
+        for split in splits:
+            own = [input_text(given) for given in reader.inputs(split.table)]
+            texts += own
+            if isinstance(reader, SupportsComparison):
+                compared += reader.compared(split.table)
+            answers += reader.references(split.table)
+        sizes = [split.table.num_rows for split in splits]
+        return cls(
+            tuple(split.name for split in splits),
+            np.repeat(np.arange(len(sizes), dtype=np.int8), sizes),
+            texts,
+            compared or texts,
+            answers,
+            _labels(answers) if isinstance(splits.fitted, SupportsLabelCounts) else None,
+            pa.chunked_array([chunk for split in splits for chunk in split.locations.chunks], pa.string()),
+        )
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @cached_property
+    def plain(self) -> list[str]:
+        """`plain` of the texts."""
+        return [plain(text) for text in self.texts]
+
+    def row(self, index: int) -> Row:
+        """A row for an example."""
+        return row(self.locations[int(index)].as_py(), self.texts[index])
+
+    def of_split(self, name: str) -> np.ndarray:
+        """Indices of the rows of a split, ascending."""
+        return np.flatnonzero(self.split == self.names.index(name))
+
+
+def _labels(answers: Sequence[Any]) -> list[tuple[str, ...]] | None:
+    """The labels of each row, where its answer is one label or some of them."""
+    if answers and all(isinstance(answer, str) for answer in answers):
+        return [(answer,) for answer in answers]
+    if answers and all(isinstance(answer, list) for answer in answers):
+        return [tuple(map(str, answer)) for answer in answers]
+    return None
