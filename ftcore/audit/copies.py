@@ -77,12 +77,15 @@ def repeated_rows(rows: Texts, copies: Copies) -> Iterator[Finding]:
         again = np.flatnonzero(own & (copies.equal < itself) & own[copies.equal])
         if len(again):
             what = f"{counted(len(again), 'row')} of {name} with the text of an earlier one"
-            examples = [_pair(rows, index, copies.equal[index]) for index in again]
+            examples = [_pair(rows, index, int(copies.equal[index])) for index in again.tolist()]
             yield Finding("duplicates", "note", what, len(again), examples=kept(examples))
         near = np.flatnonzero(own & (copies.near >= 0) & own[copies.near])
         if len(near):
             what = f"{counted(len(near), 'row')} of {name} with nearly the text of an earlier one"
-            pairs = [_pair(rows, index, copies.near[index], copies.similarity[index]) for index in near]
+            pairs = [
+                _pair(rows, index, int(copies.near[index]), float(copies.similarity[index]))
+                for index in near.tolist()
+            ]
             yield Finding("near duplicates", "note", what, len(near), examples=kept(pairs))
     if copies.compared < len(np.unique(copies.equal)):
         what = f"nearly equal texts were looked for among {copies.compared:,} texts alone"
@@ -113,7 +116,9 @@ def leaked_rows(rows: Texts, copies: Copies, most: float | None) -> Iterator[Fin
             hint = "take them out of the file of one of the two" if other == 0 else ""
             if error:
                 hint += ", or allow more with data.max_leakage; `ftcore audit` lists them"
-            pairs = [_pair(rows, index, source[index], similarity[index]) for index in there]
+            pairs = [
+                _pair(rows, index, int(source[index]), float(similarity[index])) for index in there.tolist()
+            ]
             yield Finding(
                 "leakage", "error" if error else "warning", what, len(there), hint, examples=kept(pairs)
             )
