@@ -19,10 +19,10 @@ from ftcore_export.graph import Graph
 
 #: Their code is known by their version; that of other modules' classes by the files that hold it.
 _VERSIONED = ("torch", "transformers", "onnx", "onnxscript", "onnx-ir", "numpy")
-#: Of a configuration: what a graph does not show.
-_NAMES = {"_name_or_path", "id2label", "label2id", "transformers_version"}
-#: Of a module: what torch keeps in it, and the key looks at in a way of its own.
-_HELD = {"_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"}
+#: Of a configuration: what a graph does not show (`problem_type` is which loss a model computes from labels).
+_NAMES = {"_name_or_path", "id2label", "label2id", "problem_type", "transformers_version"}
+#: Of a module: what torch keeps in it, which the key looks at in a way of its own, and the folder it was loaded from.
+_HELD = {"_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "name_or_path"}
 
 
 class _Unknown(Exception):

@@ -152,3 +152,17 @@ def test_models_of_transformers_have_a_key_that_names_of_labels_leave_alone(kind
     assert key("eager", {0: "x", 1: "y"}) == eager
     if kind not in ("mpnet",):  # it has one kind of attention
         assert key("sdpa", {0: "a", 1: "b"}) != eager
+
+
+def test_the_folder_that_a_model_was_loaded_from_leaves_the_key_alone(tmp_path: Path) -> None:
+    """Every run has a folder of its own; a key with its path would never be met again."""
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 50}
+    made = transformers.BertForSequenceClassification(transformers.BertConfig(**sizes))
+    ids = {name: torch.ones((2, 8), dtype=torch.long) for name in ("input_ids", "attention_mask")}
+    keys = []
+    for run, problem in (("one", "single_label_classification"), ("other", "multi_label_classification")):
+        made.config.problem_type = problem
+        made.save_pretrained(tmp_path / run)
+        loaded = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / run)
+        keys.append(graph_key(Graph("model", loaded.eval(), ids, ["logits"], {})))
+    assert keys[0] == keys[1] is not None
