@@ -25,11 +25,13 @@ class Suspects:
     Args:
         rows: their indices, the likeliest first.
         order: all rows by how little they look like their label, int64 [rows].
+        folds: regressions that were fitted.
         probabilities: of the labels, by a probe that has not seen the row, float64 [rows, labels].
     """
 
     rows: np.ndarray
     order: np.ndarray
+    folds: int
     probabilities: np.ndarray
 
 
@@ -69,6 +71,6 @@ def _ranked(targets: np.ndarray, probabilities: np.ndarray) -> Suspects:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         issues = find_label_issues(own, chances, filter_by="prune_by_noise_rate", n_jobs=1)
-        quality = get_label_quality_scores(own, chances, method="normalized_margin")
+        quality = get_label_quality_scores(own, chances, method="self_confidence")
     order = np.argsort(quality, kind="stable")
-    return Suspects(order[issues[order]], order, probabilities)
+    return Suspects(order[issues[order]], order, _FOLDS, probabilities)

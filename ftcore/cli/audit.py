@@ -1,4 +1,4 @@
-"""`ftcore audit SPEC`: what is in the rows before anything is learnt from them."""
+"""`ftcore audit SPEC`: what is in the rows before anything is learnt from them, and what a training will take."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from ftcore.cli.options import Subparsers, add_command, add_spec, resolve
 from ftcore.errors import ExitCode
 
 _EPILOG = """\
-An error is what `ftcore run` would end with: more rows of training among those held out than `data.max_leakage` allows.
-Exit code 2 then, 0 otherwise.
+The base model reads 10,000 rows at most, and trains on some of them for a few steps. An error is what `ftcore run`
+would end with: more rows of training among those held out than `data.max_leakage` allows, or a tokenizer that does not
+know most words. Exit code 2 then, 0 otherwise.
 
     ftcore audit spec.yaml
     ftcore audit spec.yaml --html audit.html
@@ -21,7 +22,10 @@ Exit code 2 then, 0 otherwise.
 def add(subparsers: Subparsers) -> None:
     """Add the command."""
     parser = add_command(
-        subparsers, "audit", run, "look at all rows: copies across splits, labels, texts that do not belong"
+        subparsers,
+        "audit",
+        run,
+        "look at all rows (copies, labels, texts that do not belong), and measure what a training will take",
     )
     parser.epilog = _EPILOG
     add_spec(parser)
@@ -31,6 +35,11 @@ def add(subparsers: Subparsers) -> None:
         metavar="FILE",
         type=Path,
         help="write it as a page, with all rows that are kept of each finding",
+    )
+    parser.add_argument(
+        "--rows-only",
+        action="store_true",
+        help="leave the base model out: no tokens, no labels that are likely wrong, no estimate; needs no torch",
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="print ten rows of each finding")
 
@@ -47,6 +56,10 @@ def run(args: argparse.Namespace) -> int:
     reader = BoundFamily(resolved.task.family, resolved.spec).reader
     with reading(resolved, reader) as splits:
         found = audit_of(reader, splits, resolved.base_dir.resolve())
+    if not args.rows_only:
+        from ftcore.audit.scratch import audit_with_base
+
+        found = audit_with_base(resolved, found)
     if args.html is not None:
         from ftcore.report.audit import render_audit
 

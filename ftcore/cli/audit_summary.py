@@ -24,15 +24,22 @@ def print_audit(spec: str, found: Audit, *, verbose: bool = False) -> None:
         verbose: more rows of each finding.
     """
     print_text(f"{spec}: {counts(found)}\n")
-    figures = list(next(iter(found.lengths.values()), {}))
+    figures = dict.fromkeys(name for its in found.lengths.values() for name in its)
     print_table(
-        ["split", "rows", *(_short_name(name) for name in figures)],
+        ["", *found.rows],
         [
-            [split, f"{rows:,}", *(f"{found.lengths[split][name]:,}" for name in figures)]
-            for split, rows in found.rows.items()
+            ["rows", *(f"{rows:,}" for rows in found.rows.values())],
+            *(
+                [name, *(f"{found.lengths[split].get(name, 0):,}" for split in found.rows)]
+                for name in figures
+            ),
         ],
     )
     _print_labels(found.labels)
+    if found.estimate:
+        print_text("")
+        for line in wrap(estimate_line(found.estimate), _WIDTH, subsequent_indent="  "):
+            print_text(line)
     for finding in found.findings:
         print_text("")
         for line in finding_lines(finding, _MORE_EXAMPLES if verbose else _EXAMPLES):
@@ -47,6 +54,16 @@ def counts(found: Audit) -> str:
     }
     there = [f"{count} {name}{'s' if count > 1 else ''}" for name, count in numbers.items() if count]
     return ", ".join(there) or "nothing to say"
+
+
+def estimate_line(figures: Mapping[str, float]) -> str:
+    """What a training will take, in a sentence."""
+    seconds = figures["seconds"]
+    lasts = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    return (
+        f"estimate: a training of {figures['steps']:,.0f} steps takes about {lasts} on this machine as busy as it is"
+        f" now, {figures['peak memory, MiB']:,.0f} MiB of memory and {figures['disk, MiB']:,.0f} MiB of disk"
+    )
 
 
 def finding_lines(finding: Finding, examples: int = 0) -> Iterator[str]:
@@ -69,7 +86,11 @@ def _example_lines(example: Example) -> Iterator[str]:
     for number, row in enumerate(example.rows):
         note = f" ({example.note})" if example.note and not number else ""
         head = f"= {row.location}" if number else f"{row.location}{note}"
-        yield f"  {one_line(f'{head}: {row.text}', _WIDTH - 2)}"
+        if len(head) > _WIDTH // 2:
+            yield f"  {one_line(head, _WIDTH - 2)}"
+            yield f"    {one_line(row.text, _WIDTH - 4)}"
+        else:
+            yield f"  {one_line(f'{head}: {row.text}', _WIDTH - 2)}"
 
 
 def _print_labels(table: Mapping[str, Mapping[str, int]]) -> None:
@@ -86,7 +107,3 @@ def _print_labels(table: Mapping[str, Mapping[str, int]]) -> None:
     )
     if len(table) > _LABELS:
         print_text(f"... and {len(table) - _LABELS:,} more labels with fewer rows")
-
-
-def _short_name(figure: str) -> str:
-    return figure.replace("95th percentile of characters", "95th pct.").replace("characters", "chars")

@@ -37,6 +37,7 @@ def audit_section(found: Audit, examples: int) -> dict[str, Any]:
                 for split, rows in found.rows.items()
             },
         ),
+        "estimate": [[name, f"{value:,.0f}"] for name, value in found.estimate.items()],
         "labels": _table("label", dict([*found.labels.items()][:_LABELS])),
         "labels_left": max(0, len(found.labels) - _LABELS),
         "findings": [_finding(finding, examples) for finding in found.findings],

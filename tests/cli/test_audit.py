@@ -55,12 +55,12 @@ def test_it_prints_sizes_labels_and_findings_in_80_columns(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(project)
-    assert main(["audit", "spec.yaml"]) == 0
+    assert main(["audit", "spec.yaml", "--rows-only"]) == 0
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= 80
     lines = out.splitlines()
     assert lines[0] == "spec.yaml: 2 warnings"
-    assert re.search(r"^train +18 +\d+ +\d+ +\d+ *$", out, flags=re.MULTILINE)
+    assert re.search(r"^rows +18 +2 +3 *$", out, flags=re.MULTILINE)
     assert re.search(r"^neg +9 +1 +1 *$", out, flags=re.MULTILINE)
     assert "warning: leakage: 2 rows of test (66.7%) found in train, too: 2 equal, 0 nearly so" in " ".join(
         line.strip() for line in lines
@@ -72,7 +72,7 @@ def test_it_prints_sizes_labels_and_findings_in_80_columns(
 def test_json_and_page_have_all_that_was_found(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(project)
     (project / "test.csv").write_text(table([("<script>alert(1)</script> the soup", 0), (ROWS[0][0], 0)]))
-    assert main(["audit", "spec.yaml", "--json", "--html", "audit.html"]) == 0
+    assert main(["audit", "spec.yaml", "--rows-only", "--json", "--html", "audit.html"]) == 0
     found = json.loads(capsys.readouterr().out)
     (leak,) = (finding for finding in found["findings"] if finding["check"] == "leakage")
     assert [row["location"] for row in leak["examples"][0]["rows"]] == ["test.csv:3", "train.csv:2"]
@@ -87,7 +87,7 @@ def test_more_leakage_than_is_allowed_ends_audit_and_run(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(project, most="0.3")
-    assert main(["audit", "spec.yaml"]) == 2
+    assert main(["audit", "spec.yaml", "--rows-only"]) == 2
     assert "error: leakage: 2 rows of test (66.7%)" in capsys.readouterr().out
     near = [(ROWS[0][0].replace("soup", "soop"), 0), ("nothing of the like was ever written", 1)]
     (project / "test.csv").write_text(table(near))
@@ -115,7 +115,7 @@ def test_what_cannot_be_read_is_said_as_by_validate(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (project / "train.csv").write_text("text;label\na;neg\n")
-    assert main(["audit", "spec.yaml"]) == 2
+    assert main(["audit", "spec.yaml", "--rows-only"]) == 2
     err = capsys.readouterr().err
     assert "there is no column 'text'; the columns are 'text;label'" in err
 
@@ -123,7 +123,8 @@ def test_what_cannot_be_read_is_said_as_by_validate(
 def test_an_audit_of_rows_imports_no_torch(project: Path) -> None:
     write(project)
     code = (
-        "from ftcore.cli import main; import sys; main(['audit', 'spec.yaml']); print('torch' in sys.modules)"
+        "from ftcore.cli import main; import sys; main(['audit', 'spec.yaml', '--rows-only']);"
+        " print('torch' in sys.modules)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.splitlines()[-1] == "False", result.stderr
