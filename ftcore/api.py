@@ -47,6 +47,12 @@ from ftcore.families.text_generation.spec import (
     TextGenerationSpec,
     TextGenerationTraining,
 )
+from ftcore.families.token_classification.spec import (
+    TokenClassificationData,
+    TokenClassificationModel,
+    TokenClassificationSpec,
+    TokenClassificationTraining,
+)
 from ftcore.family import Family
 from ftcore.hookspecs import API_VERSION, hookimpl
 from ftcore.spec.sections import DataSpec, EvaluationSpec, ExportSpec, ModelSpec, Section, Spec, TrainingSpec
@@ -118,6 +124,10 @@ __all__ = [
     "TextGenerationModel",
     "TextGenerationSpec",
     "TextGenerationTraining",
+    "TokenClassificationData",
+    "TokenClassificationModel",
+    "TokenClassificationSpec",
+    "TokenClassificationTraining",
     "TrainingSpec",
     "encoder_graph",
     "field_validator",

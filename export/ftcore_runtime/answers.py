@@ -14,7 +14,10 @@ from ftcore_runtime.terminal import json_text
 
 #: What is counted of an answer: measure -> number, or name.
 Observation = dict[str, float | str]
-_ABSTAINED = " (abstained)"  # in a summary
+#: Characters (from, to) of an input's last text, and what they are.
+Mark = tuple[int, int, str]
+#: In the summary of an answer that abstains.
+ABSTAINED = " (abstained)"
 
 
 class Answer(ABC):
@@ -26,7 +29,8 @@ class Answer(ABC):
     __slots__ = ()
 
     #: What the page draws it with: `labels` (fields `scores` and `label` or `labels`), `number` (`value`),
-    #: `span` (`text`, `start` and `end` in the input's last text), `text` (`text`), or `fields`, which draws any.
+    #: `span` (`text`, `start` and `end` in the input's last text), `entities` (a list of such, with `label`), `text`
+    #: (`text`), or `fields`, which draws any.
     widget: ClassVar[str] = "fields"
     #: The Hub's names for tasks with such answers: a task of one of these names has it, any other the first of them.
     hub_tasks: ClassVar[tuple[str, ...]] = ()
@@ -46,6 +50,11 @@ class Answer(ABC):
 
         At most `ftcore_export.parity.TIE` between two that do not agree: rounding decides between them.
         """
+
+    @property
+    def marks(self) -> Sequence[Mark]:
+        """What a terminal marks in the input's last text, in order; none unless a subclass says so."""
+        return ()
 
     @property
     def category(self) -> str | None:
@@ -133,7 +142,7 @@ class LabelAnswer(Answer):
     @property
     def summary(self) -> str:
         """Label and probability."""
-        return f"{self.label} {self.score:.3f}{_ABSTAINED if self.abstained else ''}"
+        return f"{self.label} {self.score:.3f}{ABSTAINED if self.abstained else ''}"
 
     @property
     def category(self) -> str:
@@ -234,78 +243,6 @@ class ValueAnswer(Answer):
     def margin(self, other: Self) -> float:
         """The difference of the two numbers."""
         return abs(self.value - other.value)
-
-
-@dataclass(frozen=True, slots=True)
-class SpanAnswer(Answer):
-    """A span of a context, or no answer.
-
-    Args:
-        text: as the context has it; empty for no answer.
-        start, end: its characters (Unicode code points) of the context, `end` excluded; None for no answer.
-        score: its probability among all spans of the context, and no answer where that is one.
-        no_answer: probability that the context has no answer; None where every question has one.
-        candidates: where several were asked for, the best spans, as mappings of text, start, end and score.
-        abstained: where the bundle has a confidence to abstain below: whether `score` is below it.
-    """
-
-    widget = "span"
-    hub_tasks = ("question-answering",)
-
-    text: str
-    start: int | None = None
-    end: int | None = None
-    score: float = 0.0
-    no_answer: float | None = None
-    candidates: list[dict[str, Any]] | None = None
-    abstained: bool | None = None
-
-    @property
-    def summary(self) -> str:
-        """Text and probability."""
-        return f"{self.text or '(no answer)'} {self.score:.3f}{_ABSTAINED if self.abstained else ''}"
-
-    @property
-    def category(self) -> str:
-        """Whether there is an answer."""
-        return "answer" if self.text else "no answer"
-
-    @property
-    def confidence(self) -> float:
-        """Its probability."""
-        return self.score
-
-    def agrees(self, other: Self) -> bool:
-        """Whether both have the same text, wherever it stands."""
-        return self.text == other.text
-
-    def margin(self, other: Self) -> float:
-        """Probability by which this answer prefers its own text over the other's, at least 0.
-
-        A text that is not among the candidates counts as improbable, so this errs on the large side.
-        """
-        scores = {"": self.no_answer or 0.0}
-        for candidate in reversed(self.candidates or []):
-            scores[candidate["text"]] = candidate["score"]
-        return max(0.0, self.score - scores.get(other.text, 0.0))
-
-    @classmethod
-    def tensors(cls, answers: Sequence[Self], labels: Sequence[str]) -> list[Tensor]:
-        """`text` BYTES, `start` and `end` INT64 (-1 for no answer), `score` and, if there is one, `no_answer` FP32."""
-        made = [Tensor.of_texts("text", [answer.text for answer in answers])]
-        for name in ("start", "end"):
-            positions = [getattr(answer, name) for answer in answers]
-            made.append(
-                Tensor.of_numbers(
-                    name, [-1 if position is None else position for position in positions], "INT64"
-                )
-            )
-        made.append(Tensor.of_numbers("score", [answer.score for answer in answers]))
-        if answers[0].no_answer is not None:
-            made.append(Tensor.of_numbers("no_answer", [answer.no_answer for answer in answers]))
-        if answers[0].abstained is not None:
-            made.append(Tensor.of_numbers("abstained", [answer.abstained for answer in answers], "BOOL"))
-        return made
 
 
 @dataclass(frozen=True, slots=True)

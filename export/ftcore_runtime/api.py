@@ -6,8 +6,8 @@ from ftcore_runtime.answers import (
     Answer,
     LabelAnswer,
     LabelsAnswer,
+    Mark,
     Observation,
-    SpanAnswer,
     TextAnswer,
     ValueAnswer,
 )
@@ -17,6 +17,7 @@ from ftcore_runtime.encoding import Encoded, TextEncoder
 from ftcore_runtime.errors import BundleError, InputError
 from ftcore_runtime.fields import Fields
 from ftcore_runtime.inputs import Input, read_columns
+from ftcore_runtime.spans import EntitiesAnswer, Entity, SpanAnswer
 from ftcore_runtime.tensors import Tensor
 
 __all__ = [
@@ -24,11 +25,14 @@ __all__ = [
     "BundleError",
     "Decoder",
     "Encoded",
+    "EntitiesAnswer",
+    "Entity",
     "Fields",
     "Input",
     "InputError",
     "LabelAnswer",
     "LabelsAnswer",
+    "Mark",
     "Observation",
     "OpenGraph",
     "Prepared",

@@ -1,4 +1,4 @@
-"""A question and a context as windows that a model can read: for training, evaluation and serving alike."""
+"""Long texts as windows that a model can read, alone or behind a question: the same in training and serving."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding
 
-from ftcore_runtime.encoding import Encoded, TextEncoder
+from ftcore_runtime.encoding import Encoded, TextEncoder, filled
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.fields import Fields
 
@@ -69,11 +69,11 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Windows:
-    """Questions with their contexts, cut into windows. A row's windows follow one another, in order.
+    """Contexts (with their questions, or alone), cut into windows. A row's windows follow one another, in order.
 
     Args:
         encoded: the windows as token ids; `truncated` says whose question was cut.
-        row: int64 [windows]: index of the question.
+        row: int64 [windows]: index of the context.
         first: int64 [windows]: which token of the context is the first one in the window.
         offset: int64 [windows]: where in the window that token stands.
         count: int64 [windows]: context tokens in the window.
@@ -97,16 +97,25 @@ class Windows:
 
         -1 at the question and at special tokens too. An answer begins only in the window that owns its first token.
         """
-        begins, ends = [], []
+        begins = self.spread([tokens.edges[:, 0] for tokens in self.contexts], owned=True)
+        return begins, self.spread([tokens.edges[:, 1] for tokens in self.contexts], owned=False)
+
+    def spread(self, values: Sequence[NDArray[np.int32]], *, owned: bool) -> list[NDArray[np.int32]]:
+        """Values of the tokens of each context where these tokens stand in the windows, int32 [tokens] for each window.
+
+        Args:
+            values: int32 [tokens] of each row's context.
+            owned: whether a token has its value only in the window that owns it, and -1 in others, or in all of them.
+                What is no token of a context has -1.
+        """
+        made = []
         columns = (self.encoded.lengths, self.row, self.first, self.offset, self.count, *self.owned.T)
         for length, row, first, offset, count, own, until in zip(*(x.tolist() for x in columns), strict=True):
-            edges = self.contexts[row].edges
-            begin, end = np.full((2, length), -1, np.int32)
-            begin[offset + own - first : offset + until - first] = edges[own:until, 0]
-            end[offset : offset + count] = edges[first : first + count, 1]
-            begins.append(begin)
-            ends.append(end)
-        return begins, ends
+            start, stop = (own, until) if owned else (first, first + count)
+            window = np.full(length, -1, np.int32)
+            window[offset + start - first : offset + stop - first] = values[row][start:stop]
+            made.append(window)
+        return made
 
 
 class WindowEncoder:
@@ -144,38 +153,99 @@ class WindowEncoder:
         (prefix, prefix_types), (middle, middle_types), (suffix, suffix_types) = self._special
         room = self.encoder.config.max_length - len(prefix) - len(middle) - len(suffix)
         longest = max(1, min(self.config.max_question_length, room // 2))
-        of_questions, of_contexts = self._tokens(questions), self._tokens(contexts)
-        ids: list[list[int]] = []
-        types: list[list[int]] = []
-        found: list[tuple[int, ...]] = []
-        for row, (question, context) in enumerate(zip(of_questions, of_contexts, strict=True)):
+        of_questions, of_contexts = (
+            whole_tokens(self.encoder, questions),
+            whole_tokens(self.encoder, contexts),
+        )
+        heads = []
+        for question in of_questions:
             shown = question.ids[:longest]
-            head = prefix + shown + middle
-            head_types = prefix_types + [self._types[0]] * len(shown) + middle_types
-            for cut in _cuts(len(context.ids), max(1, room - len(shown)), self.config.stride):
-                first, last, own, until = cut
-                ids.append(head + context.ids[first:last] + suffix)
-                types.append(head_types + [self._types[1]] * (last - first) + suffix_types)
-                found.append((row, first, len(head), last - first, own, until))
-        row_of, first_of, offset, count, own_of, until_of = np.array(found, np.int64).reshape(-1, 6).T
-        cut_short = np.fromiter(
-            (len(question.ids) > longest for question in of_questions), bool, len(of_questions)
-        )
-        encoded = Encoded(
-            input_ids=ids,
-            token_type_ids=types if "token_type_ids" in self.encoder.config.inputs else None,
-            lengths=np.fromiter(map(len, ids), np.int64, len(ids)),
-            truncated=cut_short[row_of],
-        )
-        return Windows(encoded, row_of, first_of, offset, count, np.stack([own_of, until_of], 1), of_contexts)
+            types = prefix_types + [self._types[0]] * len(shown) + middle_types
+            heads.append((prefix + shown + middle, types))
+        cut = [len(question.ids) > longest for question in of_questions]
+        tail = (suffix, suffix_types)
+        return _windows(self.encoder, self.config.stride, of_contexts, heads, tail, self._types[1], cut)
 
-    def _tokens(self, texts: Sequence[str]) -> list[Tokens]:
-        distinct = list(dict.fromkeys(texts))
-        made = {
-            text: _tokens_of(encoding, text)
-            for text, encoding in zip(distinct, self.encoder.tokens(distinct), strict=True)
-        }
-        return [made[text] for text in texts]
+
+def text_windows(encoder: TextEncoder, texts: Sequence[str], stride: int) -> Windows:
+    """Texts cut into windows, each between the special tokens that the tokenizer itself puts around a text.
+
+    A text that fits into one window gets the very ids that the tokenizer gives it.
+
+    Args:
+        encoder: its `max_length` is the length of a window.
+        stride: tokens that neighbouring windows share; at most half of what fits.
+
+    Raises:
+        InputError: a text that is no valid Unicode.
+    """
+    probe = encoder.untruncated.encode("a")
+    sides = probe.sequence_ids
+    begin, end = sides.index(0), len(sides) - sides[::-1].index(0)
+    head, tail = ((probe.ids[part], probe.type_ids[part]) for part in (slice(0, begin), slice(end, None)))
+    tokens = whole_tokens(encoder, texts)
+    uncut = [False] * len(tokens)
+    return _windows(encoder, stride, tokens, [head] * len(tokens), tail, probe.type_ids[begin], uncut)
+
+
+def whole_tokens(encoder: TextEncoder, texts: Sequence[str]) -> list[Tokens]:
+    """Each text, tokenised whole; equal ones once.
+
+    Raises:
+        InputError: a text that is no valid Unicode.
+    """
+    distinct = list(dict.fromkeys(texts))
+    made = {
+        text: _tokens_of(encoding, text)
+        for text, encoding in zip(distinct, encoder.tokens(distinct), strict=True)
+    }
+    return [made[text] for text in texts]
+
+
+def pad_edges(rows: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:
+    """Edges of windows as one array, int32 [windows, longest]; -1 beyond a window's end."""
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+    padded = np.full((len(rows), int(lengths.max(initial=1))), -1, np.int32)
+    if len(rows):
+        padded[filled(lengths, padded.shape[1])] = np.concatenate(rows)
+    return padded
+
+
+#: Token ids and token types of what stands before or behind the context in a window.
+_Frame = tuple[list[int], list[int]]
+
+
+def _windows(
+    encoder: TextEncoder,
+    stride: int,
+    contexts: Sequence[Tokens],
+    heads: Sequence[_Frame],
+    tail: _Frame,
+    context_type: int,
+    cut: Sequence[bool],
+) -> Windows:
+    """Windows of contexts between their heads and the tail.
+
+    Args:
+        cut: whether the head of each context was cut.
+    """
+    ids: list[list[int]] = []
+    types: list[list[int]] = []
+    found: list[tuple[int, ...]] = []
+    for row, (context, (head, head_types)) in enumerate(zip(contexts, heads, strict=True)):
+        room = max(1, encoder.config.max_length - len(head) - len(tail[0]))
+        for first, last, own, until in _cuts(len(context.ids), room, stride):
+            ids.append(head + context.ids[first:last] + tail[0])
+            types.append(head_types + [context_type] * (last - first) + tail[1])
+            found.append((row, first, len(head), last - first, own, until))
+    row_of, first_of, offset, count, own_of, until_of = np.array(found, np.int64).reshape(-1, 6).T
+    encoded = Encoded(
+        input_ids=ids,
+        token_type_ids=types if "token_type_ids" in encoder.config.inputs else None,
+        lengths=np.fromiter(map(len, ids), np.int64, len(ids)),
+        truncated=np.array(cut, bool)[row_of],
+    )
+    return Windows(encoded, row_of, first_of, offset, count, np.stack([own_of, until_of], 1), contexts)
 
 
 def _cuts(tokens: int, width: int, stride: int) -> list[tuple[int, int, int, int]]:

@@ -95,11 +95,11 @@ class Contract:
     Args:
         request: a pydantic model with `inputs`, where labels or candidates are ranked `top_k`, and of bundles that
             write `stream`.
-        prediction: JSON Schema of one answer.
+        prediction: what an answer looks like.
     """
 
     request: type[BaseModel]
-    prediction: Mapping[str, Any]
+    prediction: TypeAdapter[Answer]
 
     @classmethod
     def of(cls, decoder: Decoder, limits: Limits) -> Contract:
@@ -116,9 +116,7 @@ class Contract:
             body["top_k"] = (Annotated[int, Field(ge=1, le=most)] | None, None)
         if decoder.generates:
             body["stream"] = (bool, False)
-        adapter: TypeAdapter[Answer] = TypeAdapter(decoder.answer)
-        schema = adapter.json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
-        return cls(create_model("PredictRequest", __base__=_Strict, **body), schema)
+        return cls(create_model("PredictRequest", __base__=_Strict, **body), TypeAdapter(decoder.answer))
 
     @property
     def streams(self) -> bool:

@@ -33,7 +33,7 @@ def document(registry: Registry, contracts: Mapping[str, Contract], *, secured: 
     """
     schemas: dict[str, Any] = {}
     for model in (Error, ModelInfo, ModelList, DriftReport):
-        _add(schemas, model.__name__, model)
+        _add(schemas, model.__name__, _schema(model.__name__, model))
     paths: dict[str, Any] = {
         "/healthz": {"get": _plain("Whether the process lives", "healthz")},
         "/readyz": {"get": _plain("Whether models are loaded and tested", "readyz", failing="503")},
@@ -41,8 +41,8 @@ def document(registry: Registry, contracts: Mapping[str, Contract], *, secured: 
     }
     for name, contract in contracts.items():
         request, response = f"{name}.PredictRequest", f"{name}.PredictResponse"
-        _add(schemas, request, contract.request)
-        schemas[response] = _response(contract)
+        _add(schemas, request, _schema(request, contract.request))
+        _add(schemas, response, _response(response, contract))
         paths[f"/v1/models/{name}"] = {"get": _read(f"About {name}", f"{name}.get", "ModelInfo", _MISSING)}
         paths[f"/v1/models/{name}:predict"] = {"post": _predict(name, request, response, contract.streams)}
         if registry.models[name].versions[registry.models[name].default].drift:
@@ -68,24 +68,33 @@ is unnamed, its data {"text": PIECE}; the pieces make up the answer. The last is
 _MISSING = {"404": {"description": _ERRORS["404"]}}
 
 
-def _add(schemas: dict[str, Any], name: str, model: type[BaseModel]) -> None:
-    """Put a model's schema, and those it refers to, among the components, under names of their own."""
-    template = f"#/components/schemas/{name}.{{model}}"
-    schema = model.model_json_schema(ref_template=template)
+def _add(schemas: dict[str, Any], name: str, schema: dict[str, Any]) -> None:
+    """Put a schema, and those it refers to, among the components, under names of their own."""
     for inner, definition in schema.pop("$defs", {}).items():
         schemas[f"{name}.{inner}"] = definition
     schemas[name] = schema
 
 
-def _response(contract: Contract) -> dict[str, Any]:
+def _references(name: str) -> str:
+    """Where the schemas are that the one of this name refers to."""
+    return f"#/components/schemas/{name}.{{model}}"
+
+
+def _schema(name: str, model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema(ref_template=_references(name))
+
+
+def _response(name: str, contract: Contract) -> dict[str, Any]:
+    answer = contract.prediction.json_schema(mode="serialization", ref_template=_references(name))
     return {
+        "$defs": answer.pop("$defs", {}),
         "type": "object",
         "required": ["model", "version", "predictions"],
         "additionalProperties": False,
         "properties": {
             "model": {"type": "string"},
             "version": {"type": "string"},
-            "predictions": {"type": "array", "items": dict(contract.prediction)},
+            "predictions": {"type": "array", "items": answer},
         },
     }
 

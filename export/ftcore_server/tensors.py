@@ -90,7 +90,7 @@ def describe_outputs(pipeline: Pipeline) -> list[dict[str, Any]]:
     """The outputs of the metadata, made from an answer."""
     sample = pipeline.predict([dict.fromkeys(pipeline.fields[: pipeline.required], "a")])
     return [
-        {"name": tensor.name, "datatype": tensor.datatype, "shape": [-1, *tensor.shape[1:]]}
+        {"name": tensor.name, "datatype": tensor.datatype, "shape": [-1, *tensor.dims]}
         for tensor in output_tensors(sample, pipeline.labels)
     ]
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+    from ftcore_runtime.answers import Mark
+
 #: Off a terminal nothing is wrapped: whoever reads it there wants one line a thing.
 _UNWRAPPED = 10_000
 
@@ -31,6 +33,28 @@ def console(*, stderr: bool = False) -> Console:
 def print_text(text: str | Text) -> None:
     """Print text to stdout: a string without what a terminal obeys, as it may quote what comes from outside."""
     console().print(printable(text, lines=True) if isinstance(text, str) else text, soft_wrap=True)
+
+
+#: Of marks, by their label.
+_COLOURS = ("green", "yellow", "cyan", "magenta", "blue", "red")
+
+
+def marked_text(text: str, marks: Sequence[Mark], labels: Sequence[str], before: str = "") -> Text:
+    """A text of anybody's with its marks in the colours of their labels, each label behind its mark.
+
+    Args:
+        labels: all that there are: each has the same colour in every text.
+        before: what stands in front.
+    """
+    from rich.text import Text
+
+    shown, made, done = printable(text, lines=True), Text(before), 0  # a character for each: places stay
+    for start, end, label in marks:
+        colour = _COLOURS[labels.index(label) % len(_COLOURS) if label in labels else 0]
+        made.append(shown[done:start]).append(shown[start:end], f"bold {colour}")
+        made.append(f" [{printable(label)}]", f"dim {colour}")
+        done = end
+    return made.append(shown[done:])
 
 
 def print_json(value: object) -> None:

@@ -148,6 +148,7 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _answer_texts(pipeline: Pipeline, args: argparse.Namespace) -> int:
+    from ftcore.cli.console import marked_text, print_text
     from ftcore_runtime.answers import to_jsonl
 
     inputs: list[Any] = args.text
@@ -158,8 +159,14 @@ def _answer_texts(pipeline: Pipeline, args: argparse.Namespace) -> int:
     if args.stream:
         return _stream_texts(pipeline, args.text)
     for text, answer in zip(args.text, pipeline.predict(inputs, args.batch_size, args.top_k), strict=True):
-        shown = [printable(part, lines=True) for part in (answer.summary, text)]
-        sys.stdout.write(to_jsonl([answer.to_json()]).decode() if args.json else "\t".join(shown) + "\n")
+        if args.json:
+            sys.stdout.write(to_jsonl([answer.to_json()]).decode())
+        elif sys.stdout.isatty() and answer.marks and not args.text_pair:
+            summary = printable(f"{answer.summary}\t", lines=True)
+            print_text(marked_text(text, answer.marks, pipeline.labels, summary))
+        else:
+            shown = [printable(part, lines=True) for part in (answer.summary, text)]
+            sys.stdout.write("\t".join(shown) + "\n")
     return ExitCode.OK
 
 

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ftcore.data.cloze import read_cloze
+from ftcore.data.conll import read_conll
 from ftcore.data.formats import Format
 from ftcore.data.gettext import catalogs, read_gettext
+from ftcore.data.label_studio import read_label_studio
 from ftcore.data.news import read_news
 from ftcore.data.records import Record, read_folders
 from ftcore.data.squad import read_squad
@@ -48,6 +50,17 @@ SQUAD = Format(
     name="squad",
     read=lambda path, name, source: read_squad(path, name, source.encoding),
     suffixes=(".json",),
+    options=frozenset({"encoding"}),
+)
+CONLL = Format(
+    name="conll",
+    read=lambda path, name, source: read_conll(path, name, source.encoding),
+    suffixes=(".conll", ".bio", ".iob", ".iob2"),
+    options=frozenset({"encoding"}),
+)
+LABEL_STUDIO = Format(
+    name="label_studio",
+    read=lambda path, name, source: read_label_studio(path, name, source.encoding),
     options=frozenset({"encoding"}),
 )
 GETTEXT = Format(

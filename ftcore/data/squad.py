@@ -6,14 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ftcore.data.json_file import read_json_file
 from ftcore.data.records import Record
 from ftcore.errors import DataError
-from ftcore_runtime import strict_json
-from ftcore_runtime.files import open_regular
-from ftcore_runtime.textfile import codec_of
-
-#: The file is read whole; that of SQuAD 2.0 has 42 MB.
-MAX_BYTES = 512 * 2**20
 
 
 def read_squad(path: Path, name: str, encoding: str) -> Iterator[Record]:
@@ -25,7 +20,7 @@ def read_squad(path: Path, name: str, encoding: str) -> Iterator[Record]:
     Raises:
         DataError: the file is too large, or not JSON of this shape.
     """
-    document = _load(path, name, encoding)
+    document = read_json_file(path, name, encoding)
     if isinstance(document, list) and document:
         yield from _objects(document, name)
         return
@@ -61,24 +56,6 @@ def _values(
     if question.get("is_impossible") is True:
         found["answers"] = []
     return found
-
-
-def _load(path: Path, name: str, encoding: str) -> Any:  # noqa: ANN401 (any JSON)
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise DataError(f"more than {MAX_BYTES // 2**20} MiB, and SQuAD's JSON is read whole", where=name)
-        with open_regular(path) as file:
-            return strict_json.loads(file.readall().decode(codec_of(encoding)))
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", where=name) from None
-    except UnicodeError as error:
-        raise DataError(
-            f"not {encoding}: {error}", where=name, hint="set `encoding` of this source"
-        ) from None
-    except ValueError as error:
-        raise DataError(
-            f"not valid JSON: {error}", where=name, hint="for one object a line say `format: jsonl`"
-        ) from None
 
 
 def _list(owner: Any, key: str, where: str) -> list[Any]:  # noqa: ANN401 (any JSON)

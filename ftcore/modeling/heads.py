@@ -22,11 +22,20 @@ def has_classifier(config: transformers.PretrainedConfig) -> bool:
     )
 
 
+def has_tagger(config: transformers.PretrainedConfig) -> bool:
+    """Whether the folder of this configuration says that its weights have a head with logits of each token's tag."""
+    return any(str(name).endswith("ForTokenClassification") for name in config.architectures or ())
+
+
 def has_head(config: transformers.PretrainedConfig) -> bool:
     """Whether its weights have a head that was trained for a task; one that tells hidden tokens is none."""
-    return has_classifier(config) or any(
-        str(name).endswith(("ForQuestionAnswering", "ForTokenClassification", "ForMultipleChoice"))
-        for name in config.architectures or ()
+    return (
+        has_classifier(config)
+        or has_tagger(config)
+        or any(
+            str(name).endswith(("ForQuestionAnswering", "ForMultipleChoice"))
+            for name in config.architectures or ()
+        )
     )
 
 

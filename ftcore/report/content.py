@@ -151,7 +151,10 @@ def _row(line: Mapping[str, Any]) -> Row:
 
 
 def shown(reference: Any) -> str:  # noqa: ANN401 (as JSON has it)
-    """What was right."""
+    """What was right; of a record its texts."""
     if isinstance(reference, list):
-        return ", ".join(map(str, reference)) or "(none)"
+        return ", ".join(map(shown, reference)) or "(none)"
+    if isinstance(reference, Mapping):
+        first, *others = (value for value in reference.values() if isinstance(value, str))
+        return f"{first} ({', '.join(others)})" if others else first
     return f"{reference:.4g}" if isinstance(reference, float) else str(reference)

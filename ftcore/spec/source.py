@@ -46,7 +46,7 @@ class Source(Section):
         json_schema_extra=_list_formats,
         description="Said by the suffix unless given. `folders`: one folder of .txt files a label. `cloze`: a folder"
         " of .txt articles, out of which questions are made. `news`: likewise, headlines and articles. `gettext`: a"
-        " .po or .mo file, or a folder of them.",
+        " .po or .mo file, or a folder of them. `conll`: words with their tags. `label_studio`: its JSON export.",
     )
     delimiter: str | None = Field(
         None, min_length=1, max_length=1, description="CSV only; a comma unless given."

@@ -11,13 +11,15 @@ import pytest
 from ftcore import hookspecs
 from ftcore.api import hookimpl
 from ftcore.evaluation.evaluate import Evaluator
-from ftcore.families import sequence_classification, span_extraction, text_generation
+from ftcore.families import sequence_classification, span_extraction, text_generation, token_classification
 from ftcore.families.bound import BoundFamily
 from ftcore.families.sequence_classification.reader import FittedLabels
 from ftcore.families.span_extraction.reader import FittedSpans
 from ftcore.families.text_generation.metrics import Target
 from ftcore.families.text_generation.reader import FittedTexts
-from ftcore_runtime.answers import LabelAnswer, LabelsAnswer, SpanAnswer, TextAnswer, ValueAnswer
+from ftcore.families.token_classification.reader import FittedEntities
+from ftcore_runtime.answers import LabelAnswer, LabelsAnswer, TextAnswer, ValueAnswer
+from ftcore_runtime.spans import EntitiesAnswer, Entity, SpanAnswer
 
 
 class Plugin:
@@ -72,6 +74,11 @@ CASES: dict[str, tuple[Any, Any, dict[str, Any], list[Any], list[Any]]] = {
         span_extraction.FAMILY, FittedSpans(0.0), {},
         [["x", "the x"], [], ["y"], []],
         [SpanAnswer(text, 0, len(text), 0.5, 0.5, []) for text in ("the x", "", "y", "z")],
+    ),
+    "entities": (
+        token_classification.FAMILY, FittedEntities(("a",), (1,)), {},
+        [[{"start": 0, "end": 2, "label": "a"}], [], [{"start": 3, "end": 4, "label": "a"}], []],
+        [EntitiesAnswer([Entity("x", "a", *place, 0.5) for place in row]) for row in ([(0, 2)], [], [(3, 5)], [])],
     ),
     "texts": (
         text_generation.FAMILY, FittedTexts(1), {},

@@ -7,7 +7,8 @@ from ruamel.yaml import YAML
 from ftcore.runs.licences import licence_of
 from ftcore_export.bundle_writer import BundleSource, write_bundle
 from ftcore_export.model_index import pipeline_tag
-from ftcore_runtime.answers import Answer, LabelAnswer, SpanAnswer, TextAnswer
+from ftcore_runtime.answers import Answer, LabelAnswer, TextAnswer
+from ftcore_runtime.spans import EntitiesAnswer, SpanAnswer
 
 
 def head(folder: Path) -> dict[str, Any]:
@@ -64,6 +65,7 @@ def test_where_a_licence_is_found(tmp_path) -> None:
     [
         (LabelAnswer, "sentiment", "text-classification"),
         (SpanAnswer, "qa", "question-answering"),
+        (EntitiesAnswer, "ner", "token-classification"),
         (TextAnswer, "translation", "translation"),
         (TextAnswer, "summarization", "summarization"),
         (TextAnswer, "titles", "text-generation"),

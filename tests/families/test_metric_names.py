@@ -11,9 +11,11 @@ from ftcore.families.sequence_classification.reader import FittedLabels
 from ftcore.families.sequence_classification.scoring import LabelScoring
 from ftcore.families.span_extraction.metrics import SpanMeasures
 from ftcore.families.text_generation.metrics import Target, TextMeasures
+from ftcore.families.token_classification.metrics import EntityMeasures
 from ftcore.plugins import PluginRegistry
 from ftcore.spec import Spec
-from ftcore_runtime.answers import SpanAnswer, TextAnswer
+from ftcore_runtime.answers import TextAnswer
+from ftcore_runtime.spans import EntitiesAnswer, Entity, SpanAnswer
 
 LOGITS = np.array([[2.0, -1.0], [-1.0, 2.0], [1.0, 0.0]])
 
@@ -43,6 +45,12 @@ def test_of_spans(shipped: PluginRegistry) -> None:
     answers = [SpanAnswer("a", 0, 1, 0.9, 0.1), SpanAnswer("b", 0, 1, 0.8, 0.3)]
     values = SpanMeasures([["a"], []], answers, "english").values(np.arange(2))
     assert values.keys() == spec_of(shipped, "qa").metric_names
+
+
+def test_of_entities(shipped: PluginRegistry) -> None:
+    answers = [EntitiesAnswer([Entity("a", "x", 0, 1, 0.9)]), EntitiesAnswer([])]
+    values = EntityMeasures([[{"start": 0, "end": 1, "label": "x"}], []], answers, ["x"]).values(np.arange(2))
+    assert values.keys() == spec_of(shipped, "ner").metric_names
 
 
 @pytest.mark.parametrize("task", ["translation", "summarization"])

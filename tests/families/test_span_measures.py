@@ -11,7 +11,7 @@ from ftcore.families.span_extraction.metrics import (
     english_tokens,
     exact_and_f1,
 )
-from ftcore_runtime.answers import SpanAnswer
+from ftcore_runtime.spans import SpanAnswer
 
 
 @pytest.mark.parametrize(

@@ -207,7 +207,7 @@ def test_installed_plugin_whose_module_is_gone(site: Path, project: Path) -> Non
 def test_damaged_distribution_is_passed_over(site: Path, project: Path) -> None:
     (site / "damaged-1.dist-info").mkdir()
     (site / "damaged-1.dist-info" / "entry_points.txt").write_bytes(b"[ftcore.tasks]\nx = \xff\n")
-    assert {"classification", "qa", "sentiment", "summarization", "translation"} <= {
+    assert {"classification", "ner", "qa", "sentiment", "summarization", "translation"} <= {
         info.id for info in PluginRegistry.discover().infos()
     }
 
@@ -247,7 +247,7 @@ def test_distribution_listed_twice_counts_once(
     ("allowed", "loadable"),
     [
         ("topics", {"topics"}),
-        ("ftcore", {"classification", "qa", "sentiment", "summarization", "translation"}),
+        ("ftcore", {"classification", "ner", "qa", "sentiment", "summarization", "translation"}),
         ("Acme_Intents, topics", {"intents", "topics"}),
         ("", set()),
     ],
@@ -258,7 +258,16 @@ def test_allowlist_of_the_environment(
     install(site, "acme-intents", "intents = acme_intents", acme_intents=GOOD.format(id="intents"))
     monkeypatch.setenv("FTCORE_PLUGINS", allowed)
     registry = PluginRegistry.discover()
-    everything = {"topics", "intents", "classification", "qa", "sentiment", "summarization", "translation"}
+    everything = {
+        "topics",
+        "intents",
+        "classification",
+        "ner",
+        "qa",
+        "sentiment",
+        "summarization",
+        "translation",
+    }
     assert {info.id for info in registry.infos() if info.status == "available"} == loadable
     assert {info.id for info in registry.infos() if info.status == "not allowed"} == everything - loadable
     for task_id in everything - loadable:
@@ -298,4 +307,6 @@ def test_allowlist_settles_a_conflict(plugins: Path, site: Path, monkeypatch: py
 
 def test_unknown_task(project: Path) -> None:
     assert failure("sentimant").hint == "did you mean `sentiment`?"
-    assert failure("zzz").hint == "the tasks are classification, qa, sentiment, summarization, translation"
+    assert (
+        failure("zzz").hint == "the tasks are classification, ner, qa, sentiment, summarization, translation"
+    )

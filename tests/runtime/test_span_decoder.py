@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftcore_runtime.answers import SpanAnswer
 from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.decoders.span_extraction import SpanExtractionDecoder, TokenSpans
 from ftcore_runtime.errors import BundleError
+from ftcore_runtime.spans import SpanAnswer
 from ftcore_runtime.windows import WindowConfig
 
 TEXT = "".join(chr(0x4E00 + i) for i in range(200))  # every character another one: a text tells its place

@@ -1,4 +1,4 @@
-"""Takes the README's picture of the page: `python tests/server/picture.py BUNDLE docs/images/page.png`."""
+"""Takes the picture of the page for the README: `PYTHONPATH=tests python tests/server/picture.py BUNDLE OUTPUT`."""
 
 from __future__ import annotations
 

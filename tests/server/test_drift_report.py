@@ -13,11 +13,12 @@ from serving import Running, serving
 
 from ftcore_export.bundle_writer import BundleSource, write_bundle
 from ftcore_runtime import Pipeline
-from ftcore_runtime.answers import LabelAnswer, LabelsAnswer, SpanAnswer, ValueAnswer
+from ftcore_runtime.answers import LabelAnswer, LabelsAnswer, ValueAnswer
 from ftcore_runtime.decoders import Prepared
 from ftcore_runtime.encoding import Encoded
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.reference import Histogram, Reference
+from ftcore_runtime.spans import SpanAnswer
 from ftcore_runtime.special_tokens import unknown_id
 from ftcore_server.drift import ENOUGH, WINDOW, Drift
 

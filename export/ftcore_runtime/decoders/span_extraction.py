@@ -9,14 +9,15 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ftcore_runtime.answers import Answer, SpanAnswer
+from ftcore_runtime.answers import Answer
 from ftcore_runtime.decoders.base import Decoder, Prepared
-from ftcore_runtime.encoding import TextEncoder, filled
+from ftcore_runtime.encoding import TextEncoder
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.fields import Fields
 from ftcore_runtime.inputs import Input, read_columns
 from ftcore_runtime.policy import PLAIN, Policy
-from ftcore_runtime.windows import WindowConfig, WindowEncoder
+from ftcore_runtime.spans import SpanAnswer
+from ftcore_runtime.windows import WindowConfig, WindowEncoder, pad_edges
 
 _CELLS = 2**22  # candidate spans scored at a time
 _MOST_SPANS = 20  # that a request may ask for
@@ -237,12 +238,3 @@ class SpanExtractionDecoder(Decoder):
                 np.minimum(first + further, tokens - 1),
                 total,
             )
-
-
-def pad_edges(rows: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:
-    """Edges of windows as one array, int32 [windows, longest]; -1 beyond a window's end."""
-    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-    padded = np.full((len(rows), int(lengths.max(initial=1))), -1, np.int32)
-    if len(rows):
-        padded[filled(lengths, padded.shape[1])] = np.concatenate(rows)
-    return padded

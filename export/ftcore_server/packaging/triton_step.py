@@ -53,7 +53,7 @@ class TritonPythonModel:
         made = [
             triton.Tensor(
                 tensor.name,
-                np.array([text.encode() for text in tensor.values], object)
+                np.array([text.encode() for text in tensor.values], object).reshape(tensor.shape)
                 if tensor.datatype == "BYTES"
                 else tensor.values,
             )

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ftcore.families.calibration import calibration_error, ranking_quality
-from ftcore_runtime.answers import SpanAnswer
+from ftcore_runtime.spans import SpanAnswer
 
 Normalisation = Literal["english", "characters"]
 

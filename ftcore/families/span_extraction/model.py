@@ -11,9 +11,9 @@ import torch
 import transformers
 from torch.nn import functional as F
 
-from ftcore.errors import ModelError
 from ftcore.families import losses
 from ftcore.families.model import Batch, Features, Model, Outputs, Stored
+from ftcore.families.padding import require_right_padding
 from ftcore.families.plans import length_plan
 from ftcore.families.span_extraction.reader import FittedSpans, answerable
 from ftcore.families.span_extraction.spec import SpanExtractionSpec
@@ -43,11 +43,7 @@ class SpanModel(Model[SpanExtractionSpec, FittedSpans]):
         Of several answers the first one that a window holds is its own. Extras: `begins` and `ends` (see
         `Windows.edges`), and `cut`: whether the question was cut.
         """
-        if encoder.config.pad_side == "left":
-            raise ModelError(
-                "the tokenizer fills up at the left, which this family cannot read",
-                hint="take a base model that fills up at the right: BERT, RoBERTa, DeBERTa, ELECTRA, ModernBERT...",
-            )
+        require_right_padding(encoder)
         windows = WindowEncoder(encoder, self.windows).encode(
             rows["question"].to_pylist(), rows["context"].to_pylist()
         )

@@ -15,10 +15,10 @@ from ftcore.families.scoring import Scorer, Scores, Scoring
 from ftcore.families.span_extraction.metrics import SpanMeasures
 from ftcore.families.span_extraction.reader import FittedSpans
 from ftcore.families.span_extraction.spec import SpanExtractionSpec
-from ftcore_runtime.answers import SpanAnswer
 from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.decoders.span_extraction import SpanExtractionDecoder, TokenSpans
 from ftcore_runtime.policy import PLAIN, Policy
+from ftcore_runtime.spans import SpanAnswer
 from ftcore_runtime.windows import WindowConfig
 
 

@@ -1,0 +1,204 @@
+"""Makes `tasks/data/customer_messages.*.jsonl`: what customers write to a shop, with their intent and the entities.
+
+    python benchmarks/customer_messages.py
+
+The test rows have sentences and values of their own: none of their patterns, products, names or places is in the
+training rows, so that figures are about what was learnt and not about what was remembered. It is the project's own.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+FOLDER = Path(__file__).parents[1] / "tasks" / "data"
+ROWS = {"train": 1000, "test": 300}
+
+#: Intent -> patterns of the training rows, and of the test rows. A slot is the entity's label.
+PATTERNS: dict[str, tuple[list[str], list[str]]] = {
+    "order_status": (
+        [
+            "where is my order {order}?",
+            "I ordered a {product} on {date} and it has not arrived",
+            "can you check order {order} for {person}, please",
+            "the tracking of {order} has not moved since {date}",
+            "when will the {product} be delivered to {place}?",
+            "still no sign of my {product}, the order number is {order}",
+        ],
+        [
+            "my parcel with the {product} was meant to be here by {date}",
+            "any news on {order}? it should have gone to {place}",
+            "{person} here, what is the status of {order}",
+        ],
+    ),
+    "refund": (
+        [
+            "I want my {amount} back for the {product}",
+            "you charged {amount} twice on {date}",
+            "please refund order {order}, the {product} is broken",
+            "I sent the {product} back on {date} and have not got my money",
+            "how long does it take until {amount} are on my account again?",
+            "the refund of {amount} went to {person}, that is not me",
+        ],
+        [
+            "I returned a {product} and am still waiting for {amount}",
+            "give me back the {amount} that you took for {order}",
+            "the money for my {product} was promised for {date}",
+        ],
+    ),
+    "change_address": (
+        [
+            "please send it to {place} instead of {place}",
+            "I have moved to {place}, can order {order} go there?",
+            "change the delivery address of {order} to {place}",
+            "the name on the parcel should be {person}, not {person}",
+            "from {date} on I live in {place}",
+        ],
+        [
+            "we are leaving {place} on {date}, deliver the {product} to {place}",
+            "could you redirect {order}? my new home is in {place}",
+        ],
+    ),
+    "cancel": (
+        [
+            "cancel order {order}",
+            "I do not need the {product} any more, please cancel it",
+            "I ordered the {product} by mistake on {date}",
+            "{person} has cancelled {order} by phone, why was it sent?",
+            "stop the delivery to {place}, I want to cancel",
+        ],
+        [
+            "forget about the {product} that I bought on {date}",
+            "I changed my mind about {order}, do not send it to {place}",
+        ],
+    ),
+    "product_question": (
+        [
+            "does the {product} work with a {product}?",
+            "is the {product} in stock in your shop in {place}?",
+            "will the {product} still cost {amount} after {date}?",
+            "what is the difference between the {product} and the {product}?",
+            "how much is a {product}? I have {amount}",
+        ],
+        [
+            "can I pick up a {product} in {place}?",
+            "I have got {amount} to spend, is the {product} worth it?",
+        ],
+    ),
+    "complaint": (
+        [
+            "your driver in {place} was rude to me on {date}",
+            "the {product} stopped working after two days",
+            "I talked to {person} on {date} and nobody called me back",
+            "this is the third broken {product}, I am done with you",
+            "{person} from your {place} office hung up on me",
+        ],
+        [
+            "never again: the {product} came without a charger and {person} laughed about it",
+            "the service in {place} has been terrible since {date}",
+        ],
+    ),
+}
+
+VALUES: dict[str, tuple[list[str], list[str]]] = {
+    "product": (
+        [
+            "Lumio desk lamp", "coffee grinder", "Vento X2", "rain jacket", "Aria headphones", "garden hose",
+            "Kora 14 laptop", "yoga mat", "electric kettle", "Pixo camera", "winter boots", "baby monitor",
+            "Norda backpack", "toaster", "Trail 3 tent", "USB-C dock", "air fryer", "Sola watch",
+        ],
+        [
+            "Brisk blender", "rice cooker", "Fjell sleeping bag", "Omni 7 phone", "standing desk", "bike helmet",
+            "Quint router", "wool blanket",
+        ],
+    ),
+    "person": (
+        [
+            "Maria Lopez", "Tom", "Ingrid Dahl", "Mr Okafor", "Li Wei", "Sarah O'Neill", "Jonas", "Mrs Petrov",
+            "Ana Costa", "Kenji Mori", "Fatima", "Peter van Dijk",
+        ],
+        ["Nadia Haddad", "Mr Brandt", "Chen Yu", "Olu Adeyemi", "Greta", "Paolo Conti"],
+    ),
+    "place": (
+        [
+            "Bergen", "14 Hill Road", "New York", "Leeds", "Porto", "22 Rue Monge", "Bad Homburg", "Osaka", "Leipzig",
+            "San Diego", "Utrecht", "7 Mill Lane",
+        ],
+        ["Trondheim", "3 Station Street", "Cape Town", "Graz", "Nagoya", "91 Elm Avenue"],
+    ),
+    "date": (
+        [
+            "Monday", "3 May", "yesterday", "12/04/2025", "last Friday", "June 21st", "the 9th", "Tuesday morning",
+            "2025-02-11", "Christmas Eve", "two weeks ago",
+        ],
+        ["Sunday", "17 August", "the 30th", "30/11/2025", "last Wednesday", "October 2nd"],
+    ),
+}  # fmt: skip
+
+_SLOT = re.compile(r"\{(\w+)\}")
+_BEFORE = ["", "", "", "hi, ", "Hello! ", "hey there, ", "Good morning. ", "ok so "]
+_AFTER = ["", "", "", ".", "!", " thanks", " Thank you!", " please help", ", it is urgent"]
+
+
+def message(draw: random.Random, pattern: str, part: int) -> tuple[str, list[dict[str, object]]]:
+    """A text of a pattern, and its entities.
+
+    Args:
+        part: 0 for values of the training rows, 1 for those of the test rows.
+    """
+    text, entities, at = draw.choice(_BEFORE), [], 0
+    for slot in _SLOT.finditer(pattern):
+        text += pattern[at : slot.start()]
+        label, at = slot[1], slot.end()
+        value = _value(draw, label, part)
+        entities.append({"start": len(text), "end": len(text) + len(value), "label": label})
+        text += value
+    text += pattern[at:]
+    if text[-1].isalnum():
+        text += draw.choice(_AFTER)
+    if draw.random() < 0.4:
+        text = text.lower()  # as many write; no letter changes its length here
+    return text, entities
+
+
+def _value(draw: random.Random, label: str, part: int) -> str:
+    if label == "order":
+        form = draw.choice(("#{}", "{}", "A-{}", "no. {}") if part == 0 else ("#{}", "ORD{}", "{}"))
+        return form.format(draw.randint(10_000, 9_999_999))
+    if label == "amount":
+        number = draw.choice((f"{draw.randint(5, 900)}", f"{draw.randint(5, 900)}.{draw.randint(10, 99)}"))
+        return draw.choice(
+            ("${}", "{} euros", "£{}", "{} EUR") if part == 0 else ("{} dollars", "€{}", "${}")
+        ).format(number)
+    return draw.choice(VALUES[label][part])
+
+
+def rows(split: str) -> Iterator[dict[str, object]]:
+    """The rows of a split: text, entities and intent, always the same; no text is there twice."""
+    part, draw = [*ROWS].index(split), random.Random(split)
+    seen: set[str] = set()
+    while len(seen) < ROWS[split]:
+        intent = draw.choice([*PATTERNS])
+        text, entities = message(draw, draw.choice(PATTERNS[intent][part]), part)
+        if text not in seen:
+            seen.add(text)
+            yield {"text": text, "entities": entities, "intent": intent}
+
+
+def content(split: str) -> str:
+    """The file of a split."""
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows(split))
+
+
+def main() -> None:
+    """Write the files."""
+    FOLDER.mkdir(exist_ok=True)
+    for split in ROWS:
+        (FOLDER / f"customer_messages.{split}.jsonl").write_text(content(split), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""Logits of the tokens of a text to entities: spans of its characters, each with a label and a probability."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftcore_runtime.decoders.base import Decoder, Prepared
+from ftcore_runtime.decoders.tagging import segments, tag_count
+from ftcore_runtime.encoding import TextEncoder
+from ftcore_runtime.errors import BundleError
+from ftcore_runtime.fields import Fields
+from ftcore_runtime.inputs import Input, read_columns
+from ftcore_runtime.spans import EntitiesAnswer, Entity
+from ftcore_runtime.windows import Tokens, Windows, pad_edges, text_windows
+from ftcore_runtime.words import word_ends, word_starts
+
+
+@dataclass(frozen=True)
+class TokenWords:
+    """Where in the texts the words lie whose tags are decoded: each is read at its first token.
+
+    Args:
+        row: int64 [windows], ascending: index of the text of each window.
+        begins, ends: int32 [windows, tokens]: characters of the word that begins with a token, in the window that owns
+            the token; -1 of all others.
+        texts: the texts.
+    """
+
+    row: NDArray[np.int64]
+    begins: NDArray[np.int32]
+    ends: NDArray[np.int32]
+    texts: Sequence[str]
+
+
+@dataclass(frozen=True)
+class PreparedTexts(Prepared):
+    """Windows of some texts, with the words in them."""
+
+    words: TokenWords
+
+
+@dataclass(frozen=True)
+class TokenClassificationDecoder(Decoder):
+    """Decodes `logits`, [windows, tokens, tags]: O, then B and I of each label in turn.
+
+    A text of any length is decoded as a whole: of each of its tokens by the window that sees most around it.
+
+    Args:
+        names: labels, in the order of their tags.
+        stride: tokens that neighbouring windows share.
+    """
+
+    outputs: ClassVar[tuple[str, ...]] = ("logits",)
+    by_token: ClassVar[bool] = True
+
+    names: tuple[str, ...]
+    stride: int
+
+    @classmethod
+    def from_json(cls, settings: Mapping[str, Any], where: str) -> Self:
+        """Read `{labels, stride}`; see the base class."""
+        fields = Fields(settings, where)
+        decoder = cls(fields.strings("labels"), fields.integer("stride", minimum=0))
+        fields.end()
+        if not decoder.names:
+            raise BundleError("'labels': expected at least one", where=where)
+        return decoder
+
+    @property
+    def answer(self) -> type[EntitiesAnswer]:
+        """Entities."""
+        return EntitiesAnswer
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Of entities, in the order of their tags."""
+        return self.names
+
+    @property
+    def most_candidates(self) -> int:
+        """None: an answer is one reading of a text."""
+        return 0
+
+    def prepare(self, inputs: Sequence[Input], encoder: TextEncoder) -> PreparedTexts:
+        """Cut texts into windows."""
+        (texts,) = read_columns(inputs, self.fields, self.required)
+        windows = text_windows(encoder, texts, self.stride)
+        begins, ends = words_in(windows, texts)
+        words = TokenWords(windows.row, pad_edges(begins), pad_edges(ends), texts)
+        return PreparedTexts(windows.encoded, windows.row, words)
+
+    def decode(
+        self, outputs: Mapping[str, np.ndarray], prepared: Prepared | None = None, top_k: int | None = None
+    ) -> list[Any]:
+        """One `EntitiesAnswer` for each text."""
+        assert isinstance(prepared, PreparedTexts)
+        return self.answers(outputs, prepared.words)
+
+    def answers(self, outputs: Mapping[str, np.ndarray], words: TokenWords) -> list[EntitiesAnswer]:
+        """The entities of each text.
+
+        Raises:
+            BundleError: the shape does not fit the labels, or the windows.
+        """
+        logits = np.asarray(outputs["logits"])
+        if logits.shape != (*words.begins.shape, tag_count(len(self.names))):
+            raise BundleError(
+                f"the graph gave logits of shape {logits.shape} for {len(self.names)} labels and windows of"
+                f" {words.begins.shape}",
+                where="logits",
+            )
+        window, token = np.nonzero(words.begins >= 0)
+        begins, ends = words.begins[window, token].tolist(), words.ends[window, token].tolist()
+        lengths = np.bincount(words.row[window], minlength=len(words.texts))
+        found = segments(_log_softmax(logits[window, token]), lengths.tolist())
+        answers = []
+        for text, first, own in zip(words.texts, (np.cumsum(lengths) - lengths).tolist(), found, strict=True):
+            entities = []
+            for one in own:
+                start, end = begins[first + one.first], ends[first + one.last]
+                entities.append(Entity(text[start:end], self.names[one.label], start, end, one.score))
+            answers.append(EntitiesAnswer(entities))
+        return answers
+
+
+def words_in(
+    windows: Windows, texts: Sequence[str]
+) -> tuple[list[NDArray[np.int32]], list[NDArray[np.int32]]]:
+    """`begins` and `ends` of `TokenWords`, int32 [tokens] for each window."""
+    edges = [token_words(tokens, text) for tokens, text in zip(windows.contexts, texts, strict=True)]
+    begins, ends = ([pair[side] for pair in edges] for side in (0, 1))
+    return windows.spread(begins, owned=True), windows.spread(ends, owned=True)
+
+
+def token_words(tokens: Tokens, text: str) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The word that begins with each token, as characters (from, to) of the text; two int32 [tokens], -1 elsewhere.
+
+    A word of which no token begins where it begins goes with the one before it: some tokenizers join marks.
+    """
+    begins, ends = np.full((2, len(tokens.ids)), -1, np.int32)
+    real = np.flatnonzero(tokens.offsets[:, 1] > tokens.offsets[:, 0])
+    if not len(real):
+        return begins, ends
+    start, stop = tokens.offsets[real].T
+    starts = word_starts(text)
+    opens = starts[start]
+    opens[1:] &= start[1:] != start[:-1]  # bytes of one character
+    opens[0] = True
+    first = np.flatnonzero(opens)
+    begins[real[first]] = start[first]
+    ends[real[first]] = word_ends(text, starts)[np.maximum.reduceat(stop, first) - 1]
+    return begins, ends
+
+
+def _log_softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
+    """Log-probabilities over the last axis."""
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    found: NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return found

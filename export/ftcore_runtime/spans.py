@@ -1,0 +1,183 @@
+"""Answers that point into a text: the span that answers a question, and the entities of a text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from ftcore_runtime.answers import ABSTAINED, Answer, Mark, Observation
+from ftcore_runtime.tensors import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class SpanAnswer(Answer):
+    """A span of a context, or no answer.
+
+    Args:
+        text: as the context has it; empty for no answer.
+        start, end: its characters (Unicode code points) of the context, `end` excluded; None for no answer.
+        score: its probability among all spans of the context, and no answer where that is one.
+        no_answer: probability that the context has no answer; None where every question has one.
+        candidates: where several were asked for, the best spans, as mappings of text, start, end and score.
+        abstained: where the bundle has a confidence to abstain below: whether `score` is below it.
+    """
+
+    widget = "span"
+    hub_tasks = ("question-answering",)
+
+    text: str
+    start: int | None = None
+    end: int | None = None
+    score: float = 0.0
+    no_answer: float | None = None
+    candidates: list[dict[str, Any]] | None = None
+    abstained: bool | None = None
+
+    @property
+    def summary(self) -> str:
+        """Text and probability."""
+        return f"{self.text or '(no answer)'} {self.score:.3f}{ABSTAINED if self.abstained else ''}"
+
+    @property
+    def category(self) -> str:
+        """Whether there is an answer."""
+        return "answer" if self.text else "no answer"
+
+    @property
+    def confidence(self) -> float:
+        """Its probability."""
+        return self.score
+
+    def agrees(self, other: Self) -> bool:
+        """Whether both have the same text, wherever it stands."""
+        return self.text == other.text
+
+    def margin(self, other: Self) -> float:
+        """Probability by which this answer prefers its own text over the other's, at least 0.
+
+        A text that is not among the candidates counts as improbable, so this errs on the large side.
+        """
+        scores = {"": self.no_answer or 0.0}
+        for candidate in reversed(self.candidates or []):
+            scores[candidate["text"]] = candidate["score"]
+        return max(0.0, self.score - scores.get(other.text, 0.0))
+
+    @classmethod
+    def tensors(cls, answers: Sequence[Self], labels: Sequence[str]) -> list[Tensor]:
+        """`text` BYTES, `start` and `end` INT64 (-1 for no answer), `score` and, if there is one, `no_answer` FP32."""
+        made = [Tensor.of_texts("text", [answer.text for answer in answers])]
+        for name in ("start", "end"):
+            positions = [getattr(answer, name) for answer in answers]
+            made.append(
+                Tensor.of_numbers(
+                    name, [-1 if position is None else position for position in positions], "INT64"
+                )
+            )
+        made.append(Tensor.of_numbers("score", [answer.score for answer in answers]))
+        if answers[0].no_answer is not None:
+            made.append(Tensor.of_numbers("no_answer", [answer.no_answer for answer in answers]))
+        if answers[0].abstained is not None:
+            made.append(Tensor.of_numbers("abstained", [answer.abstained for answer in answers], "BOOL"))
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A span of a text.
+
+    Args:
+        text: as the text has it.
+        label: what it is.
+        start, end: its characters (Unicode code points) of the text, `end` excluded.
+        score: its probability.
+    """
+
+    text: str
+    label: str
+    start: int
+    end: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class EntitiesAnswer(Answer):
+    """The entities of a text, in order; they do not overlap."""
+
+    widget = "entities"
+    hub_tasks = ("token-classification",)
+
+    entities: list[Entity]
+
+    @property
+    def summary(self) -> str:
+        """Texts with labels and probabilities."""
+        return ", ".join(f"{one.text} ({one.label} {one.score:.3f})" for one in self.entities) or "(none)"
+
+    @property
+    def marks(self) -> list[Mark]:
+        """Every entity."""
+        return [(one.start, one.end, one.label) for one in self.entities]
+
+    @property
+    def confidence(self) -> float | None:
+        """The probability of the least certain entity; None without any."""
+        return min((one.score for one in self.entities), default=None)
+
+    def observations(self) -> Observation:
+        """How many there are, and the least probability."""
+        found: Observation = {"entities": float(len(self.entities))}
+        return found if self.confidence is None else {**found, "confidence": self.confidence}
+
+    def agrees(self, other: Self) -> bool:
+        """Whether both have the same entities."""
+        return self.marks == other.marks
+
+    def margin(self, other: Self) -> float:
+        """The largest distance from one half of the probability of an entity that only one of the two has, doubled.
+
+        Of two readings of a place that are equally probable each has one half. Of more it errs on the large side.
+        """
+        changed = {*self.marks} ^ {*other.marks}
+        both = [*self.entities, *other.entities]
+        return max(
+            (abs(2 * one.score - 1) for one in both if (one.start, one.end, one.label) in changed),
+            default=0.0,
+        )
+
+    @classmethod
+    def tensors(cls, answers: Sequence[Self], labels: Sequence[str]) -> list[Tensor]:
+        """`count` INT64 [answers]; `text`, `label` BYTES, `start`, `end` INT64 and `score` FP32 [answers, most of one].
+
+        Where an answer has fewer, texts are empty, places -1 and scores 0.
+        """
+        counts = [len(answer.entities) for answer in answers]
+        most = max(1, *counts)
+        nothing = Entity("", "", -1, -1, 0.0)
+        rows = [[*answer.entities, *[nothing] * (most - len(answer.entities))] for answer in answers]
+        made = [Tensor.of_numbers("count", counts, "INT64")]
+        made += [
+            Tensor.of_text_rows(name, [[getattr(one, name) for one in row] for row in rows])
+            for name in ("text", "label")
+        ]
+        made += [
+            Tensor.of_numbers(
+                name, [[getattr(one, name) for one in row] for row in rows], "INT64", varies=True
+            )
+            for name in ("start", "end")
+        ]
+        scores = [[one.score for one in row] for row in rows]
+        return [*made, Tensor.of_numbers("score", scores, varies=True)]
+
+    def to_json(self) -> dict[str, Any]:
+        """`{"entities": [{text, label, start, end, score}, ...]}`."""
+        return {"entities": [asdict(one) for one in self.entities]}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """What `to_json` wrote.
+
+        Raises:
+            TypeError: other keys.
+        """
+        return cls([Entity(**one) for one in cls(**value).entities])  # type: ignore[arg-type]  # mappings yet

@@ -1,0 +1,82 @@
+"""Words with their tags, a line each, an empty line between sentences: the shared tasks' form of entities."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from ftcore.data.records import Record
+from ftcore.errors import DataError
+from ftcore_runtime.textfile import MAX_CHARACTERS, Lines, open_text
+
+_COLUMNS = range(2, 5)
+_MOST_WORDS = 1_000_000  # of one sentence
+_TAG = re.compile(r"O|[BIMELSU](-.+)?")
+_DOCUMENT = "-DOCSTART-"
+
+
+def read_conll(path: Path, name: str, encoding: str) -> Iterator[Record]:
+    """One record a sentence: `text` (the list of its words) and `entities` (their tags), from its first line on.
+
+    A line has 2 to 4 columns between tabs, or else between blanks, as many as every other line: the word first, its tag
+    last. Lines of `-DOCSTART-`, and comments (`# ...`) in front of a sentence, are left out.
+
+    Raises:
+        DataError: it cannot be read, or has no sentence's end in a million lines.
+    """
+    columns: int | None = None
+    words: list[str] = []
+    tags: list[str] = []
+    first = 0
+    problem: tuple[int, str] | None = None
+
+    def sentence() -> Record:
+        if problem is not None:
+            return Record(f"{name}:{problem[0]}", None, problem[1], problem[0])
+        return Record(f"{name}:{first}", {"text": words, "entities": tags}, "", first)
+
+    try:
+        with open_text(path, encoding) as file:
+            lines = Lines(file, name, encoding)
+            for line in lines:
+                unfit = lines.take()[1]
+                parts = _parts(line)
+                between = not parts or parts[0] == _DOCUMENT
+                if between or (not words and problem is None and _is_comment(parts)):
+                    if words or problem:
+                        yield sentence()
+                        words, tags, problem = [], [], None
+                    continue
+                columns = columns or len(parts)
+                first = first if words else lines.number
+                words.append(parts[0])
+                tags.append(parts[-1])
+                if problem is None and (what := unfit or _problem(len(parts), columns)):
+                    problem = lines.number, what
+                if len(words) > _MOST_WORDS or sum(map(len, parts)) > MAX_CHARACTERS:
+                    what = f"a sentence of more than {_MOST_WORDS:,} words"
+                    raise DataError(what, where=f"{name}:{first}", hint="sentences end with an empty line")
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror or error}", where=name) from None
+    if words or problem:
+        yield sentence()
+
+
+def _parts(line: str) -> list[str]:
+    """The columns of a line; none of an empty one."""
+    text = line.strip("\r\n")
+    if not text.strip():
+        return []
+    return [part.strip() for part in text.split("\t")] if "\t" in text else text.split()
+
+
+def _is_comment(parts: list[str]) -> bool:
+    return parts[0].startswith("#") and (len(parts) not in _COLUMNS or not _TAG.fullmatch(parts[-1]))
+
+
+def _problem(count: int, columns: int) -> str:
+    """What is wrong with a line of so many columns; "" for nothing."""
+    if count not in _COLUMNS:
+        return f"{count} column{'s' * (count != 1)}; expected 2 to 4: the word first, its tag last"
+    return "" if count == columns else f"{count} columns, and the lines before it have {columns}"

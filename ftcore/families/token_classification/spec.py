@@ -1,0 +1,107 @@
+"""The spec of the family `token_classification`: the entities of a text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from ftcore.spec.base import Fraction
+from ftcore.spec.sections import DataSpec, ModelSpec, Section, Spec, TrainingSpec
+from ftcore.spec.training import PlainRecipe
+
+_METRICS = frozenset(
+    {f"{name}{kind}" for name in ("precision", "recall", "f1") for kind in ("", "_partial")}
+    | {"f1_macro", "exact_match"}
+)
+
+
+class TokenClassificationColumns(Section):
+    """The names that the source gives its columns."""
+
+    text: str = Field("text", min_length=1, description="A text, or the list of its words.")
+    entities: str = Field(
+        "entities",
+        min_length=1,
+        description="A list of `{start, end, label}` or `[start, end, label]`, in characters of the text from 0, `end`"
+        " excluded, or the same as JSON; of a list of words, a tag of each (BIO, IOB1 or BIOES); nothing where a text"
+        " has none.",
+    )
+
+
+class TokenClassificationData(DataSpec):
+    """What is learnt from: texts and the entities in them."""
+
+    columns: TokenClassificationColumns = Field(default_factory=TokenClassificationColumns)
+    labels: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="Of entities, in the order of their tags; inferred (sorted) unless given.",
+        json_schema_extra={"uniqueItems": True},
+    )
+    join_words: Literal["auto", "blank", "nothing"] = Field(
+        "auto",
+        description="What stands between the words of a row that has a list of them; `auto`: a blank, but nothing"
+        " between characters of scripts without blanks (Chinese, Japanese, Thai, ...).",
+    )
+    misaligned: Literal["error", "widen"] = Field(
+        "error",
+        description="An entity that begins or ends within a word, or with a blank: `widen` takes the whole word, leaves"
+        " outer blanks out and says so.",
+    )
+
+    @model_validator(mode="after")
+    def _labels_differ(self) -> TokenClassificationData:
+        repeated = sorted(name for name, count in Counter(self.labels or ()).items() if count > 1)
+        if repeated:
+            raise ValueError(f"`labels` names {', '.join(map(repr, repeated[:8]))} more than once")
+        return self
+
+
+class TokenClassificationModel(ModelSpec):
+    """What is fine-tuned."""
+
+    max_length: int = Field(
+        256,
+        ge=8,
+        le=131_072,
+        description="Tokens of one window; a longer text is cut into several, and lost is nothing.",
+    )
+    stride: int = Field(
+        64, ge=0, description="Tokens that neighbouring windows share; at most half of a window."
+    )
+    label_pieces: Literal["first", "all"] = Field(
+        "first",
+        description="Which tokens of a word the loss counts: its first one, by which answers are made, or all.",
+    )
+
+
+class TokenClassificationTraining(TrainingSpec):
+    """How it is fine-tuned."""
+
+    recipe: PlainRecipe = Field(
+        "auto", description="Chooses what the spec leaves open of rate and epochs; this family knows one."
+    )
+    label_smoothing: Fraction = Field(0.0, description="Share of a tag's target spread evenly over all tags.")
+
+
+class TokenClassificationSpec(Spec):
+    """A spec of the family."""
+
+    family: ClassVar[str] = "token_classification"
+
+    data: TokenClassificationData
+    model: TokenClassificationModel
+    training: TokenClassificationTraining = Field(default_factory=TokenClassificationTraining)
+
+    @property
+    def metric_names(self) -> frozenset[str]:
+        """Strict, partial, the mean over labels, and the share of texts without a mistake."""
+        return _METRICS
+
+    @model_validator(mode="after")
+    def _windows_overlap(self) -> TokenClassificationSpec:
+        if self.model.stride > self.model.max_length // 2:
+            raise ValueError("`model.stride` is more than half of `model.max_length`")
+        return self
