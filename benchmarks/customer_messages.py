@@ -2,7 +2,7 @@
 
     python benchmarks/customer_messages.py
 
-The test rows have sentences and values of their own: none of their patterns, products, names or places is in the
+Validation and test have sentences and values of their own: none of their patterns, products, names and places is in the
 training rows, so that figures are about what was learnt and not about what was remembered. It is the project's own.
 """
 
@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[1] / "tasks" / "data"
-ROWS = {"train": 1000, "test": 300}
+ROWS = {"train": 800, "validation": 150, "test": 300}
 
-#: Intent -> patterns of the training rows, and of the test rows. A slot is the entity's label.
+#: Intent -> patterns of the training rows (the last one is of validation), and of the test rows. Slots are labels.
 PATTERNS: dict[str, tuple[list[str], list[str]]] = {
     "order_status": (
         [
@@ -103,6 +103,7 @@ PATTERNS: dict[str, tuple[list[str], list[str]]] = {
     ),
 }
 
+#: Likewise of values; the last quarter of those of training is of validation.
 VALUES: dict[str, tuple[list[str], list[str]]] = {
     "product": (
         [
@@ -143,17 +144,14 @@ _BEFORE = ["", "", "", "hi, ", "Hello! ", "hey there, ", "Good morning. ", "ok s
 _AFTER = ["", "", "", ".", "!", " thanks", " Thank you!", " please help", ", it is urgent"]
 
 
-def message(draw: random.Random, pattern: str, part: int) -> tuple[str, list[dict[str, object]]]:
-    """A text of a pattern, and its entities.
-
-    Args:
-        part: 0 for values of the training rows, 1 for those of the test rows.
-    """
+def message(draw: random.Random, intent: str, split: str) -> tuple[str, list[dict[str, object]]]:
+    """A text with an intent, and its entities."""
+    pattern = draw.choice(_own(PATTERNS[intent], split, held_out=1))
     text, entities, at = draw.choice(_BEFORE), [], 0
     for slot in _SLOT.finditer(pattern):
         text += pattern[at : slot.start()]
         label, at = slot[1], slot.end()
-        value = _value(draw, label, part)
+        value = _value(draw, label, split)
         entities.append({"start": len(text), "end": len(text) + len(value), "label": label})
         text += value
     text += pattern[at:]
@@ -164,27 +162,34 @@ def message(draw: random.Random, pattern: str, part: int) -> tuple[str, list[dic
     return text, entities
 
 
-def _value(draw: random.Random, label: str, part: int) -> str:
+def _own(items: tuple[list[str], list[str]], split: str, held_out: int) -> list[str]:
+    """What only this split has; `held_out` of the training's are those of validation."""
+    if split == "test":
+        return items[1]
+    return items[0][-held_out:] if split == "validation" else items[0][:-held_out]
+
+
+def _value(draw: random.Random, label: str, split: str) -> str:
+    seen = split != "test"
     if label == "order":
-        form = draw.choice(("#{}", "{}", "A-{}", "no. {}") if part == 0 else ("#{}", "ORD{}", "{}"))
+        form = draw.choice(("#{}", "{}", "A-{}", "no. {}") if seen else ("#{}", "ORD{}", "{}"))
         return form.format(draw.randint(10_000, 9_999_999))
     if label == "amount":
-        number = draw.choice((f"{draw.randint(5, 900)}", f"{draw.randint(5, 900)}.{draw.randint(10, 99)}"))
-        return draw.choice(
-            ("${}", "{} euros", "£{}", "{} EUR") if part == 0 else ("{} dollars", "€{}", "${}")
-        ).format(number)
-    return draw.choice(VALUES[label][part])
+        form = draw.choice(("${}", "{} euros", "£{}", "{} EUR") if seen else ("{} dollars", "€{}", "${}"))
+        cents = draw.choice(("", f".{draw.randint(10, 99)}"))
+        return form.format(f"{draw.randint(5, 900)}{cents}")
+    return draw.choice(_own(VALUES[label], split, held_out=len(VALUES[label][0]) // 4))
 
 
 def rows(split: str) -> Iterator[dict[str, object]]:
-    """The rows of a split: text, entities and intent, always the same; no text is there twice."""
-    part, draw = [*ROWS].index(split), random.Random(split)
+    """The rows of a split: text, entities and intent, always the same; no two of the same words."""
+    draw = random.Random(split)
     seen: set[str] = set()
     while len(seen) < ROWS[split]:
         intent = draw.choice([*PATTERNS])
-        text, entities = message(draw, draw.choice(PATTERNS[intent][part]), part)
-        if text not in seen:
-            seen.add(text)
+        text, entities = message(draw, intent, split)
+        if (words := " ".join(re.findall(r"\w+", text.lower()))) not in seen:
+            seen.add(words)
             yield {"text": text, "entities": entities, "intent": intent}
 
 

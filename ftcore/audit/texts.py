@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from ftcore.audit.findings import Row, row
 from ftcore.data import Splits
-from ftcore.families.reader import Reader, SupportsComparison, SupportsLabelCounts, input_text
+from ftcore.families.reader import Reader, SupportsComparison, SupportsLabelCounts, input_text, labels_in
 
 _WORDS = re.compile(r"\w+")
 
@@ -92,5 +92,5 @@ def _labels(answers: Sequence[Any]) -> list[tuple[str, ...]] | None:
     if answers and all(isinstance(answer, str) for answer in answers):
         return [(answer,) for answer in answers]
     if answers and all(isinstance(answer, list) for answer in answers):
-        return [tuple(map(str, answer)) for answer in answers]
+        return [tuple(map(str, labels_in(answer))) for answer in answers]
     return None

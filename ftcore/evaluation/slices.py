@@ -13,7 +13,7 @@ from ftcore.data.rows import meets
 from ftcore.data.tables import Split
 from ftcore.errors import RowError, UserError
 from ftcore.evaluation.evaluate import Array, Evaluation, Evaluator
-from ftcore.families.reader import Reader
+from ftcore.families.reader import Reader, labels_in
 from ftcore.spec.sections import SliceSpec
 from ftcore_runtime.patterns import shortest_match
 
@@ -104,19 +104,13 @@ def _texts(given: Any) -> Iterator[str]:  # noqa: ANN401 (what a user of the bun
         yield from map(str, given.values() if isinstance(given, Mapping) else given)
 
 
-def _labels(reference: Any) -> list[Any]:  # noqa: ANN401 (a right answer)
-    """The labels of a right answer: itself, its items, or what records among these call their label."""
-    items = reference if isinstance(reference, list) else [reference]
-    return [item.get("label") if isinstance(item, Mapping) else item for item in items]
-
-
 def _holds(one: SliceSpec, texts: Sequence[str], reference: Any, kept: Mapping[str, Any]) -> bool:  # noqa: ANN401
     length = sum(map(len, texts))
     if one.min_characters is not None and length < one.min_characters:
         return False
     if one.max_characters is not None and length > one.max_characters:
         return False
-    if one.label is not None and one.label not in _labels(reference):
+    if one.label is not None and one.label not in labels_in(reference):
         return False
     if one.pattern is not None and not any(re.search(one.pattern, text) for text in texts):
         return False

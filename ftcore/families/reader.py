@@ -128,6 +128,12 @@ def input_text(given: Any) -> str:  # noqa: ANN401 (what `Reader.inputs` gives)
     return given if isinstance(given, str) else "\n".join(map(str, given))
 
 
+def labels_in(reference: Any) -> list[Any]:  # noqa: ANN401 (what `Reader.references` gives)
+    """The labels of a right answer: itself, its items, or what records among these call their label; each once."""
+    items = reference if isinstance(reference, list) else [reference]
+    return list(dict.fromkeys(item.get("label") if isinstance(item, Mapping) else item for item in items))
+
+
 @runtime_checkable
 class SupportsComparison(Protocol):
     """A reader whose rows have much in common within a split: questions of one context."""
