@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from ftcore.data.encodings import guess_encoding
 from ftcore.data.records import Record
 from ftcore.data.sources import Opened
 from ftcore.data.tables import RowWriter
+from ftcore.data.textfile import is_encoded
 from ftcore.errors import REMARK, DataError, PluginError, RowDropped, RowError
 from ftcore.families.reader import Reader
 from ftcore.spec.sections import Condition, Spec
@@ -21,8 +21,6 @@ from ftcore_runtime.records import require_columns
 from ftcore_runtime.terminal import printable
 
 _SHOWN = 10  # bad rows named in one error
-#: What is said of bytes that are not of the encoding; see `ftcore_runtime.textfile`.
-_OTHER_BYTES = re.compile(r"\bbyte 0x[0-9a-f]{2} |\ba NUL byte|^not [\w-]+( from about here on)?:")
 _COLUMNS = 256  # column names remembered of a source without a header
 
 
@@ -175,14 +173,12 @@ def _records(source: Opened) -> Iterator[Record]:
 
 
 def _with_encoding(error: DataError, source: Opened) -> DataError:
-    """The error; where it is one of bytes, with the encoding that the file looks like."""
-    if source.file is None or not _OTHER_BYTES.search(error.what):
+    """The error; of a file with bytes that are not of its encoding, with the one that they look like."""
+    if source.file is None or source.encoding is None or is_encoded(source.file, source.encoding):
         return error
     try:
         found = guess_encoding(source.file)
     except OSError:  # what was wrong with its bytes is known
-        return error
-    if found == "utf-8":  # its bytes are, and something else is wrong with them
         return error
     return DataError(
         error.what,

@@ -30,6 +30,7 @@ class Opened:
         sha256: of its content, in hex; of a single file simply the file's own.
         records: starts reading from the first row.
         file: where its content is, of a single file.
+        encoding: of that file, as its section gives it; None where it is no text.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Opened:
     sha256: str
     records: Callable[[], Iterator[Record]]
     file: Path | None = None
+    encoding: str | None = None
 
 
 def open_source(source: Source, role: str, base_dir: Path, field: str | None = None) -> Opened:
@@ -94,7 +96,8 @@ def _open_path(source: Source, role: str, field: str, base_dir: Path) -> Opened:
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", where=name) from None
     file = path if path.is_file() else None
-    return Opened(name, form.name, size, digest, lambda: read(path, name, source), file)
+    encoding = source.encoding if file and "encoding" in form.options else None
+    return Opened(name, form.name, size, digest, lambda: read(path, name, source), file, encoding)
 
 
 def _fits(form: Format | None, path: Path) -> bool:
