@@ -7,8 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_type_hints
 
+from ftcore_runtime.json_types import is_of
 from ftcore_runtime.tensors import Tensor
 from ftcore_runtime.terminal import json_text
 
@@ -105,14 +106,24 @@ class Answer(ABC):
         """What `to_json` wrote.
 
         Raises:
-            TypeError: other keys.
+            TypeError: other keys, or values of other types.
         """
+        annotations = _annotations(cls)
+        for name, one in value.items():
+            if name not in annotations or not is_of(one, annotations[name]):
+                raise TypeError(f"{name!r:.60} of {cls.__name__} is not {json_text(one):.60}")
         return cls(**value)
 
 
 @cache
 def _names(kind: type[Answer]) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(kind))  # type: ignore[arg-type]
+
+
+@cache
+def _annotations(kind: type[Answer]) -> Mapping[str, Any]:
+    annotations = get_type_hints(kind)
+    return {name: annotations[name] for name in _names(kind)}
 
 
 @dataclass(frozen=True, slots=True)
