@@ -132,6 +132,47 @@ def test_the_span_is_marked_in_its_context(browser: Any, server: Running) -> Non
     opened.context.close()
 
 
+def test_entities_are_marked_in_the_text_with_their_labels(browser: Any, server: Running) -> None:
+    model = {
+        "name": "finds", "task": "ner", "family": "token_classification", "fields": ["text"], "required": 1,
+        "labels": ["person", "<b>place</b>"], "widget": "entities", "default": "1", "versions": [],
+    }  # fmt: skip
+    entities = [
+        {"text": "Lise", "label": "person", "start": 2, "end": 6, "score": 0.9},
+        {"text": "\U0001f600\U0001f600", "label": "<b>place</b>", "start": 10, "end": 12, "score": 0.25},
+    ]
+    opened = Opened(browser, server.url, viewport=PHONE)
+    page = opened.page
+    page.route("**/v1/models", lambda route: route.fulfill(json={"models": [model]}))
+    answers = iter([entities, []])
+    page.route(
+        "**/v1/models/finds:predict",
+        lambda route: route.fulfill(
+            json={"model": "finds", "version": "1", "predictions": [{"entities": next(answers)}]}
+        ),
+    )
+    page.reload()
+    page.get_by_label("Text", exact=True).fill("\U0001f600 Lise in \U0001f600\U0001f600 <i>sang</i>.")
+    page.get_by_role("button", name="Ask").click()
+    page.wait_for_selector("#answer mark")
+    assert page.locator("#answer mark").all_inner_texts() == [
+        "Liseperson",
+        "\U0001f600\U0001f600<b>place</b>",
+    ]
+    colours = [
+        mark.evaluate("m => getComputedStyle(m).backgroundColor") for mark in page.locator("mark").all()
+    ]
+    assert len(set(colours)) == 2
+    assert "Lise (person, 90.0 %)" in page.locator("#answer li").all_inner_texts()
+    assert "<i>sang</i>." in page.locator("#answer .text").inner_text()
+    assert page.locator("#why").is_hidden()
+    assert not opened.overflows()
+    page.get_by_role("button", name="Ask").click()
+    page.locator("#answer .note", has_text="Nothing was found").wait_for()
+    assert opened.problems == []
+    opened.context.close()
+
+
 def test_any_answer_is_drawn_and_every_field_has_a_box(browser: Any, server: Running) -> None:
     """A decoder that the page does not know: three fields, one of them optional, and an answer of its own shape."""
     model = {
