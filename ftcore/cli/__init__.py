@@ -19,6 +19,7 @@ from ftcore_runtime.terminal import printable
 COMMANDS = (
     "init",
     "audit",
+    "recommend",
     "run",
     "resume",
     "reproduce",

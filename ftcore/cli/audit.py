@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     with reading(resolved, reader) as splits:
         found = audit_of(reader, splits, resolved.base_dir.resolve())
     if not args.rows_only:
-        from ftcore.audit.scratch import audit_with_base
+        from ftcore.audit.outside import audit_with_base
 
         found = audit_with_base(resolved, found)
     if args.html is not None:

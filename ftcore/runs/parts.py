@@ -124,6 +124,16 @@ def joined(name: str, parts: Sequence[Split]) -> Split:
     )
 
 
+def spaced(rows: Split, most: int) -> Split:
+    """Evenly spaced rows, `most` of them where there are more."""
+    count = rows.table.num_rows
+    if count <= most:
+        return rows
+    kept = np.zeros(count, bool)
+    kept[np.linspace(0, count - 1, most).round().astype(np.int64)] = True
+    return _taken(f"{rows.name}, {most} of them", rows, kept)
+
+
 def _keys(reader: Reader[Any, Any], rows: Split) -> np.ndarray:
     """Group of each row, int64 [rows], numbered from 0."""
     groups = reader.groups(rows.table).combine_chunks().dictionary_encode()

@@ -69,7 +69,7 @@ class Shape:
     @property
     def usual_rate(self) -> float:
         """The learning rate of a base model of this size."""
-        return next(rate for size, rate in RATES.items() if self.size >= size)
+        return usual_rate(self.size)
 
     @property
     def each(self) -> int:
@@ -79,6 +79,11 @@ class Shape:
     def __str__(self) -> str:
         labels = f", {self.each:,} a label (the median of {len(self.counts)})" if self.counts else ""
         return f"{self.rows:,} rows{labels}"
+
+
+def usual_rate(hidden_size: int) -> float:
+    """The learning rate of a base model whose hidden states have this size."""
+    return next(rate for size, rate in RATES.items() if hidden_size >= size)
 
 
 def choose(requested: str, shape: Shape) -> Recipe:
