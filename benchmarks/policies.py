@@ -9,14 +9,17 @@ trained on the frozen base model by `ftcore train`; what follows works on its lo
 - Calibration: the temperature is chosen on the validation rows, if it helps those that it was not fitted on.
   Calibration error of the test rows before and after, with 95 % intervals; the answers stay the same.
 - Of one label: 200 times the test rows are split in halves; sets of 90 % coverage and a confidence for a precision are
-  chosen on one half and tried on the other.
+  chosen on one half and tried on the other. APS covers at least so much; what it would cover with the randomisation of
+  Romano et al. 2020, which leaves labels out by chance, shows that the rest is due to its being left away.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,7 @@ from ftcore.evaluation.intervals import reflected
 from ftcore.families.policies import choose_temperature, confidence_for, conformal_of
 from ftcore.families.sequence_classification.probabilities import ProbabilityMeasures
 from ftcore.spec.policy import PolicySpec
+from ftcore_runtime.policy import reached
 
 Array = np.ndarray[Any, np.dtype[Any]]
 RESPLITS, COVERAGE = 200, 0.9
@@ -164,10 +168,24 @@ def _coverage(found: dict[str, Array], name: str) -> bool:
             sizes.append(members.sum(axis=1).mean())
         line = {"set": name, "method": method, "labels in a set": round(float(np.mean(sizes)), 3)}
         print(json.dumps({**line, "deviation of coverage": round(float(np.std(covered)), 4)}))
-        off = abs(float(np.mean(covered)) - COVERAGE)
-        text = f"{name}: {method}, distance of mean coverage ({np.mean(covered):.4f}) from {COVERAGE}"
-        ok &= print_target(text, off, 0.01, at_most=True)
+        got = float(np.mean(covered))
+        if method == "aps":
+            ok &= print_target(f"{name}: aps, mean coverage", got, COVERAGE - 0.01)
+            method, got = "aps with randomisation", _randomised_coverage(probabilities, right, halves)
+        text = f"{name}: {method}, distance of mean coverage ({got:.4f}) from {COVERAGE}"
+        ok &= print_target(text, abs(got - COVERAGE), 0.01, at_most=True)
     return ok
+
+
+def _randomised_coverage(probabilities: Array, right: Array, halves: Sequence[tuple[Array, Array]]) -> float:
+    """Mean coverage of APS where a uniform draw of each row says how much of a label's own probability counts."""
+    rows = np.arange(len(right))
+    draws = np.random.default_rng(1).random(len(right))
+    scores = reached(probabilities)[rows, right] - draws * probabilities[rows, right]
+    limits = (np.sort(scores[chosen])[math.ceil((len(chosen) + 1) * COVERAGE) - 1] for chosen, _ in halves)
+    return float(
+        np.mean([np.mean(scores[tried] <= limit) for limit, (_, tried) in zip(limits, halves, strict=True)])
+    )
 
 
 def _precision(found: dict[str, Array], name: str, asked: float) -> bool:

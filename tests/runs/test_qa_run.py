@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from graph_cache import working_in
 from models import tiny_base  # noqa: F401 (fixture)
@@ -45,7 +46,9 @@ def squad(count: int, *, unanswerable: bool, seed: int = 0) -> dict[str, Any]:
     return {"version": "2.0", "data": articles}
 
 
-def run_qa(project: Path, base: Path, data: dict[str, Any], variants: list[str]) -> Path:
+def run_qa(
+    project: Path, base: Path, data: dict[str, Any], variants: list[str], **sections: dict[str, Any]
+) -> Path:
     (project / "qa.json").write_text(json.dumps(data))
     spec = {
         "task": "qa",
@@ -54,6 +57,7 @@ def run_qa(project: Path, base: Path, data: dict[str, Any], variants: list[str])
         "training": {"epochs": 3, "batch_size": 16, "learning_rate": 5e-3, "precision": "fp32"},
         "evaluation": {"bootstrap": 50},
         "export": {"variants": variants},
+        **sections,
     }
     YAML().dump(spec, project / "qa.yaml")
     assert main(["run", str(project / "qa.yaml")]) == 0
@@ -71,6 +75,15 @@ def answerable(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Pat
     folder = tmp_path_factory.mktemp("qa")
     with working_in(folder):
         return run_qa(folder, tiny_base, squad(200, unanswerable=False), ["fp32", "int8"])
+
+
+@pytest.fixture(scope="module")
+def abstaining(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:  # noqa: F811
+    """A run on questions of which some have no answer, with a precision for the answers that are given."""
+    folder = tmp_path_factory.mktemp("abstaining")
+    with working_in(folder):
+        data = squad(240, unanswerable=True)
+        return run_qa(folder, tiny_base, data, ["fp32", "int8"], policy={"target_precision": 0.9})
 
 
 def test_learns_and_says_the_same_from_the_bundle(answerable: Path) -> None:
@@ -157,11 +170,8 @@ def test_predict_command(answerable: Path, tmp_path: Path, capsys) -> None:
     assert main(["predict", bundle, "--input", str(rows), "--columns", "text=q"]) == 2
 
 
-def test_questions_without_an_answer_tune_a_threshold_into_the_bundle(
-    project: Path,
-    tiny_base: Path,  # noqa: F811
-) -> None:
-    run = run_qa(project, tiny_base, squad(240, unanswerable=True), ["fp32"])
+def test_questions_without_an_answer_tune_a_threshold_into_the_bundle(abstaining: Path) -> None:
+    run = abstaining
     split = read(run / "metrics.json")["splits"]["validation"]
     metrics = {name: metric["value"] for name, metric in split["metrics"].items()}
     assert metrics["f1"] >= 0.9
@@ -170,8 +180,6 @@ def test_questions_without_an_answer_tune_a_threshold_into_the_bundle(
     assert split["questions"]["no_answer"] > 0
     threshold = read(run / "bundle" / "bundle.json")["decoder"]["null_threshold"]
     assert threshold == read(run / "family.json")["null_threshold"] == split["best_thresholds"]["f1"]
-    assert main(["export", str(run)]) == 0, "in a command of its own"
-    assert read(run / "bundle" / "bundle.json")["decoder"]["null_threshold"] == threshold
     draw = random.Random(1)
     pipeline = Pipeline.load(run / "bundle")
     none, some = pipeline.predict(
@@ -180,3 +188,33 @@ def test_questions_without_an_answer_tune_a_threshold_into_the_bundle(
     assert (none.text, none.start) == ("", None)
     assert none.no_answer > some.no_answer
     assert some.text == "eat"
+    assert main(["export", str(run)]) == 0, "in a command of its own"
+    assert read(run / "bundle" / "bundle.json")["decoder"]["null_threshold"] == threshold
+
+
+def test_answers_abstain_by_what_validation_chose_for_each_variant(
+    abstaining: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured = read(abstaining / "metrics.json")["splits"]["test"]["policy"]
+    found = measured["abstention"]
+    assert found["target_precision"] == 0.9
+    lines = [json.loads(line) for line in (abstaining / "predictions.test.jsonl").read_text().splitlines()]
+    given = [line for line in lines if not line["answer"]["abstained"]]
+    assert len(given) / len(lines) == pytest.approx(found["answered"]["value"])
+    assert np.mean([line["correct"] for line in given]) == pytest.approx(found["precision"]["value"])
+    assert all(line["answer"]["score"] >= measured["min_confidence"] for line in given)
+    manifest = read(abstaining / "bundle" / "bundle.json")
+    own = manifest["variants"]["int8"]["decoder"]["policy"]
+    assert manifest["decoder"]["policy"]["min_confidence"] == measured["min_confidence"]
+    assert own["min_confidence"] != measured["min_confidence"]
+    exported = read(abstaining / "export.json")["variants"]["int8"]["policy"]
+    assert exported["min_confidence"] == own["min_confidence"]
+    assert exported["abstention"]["answered"]["value"] > 0
+    sure, unsure = ("the food was eat", "good bad bad ?" * 3)
+    pipeline = Pipeline.load(abstaining / "bundle", "int8")
+    for answer in pipeline.predict([("good bad ?", sure), ("good bad ?", unsure)]):
+        assert answer.abstained == (answer.score < own["min_confidence"])
+    asked = ["--variant", "fp32", "--text", "good bad ?", "--text-pair"]
+    row = min(lines, key=lambda line: line["answer"]["score"])
+    assert main(["predict", str(abstaining / "bundle"), *asked, row["input"]["context"]]) == 0
+    assert (" (abstained)" in capsys.readouterr().out) == row["answer"]["abstained"]
