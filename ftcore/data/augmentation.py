@@ -6,7 +6,9 @@ resumed run, and any number of processes, read the same. References are never to
 
 from __future__ import annotations
 
+import math
 import random
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,9 +22,12 @@ from ftcore.families.model import Batch
 from ftcore.families.reader import SupportsAugmentation
 from ftcore.spec.sections import Spec
 from ftcore_runtime.encoding import TextEncoder
+from ftcore_runtime.segmentation import Span, is_word, reordered, without, words
 
 if TYPE_CHECKING:
     import torch
+
+_LOOKED_AT = 1000  # rows
 
 
 class AugmentedFeatures:
@@ -74,6 +79,14 @@ class AugmentedFeatures:
 
     def __len__(self) -> int:
         return len(self._store)
+
+    def idle_share(self) -> float:
+        """Share of the training rows (of the first thousand) in which `swap` and `delete` can change nothing."""
+        if not (self._augment.swap or self._augment.delete):
+            return 0.0
+        rows = self._rows.slice(0, _LOOKED_AT).select(list(self._texts)).to_pylist()
+        few = [all(len(_words_among(text, words(text))) < 2 for text in row.values()) for row in rows]
+        return sum(few) / max(1, len(few))
 
     def batch(self, indices: np.ndarray, epoch: int = 0) -> Batch:
         """The features at `indices` as epoch `epoch` has them."""
@@ -129,18 +142,29 @@ class AugmentedFeatures:
 
 def swap_words(text: str, share: float, draw: random.Random) -> str:
     """Exchange two random words, `share` times the number of words (EDA, Wei and Zou 2019); rounded up."""
-    words = text.split()
-    if not share or len(words) < 2:
+    spans = words(text)
+    own = _words_among(text, spans)
+    if not share or len(own) < 2:
         return text
-    for _ in range(-int(-share * len(words) // 1)):
-        one, other = draw.sample(range(len(words)), 2)
-        words[one], words[other] = words[other], words[one]
-    return " ".join(words)
+    order = list(range(len(spans)))
+    for _ in range(math.ceil(share * len(own))):
+        one, other = draw.sample(own, 2)
+        order[one], order[other] = order[other], order[one]
+    return reordered(text, spans, order)
 
 
 def delete_words(text: str, chance: float, draw: random.Random) -> str:
     """Leave each word out with this chance, but never the last one that is left (EDA)."""
-    words = text.split()
-    if not chance or len(words) < 2:
+    spans = words(text)
+    own = _words_among(text, spans)
+    if not chance or len(own) < 2:
         return text
-    return " ".join([word for word in words if draw.random() >= chance] or [draw.choice(words)])
+    removed = {index for index in own if draw.random() < chance}
+    if len(removed) == len(own):
+        removed.remove(draw.choice(own))
+    return without(text, spans, removed)
+
+
+def _words_among(text: str, spans: Sequence[Span]) -> list[int]:
+    """Indices of the words; the others are punctuation, which stays where it is."""
+    return [index for index, (begin, end) in enumerate(spans) if is_word(text[begin:end])]

@@ -90,6 +90,7 @@ def fit(inputs: TrainingInputs, model: torch.nn.Module, what: Fit, stop: StopReq
             inputs.spec,
             inputs.hooks,
             partial(inputs.teacher_outputs, what.train),
+            warn,
         ),
         locations=locations,
         validate=_validation(inputs, what.held_out, what.keep) if what.held_out else None,

@@ -34,6 +34,8 @@ from ftcore_runtime.encoding import TextEncoder
 #: Says something to the user.
 Warn = Callable[[str], None]
 
+_IDLE = 0.1  # share of the rows that an augmentation cannot change, from which on it is said
+
 
 def model_to_train(family: BoundFamily, base: BaseModel, spec: Spec, warn: Warn) -> torch.nn.Module:
     """The family's model, with low-rank updates where the spec has `model.lora`.
@@ -85,6 +87,7 @@ def features_to_train_on(
     spec: Spec,
     hooks: Any,  # noqa: ANN401 (pluggy's relay has no type)
     teacher_outputs: Callable[[], Mapping[str, np.ndarray]],
+    warn: Warn,
 ) -> TrainingFeatures:
     """The training features, with a teacher's outputs, or changed from epoch to epoch by `training.augment`.
 
@@ -97,7 +100,12 @@ def features_to_train_on(
         return TaughtFeatures(features, teacher_outputs(), by_token=by_token)
     if spec.training.augment is None:
         return features
-    return AugmentedFeatures(features, rows, family, encoder, spec, hooks)
+    augmented = AugmentedFeatures(features, rows, family, encoder, spec, hooks)
+    if (idle := augmented.idle_share()) >= _IDLE:
+        warn(
+            f"`training.augment` can swap or leave out nothing in {idle:.0%} of the training rows: they have one word"
+        )
+    return augmented
 
 
 def answer_by_names(

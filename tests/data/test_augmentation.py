@@ -14,7 +14,7 @@ from models import save_tiny_bert
 from transformers import AutoTokenizer
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
-from small import training_features, workspace_of
+from small import events, training_features, workspace_of
 
 from ftcore.data.augmentation import AugmentedFeatures, delete_words, swap_words
 from ftcore.errors import PluginError, UserError
@@ -56,6 +56,43 @@ def test_nothing_is_left_empty_and_short_texts_stay() -> None:
     assert all(delete_words("a b", 0.99, draw) for _ in range(100))
     assert delete_words("a", 0.99, draw) == swap_words("a", 0.9, draw) == "a"
     assert delete_words(TEXT, 0.0, draw) == swap_words(TEXT, 0.0, draw) == TEXT
+
+
+CHINESE = ["物流太慢了，质量还可以", "屏幕很清晰", "不推荐，用了两天就坏了！", "这家餐厅的服务员态度非常好"]
+
+
+@pytest.mark.parametrize(("change", "share"), [(swap_words, 0.1), (delete_words, 0.6)])
+def test_texts_without_blanks_are_changed_and_have_none_afterwards(change: Any, share: float) -> None:
+    draw = random.Random(0)
+    made = [(text, change(text, share, draw)) for text in CHINESE * 50]
+    assert sum(before != after for before, after in made) >= 0.95 * len(made)
+    assert not [after for _, after in made if " " in after]
+    if change is swap_words:
+        assert all(sorted(before) == sorted(after) for before, after in made)
+
+
+def test_punctuation_stays_where_it_is() -> None:
+    assert swap_words("good, bad", 0.5, random.Random(0)) == "bad, good"
+    assert delete_words("so, good!", 0.99, random.Random(0)) in ("so, !", ", good!")
+
+
+def test_rows_that_cannot_change_are_a_warning(project: Path, tiny_base: Path) -> None:
+    def warnings(texts: list[str]) -> list[str]:
+        rows = [{"text": text, "label": "pos" if n % 2 else "neg"} for n, text in enumerate(texts)]
+        data = {"train": rows, "split": {"validation": 8, "test": 8}}
+        workspace = workspace_of(project, tiny_base, data=data, training={"augment": {"swap": 0.1}})
+        training_features(workspace)
+        return [event["message"] for event in events(workspace, "warning")]
+
+    one_word = [f"food{n}" for n in range(30)]
+    more = [f"good food{n}!" for n in range(30)]
+    (message,) = [found for found in warnings(one_word + more) if "augment" in found]
+    share = int(message.partition("%")[0].rpartition(" ")[2])
+    assert 30 < share < 70
+    assert message == (
+        f"`training.augment` can swap or leave out nothing in {share}% of the training rows: they have one word"
+    )
+    assert not [found for found in warnings(more) if "augment" in found]
 
 
 @pytest.fixture

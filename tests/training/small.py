@@ -71,4 +71,5 @@ def training_features(workspace: Workspace) -> Any:
         workspace.spec,
         workspace.task.hooks,
         workspace.teacher_outputs,
+        workspace.events.warn,
     )
