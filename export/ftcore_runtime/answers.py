@@ -33,6 +33,8 @@ class Answer(ABC):
     #: `span` (`text`, `start` and `end` in the input's last text), `entities` (a list of such, with `label`), `text`
     #: (`text`), or `fields`, which draws any.
     widget: ClassVar[str] = "fields"
+    #: Whether it has a score that can be explained: whether `targets` ever names any.
+    explainable: ClassVar[bool] = True
     #: The Hub's names for tasks with such answers: a task of one of these names has it, any other the first of them.
     hub_tasks: ClassVar[tuple[str, ...]] = ()
 
@@ -66,6 +68,33 @@ class Answer(ABC):
     def confidence(self) -> float | None:
         """Its own probability, for drift and policies; None where it has none."""
         return None
+
+    @property
+    def quoted(self) -> Sequence[tuple[int, int]]:
+        """The characters (from, to) of the input's last text that it quotes; none unless a subclass says so."""
+        return [(begin, end) for begin, end, _ in self.marks]
+
+    def targets(self) -> list[str]:
+        """What an answer to this input could say and `support` has a number for: its own first.
+
+        Unless a subclass says otherwise: the keys of a field `scores`, or its category if it has a confidence.
+        """
+        scores = getattr(self, "scores", None)
+        if isinstance(scores, Mapping) and scores:
+            own = self.category if self.category in scores else max(scores, key=scores.__getitem__)
+            return [own, *(name for name in scores if name != own)]
+        return [] if self.category is None or self.confidence is None else [self.category]
+
+    def support(self, target: str) -> float:
+        """How strongly it says `target`, a probability or a number in its own unit: what explanations are made of.
+
+        Unless a subclass says otherwise: the number of the target in a field `scores`, or the confidence of the
+        category, and 0 for anything else.
+        """
+        scores = getattr(self, "scores", None)
+        if isinstance(scores, Mapping) and scores:
+            return float(scores.get(target, 0.0))
+        return self.confidence or 0.0 if target == self.category else 0.0
 
     def observations(self) -> Observation:
         """What a bundle's reference and a server count of it: `label` and `confidence` unless a subclass says more."""
@@ -243,6 +272,14 @@ class ValueAnswer(Answer):
         """The number."""
         return f"{self.value:.4g}"
 
+    def targets(self) -> list[str]:
+        """The number."""
+        return ["value"]
+
+    def support(self, target: str) -> float:
+        """The number."""
+        return self.value
+
     def observations(self) -> Observation:
         """The number."""
         return {"value": self.value}
@@ -268,6 +305,7 @@ class TextAnswer(Answer):
     """
 
     widget = "text"
+    explainable = False
     hub_tasks = ("text-generation", "translation", "summarization")
 
     text: str

@@ -15,6 +15,8 @@ from ftcore_runtime.bundle import Bundle, read_bundle
 from ftcore_runtime.cpus import cpu_count
 from ftcore_runtime.decoders import Decoder, Prepared
 from ftcore_runtime.errors import BundleError, InputError
+from ftcore_runtime.explanations.explanation import Explanation
+from ftcore_runtime.explanations.occlusion import candidates_needed, drive, occlude
 from ftcore_runtime.generation.generator import Generator
 from ftcore_runtime.generation.texts import decode_text
 from ftcore_runtime.golden import GOLDEN_CANDIDATES, Golden
@@ -254,6 +256,27 @@ class Pipeline:
             raise InputError("there are no inputs")
         outputs = self._runner.run(prepared, _checked(batch_size), scored=True)
         return outputs, self.decoder.decode(outputs, prepared, top_k)
+
+    def explain(
+        self,
+        item: Input,
+        targets: Sequence[str] = (),
+        *,
+        faithfulness: bool = True,
+        batch_size: int = 32,
+    ) -> Explanation:
+        """Why the input gets its answer: how much of its score is lost without each word (see `occlude`).
+
+        Args:
+            targets: labels, texts of spans, or what else could be answered; what the answer says if there are none.
+            faithfulness: whether to measure that the words that count are those.
+
+        Raises:
+            InputError: the input cannot be answered, is one word only, or could not be answered with a target.
+        """
+        top_k = candidates_needed(self.decoder)
+        steps = occlude(self.decoder, item, targets, faithfulness=faithfulness)
+        return drive(steps, lambda inputs: self.predict(inputs, batch_size, top_k))
 
     def stream(
         self, inputs: Iterable[Input], batch_size: int = 32, top_k: int | None = None

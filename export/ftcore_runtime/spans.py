@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -48,6 +49,24 @@ class SpanAnswer(Answer):
     def confidence(self) -> float:
         """Its probability."""
         return self.score
+
+    @property
+    def quoted(self) -> list[tuple[int, int]]:
+        """Where the text stands."""
+        return [] if self.start is None or self.end is None else [(self.start, self.end)]
+
+    def targets(self) -> list[str]:
+        """Its text, then those of its candidates; the empty one is no answer."""
+        others = [candidate["text"] for candidate in self.candidates or []]
+        return list(dict.fromkeys([self.text, *others, *([""] if self.no_answer is not None else [])]))
+
+    def support(self, target: str) -> float:
+        """The probability of the text, wherever it stands, among the candidates; of the empty one that of no answer."""
+        if not target:
+            return self.no_answer or 0.0
+        if self.candidates is None:
+            return self.score if target == self.text else 0.0
+        return math.fsum(one["score"] for one in self.candidates if one["text"] == target)
 
     def agrees(self, other: Self) -> bool:
         """Whether both have the same text, wherever it stands."""
@@ -124,6 +143,14 @@ class EntitiesAnswer(Answer):
         """The probability of the least certain entity; None without any."""
         return min((one.score for one in self.entities), default=None)
 
+    def targets(self) -> list[str]:
+        """Its entities, each as `text (label)`."""
+        return list(dict.fromkeys(map(_named, self.entities)))
+
+    def support(self, target: str) -> float:
+        """The largest probability of an entity with this text and label; 0 without any."""
+        return max((one.score for one in self.entities if _named(one) == target), default=0.0)
+
     def observations(self) -> Observation:
         """How many there are, and the least probability."""
         found: Observation = {"entities": float(len(self.entities))}
@@ -181,3 +208,7 @@ class EntitiesAnswer(Answer):
             TypeError: other keys.
         """
         return cls([Entity(**one) for one in cls(**value).entities])  # type: ignore[arg-type]  # mappings yet
+
+
+def _named(one: Entity) -> str:
+    return f"{one.text} ({one.label})"

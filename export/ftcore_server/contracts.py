@@ -19,7 +19,7 @@ from pydantic import (
 from ftcore_runtime.answers import Answer
 from ftcore_runtime.decoders import Decoder
 from ftcore_runtime.inputs import Input
-from ftcore_server.problems import invalid
+from ftcore_server.problems import Problem, invalid
 from ftcore_server.request_errors import sentence
 from ftcore_server.settings import Limits
 
@@ -46,7 +46,8 @@ class VersionInfo(BaseModel):
 
 class ModelInfo(BaseModel):
     """A model that is served. `fields` are the texts of an input, of which the first `required` must be there;
-    `streams` says whether an answer can be streamed and is the same then; `widget` is what a page draws it with.
+    `streams` says whether an answer can be streamed and is the same then; `widget` is what a page draws it with;
+    `explains` whether `:explain` says why.
     """
 
     name: str
@@ -57,6 +58,7 @@ class ModelInfo(BaseModel):
     labels: list[str]
     streams: bool
     widget: str
+    explains: bool
     default: str
     versions: list[VersionInfo]
 
@@ -89,17 +91,72 @@ class TypedRequest:
 
 
 @dataclass(frozen=True)
+class ExplainRequest:
+    """What a request asks: why `item` gets its answer, or could get others."""
+
+    item: Input
+    targets: list[str]
+    faithfulness: bool
+
+
+class ExplainedPart(BaseModel):
+    """A word of the input, or some that stand together: its characters (code points) in one of the texts."""
+
+    field: str
+    start: int
+    end: int
+    text: str
+
+
+class ExplainedTarget(BaseModel):
+    """How much of `score` is lost without each part; below 0 where the part speaks against the target."""
+
+    target: str
+    score: float
+    weights: list[float]
+
+
+class FaithfulnessFigures(BaseModel):
+    """By how much the first target's score falls without its best parts, with these alone, and with random ones."""
+
+    faithful: bool
+    comprehensiveness: float
+    sufficiency: float
+    random_comprehensiveness: float
+    random_sufficiency: float
+
+
+class ExplainResponse(BaseModel):
+    """Why an input got its answer; `answer` is as `:predict` gives it, with all labels or some candidates."""
+
+    model: str
+    version: str
+    method: str
+    answer: dict[str, Any]
+    parts: list[ExplainedPart]
+    targets: list[ExplainedTarget]
+    faithfulness: FaithfulnessFigures | None = None
+
+
+_MOST_TARGETS = 20  # of an explanation
+_LONGEST_TARGET = 1000  # characters
+
+
+@dataclass(frozen=True)
 class Contract:
-    """The request and the response of one model's `:predict`.
+    """The requests and the response of one model's `:predict` and `:explain`.
 
     Args:
         request: a pydantic model with `inputs`, where labels or candidates are ranked `top_k`, and of bundles that
             write `stream`.
         prediction: what an answer looks like.
+        explanation: a pydantic model of a request to explain, with `input`, `targets` and `faithfulness`; None where
+            answers have no score that words could raise or lower.
     """
 
     request: type[BaseModel]
     prediction: TypeAdapter[Answer]
+    explanation: type[BaseModel] | None
 
     @classmethod
     def of(cls, decoder: Decoder, limits: Limits) -> Contract:
@@ -116,7 +173,17 @@ class Contract:
             body["top_k"] = (Annotated[int, Field(ge=1, le=most)] | None, None)
         if decoder.generates:
             body["stream"] = (bool, False)
-        return cls(create_model("PredictRequest", __base__=_Strict, **body), TypeAdapter(decoder.answer))
+        answer: TypeAdapter[Answer] = TypeAdapter(decoder.answer)
+        predicts = create_model("PredictRequest", __base__=_Strict, **body)
+        if not decoder.answer.explainable:
+            return cls(predicts, answer, None)
+        name = Annotated[str, StringConstraints(max_length=_LONGEST_TARGET)]
+        asks: dict[str, Any] = {
+            "input": (item, ...),
+            "targets": (list[name], Field(default_factory=list, max_length=_MOST_TARGETS)),
+            "faithfulness": (bool, True),
+        }
+        return cls(predicts, answer, create_model("ExplainRequest", __base__=_Strict, **asks))
 
     @property
     def streams(self) -> bool:
@@ -135,10 +202,28 @@ class Contract:
             request: Any = self.request.model_validate(document)
         except ValidationError as error:
             raise invalid(sentence(error, document)) from None
-        inputs = [
-            item if isinstance(item, str) else item.model_dump(exclude_none=True) for item in request.inputs
-        ]
+        inputs = [_input(item) for item in request.inputs]
         stream = getattr(request, "stream", False)
         if stream and len(inputs) != 1:
             raise invalid("stream: an answer is streamed to one input at a time")
         return TypedRequest(inputs, getattr(request, "top_k", None), stream)
+
+    def read_explanation(self, document: object) -> ExplainRequest:
+        """What a request to explain asks.
+
+        Raises:
+            Problem: 400, naming the field; 404 where answers cannot be explained.
+        """
+        if self.explanation is None:
+            raise Problem(
+                404, "no_explanation", "answers of this model have no score that words could change"
+            )
+        try:
+            request: Any = self.explanation.model_validate(document)
+        except ValidationError as error:
+            raise invalid(sentence(error, document)) from None
+        return ExplainRequest(_input(request.input), request.targets, request.faithfulness)
+
+
+def _input(item: str | BaseModel) -> Input:
+    return item if isinstance(item, str) else item.model_dump(exclude_none=True)

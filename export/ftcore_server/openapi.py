@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ftcore_server.contracts import Contract, DriftReport, Error, ModelInfo, ModelList
+from ftcore_server.contracts import Contract, DriftReport, Error, ExplainResponse, ModelInfo, ModelList
 from ftcore_server.registry import VERSION_HEADER, Registry
 
 _ERRORS = {
@@ -32,7 +32,7 @@ def document(registry: Registry, contracts: Mapping[str, Contract], *, secured: 
         secured: whether a bearer token is asked for.
     """
     schemas: dict[str, Any] = {}
-    for model in (Error, ModelInfo, ModelList, DriftReport):
+    for model in (Error, ModelInfo, ModelList, DriftReport, ExplainResponse):
         _add(schemas, model.__name__, _schema(model.__name__, model))
     paths: dict[str, Any] = {
         "/healthz": {"get": _plain("Whether the process lives", "healthz")},
@@ -45,6 +45,10 @@ def document(registry: Registry, contracts: Mapping[str, Contract], *, secured: 
         _add(schemas, response, _response(response, contract))
         paths[f"/v1/models/{name}"] = {"get": _read(f"About {name}", f"{name}.get", "ModelInfo", _MISSING)}
         paths[f"/v1/models/{name}:predict"] = {"post": _predict(name, request, response, contract.streams)}
+        if contract.explanation is not None:
+            explained = f"{name}.ExplainRequest"
+            _add(schemas, explained, _schema(explained, contract.explanation))
+            paths[f"/v1/models/{name}:explain"] = {"post": _explain(name, explained)}
         if registry.models[name].versions[registry.models[name].default].drift:
             paths[f"/v1/models/{name}/drift"] = {
                 "get": _read(f"Drift of {name}", f"{name}.drift", "DriftReport", _MISSING)
@@ -105,9 +109,18 @@ def _predict(name: str, request: str, response: str, streams: bool) -> dict[str,
         "description": "one prediction for each input" + (_STREAMED if streams else ""),
         "content": {**_json(response), **streamed},
     }
+    return _post(f"Ask {name}", f"{name}.predict", request, answered)
+
+
+def _explain(name: str, request: str) -> dict[str, Any]:
+    explained = {"description": "which words made the answer", "content": _json("ExplainResponse")}
+    return _post(f"Ask why {name} answers so", f"{name}.explain", request, explained)
+
+
+def _post(summary: str, operation: str, request: str, answered: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "summary": f"Ask {name}",
-        "operationId": f"{name}.predict",
+        "summary": summary,
+        "operationId": operation,
         "parameters": [
             {
                 "name": VERSION_HEADER,

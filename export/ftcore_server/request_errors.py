@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from pydantic import ValidationError
@@ -22,12 +23,13 @@ def sentence(error: ValidationError, document: object) -> str:
     """
     found: list[Any] = list(error.errors(include_url=False, include_context=False, include_input=False))
     either = any(_TEXT in one["loc"] for one in found)
-    index = found[0]["loc"][:2]
-    value = _at(document, index)
+    place = tuple(takewhile(lambda part: part not in (_TEXT, _OBJECT), found[0]["loc"]))
+    value = _at(document, place)
     if either and not isinstance(value, (str, Mapping)):
-        return f"{_joined(index)}: expected a text or an object"
+        return f"{_joined(place)}: expected a text or an object"
     if either and isinstance(value, Mapping):
-        found = [one for one in found if one["loc"][:2] == index and _OBJECT in one["loc"]] or found
+        inside = (one for one in found if one["loc"][: len(place)] == place)
+        found = [one for one in inside if _OBJECT in one["loc"]] or found
     first = found[0]
     message = "expected an object" if first["type"] == "model_type" else first["msg"]
     return f"{_joined(first['loc'])}: {message}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -12,8 +13,12 @@ from starlette.responses import Response
 from starlette.types import Receive
 
 from ftcore_runtime.answers import Answer
+from ftcore_runtime.explanations.explanation import Explanation
+from ftcore_runtime.explanations.occlusion import Steps, candidates_needed, occlude
+from ftcore_runtime.explanations.parts import texts_of
 from ftcore_runtime.inputs import Input
 from ftcore_server.body import decompressed, parse_json, read_body
+from ftcore_server.contracts import ExplainRequest
 from ftcore_server.events import Generated
 from ftcore_server.memory import Memory
 from ftcore_server.metrics import Metrics
@@ -108,6 +113,35 @@ class Service:
             raise Problem(413, "too_large", f"more than {self.settings.limits.inputs} inputs")
         return await _unless_left(request, version.answer(inputs, top_k, _remaining(request)))
 
+    async def explain(self, request: Request, version: Version, asked: ExplainRequest) -> Explanation:
+        """Why an input gets its answer, unless the client leaves before that is known.
+
+        The inputs that this takes wait in the queue as those of any request. Long texts have fewer and larger parts, so
+        that all inputs together have about as many tokens as a request may have.
+
+        Raises:
+            Problem, InputError: as `answer` does.
+        """
+        decoder, limits = version.pipeline.decoder, self.settings.limits
+        steps = occlude(
+            decoder,
+            asked.item,
+            asked.targets,
+            faithfulness=asked.faithfulness,
+            most_characters=limits.tokens,
+        )
+        top_k = candidates_needed(decoder)
+        inputs: list[Input] | Explanation = next(steps)
+        large = sum(map(len, texts_of(decoder, asked.item).values())) > _SMALL
+        while not isinstance(inputs, Explanation):
+            answers = await _unless_left(
+                request, version.answer(inputs, top_k, _remaining(request), counted=False)
+            )
+            inputs = await self._converted(request, partial(_next_step, steps, answers), large=large)
+            if isinstance(inputs, list):
+                request.state.account.add(sum(map(_size, inputs)))
+        return inputs
+
     async def response(self, request: Request, render: Callable[[], Rendered], values: int) -> Response:
         """What `render` gives, in as many bytes as a response may have.
 
@@ -154,6 +188,21 @@ class Service:
             return convert()
         work = asyncio.get_running_loop().run_in_executor(self._converters, convert)
         return await _unless_left(request, _in_time(work, _remaining(request)))
+
+
+def _next_step(steps: Steps, answers: Sequence[Answer]) -> list[Input] | Explanation:
+    """What the steps ask next, or what they have found."""
+    try:
+        return steps.send(answers)
+    except StopIteration as done:
+        explanation: Explanation = done.value
+        return explanation
+
+
+def _size(item: Input) -> int:
+    """Bytes of an input's texts in memory, at most."""
+    texts = item.values() if isinstance(item, Mapping) else item
+    return 4 * sum(map(len, texts))
 
 
 def _remaining(request: Request) -> float:

@@ -53,6 +53,8 @@ class Typed:
             Route("/v1/models", self.models),
             Route(f"{model}:predict", self.predict, methods=["POST"]),
             Route(f"{model}/versions/{{version:name}}:predict", self.predict, methods=["POST"]),
+            Route(f"{model}:explain", self.explain, methods=["POST"]),
+            Route(f"{model}/versions/{{version:name}}:explain", self.explain, methods=["POST"]),
             Route(f"{model}/drift", self.drift),
             Route(f"{model}/versions/{{version:name}}/drift", self.drift),
             Route(model, self.about),
@@ -80,6 +82,20 @@ class Typed:
             answers = await self._service.answer(request, version, parsed.inputs, parsed.top_k)
             values = len(answers) * (1 + (parsed.top_k or len(version.pipeline.labels)))
             return await self._service.response(request, lambda: (_pieces(version, answers), JSON), values)
+
+    async def explain(self, request: Request) -> Response:
+        """Why an input gets its answer."""
+        version = self._service.version(request)
+        with version.held():
+            require_json(request)
+            body = await self._service.body(request, version)
+            asked = await self._service.parsed(request, body, version.contract.read_explanation)
+            found = await self._service.explain(request, version, asked)
+            head = {"model": version.name, "version": version.version}
+            values = len(found.parts) * (1 + len(found.reasons)) + len(version.pipeline.labels)
+            return await self._service.response(
+                request, lambda: ([json_bytes({**head, **found.to_json()})], JSON), values
+            )
 
     async def drift(self, request: Request) -> Response:
         """How far the latest inputs and answers are from those of the evaluation."""
@@ -116,6 +132,7 @@ def describe(name: str, model: Model) -> dict[str, object]:
         "labels": list(default.labels),
         "streams": default.generates and default.generator.greedy,
         "widget": default.decoder.answer.widget,
+        "explains": default.decoder.answer.explainable,
         "default": model.default,
         "versions": [
             {

@@ -83,11 +83,14 @@ class Version:
             seconds = str(min(60, max(1, math.ceil(self._seconds))))
             raise Problem(429, "overloaded", "too many inputs are waiting", headers={"retry-after": seconds})
 
-    async def answer(self, inputs: Sequence[Input], top_k: int | None, seconds: float) -> list[Answer]:
+    async def answer(
+        self, inputs: Sequence[Input], top_k: int | None, seconds: float, *, counted: bool = True
+    ) -> list[Answer]:
         """One answer for each input.
 
         Args:
             seconds: until a 504.
+            counted: whether metrics and drift count the answers: not those to inputs that nobody sent.
 
         Raises:
             Problem: 413 too many tokens, 429 the queue is full, 504 out of time.
@@ -100,7 +103,8 @@ class Version:
         with self._in_hand(work):
             async with asyncio.timeout(seconds):
                 answers = await future
-        self._count(work.prepared, answers)
+        if counted:
+            self._count(work.prepared, answers)
         return answers
 
     async def stream(self, text: Input, seconds: float) -> AsyncGenerator[Generated, None]:

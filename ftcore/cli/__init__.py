@@ -33,6 +33,7 @@ COMMANDS = (
     "runs",
     "compare",
     "errors",
+    "explain",
     "clean",
     "suggest",
     "validate",
@@ -98,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _not_installed(error: ModuleNotFoundError, arguments: Sequence[str]) -> UserError:
     """The base installation is light: say which extra brings what this command needs."""
     package = (error.name or "").partition(".")[0]
-    extra = "serve" if {"predict", "bundle", "serve", "package"} & {*arguments} else "train"
+    extra = "serve" if {"predict", "explain", "bundle", "serve", "package"} & {*arguments} else "train"
     if package in ("model_signing", "OpenSSL"):
         extra = "sign"
     elif package == "ray" or (package == "pyarrow" and "predict" in arguments):

@@ -152,6 +152,13 @@ def test_predict_texts_and_a_file(example: Example) -> None:
         assert "empty" in empty["error"]
 
 
+def test_its_answers_are_explained(example: Example) -> None:
+    printed = example.ftcore("explain", example.bundle, "--text", "the food was bad", "--label", "pos")
+    assert "what speaks for `pos` (0." in printed
+    weights = dict(reversed(line.split()) for line in printed.splitlines() if line.startswith("  "))
+    assert set(weights) == {"the", "food", "was", "bad"}
+
+
 def test_without_it_a_runtime_says_what_to_install(example: Example) -> None:
     printed = example.ftcore("predict", example.bundle, "--text", "good", code=2, installed=False)
     assert "comes with the distribution 'ftcore-label-and-number', which is not installed" in printed

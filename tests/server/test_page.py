@@ -65,20 +65,54 @@ def test_labels_and_the_words_that_matter(browser: Any, server: Running) -> None
     assert page.locator("#answer .big").inner_text() == label
     page.get_by_role("button", name="Which words matter?").click()
     page.wait_for_selector("#reasons .word")
-    assert page.locator("#reasons .word").all_inner_texts() == ["the", "food", "was", "<b>very</b>", "good"]
-    falls = [
-        float(value) for value in page.eval_on_selector_all(".word", "all => all.map(w => w.dataset.fall)")
-    ]
+    shown = page.locator("#reasons .word").all_inner_texts()
+    assert shown == ["the", "food", "was", "<", "b", ">", "very", "<", "/", "b", ">", "good"]
+    assert page.locator("#reasons .text").inner_text() == "the food was <b>very</b> good"
     scores = [
-        answer["scores"][label]
+        answer["scores"]
         for answer in server.ask("the food was <b>very</b> good", "the food was <b>very</b>").json()[
             "predictions"
         ]
     ]
-    assert falls[-1] == pytest.approx(scores[0] - scores[1], abs=1e-4)
+    for target in (label, min(scores[0], key=scores[0].__getitem__)):
+        if target != label:
+            with page.expect_response("**:explain"):
+                page.get_by_label("Explain another label").select_option(target)
+            page.locator("#reasons h2", has_text=f"What speaks for {target}").wait_for()
+        weights = page.eval_on_selector_all(".word", "all => all.map(w => Number(w.dataset.weight))")
+        assert weights[-1] == pytest.approx(scores[0][target] - scores[1][target], abs=1e-4)
+    assert "without its best words the score falls by" in page.locator("#reasons").inner_text()
     page.locator("#model").select_option("second")
     assert page.locator("#answer").is_hidden()
     assert all(url.startswith((server.url, "data:")) for url in opened.requests)
+    assert opened.problems == []
+    opened.context.close()
+
+
+PHRASES = {
+    "chinese": (
+        {"Text": "物流太慢了，质量还可以 \U0001f600 好"},
+        ["物流", "太慢", "了", "，", "质量", "还", "可以", "\U0001f600", "好"],
+    ),
+    "pair": (
+        {"Text": "good food", "Text pair (optional)": "<i>bad</i>"},
+        ["good", "food", "<", "i", ">", "bad", "<", "/", "i", ">"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PHRASES)
+def test_the_words_of_any_script_and_of_pairs_on_a_phone(browser: Any, server: Running, case: str) -> None:
+    texts, words = PHRASES[case]
+    opened = Opened(browser, server.url, viewport=PHONE)
+    for name, text in texts.items():
+        opened.page.get_by_label(name, exact=True).fill(text)
+    opened.page.get_by_role("button", name="Ask").click()
+    opened.page.get_by_role("button", name="Which words matter?").click()
+    opened.page.wait_for_selector("#reasons .word")
+    assert opened.page.locator("#reasons .word").all_inner_texts() == words
+    assert opened.page.locator("#reasons .text").all_inner_texts() == list(texts.values())
+    assert not opened.overflows()
     assert opened.problems == []
     opened.context.close()
 
@@ -112,7 +146,15 @@ def test_the_span_is_marked_in_its_context(browser: Any, server: Running) -> Non
     """Answered by the test itself: what is shown is the page's own doing."""
     model = {
         "name": "asks", "task": "qa", "family": "span_extraction", "fields": ["question", "context"],
-        "required": 2, "labels": [], "widget": "span", "default": "1", "versions": [],
+        "required": 2, "labels": [], "widget": "span", "explains": True, "default": "1", "versions": [],
+    }  # fmt: skip
+    reasons = {
+        "model": "asks", "version": "1", "method": "occlusion", "answer": {},
+        "parts": [
+            {"field": "question", "start": 0, "end": 3, "text": "Who"},
+            {"field": "context", "start": 7, "end": 8, "text": "<"},
+        ],
+        "targets": [{"target": "Lise", "score": 0.9, "weights": [0.5, -0.1]}],
     }  # fmt: skip
     answer = {"text": "Lise", "start": 2, "end": 6, "score": 0.9, "no_answer": 0.05}
     opened = Opened(browser, server.url)
@@ -128,7 +170,11 @@ def test_the_span_is_marked_in_its_context(browser: Any, server: Running) -> Non
     page.get_by_role("button", name="Ask").click()
     assert page.locator("#answer mark").inner_text() == "Lise", "offsets count code points"
     assert page.locator("#answer .text").inner_text() == "\U0001f600 Lise <i>sang</i>."
-    assert page.locator("#why").is_hidden()
+    page.route("**/v1/models/asks:explain", lambda route: route.fulfill(json=reasons))
+    page.get_by_role("button", name="Which words matter?").click()
+    assert page.locator("#reasons .word").all_inner_texts() == ["Who", "<"], "offsets count code points"
+    assert page.locator("#reasons h2").all_inner_texts() == ["What speaks for Lise", "Question", "Context"]
+    assert opened.problems == []
     opened.context.close()
 
 
