@@ -19,7 +19,7 @@ from ftcore_runtime.explanations.explanation import Explanation
 from ftcore_runtime.explanations.occlusion import drive, occlude
 from ftcore_runtime.explanations.parts import MOST_PARTS, CutInput
 from ftcore_runtime.pipeline import Pipeline
-from ftcore_runtime.spans import SpanAnswer
+from ftcore_runtime.spans import EntitiesAnswer, Entity, SpanAnswer
 
 FILLERS = ["food", "was", "the", "very", "slow", "nice", "not", "a", "to", "again"]
 LABELS = make_decoder(
@@ -112,7 +112,9 @@ def explain(answer: Callable[[Any], Answer], item: Any, *targets: str, **options
     return drive(occlude(decoder, item, targets, **options), answers)
 
 
-@pytest.mark.parametrize("kind", [label, labels, value, span, entities, outside], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind", [label, labels, value, span, entities, outside], ids=lambda kind: kind.__name__
+)
 def test_the_planted_word_is_ranked_first(kind: Callable[[Any], Answer]) -> None:
     draw = random.Random(0)
     for _ in range(50):
