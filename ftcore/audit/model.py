@@ -25,8 +25,8 @@ from ftcore.training.head_start import inputs_of, last_linear
 from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.decoders.sequence_classification import SequenceClassificationDecoder
 
-#: Rows that are read by the base model at most.
-MOST_ROWS = 10_000
+#: Rows that the base model reads at most: of an audit for its own sake, and of one before a training, which waits.
+MOST_ROWS, MOST_ROWS_OF_RUN = 10_000, 2_000
 _CUT = 0.05  # share of the rows from which texts that are cut are a warning
 _CUT_AT = "cut at "
 
@@ -55,11 +55,12 @@ class ModelAudit:
         return replace(found, lengths=lengths, findings=ordered([*found.findings, *self.findings]))
 
 
-def audit_model(workspace: Workspace, *, suspects: bool = True) -> ModelAudit:
+def audit_model(workspace: Workspace, *, suspects: bool = True, most_rows: int = MOST_ROWS) -> ModelAudit:
     """Tokenise the rows, and let the base model read them once.
 
     Args:
         suspects: look for labels that are likely wrong.
+        most_rows: that are looked at for them; of more, so many in even steps.
     """
     before = time.perf_counter()
     lengths = {
@@ -75,7 +76,7 @@ def audit_model(workspace: Workspace, *, suspects: bool = True) -> ModelAudit:
         *_unknown(workspace),
         *_special_tokens(workspace),
     ]
-    read = _read_by_base(workspace) if suspects and _has_one_label(workspace.family) else None
+    read = _read_by_base(workspace, most_rows) if suspects and _has_one_label(workspace.family) else None
     if read is None:
         return ModelAudit(lengths, tuple(findings), seconds=time.perf_counter() - before)
     errors, seconds = _label_errors(read, workspace.family)
@@ -146,9 +147,9 @@ class _Read:
     seconds: float
 
 
-def _read_by_base(workspace: Workspace) -> _Read | None:
-    """All rows, or so many of them that it takes a minute or two; None where the head reads more than one vector."""
-    rows = spaced(joined("all rows", list(workspace.splits)), MOST_ROWS)
+def _read_by_base(workspace: Workspace, most_rows: int) -> _Read | None:
+    """All rows, or so many of them; None where the head reads more than one vector."""
+    rows = spaced(joined("all rows", list(workspace.splits)), most_rows)
     features = workspace.features(rows)
     model = workspace.family.model.build(workspace.base).to(torch_device())
     layer = last_linear(model)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from ftcore import processes
-from ftcore.audit.model import audit_model
+from ftcore.audit.model import MOST_ROWS_OF_RUN, audit_model
 from ftcore.errors import CheckFailed
 from ftcore.evaluation.invariance import answers_that_change
 from ftcore.evaluation.slices import slices_below
@@ -113,7 +113,7 @@ def _audit(workspace: Workspace) -> None:
     file = workspace.folder.audit_file
     if workspace.spec.checks.audit == "on" and processes.is_first() and not file.exists():
         found = audit_of(workspace.family.reader, workspace.splits, workspace.base_dir)
-        closer = audit_model(workspace, suspects=processes.world() == 1)
+        closer = audit_model(workspace, suspects=processes.world() == 1, most_rows=MOST_ROWS_OF_RUN)
         found = closer.joined(found)
         write_json(file, found.to_json())
         workspace.events.emit(
