@@ -85,7 +85,7 @@ def estimate(inputs: TrainingInputs, found: ModelAudit, folder: Path, stop: Stop
 
 def _seconds_of_audit(inputs: TrainingInputs, found: ModelAudit) -> float:
     """Of the audit that the run makes, which reads fewer rows than this one."""
-    rows = sum(split.table.num_rows for split in inputs.splits)
+    rows: int = sum(split.table.num_rows for split in inputs.splits)
     return found.seconds * min(1.0, MOST_ROWS_OF_RUN / min(rows, MOST_ROWS))
 
 
