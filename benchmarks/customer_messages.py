@@ -1,4 +1,4 @@
-"""Makes `tasks/data/customer_messages.*.jsonl`: what customers write to a shop, with their intent and the entities.
+"""Makes `tasks/data/customer_*.jsonl`: what customers write to a shop, with intent and entities, and pairs of it.
 
     python benchmarks/customer_messages.py
 
@@ -11,13 +11,15 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 FOLDER = Path(__file__).parents[1] / "tasks" / "data"
 ROWS = {"train": 800, "validation": 150, "test": 300}
+PAIRS = {"train": 1200, "validation": 200, "test": 400}
 
-#: Intent -> patterns of the training rows (the last one is of validation), and of the test rows. Slots are labels.
+#: Intent -> patterns of the training rows (the last two are of validation), and of the test rows. Slots are labels.
 PATTERNS: dict[str, tuple[list[str], list[str]]] = {
     "order_status": (
         [
@@ -144,14 +146,22 @@ _BEFORE = ["", "", "", "hi, ", "Hello! ", "hey there, ", "Good morning. ", "ok s
 _AFTER = ["", "", "", ".", "!", " thanks", " Thank you!", " please help", ", it is urgent"]
 
 
-def message(draw: random.Random, intent: str, split: str) -> tuple[str, list[dict[str, object]]]:
-    """A text with an intent, and its entities."""
-    pattern = draw.choice(_own(PATTERNS[intent], split, held_out=1))
-    text, entities, at = draw.choice(_BEFORE), [], 0
+def message(
+    draw: random.Random, intent: str, split: str, known: Mapping[str, str] | None = None
+) -> tuple[str, list[dict[str, Any]]]:
+    """A text with an intent, and its entities.
+
+    Args:
+        known: values that its slots take over, by label.
+    """
+    left = dict(known or {})
+    pattern = draw.choice(_own(PATTERNS[intent], split, held_out=2))
+    text, at = draw.choice(_BEFORE), 0
+    entities: list[dict[str, Any]] = []
     for slot in _SLOT.finditer(pattern):
         text += pattern[at : slot.start()]
         label, at = slot[1], slot.end()
-        value = _value(draw, label, split)
+        value = left.pop(label, None) or _value(draw, label, split)
         entities.append({"start": len(text), "end": len(text) + len(value), "label": label})
         text += value
     text += pattern[at:]
@@ -193,16 +203,43 @@ def rows(split: str) -> Iterator[dict[str, object]]:
             yield {"text": text, "entities": entities, "intent": intent}
 
 
-def content(split: str) -> str:
-    """The file of a split."""
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows(split))
+def pairs(split: str) -> Iterator[dict[str, object]]:
+    """Two messages, whether they want the same (`label`), and how much they have in common, 0 to 5 (`score`).
+
+    Three points are for the same intent, and two more (of other intents one) for something that both speak of.
+    """
+    draw = random.Random(f"pairs {split}")
+    for _ in range(PAIRS[split]):
+        one, two = draw.sample([*PATTERNS], 2)
+        if draw.random() < 0.5:
+            two = one
+        text, entities = message(draw, one, split)
+        values = {str(entity["label"]): text[entity["start"] : entity["end"]] for entity in entities}
+        other, others = message(draw, two, split, values if draw.random() < 0.5 else None)
+        shared = {text[entity["start"] : entity["end"]].lower() for entity in entities} & {
+            other[entity["start"] : entity["end"]].lower() for entity in others
+        }
+        yield {
+            "text": text,
+            "text_pair": other,
+            "label": "same" if one == two else "different",
+            "score": 3.0 * (one == two) + (2.0 if one == two else 1.0) * bool(shared),
+        }
+
+
+def files() -> Iterator[tuple[str, str]]:
+    """Name and content of each file."""
+    for name, made in (("messages", rows), ("pairs", pairs)):
+        for split in ROWS:
+            lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in made(split)]
+            yield f"customer_{name}.{split}.jsonl", "".join(lines)
 
 
 def main() -> None:
     """Write the files."""
     FOLDER.mkdir(exist_ok=True)
-    for split in ROWS:
-        (FOLDER / f"customer_messages.{split}.jsonl").write_text(content(split), encoding="utf-8")
+    for name, content in files():
+        (FOLDER / name).write_text(content, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from ftcore.families.model import (
 from ftcore.families.reader import Fitted, Reader, SupportsAugmentation
 from ftcore.families.scoring import Scorer, Scores, Scoring, SupportsSamples, SupportsTuning
 from ftcore.families.sequence_classification.spec import (
+    PairColumns,
     SequenceClassificationData,
     SequenceClassificationEvaluation,
     SequenceClassificationSpec,
@@ -90,6 +91,7 @@ __all__ = [
     "ModelError",
     "ModelSpec",
     "Outputs",
+    "PairColumns",
     "Reader",
     "Record",
     "Responses",

@@ -103,6 +103,38 @@ def tfidf_labels(
     return [[label for label, yes in zip(labels, row, strict=True) if yes] for row in held]
 
 
+def tfidf_cosine(
+    pairs: tuple[Sequence[str], Sequence[str]],
+    values: Sequence[float],
+    queries: tuple[Sequence[str], Sequence[str]],
+    *,
+    seed: int = 0,
+) -> list[float]:
+    """The number of each pair that was asked about, by how alike its texts are: on a line through the training pairs.
+
+    Args:
+        pairs, values: of the training rows; first and second texts.
+        seed: of the draw where there are more than `MOST_ROWS`.
+    """
+    chosen = _drawn(len(values), seed)
+    learnt = [[side[index] for index in chosen] for side in pairs]
+    known = np.asarray([values[index] for index in chosen], dtype=float)
+    found = _features([*learnt[0], *learnt[1]], [*queries[0], *queries[1]])
+    alike, asked = (np.zeros(len(known)), np.zeros(len(queries[0])))
+    if found is not None:
+        alike, asked = (_cosines(side, side.shape[0] // 2) for side in found)
+    if not alike.std():
+        return [float(known.mean())] * len(queries[0])
+    slope, start = np.polyfit(alike, known, 1)
+    predicted: list[float] = (start + slope * asked).tolist()
+    return predicted
+
+
+def _cosines(rows: Any, count: int) -> np.ndarray[Any, np.dtype[Any]]:  # noqa: ANN401 (scipy's sparse matrices)
+    """Of each of the first rows, which are of length one, with the row `count` below it, float [count]."""
+    return np.asarray(rows[:count].multiply(rows[count:]).sum(axis=1)).ravel()
+
+
 def _drawn(rows: int, seed: int) -> Sequence[int]:
     if rows <= MOST_ROWS:
         return range(rows)

@@ -41,7 +41,16 @@ def ask(bare: Path, folder: Path, *arguments: str) -> subprocess.CompletedProces
 def test_the_wheel_brings_tasks_files_and_schemas(bare: Path, tmp_path: Path) -> None:
     listed = ask(bare, tmp_path, "tasks")
     assert listed.returncode == 0, listed.stderr
-    for task in ("classification", "ner", "qa", "sentiment", "summarization", "translation"):
+    for task in (
+        "classification",
+        "ner",
+        "pair",
+        "qa",
+        "sentiment",
+        "similarity",
+        "summarization",
+        "translation",
+    ):
         assert task in listed.stdout
     schema = ask(bare, tmp_path, "schema", "sentiment")
     assert schema.returncode == 0, schema.stderr

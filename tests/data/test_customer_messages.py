@@ -12,14 +12,14 @@ ROOT = Path(__file__).parents[2]
 def test_they_are_what_is_made() -> None:
     maker = runpy.run_path(str(ROOT / "benchmarks" / "customer_messages.py"))
     values: dict[str, set[str]] = {}
-    for split in maker["ROWS"]:
-        text = (ROOT / "tasks" / "data" / f"customer_messages.{split}.jsonl").read_text(encoding="utf-8")
-        assert text == maker["content"](split), "write them with: python benchmarks/customer_messages.py"
-        rows = [json.loads(line) for line in text.splitlines()]
-        values[split] = {
+    for name, content in maker["files"]():
+        found = (ROOT / "tasks" / "data" / name).read_text(encoding="utf-8")
+        assert found == content, "write them with: python benchmarks/customer_messages.py"
+        rows = [json.loads(line) for line in found.splitlines()]
+        values[name.split(".")[1]] = values.get(name.split(".")[1], set()) | {
             row["text"][one["start"] : one["end"]].lower()
             for row in rows
-            for one in row["entities"]
+            for one in row.get("entities", ())
             if one["label"] not in ("order", "amount")
         }
     assert len(values["train"]) > 30

@@ -207,9 +207,16 @@ def test_installed_plugin_whose_module_is_gone(site: Path, project: Path) -> Non
 def test_damaged_distribution_is_passed_over(site: Path, project: Path) -> None:
     (site / "damaged-1.dist-info").mkdir()
     (site / "damaged-1.dist-info" / "entry_points.txt").write_bytes(b"[ftcore.tasks]\nx = \xff\n")
-    assert {"classification", "ner", "qa", "sentiment", "summarization", "translation"} <= {
-        info.id for info in PluginRegistry.discover().infos()
-    }
+    assert {
+        "classification",
+        "ner",
+        "pair",
+        "qa",
+        "sentiment",
+        "similarity",
+        "summarization",
+        "translation",
+    } <= {info.id for info in PluginRegistry.discover().infos()}
 
 
 def test_two_of_one_id_are_an_error_that_names_both(plugins: Path, site: Path) -> None:
@@ -247,7 +254,19 @@ def test_distribution_listed_twice_counts_once(
     ("allowed", "loadable"),
     [
         ("topics", {"topics"}),
-        ("ftcore", {"classification", "ner", "qa", "sentiment", "summarization", "translation"}),
+        (
+            "ftcore",
+            {
+                "classification",
+                "ner",
+                "pair",
+                "qa",
+                "sentiment",
+                "similarity",
+                "summarization",
+                "translation",
+            },
+        ),
         ("Acme_Intents, topics", {"intents", "topics"}),
         ("", set()),
     ],
@@ -308,5 +327,6 @@ def test_allowlist_settles_a_conflict(plugins: Path, site: Path, monkeypatch: py
 def test_unknown_task(project: Path) -> None:
     assert failure("sentimant").hint == "did you mean `sentiment`?"
     assert (
-        failure("zzz").hint == "the tasks are classification, ner, qa, sentiment, summarization, translation"
+        failure("zzz").hint
+        == "the tasks are classification, ner, pair, qa, sentiment, similarity, summarization, translation"
     )

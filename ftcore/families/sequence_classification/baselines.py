@@ -23,13 +23,18 @@ def label_baselines(
         labels: in the order of the logits; empty for a regression.
         train, rows: of the family's schema.
     """
-    from ftcore.families.baselines import majority, tfidf, tfidf_labels
+    from ftcore.families.baselines import majority, tfidf, tfidf_cosine, tfidf_labels
 
     references = train["label"].to_pylist()
     count = rows.num_rows
     if problem == "regression":
         mean = float(np.mean(references))
-        return {"always answering the mean": [ValueAnswer(mean)] * count}
+        found = {"always answering the mean": [ValueAnswer(mean)] * count}
+        if not _has_pairs(train):
+            return found
+        sides = [(table["text"].to_pylist(), table["text_pair"].to_pylist()) for table in (train, rows)]
+        values = tfidf_cosine(sides[0], references, sides[1])
+        return {**found, "the cosine of TF-IDF": [ValueAnswer(value) for value in values]}
     learnt, texts = _texts(train), _texts(rows)
     if problem == "multi_label":
         frequent = _in_half_of_the_rows(references, labels)
@@ -48,11 +53,15 @@ def label_baselines(
 
 def _texts(rows: pa.Table) -> list[str]:
     """The text of each row, with its pair where it has one."""
-    if rows["text_pair"].null_count == rows.num_rows:
+    if not _has_pairs(rows):
         texts: list[str] = rows["text"].to_pylist()
         return texts
     joined: list[str] = pc.binary_join_element_wise(rows["text"], rows["text_pair"], "\n").to_pylist()
     return joined
+
+
+def _has_pairs(rows: pa.Table) -> bool:
+    return bool(rows["text_pair"].null_count < rows.num_rows)
 
 
 def _in_half_of_the_rows(references: Sequence[Sequence[str]], labels: Sequence[str]) -> list[str]:

@@ -38,6 +38,12 @@ class SequenceClassificationColumns(Section):
     )
 
 
+class PairColumns(SequenceClassificationColumns):
+    """The same of rows with two texts."""
+
+    text_pair: str = Field("text_pair", min_length=1, description="The second text.")
+
+
 class SequenceClassificationData(DataSpec):
     """What is learnt from: texts and their labels."""
 
