@@ -282,8 +282,10 @@ def test_allowlist_of_the_environment(
         "intents",
         "classification",
         "ner",
+        "pair",
         "qa",
         "sentiment",
+        "similarity",
         "summarization",
         "translation",
     }
