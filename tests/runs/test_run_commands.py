@@ -34,7 +34,7 @@ def read(path: Path) -> Any:
 def test_run_trains_evaluates_exports_and_says_what_comes_next(
     project: Path, tiny_base: Path, capsys
 ) -> None:
-    spec = write(project / "labels.yaml", tiny_spec(tiny_base))
+    spec = write(project / "labels.yaml", tiny_spec(tiny_base, checks={"audit": "on"}))
     assert main(["run", str(spec), "--set", "training.epochs=3"]) == 0
     run = only_run(project)
     record = read(run / "run.json")
