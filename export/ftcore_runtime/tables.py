@@ -47,12 +47,14 @@ class TableOptions:
         quoting: `rfc4180` (fields within quotes may hold delimiters, line ends and doubled quotes) or `none` (a quote
             is a character like any other); if None, the former for CSV and the latter for TSV.
         needed: columns that a header must have -> the setting that names another one.
+        header: names of the columns of CSV and TSV whose first line is a row.
     """
 
     encoding: str = "utf-8"
     delimiter: str | None = None
     quoting: Quoting | None = None
     needed: Mapping[str, str] | None = None
+    header: tuple[str, ...] | None = None
 
 
 def read_table(
@@ -122,19 +124,19 @@ def _json_lines(lines: Lines, name: str) -> Iterator[Record]:
 
 
 def _delimited(lines: Lines, name: str, form: str, options: TableOptions) -> Iterator[Record]:
-    """CSV and TSV under a header. Blank lines are skipped."""
+    """CSV and TSV under a header, or with names for the columns. Blank lines are skipped."""
     delimiter = "\t" if form == "tsv" else options.delimiter or ","
     quoting = options.quoting or ("none" if form == "tsv" else "rfc4180")
-    header: list[str] | None = None
-    watch: QuoteWatch | None = None
-    plain_header: list[str] = []
-    plain_names: set[str] = set()
+    header = None if options.header is None else _header([*options.header], name, name, options.needed or {})
+    watch = None if header is None else QuoteWatch(len(header), delimiter)
+    plain_header = sorted(map(_plain, header or ()))
+    plain_names = set(plain_header)
     for number, fields, problem, raw in _split(lines, name, form, delimiter, quoting):
         location = f"{name}:{number}"
         if header is None:
             if problem:
                 raise DataError(f"the header is not valid: {problem}", where=location)
-            header = _header(fields, name, location, options.needed or {}, delimiter)
+            header = _header(fields, name, location, options.needed or {})
             plain_header = sorted(map(_plain, header))
             plain_names = set(plain_header)
             watch = QuoteWatch(len(header), delimiter)
@@ -200,9 +202,7 @@ def _is_quoted(cell: str) -> bool:
     return cell[:1] == '"' == cell[-1:] and '""' in inner and '"' not in inner.replace('""', "")
 
 
-def _header(
-    cells: list[str], name: str, location: str, needed: Mapping[str, str], delimiter: str
-) -> list[str]:
+def _header(cells: list[str], name: str, location: str, needed: Mapping[str, str]) -> list[str]:
     repeated = [cell for cell, count in Counter(cells).items() if count > 1]
     if repeated:
         what = f"the header names {repeated[0]!r:.60} more than once"

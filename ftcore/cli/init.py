@@ -21,7 +21,8 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument(
         "data",
         metavar="DATA",
-        help="CSV, TSV, JSON Lines, a JSON array, SQuAD, Parquet, gettext, or a folder of texts a label",
+        help="CSV, TSV, JSON Lines, a JSON array, SQuAD, Parquet, Excel, CoNLL, gettext, one of two parallel text"
+        " files, or a folder of texts a label",
     )
     parser.add_argument(
         "--task", metavar="ID", help="the task, as `ftcore tasks` lists it (default: guessed)"
@@ -78,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _found(data: str, made: NewSpec) -> list[str]:
-    from ftcore.drafting.spec_text import labels_and_rows
+    from ftcore.drafting.spec_text import ANY_LENGTH, labels_and_rows
 
     columns, guess = made.columns, made.guess
     rows = (
@@ -99,7 +100,7 @@ def _found(data: str, made: NewSpec) -> list[str]:
     if made.base is None:
         lines.append("base: none at hand writes texts: marian-small is trained from scratch")
     else:
-        tokens = "" if guess.task == "qa" else f", {made.base.max_length} tokens a text"
+        tokens = "" if guess.task in ANY_LENGTH else f", {made.base.max_length} tokens a text"
         lines.append(f"base: {made.base.ref} ({made.base.why}){tokens}")
         if made.base.warning:
             lines.append(f"warning: {made.base.warning}")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ftcore.data.records import Record
 from ftcore.errors import DataError
 from ftcore_runtime.textfile import MAX_CHARACTERS, Lines, open_text
 
+#: Of files in this form.
+SUFFIXES = (".conll", ".bio", ".iob", ".iob2")
 _COLUMNS = range(2, 5)
 _MOST_WORDS = 1_000_000  # of one sentence
 _TAG = re.compile(r"O|[BIMELSU](-.+)?")
@@ -61,6 +63,18 @@ def read_conll(path: Path, name: str, encoding: str) -> Iterator[Record]:
         raise DataError(f"cannot be read: {error.strerror or error}", where=name) from None
     if words or problem:
         yield sentence()
+
+
+def looks_like_conll(lines: Sequence[str]) -> bool:
+    """Whether the first lines of a file are words with their tags: 2 to 4 columns each, the last one a tag."""
+    rows = [_parts(line) for line in lines]
+    rows = [parts for parts in rows if parts and parts[0] != _DOCUMENT and not _is_comment(parts)]
+    tags = [parts[-1] for parts in rows]
+    return (
+        all(len(parts) in _COLUMNS for parts in rows)
+        and all(map(_TAG.fullmatch, tags))
+        and any(tag != "O" for tag in tags)
+    )
 
 
 def _parts(line: str) -> list[str]:

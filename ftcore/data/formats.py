@@ -50,6 +50,8 @@ def find_format(source: Source, path: Path, name: str) -> Format | None:
     registry = PluginRegistry.discover()
     if source.format == DATASET or (source.format is None and path.is_dir() and _is_dataset(path)):
         return None
+    if source.format is None and source.target is not None:
+        return registry.source("parallel", Format)
     if source.format is not None:
         return registry.source(source.format, Format)
     found = _formats(registry)

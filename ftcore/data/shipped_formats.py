@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ftcore.data.cloze import read_cloze
+from ftcore.data.conll import SUFFIXES as CONLL_SUFFIXES
 from ftcore.data.conll import read_conll
 from ftcore.data.formats import Format
 from ftcore.data.gettext import catalogs, read_gettext
 from ftcore.data.label_studio import read_label_studio
 from ftcore.data.news import read_news
+from ftcore.data.parallel import read_parallel
 from ftcore.data.records import Record, read_folders
+from ftcore.data.spreadsheet import read_xlsx
 from ftcore.data.squad import read_squad
 from ftcore.data.textfile import Encodings
 from ftcore.spec.sections import Source
@@ -20,7 +23,9 @@ from ftcore_runtime.tables import TableOptions, read_table
 
 def _table(name: str, suffixes: tuple[str, ...], *options: str) -> Format:
     def read(path: Path, shown: str, source: Source) -> Iterator[Record]:
-        return read_table(path, shown, name, TableOptions(source.encoding, source.delimiter, source.quoting))
+        header = None if source.header is None else tuple(source.header)
+        options = TableOptions(source.encoding, source.delimiter, source.quoting, header=header)
+        return read_table(path, shown, name, options)
 
     return Format(name=name, read=read, suffixes=suffixes, options=frozenset(options))
 
@@ -42,8 +47,8 @@ def _folder(
     )
 
 
-CSV = _table("csv", (".csv",), "delimiter", "encoding", "quoting")
-TSV = _table("tsv", (".tsv", ".tab"), "encoding", "quoting")
+CSV = _table("csv", (".csv",), "delimiter", "encoding", "header", "quoting")
+TSV = _table("tsv", (".tsv", ".tab"), "encoding", "header", "quoting")
 JSONL = _table("jsonl", (".jsonl", ".ndjson"), "encoding")
 PARQUET = _table("parquet", (".parquet",))
 SQUAD = Format(
@@ -55,13 +60,21 @@ SQUAD = Format(
 CONLL = Format(
     name="conll",
     read=lambda path, name, source: read_conll(path, name, source.encoding),
-    suffixes=(".conll", ".bio", ".iob", ".iob2"),
+    suffixes=CONLL_SUFFIXES,
     options=frozenset({"encoding"}),
 )
 LABEL_STUDIO = Format(
     name="label_studio",
     read=lambda path, name, source: read_label_studio(path, name, source.encoding),
     options=frozenset({"encoding"}),
+)
+XLSX = Format(name="xlsx", read=lambda path, name, source: read_xlsx(path, name), suffixes=(".xlsx",))
+PARALLEL = Format(
+    name="parallel",
+    read=lambda path, name, source: read_parallel(
+        path, Path(source.target or ""), name, Path(source.target or "").name, source.encoding
+    ),
+    options=frozenset({"encoding", "target"}),
 )
 GETTEXT = Format(
     name="gettext",

@@ -9,8 +9,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ftcore.data.conll import SUFFIXES as CONLL_SUFFIXES
+from ftcore.data.conll import looks_like_conll
 from ftcore.data.encodings import guess_encoding
 from ftcore.data.gettext import SUFFIXES, catalogs
+from ftcore.data.header import header_names
+from ftcore.data.parallel import counterpart
 from ftcore.errors import DataError
 from ftcore_runtime.tables import FORMATS, Quoting
 from ftcore_runtime.textfile import Lines, open_text
@@ -18,10 +22,8 @@ from ftcore_runtime.textfile import Lines, open_text
 _LINES = 300  # that are looked at
 _CHARACTERS = 1 << 20
 _DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
-_LONGEST_NAME = 60  # characters of a column's name
-_WORDS = 5  # of a column's name
 _BINARY = {
-    **dict.fromkeys((".xlsx", ".xls", ".ods"), "spreadsheets are not read: save the sheet as CSV in UTF-8"),
+    **dict.fromkeys((".xls", ".ods"), "save the sheet as .xlsx, or as CSV in UTF-8"),
     **dict.fromkeys((".gz", ".zip", ".bz2", ".xz", ".zst", ".tar"), "unpack it first"),
 }
 
@@ -33,17 +35,28 @@ class Sniffed:
     Args:
         says: in words.
         options: the fields of `Source` next to `path` that are not their defaults.
+        target: how the name of the file with the targets ends, of parallel files; else None.
     """
 
     says: str
     options: dict[str, Any] = field(default_factory=dict)
+    target: str | None = None
+
+    def source(self, ref: str) -> dict[str, Any]:
+        """The fields of `Source` for a file that is written alike.
+
+        Args:
+            ref: its path.
+        """
+        other = {} if self.target is None else {"target": ref.removesuffix(Path(ref).suffix) + self.target}
+        return {"path": ref, **other, **self.options}
 
 
 def sniff(path: Path, name: str) -> Sniffed:
     """Look at a file or folder.
 
     Raises:
-        DataError: nothing in it can be read, or its columns have no names.
+        DataError: nothing in it can be read.
     """
     try:
         if path.is_dir():
@@ -55,7 +68,14 @@ def sniff(path: Path, name: str) -> Sniffed:
             return Sniffed("Parquet")
         if suffix in SUFFIXES:
             return Sniffed("a gettext catalog")
+        if suffix == ".xlsx":
+            return Sniffed("the first sheet of a workbook")
         encoding = guess_encoding(path)
+        if (other := counterpart(path)) is not None:
+            options = {} if encoding == "utf-8" else {"encoding": encoding}
+            return Sniffed(
+                f"lines, with those of {other.name} next to them, {encoding}", options, other.suffix
+            )
         with open_text(path, encoding) as file:
             lines = list(_first(Lines(file, name, encoding)))
     except OSError as error:
@@ -64,7 +84,7 @@ def sniff(path: Path, name: str) -> Sniffed:
         raise DataError("it is empty", where=name)
     options = {} if encoding == "utf-8" else {"encoding": encoding}
     form, says, more = _written(lines, suffix, name)
-    expected = "squad" if suffix == ".json" else FORMATS.get(suffix)
+    expected = "squad" if suffix == ".json" else "conll" if suffix in CONLL_SUFFIXES else FORMATS.get(suffix)
     options |= more if form == expected else {"format": form, **more}
     return Sniffed(f"{says}, {encoding}", options)
 
@@ -107,13 +127,20 @@ def _written(lines: Sequence[str], suffix: str, name: str) -> tuple[str, str, di
         return "squad", "JSON", {}
     if suffix == ".json":
         return "squad", "JSON", {}  # or none, as its reader will say
+    if suffix in CONLL_SUFFIXES or looks_like_conll(lines):
+        return "conll", "words with their tags", {}
     mark, quoting, rows = _delimited(lines, "\t" if suffix in (".tsv", ".tab") else ",")
-    _require_header(rows, mark, name)
+    header = header_names(rows)
     form = "tsv" if mark == "\t" and suffix != ".csv" else "csv"
     options: dict[str, Any] = {} if form == "tsv" or mark == "," else {"delimiter": mark}
     if quoting != ("none" if form == "tsv" else "rfc4180"):
         options["quoting"] = quoting
-    return form, f"fields between {_DELIMITERS[mark]}", options
+    says = f"fields between {_DELIMITERS[mark]}"
+    return (
+        (form, says, options)
+        if header is None
+        else (form, f"{says}, no header", {**options, "header": header})
+    )
 
 
 def _delimited(lines: Sequence[str], usual: str) -> tuple[str, Quoting, list[list[str]]]:
@@ -148,27 +175,3 @@ def _parsed(lines: Sequence[str], mark: str, quoting: Quoting) -> list[list[str]
         if len(lines) < _LINES // 2 or reader.line_num < len(lines):
             return []
     return rows
-
-
-def _require_header(rows: Sequence[Sequence[str]], mark: str, name: str) -> None:
-    """Refuse a file whose first line looks like a row.
-
-    Raises:
-        DataError: with what to put above it.
-    """
-    header = [cell.strip().lstrip("\ufeff") for cell in rows[0]]
-    values = [
-        {row[column].strip() for row in rows[1:] if column < len(row) and row != rows[0]}
-        for column in range(len(header))
-    ]
-    for cell, below in zip(header, values, strict=True):
-        value = cell.replace(".", "", 1).lstrip("-").isdigit() or (cell in below)
-        if not cell or value or len(cell) > _LONGEST_NAME or len(cell.split()) > _WORDS:
-            names = mark.join(
-                ["text", "label", *(f"column{n}" for n in range(3, len(header) + 1))][: len(header)]
-            )
-            raise DataError(
-                f"the first line looks like a row and not like names of columns: {cell!r:.70}",
-                where=f"{name}:1",
-                hint=f"put a line with the names above it, such as {names!r}",
-            )

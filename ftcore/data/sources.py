@@ -81,6 +81,7 @@ def _open_path(source: Source, role: str, field: str, base_dir: Path) -> Opened:
         _only(source, field, DATASET, ("split",))
         return _opened_dataset(_load_folder(path, name), source, role, name, DATASET)
     _only(source, field, form.name, form.options)
+    target = _target(source, form, field, base_dir)
     codec_of(source.encoding, f"{field}.encoding")
     if source.fallback_encoding is not None:
         codec_of(source.fallback_encoding, f"{field}.fallback_encoding")
@@ -91,13 +92,30 @@ def _open_path(source: Source, role: str, field: str, base_dir: Path) -> Opened:
             if not files:
                 raise DataError(f"no file of the format {form.name} in it", where=name, hint=form.layout)
             size, digest = _files_digest(files, path)
+        elif target is not None:
+            size, digest = _files_digest([path, target])
         else:
             size, digest = path.stat().st_size, sha256(path)
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", where=name) from None
+    if target is not None:
+        source = source.model_copy(update={"target": str(target)})
     file = path if path.is_file() else None
     encoding = source.encoding if file and "encoding" in form.options else None
     return Opened(name, form.name, size, digest, lambda: read(path, name, source), file, encoding)
+
+
+def _target(source: Source, form: Format, field: str, base_dir: Path) -> Path | None:
+    """The file that `target` names; None where the format has none."""
+    if "target" not in form.options:
+        return None
+    if source.target is None:
+        hint = f"name the file of the targets in {field}.target"
+        raise DataError(f"{form.name} needs a second file", where=field, hint=hint)
+    try:
+        return locate(source.target, base_dir)
+    except UserError as error:
+        raise DataError(error.what, where=f"{field}.target", hint=error.hint) from None
 
 
 def _fits(form: Format | None, path: Path) -> bool:
@@ -114,6 +132,8 @@ def _only(source: Source, field: str, kind: str, allowed: Collection[str]) -> No
         "quoting": None,
         "encoding": "utf-8",
         "fallback_encoding": None,
+        "header": None,
+        "target": None,
         "config": None,
         "split": None,
     }

@@ -7,7 +7,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,10 @@ _LARGE, _VALIDATION, _TEST = 40_000, 2000, 4000
 _SIBLINGS = {"validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
 #: Columns of a task's texts, unless the spec names others.
 _INPUTS = {"qa": ("question", "context"), "translation": ("source",), "summarization": ("source",)}
+
+
+#: Tasks whose texts are cut into windows that overlap, so that nothing is lost.
+ANY_LENGTH = ("qa", "ner")
 
 
 @dataclass(frozen=True)
@@ -83,11 +87,15 @@ def new_spec(
     if not columns.named and columns.problem is not None:
         raise DataError(columns.problem[1], where=columns.problem[0], hint="fix the rows of this source")
     guess = guess_task(columns, data, task, text, label)
+    if "header" in sniffed.options and guess.sure == "sure":  # the names are ours
+        guess = replace(guess, sure="likely")
     fields = {**{name: name for name in _needed(guess)}, **guess.columns}
     needed = {fields[name] for name in _needed(guess)}
     inputs = [fields.get(name, name) for name in _INPUTS.get(guess.task, ("text", "text_pair"))]
     there = [columns.named[name] for name in inputs if name in columns.named]
-    texts = [" ".join(map(str, row)) for row in zip(*(one.sample[:_SAMPLE] for one in there), strict=False)]
+    texts = [
+        " ".join(map(_joined, row)) for row in zip(*(one.sample[:_SAMPLE] for one in there), strict=False)
+    ]
     found = (
         None
         if guess.task in ("translation", "summarization") and base is None
@@ -104,14 +112,20 @@ def new_spec(
     return NewSpec(**{**vars(made), "text": "\n".join(_lines(made, ref)) + "\n"})
 
 
+def _joined(value: Any) -> str:  # noqa: ANN401 (a text, or the list of its words)
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def _needed(guess: Guess) -> tuple[str, ...]:
     if guess.task in ("translation", "summarization"):
         return "source", "target"
+    if guess.task == "ner":
+        return ("text",)
     return ("question", "context") if guess.task == "qa" else ("text", "label")
 
 
 def _look_at(data: str, sniffed: Sniffed) -> Columns:
-    source = Source.model_validate({"path": data, **sniffed.options})
+    source = Source.model_validate(sniffed.source(data))
     return look_at(open_source(source, "train", Path.cwd()).records())
 
 
@@ -131,7 +145,8 @@ def _relative(path: Path, folder: Path) -> str:
 def _train_file(folder: Path) -> Path | None:
     """The file called train of a folder that has one."""
     found = sorted(path for path in folder.glob("train.*") if path.suffix != ".yaml" and path.is_file())
-    return found[0] if found else None
+    english = [path for path in found if path.suffix == ".en"]  # of parallel files, the source
+    return next(iter(english or found), None)
 
 
 def _splits(path: Path) -> dict[str, Path]:
@@ -157,17 +172,14 @@ def _lines(spec: NewSpec, ref: str) -> Iterator[str]:
     yield ""
     yield "data:"
     for name, path in {"train": ref, **spec.splits}.items():
-        if spec.sniffed.options:
-            options = {"path": path, **spec.sniffed.options}
-            yield f"  {name}: {{{', '.join(f'{key}: {_yaml(value)}' for key, value in options.items())}}}"
-        else:
-            yield f"  {name}: {_yaml(path)}"
+        options = spec.sniffed.source(path)
+        written = ", ".join(f"{key}: {_yaml(value)}" for key, value in options.items())
+        yield f"  {name}: {_yaml(path) if len(options) == 1 else f'{{{written}}}'}"
     if guess.columns:
         yield f"  columns: {{{', '.join(f'{key}: {_yaml(name)}' for key, name in guess.columns.items())}}}"
     for key, value in guess.data.items():
         comment = "  # from most negative to most positive" if key == "labels" else ""
-        shown = f"[{', '.join(map(_yaml, value))}]" if isinstance(value, list) else _yaml(value)
-        yield f"  {key}: {shown}{comment}"
+        yield f"  {key}: {_yaml(value)}{comment}"
     if guess.labels and "labels" not in guess.data:
         yield f"  # {len(guess.labels):,} labels: {_comment(labels_and_rows(guess.labels))}"
     if spec.missing:
@@ -194,7 +206,7 @@ def _lines(spec: NewSpec, ref: str) -> Iterator[str]:
         yield f"  base: {_yaml(spec.base.ref)}  # {_comment(spec.base.why)}"
         if spec.base.warning:
             yield f"  # {_comment(spec.base.warning)}"
-        if guess.task != "qa":
+        if guess.task not in ANY_LENGTH:
             yield f"  max_length: {spec.base.max_length}  # tokens; nearly no text is longer"
     yield from _settings(spec, script)
     yield ""
@@ -236,7 +248,9 @@ def _comment(text: str) -> str:
 
 
 def _yaml(value: Any) -> str:  # noqa: ANN401 (a text, a number)
-    """A scalar as YAML has it: texts bare where they mean nothing else."""
+    """A scalar, or a list of some, as YAML has it: texts bare where they mean nothing else."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_yaml, value))}]"
     if not isinstance(value, str):
         return json.dumps(value)
     if _PLAIN.fullmatch(value) and value.lower() not in _RESERVED and value.isprintable():

@@ -46,6 +46,8 @@ _SCALES = (
     ("负面", "中性", "正面"),
     ("消极", "积极"),
 )
+_TAGS = ("ner_tags", "tags", "labels", "entities")
+_WORDS_OF_A_TEXT = ("tokens", "words", "text")
 _OF_A_SCALE = ("sentiment", "polarity", "rating", "stars", "score", "情感")
 _SEPARATORS = "|;,"
 _MOST_LABELS = 300
@@ -94,6 +96,11 @@ def guess_task(
             require_columns(
                 [*there], name, dict.fromkeys(("question", "context", "answers"), "rename the columns")
             )
+    if task == "ner" or (task is None and not options):
+        if found := _entities(there):
+            return found
+        if task == "ner":
+            require_columns([*there], name, dict.fromkeys(("text", "entities"), "rename the columns"))
     named = any(name.lower() in _LABEL and _is_label(column) for name, column in there.items())
     if task in ("translation", "summarization") or (task is None and label is None and not named):
         found = _texts(there, task, text, label)
@@ -116,6 +123,21 @@ def _question(there: Mapping[str, Column]) -> Guess | None:
     if (start := next((one for one in ("answer_start", "start") if one in there), None)) is not None:
         columns["start"] = start
     return Guess("qa", columns, "sure", f"it has the columns question, context and {answers}")
+
+
+def _entities(there: Mapping[str, Column]) -> Guess | None:
+    """Spans of a text, or the words of a text and a tag of each."""
+    if "text" in there and "entities" in there and there["entities"].lists:
+        return Guess("ner", {}, "sure", "it has the columns text and entities")
+    tags = next((name for name in _TAGS if name in there and there[name].lists), None)
+    words = next((name for name in _WORDS_OF_A_TEXT if name in there and there[name].lists), None)
+    if (
+        tags is None
+        or words is None
+        or not all(isinstance(one, str) for row in there[tags].sample for one in row)
+    ):
+        return None
+    return Guess("ner", {"text": words, "entities": tags}, "sure", f"it has the columns {words} and {tags}")
 
 
 def _texts(

@@ -206,10 +206,12 @@ def _file_refs(document: Document, model: type[BaseModel]) -> Iterator[tuple[Key
         owner = model_at(model, key)
         if owner is None or not issubclass(owner, Source):
             continue
-        if isinstance(value, dict):
-            key, value = (*key, "path"), value.get("path")
-        if isinstance(value, str) and value:
-            yield key, value
+        named = (
+            {(*key, name): value.get(name) for name in ("path", "target")}
+            if isinstance(value, dict)
+            else {key: value}
+        )
+        yield from ((at, ref) for at, ref in named.items() if isinstance(ref, str) and ref)
     for name in ("base", "distill_from"):
         ref: Any = document.get(("model", name))
         if isinstance(ref, str) and ref.startswith(PATH_STARTS):

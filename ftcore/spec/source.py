@@ -46,7 +46,8 @@ class Source(Section):
         json_schema_extra=_list_formats,
         description="Said by the suffix unless given. `folders`: one folder of .txt files a label. `cloze`: a folder"
         " of .txt articles, out of which questions are made. `news`: likewise, headlines and articles. `gettext`: a"
-        " .po or .mo file, or a folder of them. `conll`: words with their tags. `label_studio`: its JSON export.",
+        " .po or .mo file, or a folder of them. `conll`: words with their tags. `label_studio`: its JSON export."
+        " `xlsx`: the first sheet of a workbook. `parallel`: a text a line, with `target`.",
     )
     delimiter: str | None = Field(
         None, min_length=1, max_length=1, description="CSV only; a comma unless given."
@@ -55,6 +56,17 @@ class Source(Section):
         None,
         description="CSV and TSV only. `rfc4180`: a field in quotes may hold delimiters, line ends and doubled quotes;"
         " `none`: a quote is a character like any other. The former for CSV, the latter for TSV unless given.",
+    )
+    header: list[Annotated[str, Field(min_length=1)]] | None = Field(
+        None,
+        min_length=1,
+        description="CSV and TSV only: names of the columns, where the first line of the file is a row.",
+        json_schema_extra={"uniqueItems": True},
+    )
+    target: str | None = Field(
+        None,
+        min_length=1,
+        description="`parallel` only: the file with the target of each line of `path`, which is its source.",
     )
     encoding: str = Field(
         "utf-8", description="Of text files; an undecodable byte is an error that names its row."

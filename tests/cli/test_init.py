@@ -66,6 +66,31 @@ def catalog(path: Path) -> None:
     )
 
 
+def workbook(path: Path) -> None:
+    from openpyxl import Workbook
+
+    book = Workbook()
+    for row in (("No", "Review", "Topic"), *((number, *row) for number, row in enumerate(many()))):
+        book.worksheets[0].append(row)
+    book.save(path)
+
+
+def parallel(path: Path) -> None:
+    """train.en and train.de, test.en and test.de."""
+    for name, first, last in ((path.stem, 0, 40), ("test", 40, 50)):
+        texts = [row["text"] for row in labelled_rows(50)[first:last]]
+        path.with_name(f"{name}.en").write_text(lines([f"the food was {text}" for text in texts]))
+        path.with_name(f"{name}.de").write_text(lines([f"das Essen war {text}" for text in texts]))
+
+
+def words_and_tags() -> str:
+    sentences = [
+        f"{text.split()[0]}\tO\n{place}\tB-PLACE\n"
+        for (text, _), place in zip(many(), TOPICS * 14, strict=False)
+    ]
+    return "\n".join(sentences)
+
+
 #: Name of the file or folder -> its content (or what writes it), the task, and lines of the spec.
 MADE: dict[str, tuple[str | bytes | Callable[[Path], None], str, list[str]]] = {
     "plain.csv": (
@@ -141,6 +166,19 @@ MADE: dict[str, tuple[str | bytes | Callable[[Path], None], str, list[str]]] = {
         table("|", ("body", "class"), many()),
         "classification",
         ['train: {path: lines.txt, format: csv, delimiter: "|"}'],
+    ),
+    "bare.csv": (
+        lines([f"{text},{topic}" for text, topic in many()]),
+        "classification",
+        ["train: {path: bare.csv, header: [text, label]}", "# The task (likely)"],
+    ),
+    "book.xlsx": (workbook, "classification", ["train: book.xlsx", "columns: {text: Review, label: Topic}"]),
+    "places.conll": (words_and_tags(), "ner", ["train: places.conll"]),
+    "places.txt": (words_and_tags(), "ner", ["train: {path: places.txt, format: conll}"]),
+    "train.en": (
+        parallel,
+        "translation",
+        ["train: {path: train.en, target: train.de}", "test: {path: test.en, target: test.de}"],
     ),
     "gaps.csv": (
         table(",", ("text", "label"), [(text, "" if n == 5 else topic) for n, (text, topic) in enumerate(many())]),
@@ -234,9 +272,9 @@ def test_texts_that_the_base_cannot_read_are_said(
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("plain.csv", "I like the food,pos\nI hate it,neg\nI like it,pos\n", "the first line looks like a row"),
         ("empty.csv", "", "empty.csv: it is empty"),
-        ("book.xlsx", "PK", "save the sheet as CSV in UTF-8"),
+        ("book.xlsx", "PK", "no workbook of Excel (.xlsx)"),
+        ("book.xls", "x", "save the sheet as .xlsx, or as CSV in UTF-8"),
         ("rows.jsonl.gz", "x", "unpack it first"),
         (
             "scores.csv",
