@@ -80,5 +80,5 @@ def test_an_unknown_format_is_an_error_at_its_location(
     assert main(["validate", "spec.yaml"]) == 2
     shown = " ".join(capsys.readouterr().err.split())
     assert "spec.yaml:3:37: error" in shown
-    assert "unknown format; the formats are cloze, csv, dataset" in shown
+    assert "unknown format; the formats are cloze, conll, csv, dataset" in shown
     assert "did you mean `pairs`?" in shown
