@@ -196,6 +196,17 @@ def test_a_sample_of_training_rows_keeps_every_label():
         assert (np.diff(drawn) > 0).all()
 
 
+def test_a_sample_of_some_rows_keeps_the_labels_of_these_alone():
+    members = Memberships(np.array([0, 2, 5, 9, 11]), np.array([4, 0, 1, 1, 3]))
+    rows = np.array([2, 5, 9, 10])
+    for drawn in ([1, 2], [2, 3], [1, 3]):
+        kept = with_every_label(np.array(drawn), rows, members, seed=0)
+        assert len(kept) == 2
+        assert 0 in kept, "the first of them alone has the label 0"
+        assert {*kept} & {1, 2}
+    assert with_every_label(np.array([0, 2]), rows, members, seed=0).tolist() == [0, 2]
+
+
 def test_as_many_labels_as_rows_take_no_time():
     import time
 
