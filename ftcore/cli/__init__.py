@@ -102,6 +102,8 @@ def _not_installed(error: ModuleNotFoundError, arguments: Sequence[str]) -> User
     extra = "serve" if {"predict", "explain", "bundle", "serve", "package"} & {*arguments} else "train"
     if package in ("model_signing", "OpenSSL"):
         extra = "sign"
+    elif package == "captum":
+        extra = "explain"
     elif package == "ray" or (package == "pyarrow" and "predict" in arguments):
         extra = "ray"
     hint = f"pip install 'ftcore[{extra}]'"

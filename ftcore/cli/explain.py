@@ -7,15 +7,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftcore.cli.options import Subparsers, add_bundle, add_command
+from ftcore.cli.options import Subparsers, add_command, bundle_path, run_path
 from ftcore.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
     from ftcore_runtime.explanations.explanation import Explanation
 
+_METHODS = ("occlusion", "gradients", "attention", "raw-attention")
+
 _EPILOG = """\
-A word's weight is what the answer's probability loses when the word is left out: above 0 it speaks for the answer,
-below 0 against it. Faithfulness (ERASER) says what is lost without the best words, against random ones.
+methods:
+  occlusion      what the answer's probability loses when a word is left out; any bundle, without torch
+  gradients      layer integrated gradients: what a word adds to the log-odds of a label, or to a number; a run
+  attention, raw-attention
+                 what tokens read from one another, through all layers or in the last: a picture, no explanation; a run
+
+A weight above 0 speaks for the answer, one below 0 against it. Faithfulness (ERASER) says what is lost without the best
+words, against random ones.
 
 example: ftcore explain reviews --text "slow, but the food was great" --label negative --label positive
 """
@@ -25,7 +33,11 @@ def add(subparsers: Subparsers) -> None:
     """Add the command."""
     parser = add_command(subparsers, "explain", run, "show which words of a text made its answer")
     parser.epilog = _EPILOG
-    add_bundle(parser)
+    parser.add_argument(
+        "subject",
+        metavar="SUBJECT",
+        help="the folder of a bundle; or a run: its folder, the name of its spec, or `latest`",
+    )
     parser.add_argument("--text", metavar="TEXT", required=True, help="the text (of `qa`: the question)")
     parser.add_argument("--text-pair", metavar="TEXT", help="the second text (of `qa`: the context)")
     parser.add_argument(
@@ -35,6 +47,9 @@ def add(subparsers: Subparsers) -> None:
         action="append",
         default=[],
         help="what to explain in place of the answer; may be repeated (of `qa`: the text of another span)",
+    )
+    parser.add_argument(
+        "--method", choices=_METHODS, default="occlusion", help="see below (default: occlusion)"
     )
     parser.add_argument(
         "--variant", metavar="NAME", help="graphs that answer; the bundle's default if not given"
@@ -50,7 +65,11 @@ def run(args: argparse.Namespace) -> int:
     from ftcore.cli.explanation_text import print_explanation
     from ftcore.cli.interruption import interruptible
 
-    found = interruptible(lambda: _explained(args))
+    if args.method == "occlusion":
+        bundle = bundle_path(args.subject)
+        found = interruptible(lambda: _by_bundle(args, bundle))
+    else:
+        found = _by_run(args)
     if args.html is not None:
         from ftcore.report.explanation import render_explanation
 
@@ -62,22 +81,51 @@ def run(args: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-def _explained(args: argparse.Namespace) -> Explanation:
+def _by_bundle(args: argparse.Namespace, bundle: Path) -> Explanation:
     from ftcore_runtime import Pipeline
 
-    pipeline = Pipeline.load(args.bundle, args.variant, threads=args.threads)
+    pipeline = Pipeline.load(bundle, args.variant, threads=args.threads)
     return pipeline.explain(_input(args, pipeline.fields, pipeline.required), args.targets)
+
+
+def _by_run(args: argparse.Namespace) -> Explanation:
+    """By the run's own model, in torch.
+
+    Raises:
+        UserError: it is no run, or options of bundles were given.
+    """
+    if args.variant is not None or args.threads is not None:
+        where = "--variant" if args.variant is not None else "--threads"
+        raise UserError("goes with --method occlusion", where=where)
+    if args.targets and args.method != "gradients":
+        raise UserError("attention is of no label", where="--label", hint="leave it out")
+    if (Path(args.subject) / "bundle.json").is_file():
+        hint = "name the run that it is of, or use --method occlusion"
+        raise UserError("is a bundle, and this needs the run's model", where=args.subject, hint=hint)
+    path = run_path(args.subject)
+    from ftcore.cli.work import open_workspace
+    from ftcore.evaluation.attention import attention_picture
+    from ftcore.evaluation.gradients import explain_by_gradients
+    from ftcore.evaluation.model_answers import ModelAnswers
+    from ftcore.runs.folder import open_run
+
+    with open_workspace(args, open_run(path)) as workspace:
+        answers = ModelAnswers(workspace.fine_tuned(), workspace.family, workspace.encoder)
+    item = _input(args, answers.decoder.fields, answers.decoder.required)
+    if args.method == "gradients":
+        return explain_by_gradients(answers, item, args.targets)
+    return attention_picture(answers, item, args.method)
 
 
 def _input(args: argparse.Namespace, fields: Sequence[str], required: int) -> Mapping[str, str]:
     """The texts by field.
 
     Raises:
-        UserError: there are more or fewer than the bundle answers.
+        UserError: there are more or fewer than are answered.
     """
     texts = [args.text] if args.text_pair is None else [args.text, args.text_pair]
     if len(texts) < required:
-        raise UserError(f"the bundle answers {' and '.join(fields)}: give both", where="--text-pair")
+        raise UserError(f"answers take {' and '.join(fields)}: give both", where="--text-pair")
     if len(texts) > len(fields):
-        raise UserError("the bundle answers single texts", where="--text-pair", hint="leave it out")
+        raise UserError("answers are to single texts", where="--text-pair", hint="leave it out")
     return dict(zip(fields, texts, strict=False))

@@ -27,23 +27,17 @@ def print_explanation(found: Explanation) -> None:
         )
         for field, pieces in found.pieces(reason):
             print_text(_coloured(f"{field}: " if len(found.texts) > 1 else "", pieces, reason.largest))
-        print_text("")
+        print_text(
+            "" if reason.delta is None else f"\nconvergence delta {reason.delta:.2%} of the difference"
+        )
         for text, weight in found.heaviest(reason, _LISTED):
             print_text(f"  {weight:+.3f}  {' '.join(text.split())}")
-    print_text(f"\n{faithfulness_sentence(found)}")
+    print_text(f"\n{found.conclusion}")
 
 
 def shown_target(target: str) -> str:
     """A target's name: the empty text is what no answer is."""
     return target or "no answer"
-
-
-def faithfulness_sentence(found: Explanation) -> str:
-    """Whether the first reason holds when its best parts are taken out."""
-    tried = found.faithfulness
-    if tried is None:
-        return "whether this holds was not measured"
-    return f"{'faithful' if tried.faithful else 'not faithful on this row'}: {tried.sentence}"
 
 
 def _coloured(head: str, pieces: list[tuple[str, float | None]], largest: float) -> Text:

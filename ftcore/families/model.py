@@ -163,6 +163,14 @@ class SupportsDistillation(Protocol):
 
 
 @runtime_checkable
+class SupportsAttribution(Protocol):
+    """A model with a score of each target that gradients can be taken of (`ftcore explain --method gradients`)."""
+
+    def attributed(self, outputs: Outputs, target: str) -> torch.Tensor:
+        """The score of a target in the outputs, float32 [features]: the log-odds of a label, or a number."""
+
+
+@runtime_checkable
 class SupportsSearch(Protocol):
     """A model whose answers are searched for, and are not made of one pass's outputs."""
 

@@ -19,6 +19,7 @@ def render_explanation(found: Explanation) -> str:
         method=found.method,
         reasons=[reason_content(found, reason) for reason in found.reasons],
         tried=found.faithfulness,
+        note=found.note,
     )
 
 

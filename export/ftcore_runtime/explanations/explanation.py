@@ -113,6 +113,7 @@ class Explanation:
         parts: of all fields, in order.
         reasons: of each target; the first is the answer's own unless others were asked for.
         faithfulness: of the first reason; None where it was not measured.
+        note: what else has to be said of it.
     """
 
     method: str
@@ -121,6 +122,15 @@ class Explanation:
     parts: Sequence[Part]
     reasons: Sequence[Reason]
     faithfulness: Faithfulness | None = None
+    note: str = ""
+
+    @property
+    def conclusion(self) -> str:
+        """Whether the first reason holds when its best parts are taken out, or what else has to be said."""
+        if self.faithfulness is None:
+            return self.note or "whether this holds was not measured"
+        holds = "faithful" if self.faithfulness.faithful else "not faithful on this row"
+        return f"{holds}: {self.faithfulness.sentence}"
 
     def heaviest(self, reason: Reason, count: int) -> list[tuple[str, float]]:
         """The parts that count most, for or against, with their weights."""
@@ -146,4 +156,6 @@ class Explanation:
             "parts": [part.to_json() for part in self.parts],
             "targets": [reason.to_json() for reason in self.reasons],
         }
+        if self.note:
+            made["note"] = self.note
         return made if self.faithfulness is None else {**made, "faithfulness": self.faithfulness.to_json()}

@@ -175,6 +175,17 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
         inputs = {name: value for name, value in batch.items() if name not in {"labels", "weight"}}
         return {"logits": model(**inputs).logits.float()}
 
+    def attributed(self, outputs: Outputs, target: str) -> torch.Tensor:
+        """The log-odds of a label; of a regression the number."""
+        logits = outputs["logits"]
+        if self.problem == "regression":
+            return logits[:, 0]
+        index = self.labels.index(target)
+        if self.problem == "multi_label":
+            return logits[:, index]
+        others = torch.cat([logits[:, :index], logits[:, index + 1 :]], dim=1)
+        return logits[:, index] - others.logsumexp(dim=1)
+
     def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
         """Weighted sum of cross-entropy, binary cross-entropy (mean over labels), squared error or Huber loss."""
         training = self.spec.training

@@ -1,0 +1,54 @@
+"""A fine-tuned model that answers inputs as its bundle would, without labels and without an export."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from ftcore.data.features import FeatureStore
+from ftcore.errors import UserError
+from ftcore.evaluation.predict import predict
+from ftcore.families.bound import BoundFamily
+from ftcore.families.model import Batch, Features
+from ftcore_runtime.answers import Answer
+from ftcore_runtime.decoders import Prepared, make_decoder
+from ftcore_runtime.encoding import TextEncoder
+from ftcore_runtime.explanations.occlusion import candidates_needed
+from ftcore_runtime.inputs import Input
+
+_BATCH = 32
+
+
+class ModelAnswers:
+    """Answers with all that explanations need of them.
+
+    Args:
+        model: on its device, in eval mode.
+        family: with everything that it learnt.
+
+    Raises:
+        UserError: its answers are texts that are generated.
+    """
+
+    def __init__(self, model: torch.nn.Module, family: BoundFamily, encoder: TextEncoder) -> None:
+        self.model, self.family, self.encoder = model, family, encoder
+        self.decoder = make_decoder(family.scoring.decoder)
+        if self.decoder.generates:
+            raise UserError("texts that are generated cannot be explained", where=f"the family {family.name}")
+
+    def __call__(self, inputs: Sequence[Input]) -> list[Answer]:
+        """One answer to each."""
+        prepared = self.decoder.prepare(inputs, self.encoder)
+        outputs = predict(self.model, self.family, self._store(prepared), _BATCH)
+        return self.decoder.decode(outputs, prepared, candidates_needed(self.decoder))
+
+    def batch(self, item: Input) -> Batch:
+        """One input as the model reads it, on its device: name -> tensor [features, tokens]."""
+        device = next(self.model.parameters()).device
+        made = self.encoder.collate(self.decoder.prepare([item], self.encoder).encoded)
+        return {name: torch.from_numpy(value).to(device) for name, value in made.items()}
+
+    def _store(self, prepared: Prepared) -> FeatureStore:
+        features = Features(ragged=prepared.encoded.ragged, fixed={}, row=prepared.row)
+        return FeatureStore.of(features, self.family.model, self.encoder)

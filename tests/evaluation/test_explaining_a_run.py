@@ -1,0 +1,129 @@
+"""Explanations of a run's model in torch: integrated gradients that add up, and attention as a picture."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from graph_cache import working_in
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
+from models import labelled_rows
+from small import trained
+
+from ftcore.cli import main
+from ftcore.errors import UserError
+from ftcore.evaluation import gradients
+from ftcore.evaluation.attention import RAW, ROLLOUT, attention_picture
+from ftcore.evaluation.gradients import explain_by_gradients
+from ftcore.evaluation.model_answers import ModelAnswers
+
+TEXT = "the food was very good"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
+    """A run that was trained and not exported, whose project is its folder's third parent."""
+    folder = tmp_path_factory.mktemp("explained")
+    with working_in(folder):
+        return trained(folder, tiny_base, data={"train": labelled_rows(160)}).folder.path
+
+
+@pytest.fixture
+def answers(run: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> ModelAnswers:
+    from ftcore.plugins import PluginRegistry
+    from ftcore.runs.folder import open_run, reload_spec
+    from ftcore.runs.workspace import Workspace
+
+    monkeypatch.chdir(run.parents[2])
+    folder = open_run(run)
+    spec, task = reload_spec(folder, PluginRegistry.discover())
+    workspace = Workspace(folder, spec, task, ())
+    return ModelAnswers(workspace.fine_tuned(), workspace.family, workspace.encoder)
+
+
+def test_gradients_add_up_to_the_difference_from_no_words(answers: ModelAnswers) -> None:
+    found = explain_by_gradients(answers, TEXT, ["pos", "neg"])
+    positive, negative = found.reasons
+    batch = answers.batch(TEXT)
+    nothing = {**batch, "input_ids": gradients._without_words(answers, batch["input_ids"])}
+    with torch.no_grad():
+        whole, bare = (
+            float(answers.family.model.attributed(answers.family.model.outputs(answers.model, one), "pos"))
+            for one in (batch, nothing)
+        )
+    assert positive.score == pytest.approx(whole, abs=1e-4)
+    assert positive.delta is not None
+    assert positive.delta < 0.01
+    assert sum(positive.weights) == pytest.approx(whole - bare, rel=0.02, abs=1e-3)
+    assert negative.weights == pytest.approx([-weight for weight in positive.weights], abs=1e-3)
+    assert [part.text for part in found.parts] == TEXT.split()
+    assert found.faithfulness is not None
+    assert found.answer.label == answers([TEXT])[0].label  # type: ignore[attr-defined]
+
+
+def test_attention_is_a_share_of_what_is_read_and_says_that_it_is_a_picture(answers: ModelAnswers) -> None:
+    for method in (ROLLOUT, RAW):
+        found = attention_picture(answers, TEXT, method)
+        (reason,) = found.reasons
+        assert all(weight >= 0 for weight in reason.weights)
+        assert 0 < sum(reason.weights) < 1, "special tokens have the rest"
+        assert found.faithfulness is None
+        assert found.conclusion.startswith("attention is a picture")
+    assert attention_picture(answers, TEXT).reasons[0].weights != found.reasons[0].weights
+
+
+def test_the_command_prints_and_writes_them(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(run.parents[2])
+    asked = ["explain", str(run), "--text", TEXT, "--method"]
+    assert main([*asked, "gradients"]) == 0
+    shown = capsys.readouterr().out
+    assert ", by gradients" in shown
+    assert "convergence delta 0." in shown
+    assert "without its best words the score falls by" in shown
+    assert main([*asked, "attention", "--json", "--html", str(tmp_path / "a.html")]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["note"].startswith("attention is a picture")
+    assert "faithfulness" not in found
+    assert "Attention is a picture" in (tmp_path / "a.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--method", "attention", "--label", "pos"], "attention is of no label"),
+        (["--method", "gradients", "--label", "great"], "the answer could not be 'great'"),
+        (["--method", "gradients", "--variant", "int8"], "goes with --method occlusion"),
+        (["--method", "occlusion"], "this run has no bundle yet"),
+        (["--method", "gradient"], "did you mean `gradients`?"),
+    ],
+)
+def test_what_is_refused(
+    run: Path,
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(run.parents[2])
+    assert main(["explain", str(run), "--text", TEXT, *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_bundle_has_no_model_to_differentiate(
+    tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", str(tiny_bundle), "--text", TEXT, "--method", "gradients"]) == 2
+    assert "is a bundle, and this needs the run's model" in capsys.readouterr().err
+
+
+def test_a_family_without_such_a_score_says_so() -> None:
+    spans = SimpleNamespace(family=SimpleNamespace(name="spans", model=object()))
+    with pytest.raises(UserError, match="the family spans has no score that gradients could be taken of"):
+        explain_by_gradients(spans, TEXT)  # type: ignore[arg-type]
