@@ -25,7 +25,9 @@ methods:
 A weight above 0 speaks for the answer, one below 0 against it. Faithfulness (ERASER) says what is lost without the best
 words, against random ones.
 
-example: ftcore explain reviews --text "slow, but the food was great" --label negative --label positive
+examples:
+  ftcore explain reviews --global
+  ftcore explain reviews --text "slow, but the food was great" --label negative --label positive
 """
 
 
@@ -38,7 +40,15 @@ def add(subparsers: Subparsers) -> None:
         metavar="SUBJECT",
         help="the folder of a bundle; or a run: its folder, the name of its spec, or `latest`",
     )
-    parser.add_argument("--text", metavar="TEXT", required=True, help="the text (of `qa`: the question)")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--text", metavar="TEXT", help="the text (of `qa`: the question)")
+    what.add_argument(
+        "--global",
+        dest="everything",
+        action="store_true",
+        help="of a run: the words that drive each label on validation rows, and training rows like its worst errors;"
+        " kept in its explanations.json and report",
+    )
     parser.add_argument("--text-pair", metavar="TEXT", help="the second text (of `qa`: the context)")
     parser.add_argument(
         "--label",
@@ -50,6 +60,9 @@ def add(subparsers: Subparsers) -> None:
     )
     parser.add_argument(
         "--method", choices=_METHODS, default="occlusion", help="see below (default: occlusion)"
+    )
+    parser.add_argument(
+        "--rows", type=int, default=200, metavar="N", help="validation rows of --global (default: 200)"
     )
     parser.add_argument(
         "--variant", metavar="NAME", help="graphs that answer; the bundle's default if not given"
@@ -65,6 +78,12 @@ def run(args: argparse.Namespace) -> int:
     from ftcore.cli.explanation_text import print_explanation
     from ftcore.cli.interruption import interruptible
 
+    if args.everything:
+        _check_global(args)
+        from ftcore.cli.explain_run import explain_run
+
+        explain_run(args, run_path(args.subject))
+        return ExitCode.OK
     if args.method == "occlusion":
         bundle = bundle_path(args.subject)
         found = interruptible(lambda: _by_bundle(args, bundle))
@@ -79,6 +98,22 @@ def run(args: argparse.Namespace) -> int:
     elif args.html is None:
         print_explanation(found)
     return ExitCode.OK
+
+
+def _check_global(args: argparse.Namespace) -> None:
+    """Refuse options that go with a text."""
+    given = {
+        "--text-pair": args.text_pair,
+        "--label": args.targets,
+        "--html": args.html,
+        "--variant": args.variant,
+        "--threads": args.threads is not None,
+        "--method": args.method != "occlusion",
+    }
+    if wrong := next((name for name, value in given.items() if value), None):
+        raise UserError("goes with --text", where=wrong)
+    if args.rows < 1:
+        raise UserError("must be at least 1", where="--rows")
 
 
 def _by_bundle(args: argparse.Namespace, bundle: Path) -> Explanation:

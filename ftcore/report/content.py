@@ -64,6 +64,7 @@ class Content:
         ranking: curves of the labels' probabilities on the test split.
         audit: of the rows; None where the run made none.
         export: export.json; None where nothing was exported.
+        explanations: explanations.json; empty where nothing was explained.
         warnings: what the run warned of.
     """
 
@@ -77,6 +78,7 @@ class Content:
     ranking: Sequence[RankingCurve]
     audit: Audit | None
     export: Mapping[str, Any] | None
+    explanations: Mapping[str, Any]
     warnings: Sequence[str]
 
     @property
@@ -126,6 +128,7 @@ def read_run(folder: RunFolder) -> Content:
         ),
         audit=Audit.from_json(read_json(folder.audit_file)) if folder.audit_file.exists() else None,
         export=read_json(folder.export_file) if folder.export_file.exists() else None,
+        explanations=read_json(folder.explanations_file) if folder.explanations_file.exists() else {},
         warnings=list(dict.fromkeys(event["message"] for event in events if event["event"] == "warning")),
     )
 

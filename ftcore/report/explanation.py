@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ftcore.report.content import shown
 from ftcore.report.templates import template
 from ftcore_runtime.explanations.explanation import Explanation, Reason
 
@@ -24,17 +26,39 @@ def render_explanation(found: Explanation) -> str:
 
 
 def reason_content(found: Explanation, reason: Reason) -> dict[str, Any]:
-    """What the template `words.html.j2` draws of a reason."""
+    """What the template draws of a reason."""
     return {
         "target": reason.target or "no answer",
         "score": f"{reason.score:.3f}",
         "delta": None if reason.delta is None else f"{reason.delta:.2%}",
-        "fields": [
-            (field if len(found.texts) > 1 else "", [_drawn(*piece, reason.largest) for piece in pieces])
-            for field, pieces in found.pieces(reason)
-        ],
+        "fields": fields_of(dict(found.pieces(reason))),
         "parts": [(text, f"{weight:+.3f}") for text, weight in found.heaviest(reason, _LISTED)],
     }
+
+
+def error_content(error: Mapping[str, Any]) -> dict[str, Any]:
+    """What the report draws of an error in explanations.json."""
+    similar = [{**row, "reference": shown(row["reference"])} for row in error.get("similar", [])]
+    return {
+        **error,
+        "target": error["target"] or "no answer",
+        "fields": fields_of(error["texts"]),
+        "similar": similar,
+    }
+
+
+def fields_of(texts: Mapping[str, Sequence[Sequence[Any]]]) -> list[tuple[str, list[dict[str, str]]]]:
+    """What the template `words.html.j2` draws: the name of each text, where there are several, and its pieces.
+
+    Args:
+        texts: field -> pieces of its text with their weights, None for what has none.
+    """
+    weights = (abs(weight) for pieces in texts.values() for _, weight in pieces if weight is not None)
+    largest = max(weights, default=0.0) or 1.0
+    return [
+        (field if len(texts) > 1 else "", [_drawn(text, weight, largest) for text, weight in pieces])
+        for field, pieces in texts.items()
+    ]
 
 
 def _drawn(text: str, weight: float | None, largest: float) -> dict[str, str]:

@@ -13,6 +13,7 @@ from ftcore.files import write_atomic
 from ftcore.report import charts
 from ftcore.report.audit import audit_section
 from ftcore.report.content import Content, read_run
+from ftcore.report.explanation import error_content
 from ftcore.report.templates import template
 from ftcore.runs.folder import RunFolder
 
@@ -60,6 +61,8 @@ def render(content: Content) -> str:
         worst=content.worst,
         audit=audit_section(content.audit, _EXAMPLES) if content.audit else None,
         variants=_variants(content.export, metric),
+        errors=[error_content(one) for one in content.explanations.get("errors", [])],
+        drivers=content.explanations.get("labels"),
     )
 
 

@@ -14,6 +14,7 @@ from ftcore.files import write_json
 from ftcore.runs.cache import cache_dir
 from ftcore.runs.criteria import Criteria
 from ftcore.runs.evaluation_inputs import EvaluationInputs
+from ftcore.runs.explaining import explain_errors
 from ftcore.runs.gates import Measured, choose
 from ftcore.runs.pruning import ModelAnswers, prune_vocabulary
 from ftcore.runs.run_bundle import (
@@ -122,6 +123,8 @@ def export_bundle(workspace: Workspace) -> list[str]:
     problems = _problems(criteria, choice, variants)
     report = _report(criteria, made, variants, choice, comparison, problems)
     write_json(folder.export_file, report)
+    if folder.predictions("test").is_file():
+        write_json(folder.explanations_file, {"errors": explain_errors(folder)})
     return problems
 
 

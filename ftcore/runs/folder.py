@@ -106,6 +106,11 @@ class RunFolder:
         return self.path / "audit.json"
 
     @property
+    def explanations_file(self) -> Path:
+        """explanations.json: what the worst errors rest on, and the words that drive each label."""
+        return self.path / "explanations.json"
+
+    @property
     def metrics_file(self) -> Path:
         """metrics.json: every split's metrics with their intervals."""
         return self.path / "metrics.json"

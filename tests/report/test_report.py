@@ -96,6 +96,19 @@ def run(tmp_path: Path) -> RunFolder:
     )
     folder.events_file.write_text("".join(json.dumps(event) + "\n" for event in events))
     folder.predictions("test").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    similar = {"row": HOSTILE, "text": HOSTILE, "reference": HOSTILE, "similarity": 0.5}
+    error = {
+        "row": HOSTILE,
+        "target": HOSTILE,
+        "score": 0.9,
+        "texts": {"text": [[HOSTILE, 0.5], [" ", None], [HOSTILE, -0.1]]},
+        "conclusion": "faithful",
+        "similar": [similar],
+    }
+    word = {"word": HOSTILE, "count": 3, "weight": 0.1, "low": 0.05, "high": 0.15}
+    confused = [{"reference": HOSTILE, "answered": HOSTILE, "rows": 2, "words": [word]}]
+    words = {"rows": 8, "labels": {HOSTILE: [word]}, "confused": confused}
+    folder.explanations_file.write_text(json.dumps({"errors": [error], "labels": words}))
     (tmp_path / "spec.yaml").write_text(f"task: classification # {HOSTILE}\n")
     return folder
 

@@ -143,3 +143,55 @@ def test_what_cannot_be_kept_to_is_an_error_of_the_spec(
     assert main(["validate", "labels.yaml"]) == 0
     assert main(["run", "labels.yaml", "--set", override]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_the_worst_errors_are_explained_in_the_report(run: Path) -> None:
+    errors = read(run / "explanations.json")["errors"]
+    lines = [json.loads(line) for line in (run / "predictions.test.jsonl").read_text().splitlines()]
+    wrong = {line["row"]: line for line in lines if not line["correct"]}
+    assert 0 < len(errors) <= 10
+    for error in errors:
+        assert error["input"] == wrong[error["row"]]["input"]
+        assert "".join(piece for piece, _ in error["texts"]["text"]) == error["input"]
+    report = (run / "report.html").read_text()
+    assert "What the wrong answers rest on" in report
+    assert report.count('class="words"') == len(errors)
+
+
+def test_the_words_that_drive_each_label(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "labels", "--global", "--rows", "60"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.splitlines()[0] == "words that drive each label, over 60 validation rows"
+    found = read(run / "explanations.json")
+    assert set(found["labels"]["labels"]) == {"neg", "pos"}
+    for words in found["labels"]["labels"].values():
+        assert words
+        assert all(one["low"] <= one["weight"] <= one["high"] and one["count"] >= 3 for one in words)
+    assert found["labels"]["labels"]["pos"][0]["word"] in ("good", "nice")
+    train = read(run / "run.json")["data_report"]["rows"]["train"]
+    for error in found["errors"]:
+        assert len(error["similar"]) == 3
+        similar = [row["similarity"] for row in error["similar"]]
+        assert similar == sorted(similar, reverse=True)
+        assert all(int(row["row"].rpartition(":")[2]) <= 360 for row in error["similar"]), train
+    assert "\nwrong: " in shown
+    assert "  like it: " in shown
+    report = (run / "report.html").read_text()
+    assert "Words that drive each label" in report
+    assert "Training rows like it" in report
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--global", "--label", "pos"], "--label: goes with --text"),
+        (["--global", "--rows", "0"], "--rows: must be at least 1"),
+        (["--global", "--text", "good"], "not allowed with"),
+        ([], "one of the arguments --text --global is required"),
+    ],
+)
+def test_what_explain_refuses_of_a_whole_run(
+    run: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert main(["explain", "labels", *arguments]) == 2
+    assert message in capsys.readouterr().err
