@@ -105,6 +105,28 @@ PATTERNS: dict[str, tuple[list[str], list[str]]] = {
     ),
 }
 
+#: What wants none of that, for validation and for test; training has none of it.
+OUT_OF_SCOPE = {
+    "validation": [
+        "what is the weather like in {place}?",
+        "tell me a joke about a {product}",
+        "who won the game on {date}?",
+        "translate good morning into French",
+        "are you a robot or a human?",
+        "my cat is called {person}",
+    ],
+    "test": [
+        "how do I cook rice?",
+        "which is the best restaurant in {place}?",
+        "remind me to call {person} on {date}",
+        "play some music",
+        "do you believe in aliens?",
+        "{person} is my favourite singer",
+        "I need a doctor in {place}",
+    ],
+}
+_OTHERS = 0.2  # of validation and test
+
 #: Likewise of values; the last quarter of those of training is of validation.
 VALUES: dict[str, tuple[list[str], list[str]]] = {
     "product": (
@@ -155,7 +177,9 @@ def message(
         known: values that its slots take over, by label.
     """
     left = dict(known or {})
-    pattern = draw.choice(_own(PATTERNS[intent], split, held_out=2))
+    pattern = draw.choice(
+        OUT_OF_SCOPE[split] if intent == "oos" else _own(PATTERNS[intent], split, held_out=2)
+    )
     text, at = draw.choice(_BEFORE), 0
     entities: list[dict[str, Any]] = []
     for slot in _SLOT.finditer(pattern):
@@ -196,7 +220,7 @@ def rows(split: str) -> Iterator[dict[str, object]]:
     draw = random.Random(split)
     seen: set[str] = set()
     while len(seen) < ROWS[split]:
-        intent = draw.choice([*PATTERNS])
+        intent = "oos" if split in OUT_OF_SCOPE and draw.random() < _OTHERS else draw.choice([*PATTERNS])
         text, entities = message(draw, intent, split)
         if (words := " ".join(re.findall(r"\w+", text.lower()))) not in seen:
             seen.add(words)

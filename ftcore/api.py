@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ftcore.errors import REMARK, ModelError, RowDropped, RowError
 from ftcore.families.export import Comparison, Exporter, Responses, SupportsComparison
+from ftcore.families.intent_classification.spec import IntentClassificationSpec, IntentData
 from ftcore.families.model import (
     Batch,
     Features,
@@ -87,6 +88,8 @@ __all__ = [
     "Fitted",
     "Format",
     "GenerationSpec",
+    "IntentClassificationSpec",
+    "IntentData",
     "Measure",
     "Model",
     "ModelError",

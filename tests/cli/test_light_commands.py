@@ -16,7 +16,17 @@ from ftcore.catalog import task_files
 from ftcore.cli import COMMANDS, main
 from ftcore.errors import CheckFailed, ExitCode
 
-SHIPPED = ["classification", "ner", "pair", "qa", "sentiment", "similarity", "summarization", "translation"]
+SHIPPED = [
+    "classification",
+    "intent",
+    "ner",
+    "pair",
+    "qa",
+    "sentiment",
+    "similarity",
+    "summarization",
+    "translation",
+]
 
 
 def printed(capsys: pytest.CaptureFixture[str]) -> str:

@@ -43,6 +43,7 @@ def test_the_wheel_brings_tasks_files_and_schemas(bare: Path, tmp_path: Path) ->
     assert listed.returncode == 0, listed.stderr
     for task in (
         "classification",
+        "intent",
         "ner",
         "pair",
         "qa",

@@ -11,14 +11,22 @@ import pytest
 from ftcore import hookspecs
 from ftcore.api import hookimpl
 from ftcore.evaluation.evaluate import Evaluator
-from ftcore.families import sequence_classification, span_extraction, text_generation, token_classification
+from ftcore.families import (
+    intent_classification,
+    sequence_classification,
+    span_extraction,
+    text_generation,
+    token_classification,
+)
 from ftcore.families.bound import BoundFamily
+from ftcore.families.intent_classification.reader import FittedIntents
 from ftcore.families.sequence_classification.reader import FittedLabels
 from ftcore.families.span_extraction.reader import FittedSpans
 from ftcore.families.text_generation.metrics import Target
 from ftcore.families.text_generation.reader import FittedTexts
 from ftcore.families.token_classification.reader import FittedEntities
 from ftcore_runtime.answers import LabelAnswer, LabelsAnswer, TextAnswer, ValueAnswer
+from ftcore_runtime.decoders.intent_classification import IntentAnswer
 from ftcore_runtime.spans import EntitiesAnswer, Entity, SpanAnswer
 
 
@@ -74,6 +82,14 @@ CASES: dict[str, tuple[Any, Any, dict[str, Any], list[Any], list[Any]]] = {
         span_extraction.FAMILY, FittedSpans(0.0), {},
         [["x", "the x"], [], ["y"], []],
         [SpanAnswer(text, 0, len(text), 0.5, 0.5, []) for text in ("the x", "", "y", "z")],
+    ),
+    "intents": (
+        intent_classification.FAMILY, FittedIntents(("a", "b"), (1, 1)), {},
+        ["a", "oos", "b", "oos"],
+        [
+            IntentAnswer(name, name is None, 0.5, 0.0, ["a" if name is None else name], {"a": 0.5, "b": 0.5})
+            for name in ("a", None, "a", None)
+        ],
     ),
     "entities": (
         token_classification.FAMILY, FittedEntities(("a",), (1,)), {},

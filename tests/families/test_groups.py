@@ -29,6 +29,7 @@ def make(task: str, **data: Any) -> Any:
             {"columns": {"text": "text", "text_pair": "b"}},
             [{"text": "good", "text_pair": "Nice place"}, {"text": "good ", "text_pair": "nice place "}],
         ),
+        ("intent", {}, [{"text": "Good food"}, {"text": " good food\t"}]),
         ("ner", {}, [{"text": "Good food"}, {"text": " good food\t"}]),
         ("translation", {}, [{"source": "good food"}, {"source": "good food "}]),
         ("qa", {}, [{"title": None, "context": "good food"}, {"title": None, "context": " good food"}]),

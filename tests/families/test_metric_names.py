@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ftcore.families.intent_classification.reader import FittedIntents
+from ftcore.families.intent_classification.scoring import IntentScoring
 from ftcore.families.sequence_classification.reader import FittedLabels
 from ftcore.families.sequence_classification.scoring import LabelScoring
 from ftcore.families.span_extraction.metrics import SpanMeasures
@@ -45,6 +47,13 @@ def test_of_spans(shipped: PluginRegistry) -> None:
     answers = [SpanAnswer("a", 0, 1, 0.9, 0.1), SpanAnswer("b", 0, 1, 0.8, 0.3)]
     values = SpanMeasures([["a"], []], answers, "english").values(np.arange(2))
     assert values.keys() == spec_of(shipped, "qa").metric_names
+
+
+def test_of_intents(shipped: PluginRegistry) -> None:
+    spec = spec_of(shipped, "intent")
+    scoring = IntentScoring(spec, FittedIntents(("a", "b"), (2, 2), threshold=0.8))
+    answers = scoring.answers({"logits": LOGITS}, None, None)
+    assert scoring.score(["a", "b", "oos"], answers).values.keys() == spec.metric_names
 
 
 def test_of_entities(shipped: PluginRegistry) -> None:

@@ -209,6 +209,7 @@ def test_damaged_distribution_is_passed_over(site: Path, project: Path) -> None:
     (site / "damaged-1.dist-info" / "entry_points.txt").write_bytes(b"[ftcore.tasks]\nx = \xff\n")
     assert {
         "classification",
+        "intent",
         "ner",
         "pair",
         "qa",
@@ -258,6 +259,7 @@ def test_distribution_listed_twice_counts_once(
             "ftcore",
             {
                 "classification",
+                "intent",
                 "ner",
                 "pair",
                 "qa",
@@ -281,6 +283,7 @@ def test_allowlist_of_the_environment(
         "topics",
         "intents",
         "classification",
+        "intent",
         "ner",
         "pair",
         "qa",
@@ -330,5 +333,5 @@ def test_unknown_task(project: Path) -> None:
     assert failure("sentimant").hint == "did you mean `sentiment`?"
     assert (
         failure("zzz").hint
-        == "the tasks are classification, ner, pair, qa, sentiment, similarity, summarization, translation"
+        == "the tasks are classification, intent, ner, pair, qa, sentiment, similarity, summarization, translation"
     )

@@ -219,6 +219,33 @@ def test_entities_are_marked_in_the_text_with_their_labels(browser: Any, server:
     opened.context.close()
 
 
+def test_a_text_of_no_intent_is_said_to_be_so(browser: Any, server: Running) -> None:
+    model = {
+        "name": "wants", "task": "intent", "family": "intent_classification", "fields": ["text"], "required": 1,
+        "labels": ["buy", "sell"], "widget": "labels", "default": "1", "versions": [],
+    }  # fmt: skip
+    answer = {
+        "label": None, "out_of_scope": True, "score": 0.6, "in_scope": -0.2, "nearest": ["buy", "sell"],
+        "scores": {"buy": 0.6, "sell": 0.4},
+    }  # fmt: skip
+    opened = Opened(browser, server.url)
+    page = opened.page
+    page.route("**/v1/models", lambda route: route.fulfill(json={"models": [model]}))
+    page.route(
+        "**/v1/models/wants:predict",
+        lambda route: route.fulfill(json={"model": "wants", "version": "1", "predictions": [answer]}),
+    )
+    page.reload()
+    page.get_by_label("Text", exact=True).fill("tell me a joke")
+    page.get_by_role("button", name="Ask").click()
+    page.wait_for_selector("#answer .bars")
+    assert page.locator("#answer .big").inner_text() == "Out of scope"
+    assert page.locator("#answer .bars .name.top").count() == 0
+    assert page.locator("#answer .note").inner_text() == "Nearest: buy, sell"
+    assert opened.problems == []
+    opened.context.close()
+
+
 def test_any_answer_is_drawn_and_every_field_has_a_box(browser: Any, server: Running) -> None:
     """A decoder that the page does not know: three fields, one of them optional, and an answer of its own shape."""
     model = {

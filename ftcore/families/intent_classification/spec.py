@@ -1,0 +1,70 @@
+"""The spec of the family `intent_classification`: labels of a text, and texts of none of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from ftcore.families.sequence_classification.spec import (
+    SequenceClassificationData,
+    SequenceClassificationSpec,
+)
+from ftcore.spec.sections import Section
+
+_METRICS = frozenset({"accuracy", "in_scope_accuracy", "closed_accuracy", "f1_macro"})
+#: Of rows some of which are out of scope.
+OF_SCOPE = frozenset({"oos_recall", "oos_precision", "oos_auroc"})
+
+
+class IntentData(SequenceClassificationData):
+    """What is learnt from: texts and their intents."""
+
+    problem: Literal["single_label"] = "single_label"
+    out_of_scope: str = Field(
+        "oos",
+        min_length=1,
+        description="The label of rows that belong to none of the intents. They are not learnt: those of validation"
+        " choose how texts are rejected, those of test measure it. There need not be any.",
+    )
+
+    @model_validator(mode="after")
+    def _is_no_intent(self) -> IntentData:
+        if self.labels is not None and self.out_of_scope in self.labels:
+            raise ValueError(
+                f"`labels` names {self.out_of_scope!r}, which `out_of_scope` says is none of them"
+            )
+        return self
+
+
+class RejectionSpec(Section):
+    """How texts of none of the intents are told from the others."""
+
+    method: Literal["auto", "probability", "energy"] = Field(
+        "auto",
+        description="probability: the largest one; energy: the log of the sum of exp over the logits. auto: whichever"
+        " ranks validation rows out of scope lower; without such rows, those of intents whose logits are taken out.",
+    )
+    in_scope_rate: Annotated[float, Field(gt=0.5, lt=1)] = Field(
+        0.95,
+        description="The share of the validation rows of intents that are kept: it says where the threshold is.",
+    )
+
+
+class IntentClassificationSpec(SequenceClassificationSpec):
+    """A spec of the family."""
+
+    family: ClassVar[str] = "intent_classification"
+
+    data: IntentData
+    rejection: RejectionSpec = Field(default_factory=RejectionSpec)
+
+    @property
+    def policies(self) -> frozenset[str]:
+        """None: a text is rejected, or it has an intent."""
+        return frozenset()
+
+    @property
+    def metric_names(self) -> frozenset[str]:
+        """Of all rows, and of scope where some rows are out of it."""
+        return _METRICS | OF_SCOPE
