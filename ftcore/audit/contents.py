@@ -18,8 +18,10 @@ from ftcore.families.reader import Reader
 
 _MOSTLY = 0.9  # share of the rows whose script is that of the texts
 _FEWEST_ROWS = 500  # for a vocabulary that other rows can be measured by
-_FEWEST_WORDS = 4  # of a text that is measured by it
-_FOREIGN = 0.34  # share of words that other rows have, below which a text is in another language, or in none
+_FEWEST_WORDS = 5  # of a text that is measured by it
+_KNOWN = 400  # of so many rows one at least has a word that the language often needs
+_FOREIGN = 0.21  # share of such words below which a text is in another language, or in none
+_TYPICAL = 0.5  # of the median text, below which the rows say nothing of a language
 _WORD = re.compile(r"[^\W\d_]{2,}")
 #: A character that no encoding has, or UTF-8 that was read as Latin-1.
 _DAMAGED = re.compile("\ufffd|[\u00c2\u00c3][\u0080-\u00bf]|\u00e2\u20ac")
@@ -79,9 +81,9 @@ def _foreign(texts: Sequence[str], left_out: set[int]) -> list[tuple[int, float]
     measured = [index for index, one in enumerate(words) if len(one) >= _FEWEST_WORDS]
     if len(measured) < _FEWEST_ROWS:
         return []
-    known = max(3, len(measured) // 1000)  # rows that have a word of the language
+    known = max(3, len(measured) // _KNOWN)
     shares = np.array([np.mean([rows_with[word] > known for word in words[index]]) for index in measured])
-    if np.median(shares) < 2 * _FOREIGN:  # a script without blanks, or texts of names and numbers
+    if np.median(shares) < _TYPICAL:  # a script without blanks, or texts of names and numbers
         return []
     order = np.argsort(shares, kind="stable")
     return [(measured[index], float(shares[index])) for index in order if shares[index] < _FOREIGN]

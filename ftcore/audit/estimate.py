@@ -45,42 +45,45 @@ def estimate(inputs: TrainingInputs, found: ModelAudit, folder: Path, stop: Stop
     Raises:
         Interrupted, UserError: see `fine_tune`.
     """
-    training = inputs.training
     work = _Work.of(inputs)
     trial = _Trial(inputs, folder, stop)
     trial.run(work.longest, 1)  # the memory that is needed, and all that is done once
-    timed = trial.run(
-        work.sample(_STEPS), _STEPS, _evenly(inputs.splits.validation, work.held_out, _HELD_OUT)
-    )
-    whole = inputs.splits.validation.table.num_rows / max(
-        1, min(_HELD_OUT, inputs.splits.validation.table.num_rows)
-    )
-    a_step = timed.seconds("training_started", "step") / _STEPS
-    measured = timed.seconds("step", "evaluated") * whole
-    saved = timed.seconds("evaluated", "checkpoint_saved")
-    head = getattr(training, "head_start", None) == "probe"
-    begin = timed.built + (found.read_seconds * work.tokens + found.probe_seconds if head else 0.0)
-    evaluations = work.evaluations + head
-    once = begin + work.steps * a_step + evaluations * (measured + saved)
-    seconds = once
-    if inputs.refits:
-        both = 1 + inputs.splits.validation.table.num_rows / inputs.splits.train.table.num_rows
-        part = both * (inputs.folds - 1) / inputs.folds if inputs.folds > 1 else 1.0
-        parts = both / inputs.folds / (both - 1) if inputs.folds > 1 else 1.0
-        trial_seconds = (begin + work.steps * a_step) * part + evaluations * (measured * parts + saved)
-        seconds = (
-            inputs.folds * trial_seconds + (begin + work.steps * a_step) * both + work.evaluations * saved
-        )
-    weights = _WEIGHTS * timed.parameters
-    disk = min(2, max(1, work.evaluations)) * timed.checkpoint_bytes + weights
+    some = _evenly(inputs.splits.validation, work.held_out, _HELD_OUT)
+    timed = trial.run(work.sample(_STEPS), _STEPS, some)
+    seconds = _seconds(inputs, work, timed, found, evaluated=some.table.num_rows)
+    if inputs.spec.checks.audit == "on":
+        seconds += _seconds_of_audit(inputs, found)
+    disk = min(2, max(1, work.evaluations)) * timed.checkpoint_bytes + _WEIGHTS * timed.parameters
     return {
         "steps": work.steps,
-        "seconds": round(
-            seconds + (_seconds_of_audit(inputs, found) if inputs.spec.checks.audit == "on" else 0.0), 1
-        ),
+        "seconds": round(seconds, 1),
         "peak memory, MiB": round(_peak_bytes() / 2**20),
         "disk, MiB": round(disk / 2**20),
     }
+
+
+def _seconds(
+    inputs: TrainingInputs, work: _Work, timed: _Timed, found: ModelAudit, *, evaluated: int
+) -> float:
+    """Of all fine-tunings of a run, by what a part of one took.
+
+    Args:
+        evaluated: rows of the evaluation that was timed.
+    """
+    train: int = inputs.splits.train.table.num_rows
+    validation: int = inputs.splits.validation.table.num_rows
+    evaluation = timed.seconds("step", "evaluated") / max(1, evaluated)  # a row
+    saving = timed.seconds("evaluated", "checkpoint_saved")
+    probed = getattr(inputs.training, "head_start", None) == "probe"
+    head = found.read_seconds * work.tokens + found.probe_seconds if probed else 0.0
+    steps = timed.built + head + work.steps * timed.seconds("training_started", "step") / _STEPS
+    evaluations = work.evaluations + probed  # the head's start is measured, too
+    if not inputs.refits:
+        return steps + evaluations * (validation * evaluation + saving)
+    both, folds = train + validation, inputs.folds
+    held_out = both / folds if folds > 1 else validation
+    trial = steps * (both - held_out) / train + evaluations * (held_out * evaluation + saving)
+    return folds * trial + steps * both / train + work.evaluations * saving
 
 
 def _seconds_of_audit(inputs: TrainingInputs, found: ModelAudit) -> float:

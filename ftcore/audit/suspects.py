@@ -14,6 +14,8 @@ from ftcore.evaluation.out_of_fold import FOLDS, out_of_fold
 
 #: Rows of the rarest label below which a fold may have none to learn from.
 _FEWEST_ROWS = 10
+#: Rows times labels above which probabilities would need gigabytes.
+_MOST_NUMBERS = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Suspects:
 def find_suspects(
     inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray, groups: np.ndarray, labels: int, seed: int
 ) -> Suspects | None:
-    """Rank rows by how little a probe that has not seen them believes their label; None of too few rows.
+    """Rank rows by how little a probe that has not seen them believes their label; None of too few or too many.
 
     Args:
         inputs: float32 [rows, size], frozen representations.
@@ -45,7 +47,7 @@ def find_suspects(
         groups: int64 [rows]; rows of one group are copies of one another, and stay in one fold.
         labels: how many there are.
     """
-    if len(inputs) < FOLDS * _FEWEST_ROWS:
+    if len(inputs) < FOLDS * _FEWEST_ROWS or len(inputs) * labels > _MOST_NUMBERS:
         return None
     logits = out_of_fold("single_label", inputs, targets, weights, groups, labels, seed)
     chances = np.exp(logits - logits.max(1, keepdims=True))

@@ -19,6 +19,7 @@ from ftcore.families.model import Model
 from ftcore.families.reader import input_text
 from ftcore.families.tuning import tuned
 from ftcore.modeling.device import torch_device
+from ftcore.runs.base_checks import check_unknown
 from ftcore.runs.parts import both, spaced
 from ftcore.runs.scratch import scratch_workspace
 from ftcore.runs.workspace import Workspace
@@ -60,7 +61,7 @@ def measure(resolved: ResolvedSpec, ref: str) -> Measured:
         ref: what opens the base.
 
     Raises:
-        UserError: the base cannot be opened, or is none for this task.
+        UserError: the base cannot be opened, is none for this task, or does not know most of the words.
     """
     begun = time.perf_counter()
     spec = resolved.spec
@@ -68,6 +69,7 @@ def measure(resolved: ResolvedSpec, ref: str) -> Measured:
     with scratch_workspace(replace(resolved, spec=other)) as workspace:
         rows = spaced(both(workspace.splits), MOST_ROWS)
         features = workspace.features(rows)
+        check_unknown(features, ref, lambda _: None)
         model = workspace.family.model.build(workspace.base).to(torch_device()).eval()
         return Measured(
             parameters=sum(one.numel() for one in model.parameters()),

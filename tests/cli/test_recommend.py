@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from ftcore.cli import main
 from ftcore.recommendation.catalogue import Base, fitting, known_bases
-from ftcore.recommendation.choice import Budget, Candidate, best
+from ftcore.recommendation.choice import Candidate, best
 from ftcore.recommendation.measure import Measured
 from ftcore.spec.bases import is_hub_id
 
@@ -67,7 +67,6 @@ def test_the_best_within_the_budget_is_taken() -> None:
     assert best(found, higher_is_better=True) is found[2]
     assert best(found, higher_is_better=False) is found[0]
     assert best(found[3:], higher_is_better=True) is None
-    assert Budget().milliseconds is None
 
 
 @pytest.fixture
@@ -103,6 +102,19 @@ def test_a_base_at_hand_is_measured_and_others_are_listed(
     assert own["measured"]["milliseconds"] > 0
     assert found["take"] == str(spec)
     assert not (project / "runs").exists()
+
+
+def test_a_base_that_does_not_know_the_words_is_not_measured(
+    spec: Path, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"text": f"xq{number} zj{number}", "label": ("neg", "pos")[number % 2]} for number in range(160)]
+    made = tiny_spec(spec)
+    made["data"]["train"] = rows
+    YAML().dump(made, project / "labels.yaml")
+    assert main(["recommend", "labels.yaml", "--base", str(spec)]) == 0
+    out = capsys.readouterr().out
+    assert f"not measured: {spec}: the tokenizer does not know 100% of the training rows' tokens" in out
+    assert "none was measured: download one, and name its folder with --base" in out
 
 
 def test_what_cannot_be_a_budget(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
