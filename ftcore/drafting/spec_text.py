@@ -15,7 +15,8 @@ from ftcore.data.columns import Columns, look_at
 from ftcore.data.sniffing import Sniffed, sniff
 from ftcore.data.sources import open_source
 from ftcore.drafting.base_guess import BaseGuess, guess_base
-from ftcore.drafting.task_guess import Guess, guess_task
+from ftcore.drafting.guess import Guess
+from ftcore.drafting.task_guess import guess_task
 from ftcore.errors import DataError
 from ftcore.locate import PREFIX, locate
 from ftcore.spec.source import Source

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ftcore.data.columns import Column, Columns
+from ftcore.drafting.guess import MOST_LABELS, Guess, Sure, first_of
+from ftcore.drafting.pair_guess import guess_similarity, is_measured, pair_of
 from ftcore.errors import DataError, UserError
 from ftcore.spec.diagnostics import short
 from ftcore_runtime.records import require_columns
-
-Sure = Literal["sure", "likely", "a guess"]
 
 _TEXT = (
     "text", "sentence", "content", "review", "comment", "tweet", "message", "body", "utterance", "document", "post",
@@ -24,8 +23,6 @@ _LABEL = (
     "emotion", "tag", "tags", "genre", "genres", "polarity", "rating", "stars", "output", "标签", "类别", "情感",
     "分类",
 )  # fmt: skip
-_PAIRS = ("premise hypothesis", "sentence1 sentence2", "sentence_1 sentence_2", "question1 question2",
-          "text_a text_b", "text1 text2", "sentence_a sentence_b", "text text_pair")  # fmt: skip
 _SUMMARY = ("summary", "highlights", "headline", "tldr", "abstract", "摘要")
 _SOURCE = ("source", "src", "input", "document", "article", "dialogue", "text", "original")
 _TARGET = ("target", "tgt", "output", "translation", "reference")
@@ -50,28 +47,6 @@ _TAGS = ("ner_tags", "tags", "labels", "entities")
 _WORDS_OF_A_TEXT = ("tokens", "words", "text")
 _OF_A_SCALE = ("sentiment", "polarity", "rating", "stars", "score", "情感")
 _SEPARATORS = "|;,"
-_MOST_LABELS = 300
-
-
-@dataclass(frozen=True)
-class Guess:
-    """A task and the columns that it reads.
-
-    Args:
-        task: its id.
-        columns: field of the task -> column.
-        data: other fields of the section `data`.
-        labels: with their rows, where rows have labels.
-        sure: of the task.
-        why: in words.
-    """
-
-    task: str
-    columns: Mapping[str, str]
-    sure: Sure
-    why: str
-    data: Mapping[str, Any] = field(default_factory=dict)
-    labels: Mapping[str, int] = field(default_factory=dict)
 
 
 def guess_task(
@@ -112,6 +87,10 @@ def guess_task(
             where=name,
             hint="name them with --text and --label",
         )
+    if task == "similarity" or (task is None and text is None):
+        found = guess_similarity(there, name, task, label)
+        if found is not None:
+            return found
     return _labelled(there, name, task, text, label)
 
 
@@ -146,8 +125,8 @@ def _texts(
     """A text for a text."""
     names = [name for name, column in there.items() if _is_text(column)]
     lower = {name.lower(): name for name in there}
-    answer = label or _first(lower, (*_SUMMARY, *_TARGET))
-    asked = text or _first({low: name for low, name in lower.items() if name != answer}, _SOURCE)
+    answer = label or first_of(lower, (*_SUMMARY, *_TARGET))
+    asked = text or first_of({low: name for low, name in lower.items() if name != answer}, _SOURCE)
     if answer is None and len(names) == 2 and all(_LANGUAGE.fullmatch(name) for name in names):
         asked, answer = names
     known = answer is not None and asked is not None and answer != asked
@@ -177,17 +156,17 @@ def _labelled(
 ) -> Guess:
     """Labels for a text."""
     lower = {one.lower(): one for one in there}
-    pair = next((two for pair in _PAIRS if (two := pair.split()) and {*two} <= lower.keys()), None)
-    named = label or _first({low: one for low, one in lower.items() if _is_label(there[one])}, _LABEL)
+    pair = pair_of(lower)
+    named = label or first_of({low: one for low, one in lower.items() if _is_label(there[one])}, _LABEL)
     chosen = named or next((one for one in reversed([*there]) if one != text and _is_label(there[one])), None)
     by_name: list[str | None] = [named]
     fields: dict[str, str] = {}
-    if pair is not None and text is None and lower[pair[0]] != chosen:
-        fields = {"text": lower[pair[0]], "text_pair": lower[pair[1]]}
-        by_name.append(pair[0])
+    if pair and text is None and pair["text"] != chosen:
+        fields = pair
+        by_name.append(pair["text"])
     else:
         texts = {low: one for low, one in lower.items() if one != chosen and _is_text(there[one], words=1)}
-        known = text or _first(texts, _TEXT)
+        known = text or first_of(texts, _TEXT)
         found = known or max(texts.values(), key=lambda one: there[one].mean_characters, default=None)
         by_name.append(known)
         if found is not None:
@@ -212,14 +191,19 @@ def _labelled(
         if several[0] not in ("", "|"):
             data["label_separator"] = several[0]
     scale = None if several is not None else _scale(labels, chosen)
-    kind = task or ("sentiment" if scale is not None else "classification")
+    alone = "pair" if "text_pair" in fields and several is None else "classification"
+    kind = task or ("sentiment" if scale is not None else alone)
     by_name[0] = by_name[0] or (chosen if scale is not None else None)  # the labels say what they are
     if kind == "sentiment":
         data["labels"] = [*(scale or sorted(labels))]
     sure: Sure = "sure" if all(by_name) else "likely" if any(by_name) else "a guess"
     number = "several of" if several is not None else "one of"
     why = f"{chosen!r} has {number} {len(labels):,} labels for each {text_name!r}"
-    columns_ = {one: column_name for one, column_name in fields.items() if one != column_name}
+    columns_ = {
+        one: column_name
+        for one, column_name in fields.items()
+        if one != column_name or (one == "text_pair" and kind != "pair")
+    }
     return Guess(kind, columns_, sure, why, data, labels)
 
 
@@ -237,15 +221,8 @@ def _is_label(column: Column) -> bool:
         return True
     known = sum(column.counts.values()) >= 0.95 * column.filled
     return (
-        column.filled > 0 and known and 2 <= column.different <= max(2, min(column.filled / 2, _MOST_LABELS))
+        column.filled > 0 and known and 2 <= column.different <= max(2, min(column.filled / 2, MOST_LABELS))
     )
-
-
-def _first(there: Mapping[str, str], names: Collection[str]) -> str | None:
-    """The column called by the first of the names that one is called by; else by a word of its own name."""
-    exact = next((there[name] for name in names if name in there), None)
-    words = {word: name for low, name in there.items() for word in re.split(r"[\s_.-]+", low)}
-    return exact or next((words[name] for name in names if name in words), None)
 
 
 def _several(column: Column) -> tuple[str, dict[str, int]] | None:
@@ -293,16 +270,15 @@ def _scale(labels: Mapping[str, int], column: str) -> Sequence[str] | None:
 
 
 def _require_no_number(column: Column, name: str) -> None:
-    """Refuse numbers that are no names: no task here answers with a number.
+    """Refuse numbers that are no names: no task here answers one text with a number.
 
     Raises:
         UserError: with what to do.
     """
-    parts = column.numbers - column.integers
-    if column.numbers == column.filled and (parts > 0.1 * column.filled or column.different > _MOST_LABELS):
+    if is_measured(column):
         raise UserError(
             f"the column {column.name!r} holds numbers ({column.different:,} different ones), which would be a"
-            " regression; no task that is installed answers with a number",
+            " regression; of the installed tasks `similarity` answers with a number, and it reads two texts",
             where=name,
             hint="name a column of labels with --label; a task for numbers is a plugin of a few lines"
             " (docs/reference/plugins.md) whose spec has `data.problem: regression`",

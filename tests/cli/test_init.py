@@ -150,8 +150,22 @@ MADE: dict[str, tuple[str | bytes | Callable[[Path], None], str, list[str]]] = {
                 for n, (text, topic) in enumerate(many())
             ]
         ),
-        "classification",
+        "pair",
         ["train: array.json", "columns: {text: premise, text_pair: hypothesis}"],
+    ),
+    "alike.csv": (
+        table(
+            ",",
+            ("sentence1", "sentence2", "score"),
+            [(text, f"it was {topic}", f"{n % 5}.{n % 3}") for n, (text, topic) in enumerate(many())],
+        ),
+        "similarity",
+        ["columns: {text: sentence1, text_pair: sentence2}", "# The task (sure)"],
+    ),
+    "pairs.csv": (
+        table(",", ("text", "text_pair", "label"), [(text, f"it was {topic}", topic) for text, topic in many()]),
+        "pair",
+        ["train: pairs.csv"],
     ),
     "squad.json": (json.dumps(squad()), "qa", ["train: squad.json"]),
     "intents.parquet": (parquet, "classification", ["columns: {text: utterance, label: intent}"]),
@@ -266,6 +280,16 @@ def test_texts_that_the_base_cannot_read_are_said(
     assert (
         "does not know 100% of the texts' tokens: name a base model of their language"
         in capsys.readouterr().out
+    )
+
+
+def test_numbers_that_are_labels_of_pairs_stay_labels(place: Path, tiny_base: Path) -> None:
+    write(place, "array.json")
+    assert main(["init", "array.json", "--label", "label", "--base", str(tiny_base)]) == 0
+    assert "task: pair" in (place / "array.yaml").read_text()
+    assert main(["init", "array.json", "--task", "similarity", "--force", "--base", str(tiny_base)]) == 0
+    assert (
+        "columns: {text: premise, text_pair: hypothesis, label: label}" in (place / "array.yaml").read_text()
     )
 
 
