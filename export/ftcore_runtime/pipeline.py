@@ -16,6 +16,7 @@ from ftcore_runtime.cpus import cpu_count
 from ftcore_runtime.decoders import Decoder, Prepared
 from ftcore_runtime.errors import BundleError, InputError
 from ftcore_runtime.explanations.explanation import Explanation
+from ftcore_runtime.explanations.generated import explain_generated
 from ftcore_runtime.explanations.occlusion import candidates_needed, drive, occlude
 from ftcore_runtime.generation.generator import Generator
 from ftcore_runtime.generation.texts import decode_text
@@ -265,15 +266,18 @@ class Pipeline:
         faithfulness: bool = True,
         batch_size: int = 32,
     ) -> Explanation:
-        """Why the input gets its answer: how much of its score is lost without each word (see `occlude`).
+        """Why the input gets its answer: how much of its score is lost without each word (see `occlude`); of a text
+        that is generated, how much each of its words loses (see `explain_generated`).
 
         Args:
             targets: labels, texts of spans, or what else could be answered; what the answer says if there are none.
-            faithfulness: whether to measure that the words that count are those.
+            faithfulness: whether to measure that the words that count are those; it is not of generated texts.
 
         Raises:
             InputError: the input cannot be answered, is one word only, or could not be answered with a target.
         """
+        if self.generates:
+            return explain_generated(self.decoder, self.generator, self.encoder, item, targets)
         top_k = candidates_needed(self.decoder)
         steps = occlude(self.decoder, item, targets, faithfulness=faithfulness)
         return drive(steps, lambda inputs: self.predict(inputs, batch_size, top_k))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ftcore_runtime.explanations.explanation import Explanation
 
 _LISTED = 8  # parts of a reason
+_LEANT = 3  # of a word that was generated
 _FOR, _AGAINST = (120, 210, 160), (245, 150, 130)  # backgrounds of the largest weights, under black letters
 _PAPER = 235  # that of the smallest
 _SHOWN = 0.05  # of the largest weight: less has no colour
@@ -21,9 +22,12 @@ _SHOWN = 0.05  # of the largest weight: less has no colour
 def print_explanation(found: Explanation) -> None:
     """Print it."""
     print_text(found.answer.summary)
+    if not found.answer.explainable:
+        _print_written(found)
+        return
     for reason in found.reasons:
         print_text(
-            f"\nwhat speaks for `{shown_target(reason.target)}` ({reason.score:.3f}), by {found.method}"
+            f"\nwhat speaks for `{reason.target or 'no answer'}` ({reason.score:.3f}), by {found.method}"
         )
         for field, pieces in found.pieces(reason):
             print_text(_coloured(f"{field}: " if len(found.texts) > 1 else "", pieces, reason.largest))
@@ -35,9 +39,13 @@ def print_explanation(found: Explanation) -> None:
     print_text(f"\n{found.conclusion}")
 
 
-def shown_target(target: str) -> str:
-    """A target's name: the empty text is what no answer is."""
-    return target or "no answer"
+def _print_written(found: Explanation) -> None:
+    """A generated text: a line for each of its words, with the words of the source that it loses most without."""
+    print_text("")
+    for reason in found.reasons:
+        leant = (f"{' '.join(text.split())} {weight:+.2f}" for text, weight in found.heaviest(reason, _LEANT))
+        print_text(f"  {reason.target} ({reason.score:.2f})  <-  {', '.join(leant)}")
+    print_text(f"\n{found.conclusion}")
 
 
 def _coloured(head: str, pieces: list[tuple[str, float | None]], largest: float) -> Text:

@@ -87,6 +87,19 @@ def test_what_is_refused(
     assert message in capsys.readouterr().err
 
 
-def test_what_generates_texts_is_refused(generating_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["explain", str(generating_bundle), "--text", "good food"]) == 2
-    assert "no score that words could raise or lower" in capsys.readouterr().err
+def test_a_generated_text_says_what_each_word_leans_on(
+    generating_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", str(generating_bundle), "--text", "good food was slow"]) == 0
+    answer, *lines = capsys.readouterr().out.splitlines()
+    written = [line.split("  <-  ") for line in lines if "  <-  " in line]
+    shown = "".join(word.split()[0] for word, _ in written)
+    assert "".join(answer.split()).startswith(shown)
+    assert 0 < len(written) <= 40
+    for _, leant in written:
+        words = [one.split()[0] for one in leant.split(", ")]
+        assert len(words) == 3
+        assert {*words} < {"good", "food", "was", "slow"}
+    assert lines[-1].startswith("weights are of the log-probability of each word")
+    assert main(["explain", str(generating_bundle), "--text", "good food", "--label", "xyz"]) == 2
+    assert "the answer has no word 'xyz'" in capsys.readouterr().err

@@ -18,6 +18,7 @@ from ftcore_runtime.errors import InputError
 from ftcore_runtime.explanations.explanation import Explanation
 from ftcore_runtime.explanations.occlusion import drive, occlude
 from ftcore_runtime.explanations.parts import MOST_PARTS, CutInput
+from ftcore_runtime.generation.packing import unpack
 from ftcore_runtime.pipeline import Pipeline
 from ftcore_runtime.spans import EntitiesAnswer, Entity, SpanAnswer
 
@@ -222,3 +223,28 @@ def test_a_bundle_explains_its_answers(tiny_bundle: Path) -> None:
     assert set(found.to_json()) == {"method", "answer", "parts", "targets", "faithfulness"}
     with pytest.raises(InputError, match="input 0: the text is empty"):
         pipeline.explain("  ")
+
+
+def test_each_generated_word_is_compared_with_and_without_a_word_of_the_source(
+    make_generating_bundle: Callable[..., Path],
+) -> None:
+    path = make_generating_bundle(no_repeat_ngram_size=0, scored=True, max_length=8)
+    pipeline = Pipeline.load(path, threads=1)
+    texts = ["good food was slow", "food was slow", "good was slow", "good food slow", "good food was"]
+    prepared = pipeline.decoder.prepare(texts, pipeline.encoder)
+    ids = unpack(pipeline.outputs(texts[:1]))[0][0].ids
+    scores = pipeline.generator.log_probabilities(prepared, ids)
+    (answer,) = pipeline.predict(texts[:1])
+    assert isinstance(answer, TextAnswer)
+    assert scores[0].mean() == pytest.approx(answer.score, abs=1e-5), (
+        "what the search found is what is forced"
+    )
+    found = pipeline.explain(texts[0])
+    assert [part.text for part in found.parts] == texts[0].split()
+    assert [reason.target for reason in found.reasons] == answer.text.split()
+    total = [sum(column) for column in zip(*(reason.weights for reason in found.reasons), strict=True)]
+    lost = scores[0].sum() - scores[1:].sum(axis=1)
+    assert len(ids) == 8, "no end token, which no word has"
+    assert total == pytest.approx(lost.tolist(), abs=1e-4)
+    with pytest.raises(InputError, match="one word only"):
+        pipeline.explain("good")

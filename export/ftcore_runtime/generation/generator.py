@@ -13,9 +13,12 @@ from ftcore_runtime.generation.graphs import GraphDecoder, GraphEncoderDecoder, 
 from ftcore_runtime.generation.model import Floats, Ids
 from ftcore_runtime.generation.names import cache_names
 from ftcore_runtime.generation.packing import pack
+from ftcore_runtime.generation.processing import log_softmax
 from ftcore_runtime.generation.search import Generated, generate, stream_greedy
 from ftcore_runtime.generation.settings import GenerationSettings, TextFrame
 from ftcore_runtime.parallel_batches import in_parallel, share_out
+
+_CELLS = 2**24  # logits that are in memory at a time for each batch that runs
 
 
 class Generator:
@@ -86,6 +89,32 @@ class Generator:
         inputs = self._text.collate(prepared.encoded, chosen)
         model = _Finite(self.model(), prepared.row[chosen])
         return generate(model, inputs, self.prompt(inputs), self.settings, self.frame.eos_ids, scored=scored)
+
+    def log_probabilities(self, prepared: Prepared, ids: Ids) -> Floats:
+        """What the model gives each token of one answer after each source, float32 [sources, tokens].
+
+        Args:
+            ids: of the answer, int64 [tokens], at least one.
+        """
+        order = np.argsort(prepared.encoded.lengths, kind="stable")
+        longest = int(prepared.encoded.lengths.max()) + len(ids)
+        step = max(1, _CELLS // (longest * self._text.target.tokenizer.get_vocab_size()))
+        shares = [order[start : start + step] for start in range(0, len(order), step)]
+        made = np.empty((len(order), len(ids)), np.float32)
+        forced = in_parallel(lambda chosen: self._forced(prepared, chosen, ids), shares, self._parallelism)
+        for chosen, found in zip(shares, forced, strict=True):
+            made[chosen] = found
+        return made
+
+    def _forced(self, prepared: Prepared, chosen: Ids, ids: Ids) -> Floats:
+        inputs = self._text.collate(prepared.encoded, chosen)
+        answer = np.tile(ids[:-1], (len(chosen), 1))
+        tokens = np.concatenate([self.prompt(inputs), answer], axis=1)
+        if self._encoder is None:
+            mask = np.concatenate([inputs["attention_mask"], np.ones_like(answer)], axis=1)
+            inputs = {"input_ids": tokens, "attention_mask": mask}
+        logits = self.model().logits(inputs, tokens)[:, -len(ids) :]
+        return log_softmax(logits)[:, np.arange(len(ids)), ids]
 
     def stream(self, prepared: Prepared) -> Iterator[int]:
         """The ids of the first input's greedy answer, as they are found."""
