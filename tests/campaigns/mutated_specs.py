@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import itertools
 import random
 import sys
 import tempfile
@@ -17,12 +18,14 @@ from light_base import save_light_base
 
 SPECS = (
     "task: classification\ndata: {train: train.csv, labels: [a, b]}\nmodel: {base: ./base}\ntraining: {epochs: 1}\n",
-    "task: sentiment\ndata:\n  train: {path: train.csv, delimiter: ';'}\n  split: {validation: 0.1, seed: 3}\n"
-    "model:\n  base: ./base\n  max_length: 32\nexport: {variants: [fp32, int8]}\n",
+    "task: sentiment\ndata:\n  train: {path: train.csv, delimiter: ','}\n  labels: [a, b]\n"
+    "  split: {validation: 0.1, seed: 3}\nmodel:\n  base: ./base\n  max_length: 32\nexport: {variants: [fp32, int8]}\n",
     "task: qa\ndata:\n  train: train.csv\n  columns: {start: s}\nmodel: {base: ./base, stride: 8}\n",
     "task: translation\ndata: {train: train.csv, prompt: 'say {source}'}\n"
     "model: {init: config, base: transformer-tiny, vocabulary: {size: 300}}\n",
 )
+_WORDS = ("good", "bad", "food", "place", "nice", "slow")
+_COLUMNS = "text,label,question,context,answers,s,source,target"
 _VALUES = (
     "01", "1.10", "true", "null", "~", "''", "[]", "{}", "[1, [2]]", "{a: b}", "1e999", ".nan", "-1", "0",
     "9" * 400, "x" * 5000, "'0,001'", "&a [*a]", "*b", "!!int 3", "!x y", "<<: {a: 1}", "\t", "\u2028", "\x07",
@@ -80,6 +83,15 @@ _Edit = Callable[[str, random.Random], str]
 _EDITS: tuple[_Edit, ...] = (_value, _value, _value, _character, _line, _swap, _cut, _many)
 
 
+def _rows() -> str:
+    """A table from which each of the specs can learn."""
+    rows = [
+        f"{one} {other} eat,{'ab'[number % 2]},what {one},{one} {other},{other},{len(one) + 1},{one} {other},{other}"
+        for number, (one, other) in enumerate(itertools.product(_WORDS, _WORDS))
+    ]
+    return "\n".join([_COLUMNS, *rows, ""])
+
+
 def _validated() -> tuple[int, float, str]:
     """Validate spec.yaml: exit code, CPU seconds of this thread, and what was printed."""
     from ftcore.cli import main
@@ -92,7 +104,7 @@ def _validated() -> tuple[int, float, str]:
 
 
 def campaign(count: int, seed: int = 0) -> tuple[Counter[int], list[str]]:
-    """Validate `count` mutated specs.
+    """Validate the specs as they are, and then mutants of them, `count` in all.
 
     Returns:
         specs of each exit code, and what is wrong: another code than 0 and 2, or CPU seconds above one.
@@ -101,10 +113,10 @@ def campaign(count: int, seed: int = 0) -> tuple[Counter[int], list[str]]:
     codes: Counter[int] = Counter()
     wrong: list[str] = []
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        Path("train.csv").write_text("text,label\ngood,a\nbad,b\n")
+        Path("train.csv").write_text(_rows())
         save_light_base(Path("base"))
         for number in range(count):
-            text = mutated(draw)
+            text = mutated(draw) if number >= len(SPECS) else SPECS[number]
             Path("spec.yaml").write_text(text, "utf-8", errors="surrogatepass")
             code, took, printed = _validated()
             if (
