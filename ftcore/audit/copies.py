@@ -113,7 +113,7 @@ def leaked_rows(rows: Texts, copies: Copies, most: float | None) -> Iterator[Fin
             what += f": {exact:,} equal, {len(there) - exact:,} nearly so"
             if error:
                 what += f"; data.max_leakage allows {most:.1%}"
-            hint = "take them out of the file of one of the two" if other == 0 else ""
+            hint = "leave one of each pair out of its file" if other == 0 else ""
             if error:
                 hint += ", or allow more with data.max_leakage; `ftcore audit` lists them"
             pairs = [

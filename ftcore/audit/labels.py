@@ -20,7 +20,7 @@ _BLANKS = re.compile(r"(?<=\w)[\s_-]+(?=\w)")
 def label_table(rows: Texts) -> dict[str, dict[str, int]]:
     """Label -> split -> rows, the most frequent label of the training rows first."""
     counts = [
-        Counter(label for index in rows.of_split(name) for label in rows.labels[index]) for name in rows.names
+        Counter(label for index in rows.of_split(name) for label in set(rows.labels[index])) for name in rows.names
     ] if rows.labels is not None else []  # fmt: skip
     names = {label for count in counts for label in count}
     ranked = sorted(names, key=lambda label: (-counts[0][label], label))

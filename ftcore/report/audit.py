@@ -29,7 +29,7 @@ def audit_section(found: Audit, examples: int) -> dict[str, Any]:
         examples: rows of each finding, at most.
     """
     return {
-        "rows": sum(found.rows.values()),
+        "rows": f"{sum(found.rows.values()):,}",
         "sizes": _table(
             "split",
             {
@@ -59,5 +59,5 @@ def _finding(finding: Finding, examples: int) -> dict[str, Any]:
         "what": finding.what,
         "hint": finding.hint,
         "examples": [{"note": example.note, "rows": example.rows} for example in shown],
-        "left": max(0, finding.count - len(shown)) if shown else 0,
+        "shown": f"{len(shown):,} of {finding.count:,}" if len(shown) < finding.count else "All of them",
     }

@@ -96,7 +96,7 @@ def test_more_leakage_than_is_allowed_ends_audit_and_run(
     err = capsys.readouterr().err
     assert "error: audit: leakage: 1 row of test (50.0%) found in train, too" in err
     assert "data.max_leakage allows 30.0%" in err
-    assert "help: take them out of the file of one of the two, or allow more with data.max_leakage" in err
+    assert "help: leave one of each pair out of its file, or allow more with data.max_leakage" in err
     assert not (project / "runs").exists()
 
 
