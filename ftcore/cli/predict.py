@@ -26,6 +26,11 @@ one that cannot be answered; --output FILE.csv and FILE.parquet have a column fo
 --input is .csv, .tsv, .jsonl, .txt (one text a line) or .parquet, a folder of .parquet files, or - for standard input.
 It is read as the training rows were (format, delimiter, encoding, names of columns) unless options say otherwise.
 
+With --rank, rows that share their first text are ranked by the number that a bundle of `similarity` gives them; all
+rows are in memory then:
+
+  ftcore predict BUNDLE --input candidates.csv --rank --relevance gold --output ranked.jsonl
+
 With --engine ray --workers N, N processes of one thread each write the same lines as part-*.jsonl into the folder
 --output. What is killed goes on where it was when it is started again.
 
@@ -78,6 +83,16 @@ def add(subparsers: Subparsers) -> None:
         metavar="N",
         help="the N most probable labels in an answer's scores, or so many candidates (default: all labels)",
     )
+    parser.add_argument(
+        "--rank",
+        action="store_true",
+        help="of --input, bundles of `similarity`: the `rank` of each row among those with its first text, 1 the best",
+    )
+    parser.add_argument(
+        "--relevance",
+        metavar="COLUMN",
+        help="of --rank: how relevant a row is, from 0; prints nDCG@10 and the mean reciprocal rank",
+    )
     parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="rows a batch (default: 32)")
     parser.add_argument("--threads", type=int, metavar="N", help="the CPUs of this process if not given")
     parser.add_argument(
@@ -119,6 +134,10 @@ def run(args: argparse.Namespace) -> int:
 
         return answer_with_ray(pipeline, source, args)
     with _output(args.output, args.input) as file:
+        if args.rank:
+            from ftcore.cli.predict_rank import answer_ranked
+
+            return interruptible(lambda: answer_ranked(pipeline, source, file, args))
         return interruptible(lambda: _answer_rows(pipeline, source, file, args))
 
 
@@ -136,6 +155,13 @@ def _check(args: argparse.Namespace) -> None:
         raise UserError("goes with --text alone", where="--stream")
     if args.input and args.text_pair:
         raise UserError("goes with --text", where="--text-pair", hint="for a file: --columns text_pair=NAME")
+    if args.relevance is not None and not args.rank:
+        raise UserError("goes with --rank", where="--relevance")
+    if args.rank:
+        if args.text or args.engine == "ray":
+            raise UserError("goes with --input and the plain engine", where="--rank")
+        if args.output is not None and args.output.suffix.lower() in (".csv", ".parquet"):
+            raise UserError("writes JSON Lines", where="--rank", hint="give --output FILE.jsonl")
     if args.engine == "plain" and args.workers is not None:
         raise UserError("goes with --engine ray", where="--workers")
     if args.engine == "ray":

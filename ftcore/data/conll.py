@@ -13,7 +13,6 @@ from ftcore_runtime.textfile import MAX_CHARACTERS, Lines, open_text
 #: Of files in this form.
 SUFFIXES = (".conll", ".bio", ".iob", ".iob2")
 _COLUMNS = range(2, 5)
-_MOST_WORDS = 1_000_000  # of one sentence
 _TAG = re.compile(r"O|[BIMELSU](-.+)?")
 _DOCUMENT = "-DOCSTART-"
 
@@ -25,12 +24,12 @@ def read_conll(path: Path, name: str, encoding: str) -> Iterator[Record]:
     last. Lines of `-DOCSTART-`, and comments (`# ...`) in front of a sentence, are left out.
 
     Raises:
-        DataError: it cannot be read, or has no sentence's end in a million lines.
+        DataError: it cannot be read, or has a sentence that is too long to be one.
     """
     columns: int | None = None
     words: list[str] = []
     tags: list[str] = []
-    first = 0
+    first = characters = 0
     problem: tuple[int, str] | None = None
 
     def sentence() -> Record:
@@ -48,7 +47,7 @@ def read_conll(path: Path, name: str, encoding: str) -> Iterator[Record]:
                 if between or (not words and problem is None and _is_comment(parts)):
                     if words or problem:
                         yield sentence()
-                        words, tags, problem = [], [], None
+                        words, tags, problem, characters = [], [], None, 0
                     continue
                 columns = columns or len(parts)
                 first = first if words else lines.number
@@ -56,8 +55,9 @@ def read_conll(path: Path, name: str, encoding: str) -> Iterator[Record]:
                 tags.append(parts[-1])
                 if problem is None and (what := unfit or _problem(len(parts), columns)):
                     problem = lines.number, what
-                if len(words) > _MOST_WORDS or sum(map(len, parts)) > MAX_CHARACTERS:
-                    what = f"a sentence of more than {_MOST_WORDS:,} words"
+                characters += len(line)
+                if characters > MAX_CHARACTERS:
+                    what = f"a sentence of more than {MAX_CHARACTERS:,} characters"
                     raise DataError(what, where=f"{name}:{first}", hint="sentences end with an empty line")
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror or error}", where=name) from None

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ftcore.data import conll
 from ftcore.data.sources import open_source
 from ftcore.errors import DataError
 from ftcore.spec.sections import Source
@@ -48,6 +49,14 @@ def test_bad_lines_are_named_and_the_next_sentence_is_read(tmp_path: Path) -> No
     bad, good = open_source(Source(path="c.conll"), "train", tmp_path).records()
     assert "byte 0xe9 (character 4 of the line) is not utf-8" in bad.problem
     assert sentence(good) == ["in/O"]
+
+
+def test_a_sentence_without_an_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conll, "MAX_CHARACTERS", 40)
+    assert len(records(tmp_path, "a.conll", "Bergen O\n\n" * 9)) == 9
+    with pytest.raises(DataError, match="a sentence of more than 40 characters") as raised:
+        records(tmp_path, "b.conll", "in O\n\n" + "Bergen O\n" * 9)
+    assert raised.value.where == "b.conll:3"
 
 
 def task(**values: Any) -> dict[str, Any]:

@@ -114,6 +114,38 @@ def test_a_lone_text_is_refused_and_a_pair_is_answered(
     assert bad["error"] == "text_pair: the text is empty"
 
 
+def test_ranks_the_rows_of_a_query(
+    pair_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["predict", str(pair_run / "bundle"), "--input", str(tmp_path / "rows.csv"), "--rank"]
+    lines = [
+        f"{POSITIVE},{NEGATIVE},0",
+        f"{NEGATIVE},{NEGATIVE},0",
+        f"{POSITIVE},{POSITIVE},1",
+        f"{POSITIVE},,1",
+    ]
+    (tmp_path / "rows.csv").write_text("\n".join(["text,text_pair,gold", *lines, ""]))
+    if task_of(pair_run) == "pair":
+        assert main(arguments) == 2
+        assert "a bundle of the task 'pair' gives no number for two texts" in capsys.readouterr().err
+        return
+    assert main([*arguments, "--relevance", "gold"]) == 3
+    out, err = capsys.readouterr()
+    found = [json.loads(line) for line in out.splitlines()]
+    assert [line.get("rank") for line in found] == [2, 1, 1, None], "in the order of the file"
+    assert "input" not in found[0]
+    assert "3 rows of 2 queries ranked, 1 could not be\nnDCG@10 1.0000, MRR 1.0000\n" in err
+    assert main([*arguments, "--relevance", "text"]) == 2
+    assert (
+        f"rows.csv:4: expected a number of at least 0 in the column 'text', got {POSITIVE!r}"
+        in capsys.readouterr().err
+    )
+    assert main([*arguments, "--output", "ranked.csv"]) == 2
+    assert "--rank: writes JSON Lines" in capsys.readouterr().err
+    assert main([*arguments[:-1], "--relevance", "gold"]) == 2
+    assert "--relevance: goes with --rank" in capsys.readouterr().err
+
+
 def test_served_and_packaged(pair_run: Path, tmp_path: Path) -> None:
     with serving(pair_run / "bundle") as running:
         (model,) = running.client.get("/v1/models").json()["models"]
