@@ -1,4 +1,4 @@
-"""Words of a text: where one begins and ends, by its characters alone, whatever the tokenizer.
+"""Words of a text as taggers see them: the least that an entity may consist of, whatever the tokenizer.
 
 Letters and digits that follow one another are a word; a mark, an emoji, and a character of a script that puts no blanks
 between words (or puts endings on its words without one, as Korean does) is a word of its own. What is attached to a
