@@ -151,9 +151,9 @@ def test_the_server_says_what_answers_of_a_policy_have() -> None:
 
     decoder = make_decoder({**DECODER, "policy": {**sets("lac", 0.3), "min_confidence": 0.6}})
     answers = decoder.decode({"logits": np.array(LOGITS)})
-    schema = Contract.of(decoder, Limits()).prediction
+    schema = Contract.of(decoder, Limits()).prediction.json_schema(mode="serialization")
     for answer in answers:
-        jsonschema.validate(answer.to_json(), {**schema})
+        jsonschema.validate(answer.to_json(), schema)
     tensors = {tensor.name: tensor for tensor in output_tensors(answers, decoder.labels)}
     assert tensors["abstained"].values.tolist() == [True, False]
     assert json.loads(tensors["answer"].values[0])["prediction_set"] == ["positive", "neutral"]
