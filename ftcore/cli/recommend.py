@@ -64,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
     from ftcore.cli.console import print_json
     from ftcore.families.bound import BoundFamily
     from ftcore.recommendation.choice import Budget, best, candidates
+    from ftcore.runs.evaluation_inputs import monitored_metric
     from ftcore.runs.rows import check_inputs
 
     resolved = resolve(args.spec, args)
@@ -73,9 +74,9 @@ def run(args: argparse.Namespace) -> int:
     licenses = frozenset(name.strip().lower() for name in args.license.split(",") if name.strip())
     budget = Budget(args.under_ms, args.under_mb, tuple(args.language), licenses)
     found = list(candidates(resolved, splits, budget, args.bases))
-    scoring = BoundFamily(resolved.task.family, resolved.spec, splits.fitted).scoring
-    metric = resolved.spec.evaluation.metric or resolved.task.task.metric or scoring.default_metric
-    higher = scoring.higher_is_better(metric)
+    family = BoundFamily(resolved.task.family, resolved.spec, splits.fitted)
+    metric = monitored_metric(resolved.spec, resolved.task, family)
+    higher = family.scoring.higher_is_better(metric)
     pick = best(found, higher_is_better=higher)
     if args.json:
         rows = [{**asdict(one), "metric_name": metric} for one in found]
@@ -119,7 +120,7 @@ def _print(
         print_text(f"\ntake: {pick.base.ref}\nnext: ftcore run {spec} --set model.base={pick.base.at_hand}")
     elif not within:
         print_text("no base that is known fits; name one with --base")
-    else:
+    elif not measured:
         print_text("\nnone was measured: download one, and name its folder with --base")
 
 

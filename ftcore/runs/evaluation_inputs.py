@@ -14,11 +14,18 @@ from ftcore.data.tables import Split
 from ftcore.evaluation.evaluate import Evaluator, groups_of
 from ftcore.families.bound import BoundFamily
 from ftcore.families.tuning import tuned
+from ftcore.plugins import LoadedTask
+from ftcore.spec.sections import Spec
 
 #: What a model responds for some rows: name -> float32 [features, ...].
 Outputs = Mapping[str, np.ndarray]
 #: The rows of a split as the model reads them.
 FeaturesOf = Callable[[Split], FeatureStore]
+
+
+def monitored_metric(spec: Spec, task: LoadedTask, family: BoundFamily) -> str:
+    """Name of the metric that picks the best of several: the spec's, the task's or the family's."""
+    return spec.evaluation.metric or task.task.metric or family.scoring.default_metric
 
 
 @dataclass(frozen=True)

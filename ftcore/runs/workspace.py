@@ -29,7 +29,7 @@ from ftcore.files import read_json, write_json
 from ftcore.modeling.base_model import BaseModel, open_base
 from ftcore.plugins import LoadedTask
 from ftcore.runs.cache import cache_dir, digest_of, one_at_a_time
-from ftcore.runs.evaluation_inputs import EvaluationInputs
+from ftcore.runs.evaluation_inputs import EvaluationInputs, monitored_metric
 from ftcore.runs.folder import RunFolder
 from ftcore.runs.model_folder import open_model
 from ftcore.runs.parts import as_fold
@@ -308,7 +308,7 @@ class Workspace:
     @property
     def metric(self) -> str:
         """Name of the metric that picks the best checkpoint: the spec's, the task's or the family's."""
-        return self.spec.evaluation.metric or self.task.task.metric or self.family.scoring.default_metric
+        return monitored_metric(self.spec, self.task, self.family)
 
     @property
     def trained(self) -> bool:
