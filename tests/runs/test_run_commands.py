@@ -94,9 +94,11 @@ def test_the_steps_can_be_taken_one_at_a_time(project: Path, tiny_base: Path, ca
         project / "tasks"
     ).mkdir()  # elsewhere than the runs: their paths have nothing to do with the spec's folder
     spec = write(project / "tasks" / "labels.yaml", tiny_spec(tiny_base, training={"max_steps": 2}))
-    assert main(["train", str(spec)]) == 0
+    assert main(["train", str(spec), "--no-audit"]) == 0
     run = only_run(project)
     assert read(run / "run.json")["steps"] == ["train"]
+    assert read(run / "spec.resolved.json")["checks"]["audit"] == "off"
+    assert not (run / "audit.json").exists()
     assert f"ftcore evaluate {run.relative_to(project)}" in capsys.readouterr().out
     assert main(["evaluate", str(run)]) == 0
     assert not (run / "bundle").exists()
