@@ -57,7 +57,7 @@ def _print_labels(labels: Mapping[str, Any]) -> None:
             interval = f"[{one['low']:+.3f}, {one['high']:+.3f}]"
             print_text(f"  {one['weight']:+.3f} {interval}  {one['word']} ({one['count']} rows)")
         if not words:
-            print_text("  no word is there often enough")
+            print_text("  no word clearly, of those in three rows or more")
     for pair in labels["confused"]:
         words = ", ".join(one["word"] for one in pair["words"]) or "no word"
         text = f"{pair['reference']} taken for {pair['answered']} ({pair['rows']} rows): {words}"

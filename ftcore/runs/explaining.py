@@ -70,8 +70,8 @@ def explain_labels(folder: RunFolder, rows: int) -> dict[str, Any]:
 
     Returns:
         `rows`, how many there are; `labels`, label -> words with `count`, the mean of their weights and its 95 %
-        interval, those whose interval begins highest first; `confused`, the pairs that are confused most often, with
-        the words that speak for the wrong label.
+        interval, which is above 0, those whose interval begins highest first; `confused`, the pairs that are confused
+        most often, with the words that speak for the wrong label.
 
     Raises:
         UserError: the answers are no labels, or the run was not evaluated.
@@ -103,7 +103,10 @@ def explain_labels(folder: RunFolder, rows: int) -> dict[str, Any]:
                 kind[word].append(weight)
     return {
         "rows": read,
-        "labels": {label: _ranked(words)[:_WORDS] for label, words in sorted(by_label.items())},
+        "labels": {
+            label: [one for one in _ranked(words) if one["low"] > 0][:_WORDS]
+            for label, words in sorted(by_label.items())
+        },
         "confused": [
             {
                 "reference": reference,
