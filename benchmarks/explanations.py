@@ -114,15 +114,15 @@ def _explains(run: Path, method: str) -> Explain:
     if method == "occlusion":
         pipeline = Pipeline.load(run / "bundle", "int8")
         return lambda text, measured: pipeline.explain(text, faithfulness=measured)
+    from ftcore.evaluation.answering_model import AnsweringModel
     from ftcore.evaluation.gradients import explain_by_gradients
-    from ftcore.evaluation.model_answers import ModelAnswers
     from ftcore.plugins import PluginRegistry
     from ftcore.runs.folder import open_run, reload_spec
     from ftcore.runs.workspace import Workspace
 
     folder = open_run(run)
     workspace = Workspace(folder, *reload_spec(folder, PluginRegistry.discover()), ())
-    answers = ModelAnswers(workspace.fine_tuned(), workspace.family, workspace.encoder)
+    answers = AnsweringModel(workspace.fine_tuned(), workspace.family, workspace.encoder)
     return lambda text, measured: explain_by_gradients(answers, text, faithfulness=measured)
 
 

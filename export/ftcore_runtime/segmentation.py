@@ -2,7 +2,8 @@
 
 Scripts with blanks are cut at them and at punctuation. Chinese is cut by `rjieba`, Japanese (whatever a text with kana
 writes in Chinese characters) and Thai by BudouX; Lao, Khmer and Burmese, which have no blanks either, into grapheme
-clusters (Unicode Standard Annex 29), which no cut may divide. Time is linear in the text.
+clusters (Unicode Standard Annex 29), which no cut may divide. Time is linear in the text. What tags are of is cut by
+`ftcore_runtime.words`, which a bundle's answers rest on, and so must not change with a dictionary.
 """
 
 from __future__ import annotations

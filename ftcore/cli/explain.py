@@ -139,13 +139,13 @@ def _by_run(args: argparse.Namespace) -> Explanation:
         raise UserError("is a bundle, and this needs the run's model", where=args.subject, hint=hint)
     path = run_path(args.subject)
     from ftcore.cli.work import open_workspace
+    from ftcore.evaluation.answering_model import AnsweringModel
     from ftcore.evaluation.attention import attention_picture
     from ftcore.evaluation.gradients import explain_by_gradients
-    from ftcore.evaluation.model_answers import ModelAnswers
     from ftcore.runs.folder import open_run
 
     with open_workspace(args, open_run(path)) as workspace:
-        answers = ModelAnswers(workspace.fine_tuned(), workspace.family, workspace.encoder)
+        answers = AnsweringModel(workspace.fine_tuned(), workspace.family, workspace.encoder)
     item = _input(args, answers.decoder.fields, answers.decoder.required)
     if args.method == "gradients":
         return explain_by_gradients(answers, item, args.targets)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from ftcore.errors import UserError
-from ftcore.evaluation.model_answers import ModelAnswers
+from ftcore.evaluation.answering_model import AnsweringModel
 from ftcore.evaluation.token_parts import of_parts
 from ftcore_runtime.explanations.explanation import Explanation, Reason
 from ftcore_runtime.explanations.occlusion import chosen_targets
@@ -23,7 +23,7 @@ ROLLOUT, RAW = "attention", "raw-attention"
 _NOTE = "attention is a picture of what tokens read from one another, not of what the answer rests on"
 
 
-def attention_picture(answers: ModelAnswers, item: Input, method: str = ROLLOUT) -> Explanation:
+def attention_picture(answers: AnsweringModel, item: Input, method: str = ROLLOUT) -> Explanation:
     """The share of each word in what all tokens read, the mean over tokens (and heads).
 
     Args:
@@ -43,7 +43,7 @@ def attention_picture(answers: ModelAnswers, item: Input, method: str = ROLLOUT)
     return Explanation(method, cut.texts, answer, cut.parts, [reason], note=_NOTE)
 
 
-def _layers(answers: ModelAnswers, cut: CutInput) -> list[torch.Tensor]:
+def _layers(answers: AnsweringModel, cut: CutInput) -> list[torch.Tensor]:
     """Attention of each layer, the mean over heads, float32 [tokens, tokens]; rows are the tokens that read."""
     batch = answers.batch(cut.texts)
     model: Any = answers.model

@@ -15,7 +15,7 @@ import torch
 
 from ftcore.data.masking import mask_id, special_ids
 from ftcore.errors import UserError
-from ftcore.evaluation.model_answers import ModelAnswers
+from ftcore.evaluation.answering_model import AnsweringModel
 from ftcore.evaluation.token_parts import of_parts
 from ftcore.families.model import Batch, SupportsAttribution
 from ftcore_runtime.explanations.explanation import Explanation, Reason
@@ -32,7 +32,7 @@ _BATCH = 32
 
 
 def explain_by_gradients(
-    answers: ModelAnswers, item: Input, targets: Sequence[str] = (), *, faithfulness: bool = True
+    answers: AnsweringModel, item: Input, targets: Sequence[str] = (), *, faithfulness: bool = True
 ) -> Explanation:
     """Explain the answer to `item`; scores and weights are log-odds of a label, or numbers.
 
@@ -52,7 +52,7 @@ def explain_by_gradients(
     return drive(_steps(answers, item, targets, faithfulness), answers)
 
 
-def _steps(answers: ModelAnswers, item: Input, targets: Sequence[str], faithfulness: bool) -> Steps:
+def _steps(answers: AnsweringModel, item: Input, targets: Sequence[str], faithfulness: bool) -> Steps:
     (answer,) = yield [item]
     cut = CutInput(answers.decoder, item, answer)
     batch = answers.batch(cut.texts)
@@ -65,13 +65,13 @@ def _steps(answers: ModelAnswers, item: Input, targets: Sequence[str], faithfuln
     return Explanation(GRADIENTS, cut.texts, answer, cut.parts, reasons, measured)
 
 
-def _reason(answers: ModelAnswers, cut: CutInput, batch: Batch, target: str) -> Reason:
+def _reason(answers: AnsweringModel, cut: CutInput, batch: Batch, target: str) -> Reason:
     values, score, delta = _attributions(answers, batch, target)
     weights = of_parts(answers, list(cut.texts.values()), cut.parts, values)
     return Reason(target, score, weights.tolist(), delta)
 
 
-def _attributions(answers: ModelAnswers, batch: Batch, target: str) -> tuple[np.ndarray, float, float]:
+def _attributions(answers: AnsweringModel, batch: Batch, target: str) -> tuple[np.ndarray, float, float]:
     """Attribution of each token, float64 [tokens]; the score; and the convergence delta as a share."""
     from captum.attr import LayerIntegratedGradients
 
@@ -104,7 +104,7 @@ def _attributions(answers: ModelAnswers, batch: Batch, target: str) -> tuple[np.
     return found[0].sum(dim=-1).detach().double().cpu().numpy(), whole, delta
 
 
-def _without_words(answers: ModelAnswers, ids: torch.Tensor) -> torch.Tensor:
+def _without_words(answers: AnsweringModel, ids: torch.Tensor) -> torch.Tensor:
     """The ids with the mask token, or padding, in the place of all that is not special."""
     encoder = answers.encoder
     hidden = mask_id(encoder)

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ftcore.evaluation.model_answers import ModelAnswers
+from ftcore.evaluation.answering_model import AnsweringModel
 from ftcore_runtime.explanations.explanation import Part
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def of_parts(answers: ModelAnswers, texts: Sequence[str], parts: Sequence[Part], values: Array) -> Array:
+def of_parts(answers: AnsweringModel, texts: Sequence[str], parts: Sequence[Part], values: Array) -> Array:
     """The sum of the values of each part's tokens, float64 [parts]; special tokens are of no part.
 
     Args:

@@ -18,9 +18,9 @@ from small import trained
 from ftcore.cli import main
 from ftcore.errors import UserError
 from ftcore.evaluation import gradients
+from ftcore.evaluation.answering_model import AnsweringModel
 from ftcore.evaluation.attention import RAW, ROLLOUT, attention_picture
 from ftcore.evaluation.gradients import explain_by_gradients
-from ftcore.evaluation.model_answers import ModelAnswers
 
 TEXT = "the food was very good"
 
@@ -34,7 +34,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
 
 
 @pytest.fixture
-def answers(run: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> ModelAnswers:
+def answers(run: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> AnsweringModel:
     from ftcore.plugins import PluginRegistry
     from ftcore.runs.folder import open_run, reload_spec
     from ftcore.runs.workspace import Workspace
@@ -43,10 +43,10 @@ def answers(run: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> Mode
     folder = open_run(run)
     spec, task = reload_spec(folder, PluginRegistry.discover())
     workspace = Workspace(folder, spec, task, ())
-    return ModelAnswers(workspace.fine_tuned(), workspace.family, workspace.encoder)
+    return AnsweringModel(workspace.fine_tuned(), workspace.family, workspace.encoder)
 
 
-def test_gradients_add_up_to_the_difference_from_no_words(answers: ModelAnswers) -> None:
+def test_gradients_add_up_to_the_difference_from_no_words(answers: AnsweringModel) -> None:
     found = explain_by_gradients(answers, TEXT, ["pos", "neg"])
     positive, negative = found.reasons
     batch = answers.batch(TEXT)
@@ -66,7 +66,7 @@ def test_gradients_add_up_to_the_difference_from_no_words(answers: ModelAnswers)
     assert found.answer.label == answers([TEXT])[0].label  # type: ignore[attr-defined]
 
 
-def test_attention_is_a_share_of_what_is_read_and_says_that_it_is_a_picture(answers: ModelAnswers) -> None:
+def test_attention_is_a_share_of_what_is_read_and_says_that_it_is_a_picture(answers: AnsweringModel) -> None:
     for method in (ROLLOUT, RAW):
         found = attention_picture(answers, TEXT, method)
         (reason,) = found.reasons

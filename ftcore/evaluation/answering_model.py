@@ -20,7 +20,7 @@ from ftcore_runtime.inputs import Input
 _BATCH = 32
 
 
-class ModelAnswers:
+class AnsweringModel:
     """Answers with all that explanations need of them.
 
     Args:
