@@ -81,7 +81,7 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
     "missing task": (
         edited("task: sentiment\n", ""),
         "1:1",
-        "the tasks are `classification`, `qa`, `sentiment`, `summarization`, `translation`",
+        "the tasks are `classification`, `intent`, `ner`, `pair`, `qa`, `sentiment`, `similarity`",
     ),
     "unknown task": (edited("sentiment", "sentimnet"), "1:7", "did you mean `sentiment`?"),
     "task that is no text": (edited("sentiment", "[a]"), "1:1", "`task` is the name of a task"),
