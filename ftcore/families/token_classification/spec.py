@@ -66,7 +66,7 @@ class TokenClassificationModel(ModelSpec):
         256,
         ge=8,
         le=131_072,
-        description="Tokens of one window; a longer text is cut into several, and lost is nothing.",
+        description="Tokens of one window; a longer text is cut into several, and nothing is lost.",
     )
     stride: int = Field(
         64, ge=0, description="Tokens that neighbouring windows share; at most half of a window."
