@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 from collections.abc import MutableMapping
 
-#: Turns of waiting, some half a millisecond: as long as one thread of a MiniLM's step waits for another on a quiet
-#: machine (with a tenth of it training was slower there by a third), and shorter than a turn on the CPU.
-_TURNS = "10000"
+#: Turns of waiting, about a millisecond: as long as one thread of a MiniLM's step waits for another on a quiet machine,
+#: and shorter than a turn on the CPU. With half as many, threads on a quiet virtual machine now and then slept on one
+#: core, and training fell to half its rate.
+_TURNS = "20000"
 #: Milliseconds, of Intel's OpenMP.
 _MILLISECONDS = "0"
 
