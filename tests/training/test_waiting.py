@@ -13,7 +13,7 @@ from ftcore.waiting import wait_asleep
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ({}, {"GOMP_SPINCOUNT": "10000", "KMP_BLOCKTIME": "0"}),
+        ({}, {"GOMP_SPINCOUNT": "20000", "KMP_BLOCKTIME": "0"}),
         ({"GOMP_SPINCOUNT": "5"}, {"GOMP_SPINCOUNT": "5", "KMP_BLOCKTIME": "0"}),
         ({"OMP_WAIT_POLICY": "ACTIVE"}, {"OMP_WAIT_POLICY": "ACTIVE"}),
     ],
@@ -36,4 +36,4 @@ def test_the_command_line_says_it_before_torch_is_there() -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
     )
-    assert done.stdout.splitlines()[-1] == "10000 False"
+    assert done.stdout.splitlines()[-1] == "20000 False"
