@@ -11,8 +11,8 @@ import os
 from collections.abc import MutableMapping
 
 #: Turns of waiting, about a millisecond: as long as one thread of a MiniLM's step waits for another on a quiet machine,
-#: and shorter than a turn on the CPU. With half as many, threads on a quiet virtual machine now and then slept on one
-#: core, and training fell to half its rate.
+#: and shorter than a turn on the CPU. With half as many, training on a quiet virtual machine now and then used little
+#: more than one core, and fell to half its rate.
 _TURNS = "20000"
 #: Milliseconds, of Intel's OpenMP.
 _MILLISECONDS = "0"
