@@ -110,7 +110,7 @@ def copies(args: argparse.Namespace) -> Iterator[bool]:
 
 
 def speed(args: argparse.Namespace) -> Iterator[bool]:
-    """Seconds for 100,000 texts: wall time, and processor time beside it on a busy machine."""
+    """Seconds for 100,000 texts: wall time, and processor time, which a busy machine does not change."""
     texts = list(
         dict.fromkeys(
             map(plain, _texts(args.data / "translation/tatoeba_en_de/train_full.jsonl.gz", ("de",)))

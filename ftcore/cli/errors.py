@@ -30,7 +30,7 @@ def add(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """List them."""
     from ftcore.cli.console import print_text
-    from ftcore.runs.predictions import read_marked
+    from ftcore.runs.predictions import read_marked, worst_errors
     from ftcore_runtime.terminal import json_text
 
     lines: Sequence[Mapping[str, Any]] = read_marked(args.run_path, args.split)
@@ -41,9 +41,7 @@ def run(args: argparse.Namespace) -> int:
             lines = [line for line in lines if value in of(line)]
             _require(lines, f"--{name}", value, known)
             which += f" of the {name} `{value}`"
-    wrong = sorted(
-        (line for line in lines if not line["correct"]), key=lambda line: -(line.get("confidence") or 0.0)
-    )
+    wrong = worst_errors(lines, len(lines))
     if args.json:
         for line in wrong:
             print_text(json_text(line))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ftcore.cli.console import metric_text, print_table, print_text
@@ -221,12 +220,13 @@ def _print_confusions(confusions: Sequence[Mapping[str, Any]]) -> None:
 
 def _print_worst(lines: Iterable[Mapping[str, Any]]) -> None:
     """The wrong answers that the model was most certain of."""
-    wrong = [line for line in lines if line.get("correct") is False]
-    if not wrong:
+    from ftcore.runs.predictions import worst_errors
+
+    worst = worst_errors(lines, _WORST)
+    if not worst:
         return
-    wrong.sort(key=lambda line: -(line.get("confidence") or 0.0))
     print_text("\nwrong with the most confidence")
-    for line in islice(wrong, _WORST):
+    for line in worst:
         head = f"{plain_reference(line['reference'])} -> {line['summary']}: "
         print_text(one_line(head + plain_input(line["input"]), _WIDTH))
 

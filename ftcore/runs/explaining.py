@@ -14,6 +14,7 @@ import numpy as np
 from ftcore.errors import UserError
 from ftcore.files import read_json_lines
 from ftcore.runs.folder import RunFolder
+from ftcore.runs.predictions import worst_errors
 from ftcore_runtime.errors import InputError
 from ftcore_runtime.explanations.explanation import Explanation
 from ftcore_runtime.pipeline import Pipeline
@@ -29,18 +30,12 @@ _FEWEST = 3  # times that a word must be there
 Line = Mapping[str, Any]
 
 
-def worst_errors(lines: Sequence[Line]) -> list[Line]:
-    """Lines of predictions with a wrong answer, those that the model was most certain of first."""
-    wrong = [line for line in lines if not line.get("correct", True)]
-    return sorted(wrong, key=lambda line: -(line.get("confidence") or 0.0))[:WORST]
-
-
 def explain_errors(folder: RunFolder) -> list[dict[str, Any]]:
     """The worst errors on the test rows, each with its row, its input, and what speaks for the answer.
 
     Answers without a score, and inputs of one word, are left out; so is what would take too long.
     """
-    errors = worst_errors(list(read_json_lines(folder.predictions("test"))))
+    errors = worst_errors(read_json_lines(folder.predictions("test")), WORST)
     pipeline = Pipeline.load(folder.bundle)
     if not errors or not pipeline.decoder.answer.explainable:
         return []

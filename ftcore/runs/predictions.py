@@ -1,7 +1,9 @@
-"""Reads `predictions.*.jsonl` of a run whose answers are right or wrong as a whole."""
+"""Lines of a run's `predictions.*.jsonl` whose answers are right or wrong as a whole, and the worst of them."""
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,3 +29,9 @@ def read_marked(path: Path, split: str) -> list[dict[str, Any]]:
             hint=f"texts and numbers are not; an older run gets the marks with: ftcore evaluate {path}",
         )
     return read
+
+
+def worst_errors(lines: Iterable[Mapping[str, Any]], count: int) -> list[Mapping[str, Any]]:
+    """The wrong answers that the model was most certain of, at most `count`; no more lines are in memory."""
+    wrong = (line for line in lines if line.get("correct") is False)
+    return heapq.nlargest(count, wrong, key=lambda line: line.get("confidence") or 0.0)

@@ -68,10 +68,6 @@ class CutInput:
             for field, text in self.texts.items()
         }
 
-    def only(self, kept: Collection[int]) -> Input:
-        """The input with no parts but those of these indices."""
-        return self.without([index for index in range(len(self.parts)) if index not in kept])
-
 
 def texts_of(decoder: Decoder, item: Input) -> dict[str, str]:
     """Field -> text of an input.

@@ -38,7 +38,7 @@ class IntentData(SequenceClassificationData):
 
 
 class RejectionSpec(Section):
-    """How texts of none of the intents are told from the others."""
+    """How texts of none of the intents are distinguished from the others."""
 
     method: Literal["auto", "probability", "energy"] = Field(
         "auto",
