@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ftcore.evaluation.out_of_fold import FOLDS, out_of_fold
+from ftcore_runtime.softmax import softmax
 
 #: Rows of the rarest label below which a fold may have none to learn from.
 _FEWEST_ROWS = 10
@@ -50,8 +51,7 @@ def find_suspects(
     if len(inputs) < FOLDS * _FEWEST_ROWS or len(inputs) * labels > _MOST_NUMBERS:
         return None
     logits = out_of_fold("single_label", inputs, targets, weights, groups, labels, seed)
-    chances = np.exp(logits - logits.max(1, keepdims=True))
-    return _ranked(targets, chances / chances.sum(1, keepdims=True))
+    return _ranked(targets, softmax(logits))
 
 
 def _ranked(targets: np.ndarray, probabilities: np.ndarray) -> Suspects:

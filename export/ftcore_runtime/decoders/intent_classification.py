@@ -13,6 +13,7 @@ from ftcore_runtime.answers import Answer
 from ftcore_runtime.decoders.base import Decoder, Prepared
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.fields import Fields
+from ftcore_runtime.softmax import softmax
 from ftcore_runtime.tensors import Tensor
 
 #: What tells a text of an intent from one of none. `probability`: the largest softmax (Hendrycks and Gimpel 2017);
@@ -147,8 +148,7 @@ class IntentClassificationDecoder(Decoder):
                 f"the graph gave logits of shape {logits.shape} for {len(self.names)} labels", where="logits"
             )
         inside = scope_scores(logits, self.method) - (self.threshold or 0.0)
-        shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-        shares = shifted / shifted.sum(axis=1, keepdims=True)
+        shares = softmax(logits)
         order = np.argsort(-shares, axis=1, kind="stable")
         return [
             self._answer(own, ranked, margin, top_k)

@@ -15,6 +15,7 @@ from ftcore_runtime.decoders.base import Decoder, Prepared
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.fields import Fields
 from ftcore_runtime.policy import PLAIN, Policy
+from ftcore_runtime.softmax import softmax
 
 _CELLS = 2**21  # probabilities that are made at a time
 
@@ -106,9 +107,7 @@ class SequenceClassificationDecoder(Decoder):
         if self.problem != "regression":
             logits = logits / self.policy.temperature
         if self.problem == "single_label":
-            powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-            found: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-            return found
+            return softmax(logits)
         if self.problem == "multi_label":
             powers = np.exp(-np.abs(logits))  # never above 1, so never overflows
             return np.where(logits >= 0, 1.0, powers) / (1.0 + powers)

@@ -15,6 +15,7 @@ from ftcore_runtime.encoding import TextEncoder
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.fields import Fields
 from ftcore_runtime.inputs import Input, read_columns
+from ftcore_runtime.softmax import log_softmax
 from ftcore_runtime.spans import EntitiesAnswer, Entity
 from ftcore_runtime.windows import Tokens, Windows, pad_edges, text_windows
 from ftcore_runtime.words import word_ends, word_starts
@@ -117,7 +118,7 @@ class TokenClassificationDecoder(Decoder):
         window, token = np.nonzero(words.begins >= 0)
         begins, ends = words.begins[window, token].tolist(), words.ends[window, token].tolist()
         lengths = np.bincount(words.row[window], minlength=len(words.texts))
-        found = segments(_log_softmax(logits[window, token]), lengths.tolist())
+        found = segments(log_softmax(logits[window, token].astype(np.float64)), lengths.tolist())
         answers = []
         for text, first, own in zip(words.texts, (np.cumsum(lengths) - lengths).tolist(), found, strict=True):
             entities = []
@@ -155,10 +156,3 @@ def token_words(tokens: Tokens, text: str) -> tuple[NDArray[np.int32], NDArray[n
     begins[real[first]] = start[first]
     ends[real[first]] = word_ends(text, starts)[np.maximum.reduceat(stop, first) - 1]
     return begins, ends
-
-
-def _log_softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
-    """Log-probabilities over the last axis."""
-    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
-    found: NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return found

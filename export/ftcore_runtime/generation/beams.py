@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftcore_runtime.generation.model import Floats, Ids, SequenceModel
-from ftcore_runtime.generation.processing import is_end, log_softmax, process
+from ftcore_runtime.generation.processing import is_end, process
 from ftcore_runtime.generation.settings import GenerationSettings
+from ftcore_runtime.softmax import log_softmax
 
 _NEVER = np.float32(-1e9)  # finite, as in transformers: sums of it stay comparable
 

@@ -13,10 +13,10 @@ from ftcore_runtime.generation.graphs import GraphDecoder, GraphEncoderDecoder, 
 from ftcore_runtime.generation.model import Floats, Ids
 from ftcore_runtime.generation.names import cache_names
 from ftcore_runtime.generation.packing import pack
-from ftcore_runtime.generation.processing import log_softmax
 from ftcore_runtime.generation.search import Generated, generate, stream_greedy
 from ftcore_runtime.generation.settings import GenerationSettings, TextFrame
 from ftcore_runtime.parallel_batches import in_parallel, share_out
+from ftcore_runtime.softmax import log_softmax
 
 _CELLS = 2**24  # logits that are in memory at a time for each batch that runs
 

@@ -7,13 +7,7 @@ from numpy.typing import NDArray
 
 from ftcore_runtime.generation.model import Floats, Ids
 from ftcore_runtime.generation.settings import GenerationSettings, Sampling
-
-
-def log_softmax(logits: Floats) -> Floats:
-    """Along the last axis, in float32."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    normed: Floats = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return normed
+from ftcore_runtime.softmax import log_softmax
 
 
 def is_end(tokens: Ids, eos_ids: tuple[int, ...]) -> NDArray[np.bool_]:

@@ -10,8 +10,9 @@ import numpy as np
 
 from ftcore_runtime.generation.beams import beam_search
 from ftcore_runtime.generation.model import Floats, Ids, SequenceModel
-from ftcore_runtime.generation.processing import is_end, log_softmax, process, restrict
+from ftcore_runtime.generation.processing import is_end, process, restrict
 from ftcore_runtime.generation.settings import GenerationSettings
+from ftcore_runtime.softmax import log_softmax
 
 #: Rows are taken out of the batch once so many of them have ended: copying the cache costs, too.
 _ENDED = 0.25

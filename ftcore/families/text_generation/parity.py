@@ -14,9 +14,9 @@ from ftcore.families.text_generation.model import TextModel
 from ftcore_export.parity import TIE, Flip, Parity
 from ftcore_runtime.generation.generator import Generator
 from ftcore_runtime.generation.packing import unpack
-from ftcore_runtime.generation.processing import log_softmax
 from ftcore_runtime.generation.search import Generated
 from ftcore_runtime.pipeline import Pipeline
+from ftcore_runtime.softmax import log_softmax
 
 _ROWS = 8  # of which logits over the whole vocabulary are held at a time
 
