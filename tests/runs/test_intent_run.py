@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bundles import WORDS
-from graph_cache import working_in
 from models import NEGATIVE, POSITIVE, labelled_rows, tiny_base  # noqa: F401 (fixture)
-from ruamel.yaml import YAML
 from serving import serving
+from stopping import stopped_and_resumed
 
 from ftcore.cli import main
-from ftcore.training import engine
 from ftcore_runtime import Pipeline
 
 FILLERS = [word for word in WORDS if word not in (*POSITIVE, *NEGATIVE)]
@@ -54,22 +50,7 @@ def intent_run(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Pat
         "evaluation": {"bootstrap": 50},
         "export": {"variants": ["fp32", "int8"]},
     }
-    YAML().dump(spec, folder / "asks.yaml")
-    step = engine._Loop._step
-
-    def stopped(self: Any, micro_batches: Any) -> None:
-        if self.progress.step == 9:
-            os.kill(os.getpid(), signal.SIGTERM)
-        step(self, micro_batches)
-
-    with working_in(folder), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine._Loop, "_step", stopped)
-        assert main(["run", "asks.yaml"]) == 143
-        patch.undo()
-        (record,) = folder.glob("runs/*/*/run.json")
-        patch.chdir(folder)
-        assert main(["resume", str(record.parent)]) == 0
-    return record.parent
+    return stopped_and_resumed(folder, "asks", spec, 10)
 
 
 def test_learns_intents_and_what_is_none(intent_run: Path) -> None:

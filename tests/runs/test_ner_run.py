@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
-import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from graph_cache import working_in
 from models import tiny_base  # noqa: F401 (fixture)
-from ruamel.yaml import YAML
 from serving import serving
+from stopping import stopped_and_resumed
 
 from ftcore.cli import main
-from ftcore.training import engine
 from ftcore_runtime import Pipeline
 
 #: Words of the tiny tokenizer -> what they are, wherever they stand; of `nice place` the words are one entity.
@@ -70,22 +66,7 @@ def ner_run(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path: 
         "evaluation": {"bootstrap": 50},
         "export": {"variants": ["fp32", "int8"]},
     }
-    YAML().dump(spec, folder / "ner.yaml")
-    step = engine._Loop._step
-
-    def stopped(self: Any, micro_batches: Any) -> None:
-        if self.progress.step == 5:
-            os.kill(os.getpid(), signal.SIGTERM)
-        step(self, micro_batches)
-
-    with working_in(folder), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine._Loop, "_step", stopped)
-        assert main(["run", "ner.yaml"]) == 143
-        patch.undo()
-        (record,) = folder.glob("runs/*/*/run.json")
-        patch.chdir(folder)
-        assert main(["resume", str(record.parent)]) == 0
-    return record.parent
+    return stopped_and_resumed(folder, "ner", spec, 6)
 
 
 def test_learns_and_says_the_same_from_the_bundle(ner_run: Path) -> None:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from graph_cache import working_in
 from models import labelled_rows, tiny_base  # noqa: F401 (fixture)
-from ruamel.yaml import YAML
 from serving import serving
+from stopping import stopped_and_resumed
 
 from ftcore.cli import main
 from ftcore.plugins import PluginRegistry
 from ftcore.spec import load_spec
 from ftcore.spec.diagnostics import SpecError
-from ftcore.training import engine
 from ftcore_runtime import Pipeline
 
 NEGATIVE, POSITIVE = (row["text"] for row in labelled_rows(44)[-2:])
@@ -57,22 +53,7 @@ def pair_run(request: Any, tmp_path_factory: pytest.TempPathFactory, tiny_base: 
         "evaluation": {"bootstrap": 50},
         "export": {"variants": ["fp32", "int8"]},
     }
-    YAML().dump(spec, folder / "twice.yaml")
-    step = engine._Loop._step
-
-    def stopped(self: Any, micro_batches: Any) -> None:
-        if self.progress.step == 9:
-            os.kill(os.getpid(), signal.SIGTERM)
-        step(self, micro_batches)
-
-    with working_in(folder), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine._Loop, "_step", stopped)
-        assert main(["run", "twice.yaml"]) == 143
-        patch.undo()
-        (record,) = folder.glob("runs/*/*/run.json")
-        patch.chdir(folder)
-        assert main(["resume", str(record.parent)]) == 0
-    return record.parent
+    return stopped_and_resumed(folder, "twice", spec, 10)
 
 
 def task_of(run: Path) -> str:

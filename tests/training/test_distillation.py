@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +13,13 @@ import torch
 from models import labelled_rows, save_tiny_bert, tiny_spec
 from ruamel.yaml import YAML
 from small import kept, trained, workspace_of
+from stopping import stop_within
 
 from ftcore.cli import main
 from ftcore.errors import UserError
 from ftcore.evaluation.predict import predict
 from ftcore.families import losses
 from ftcore.runs import teacher as teachers
-from ftcore.training import engine
 
 
 @pytest.fixture(scope="module")
@@ -102,15 +100,8 @@ def test_a_stopped_run_goes_on_with_the_same_answers(
 
     code, whole = run("whole")
     assert code == 0
-    step = engine._Loop._step
-
-    def stopped(self: Any, micro_batches: Any) -> None:
-        if self.progress.step + 1 == 5:
-            os.kill(os.getpid(), signal.SIGTERM)
-        step(self, micro_batches)
-
     with monkeypatch.context() as patch:
-        patch.setattr(engine._Loop, "_step", stopped)
+        stop_within(patch, 5)
         code, folder = run("stopped")
     assert code == 143
     with monkeypatch.context() as patch:

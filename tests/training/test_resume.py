@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from models import tiny_spec
 from ruamel.yaml import YAML
+from stopping import stop_within
 
 from ftcore.cli import main
-from ftcore.training import device, engine
+from ftcore.training import device
 
 #: 96 training rows make 12 micro-batches of 8 and 4 steps an epoch; dropout is BERT's own 0.1.
 TRAINING = {
@@ -56,18 +57,6 @@ def status(run: Path) -> str:
     return json.loads((run / "run.json").read_text())["status"]
 
 
-def stop_after(monkeypatch: pytest.MonkeyPatch, step: int, number: int = signal.SIGTERM) -> None:
-    """Send this process a signal within optimizer step `step`."""
-    whole = engine._Loop._step
-
-    def stopped(self: Any, micro_batches: Any) -> None:
-        if self.progress.step + 1 == step:
-            os.kill(os.getpid(), number)
-        whole(self, micro_batches)
-
-    monkeypatch.setattr(engine._Loop, "_step", stopped)
-
-
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("whole")
@@ -83,12 +72,12 @@ def test_a_run_stopped_mid_epoch_again_and_again_ends_as_if_it_never_was(
     spec: Path, uninterrupted: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     with monkeypatch.context() as patch:
-        stop_after(patch, 1)
+        stop_within(patch, 1)
         code, run = train(spec, "stopped")
     assert code == 143
     for step in (3, 4, 7):  # within an epoch, at its end (before its evaluation), and beside a checkpoint
         with monkeypatch.context() as patch:
-            stop_after(patch, step)
+            stop_within(patch, step)
             assert main(["resume", str(run)]) == 143
         assert status(run) == "interrupted"
         assert manifest(run)["name"] == f"step-{step:08d}", "stopped within the step"
@@ -103,7 +92,7 @@ def test_run_resume_says_the_same_as_resume(
     spec: Path, uninterrupted: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        stop_after(patch, 6, signal.SIGINT)
+        stop_within(patch, 6, number=signal.SIGINT)
         code, run = train(spec, "stopped")
     assert code == 130
     assert main(["run", "--resume", str(run)]) == 0
@@ -118,7 +107,7 @@ def test_what_a_resumed_run_goes_on_with_is_what_it_began_with(
 
     threads = torch.get_num_threads()
     with monkeypatch.context() as patch:
-        stop_after(patch, 5)
+        stop_within(patch, 5)
         _, run = train(spec, "stopped", "--set", "training.precision=auto")
     began = events(run, "device")[-1]
     try:
@@ -180,7 +169,7 @@ def stopped_run(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Pa
     path = folder / "labels.yaml"
     YAML().dump(tiny_spec(tiny_base, training=TRAINING), path)
     with pytest.MonkeyPatch.context() as patch:
-        stop_after(patch, 7)
+        stop_within(patch, 7)
         code = main(["train", str(path), "--runs-dir", str(folder / "runs")])
     assert code == 143
     (run,) = folder.glob("runs/*/*")
@@ -215,7 +204,7 @@ def test_a_run_goes_on_past_a_damaged_checkpoint_and_ends_the_same(
     spec: Path, uninterrupted: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     with monkeypatch.context() as patch:
-        stop_after(patch, 7)
+        stop_within(patch, 7)
         _, run = train(spec, "stopped")
     flip_a_bit(run / "checkpoints" / "step-00000007" / "optimizer.safetensors")
     assert main(["resume", str(run)]) == 0
@@ -229,7 +218,7 @@ def test_where_no_checkpoint_is_whole_it_is_an_error_that_says_what_to_do(
     spec: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     with monkeypatch.context() as patch:
-        stop_after(patch, 3)
+        stop_within(patch, 3)
         _, run = train(spec, "stopped")
     for folder in (run / "checkpoints").glob("step-*"):
         missing(folder / "model.safetensors")
@@ -243,7 +232,7 @@ def test_a_run_from_another_number_of_processes_is_refused(
     spec: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     with monkeypatch.context() as patch:
-        stop_after(patch, 3)
+        stop_within(patch, 3)
         _, run = train(spec, "stopped")
     newest = max((run / "checkpoints").glob("step-*"))
     state = json.loads((newest / "state.json").read_text())
@@ -261,7 +250,7 @@ def test_a_run_from_another_number_of_processes_is_refused(
 
 def test_nothing_is_unpickled_when_a_run_is_resumed(spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        stop_after(patch, 3)
+        stop_within(patch, 3)
         _, run = train(spec, "stopped")
     found: list[str] = []
     watching = True
@@ -285,7 +274,7 @@ def test_a_second_process_may_not_work_on_the_same_run(
     from ftcore.runs import status as run_status
 
     with monkeypatch.context() as patch:
-        stop_after(patch, 3)
+        stop_within(patch, 3)
         _, run = train(spec, "stopped")
     monkeypatch.setattr(run_status, "_PATIENCE", 0.1)
     with locked(run / ".lock"):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +12,9 @@ import torch
 from models import tiny_spec
 from ruamel.yaml import YAML
 from small import events, kept, trained
+from stopping import stop_within
 
 from ftcore.cli import main
-from ftcore.training import engine
 
 #: Everything with a state or random numbers of its own, in two groups that may be used together.
 TOGETHER: list[dict[str, Any]] = [
@@ -51,20 +49,13 @@ def test_a_stopped_run_ends_as_if_it_never_was(
 
     code, whole = run("whole")
     assert code == 0
-    step = engine._Loop._step
-
-    def stopped(self: Any, micro_batches: Any) -> None:
-        if self.progress.step + 1 in stops:
-            os.kill(os.getpid(), signal.SIGTERM)
-        step(self, micro_batches)
-
-    monkeypatch.setattr(engine._Loop, "_step", stopped)
-    stops = {4}
-    code, folder = run("stopped")
+    with monkeypatch.context() as patch:
+        stop_within(patch, 4)
+        code, folder = run("stopped")
     assert code == 143
-    stops = {7}
-    assert main(["resume", str(folder)]) == 143
-    stops = set()
+    with monkeypatch.context() as patch:
+        stop_within(patch, 7)
+        assert main(["resume", str(folder)]) == 143
     assert main(["resume", str(folder)]) == 0
     assert result(folder) == result(whole)
 
