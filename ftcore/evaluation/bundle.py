@@ -14,7 +14,7 @@ from ftcore.data.tables import Split
 from ftcore.evaluation.evaluate import Array, Evaluation, groups_of, prediction_lines
 from ftcore.evaluation.invariance import answers_that_change, measure_invariance
 from ftcore.evaluation.measurement import Measurement
-from ftcore.evaluation.policies import measure_pipeline_policy
+from ftcore.evaluation.policies import measure_policy, with_and_without_policy
 from ftcore.evaluation.slices import is_linear, measure_slices, members_of, slices_below
 from ftcore.evaluation.verdict import doubts
 from ftcore.families.reader import Reader
@@ -79,9 +79,9 @@ def measure_bundle(
     rows, counts = read_labelled(reader, fitted, source, folder, measurement.task.hooks)
     inputs, references = reader.inputs(rows.table), reader.references(rows.table)
     groups, evaluator = groups_of(reader, rows.table), measurement.evaluator
-    answers = pipeline.predict(inputs, top_k=scoring.top_k)
+    answers, plain = with_and_without_policy(pipeline, inputs, scoring.top_k)
     found = evaluator.measure(references, answers, groups)
-    policy = measure_pipeline_policy(evaluator, pipeline, inputs, references, answers, groups)
+    policy = measure_policy(evaluator, pipeline.decoder, references, answers, plain, groups)
     slices, warnings = _trusted(family.spec.slices)
     members = members_of(slices, reader, rows)
     measured = measure_slices(evaluator, measurement.metric, members or {}, found, groups)

@@ -29,27 +29,16 @@ def notes_of(scoring: Scoring[Any, Any]) -> Sequence[str]:
     return scoring.notes if isinstance(scoring, SupportsPolicy) else ()
 
 
-def measure_pipeline_policy(
-    evaluator: Evaluator,
-    pipeline: Pipeline,
-    inputs: Sequence[Any],
-    references: Sequence[Any],
-    answers: Sequence[Any],
-    groups: Array | None,
-    notes: Sequence[str] = (),
-) -> dict[str, Any]:
-    """What the policy of a pipeline is worth, as `measure_policy` says it; empty without one.
-
-    Args:
-        inputs: of the rows.
-        answers: of the pipeline to them.
-    """
+def with_and_without_policy(
+    pipeline: Pipeline, inputs: Sequence[Any], top_k: int | None
+) -> tuple[Sequence[Any], Sequence[Any]]:
+    """Answers of a pipeline, and those without its policy where that has a temperature, of one run of the graphs."""
     decoder = pipeline.decoder
-    without: Sequence[Any] = ()
-    if decoder.policy.temperature != 1:
-        plain = pipeline.with_decoder(decoder.without_policy())
-        without = plain.predict(inputs, top_k=evaluator.family.scoring.top_k)
-    return measure_policy(evaluator, decoder, references, answers, without, groups, notes)
+    if decoder.policy.temperature == 1 or not inputs:
+        return pipeline.predict(inputs, top_k=top_k), ()
+    outputs, answers = pipeline.respond(inputs, top_k=top_k)
+    prepared = decoder.prepare(inputs, pipeline.encoder)
+    return answers, decoder.without_policy().decode(outputs, prepared, top_k)
 
 
 def measure_policy(
@@ -66,7 +55,7 @@ def measure_policy(
     Args:
         decoder: with the policy.
         answers: of it.
-        without: answers to the same rows without it; any where it has no temperature.
+        without: answers to the same rows without it; any, or none, where it has no temperature.
         groups: of these rows; see `groups_of`.
         notes: of the answers that the policy was chosen on; see `notes_of`.
     """

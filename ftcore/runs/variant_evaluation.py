@@ -12,7 +12,7 @@ import torch
 
 from ftcore.data.features import FeatureStore
 from ftcore.evaluation.evaluate import groups_of
-from ftcore.evaluation.policies import measure_pipeline_policy, notes_of
+from ftcore.evaluation.policies import measure_policy, notes_of, with_and_without_policy
 from ftcore.evaluation.predict import predict
 from ftcore.families.bound import BoundFamily
 from ftcore.families.export import Comparison, Responses, SupportsComparison
@@ -73,7 +73,7 @@ class VariantEvaluation:
         ids = split.locations.slice(0, rows.num_rows).to_pylist()
         self._compared = rows.num_rows
         self._compare = _comparison(family, model, features, reference, ids)
-        self._tested: dict[str, list[Any]] = {}  # each measured variant's answers to the test rows
+        self._tested: dict[str, Sequence[Any]] = {}  # each measured variant's answers to the test rows
 
     def measure(self, name: str, graphs: Graphs, note: Mapping[str, Any]) -> Measured:
         """Everything that is measured of a variant."""
@@ -84,16 +84,18 @@ class VariantEvaluation:
         )
         own = self._own_family(name, pipeline)
         decided = pipeline.with_decoder(make_decoder(own.scoring.decoder))
+        tested, plain = self._test(decided)
+        self._tested[name] = tested
         return Measured(
             bytes=sum(path.stat().st_size for path in graphs.values()),
             parity=self._compare(pipeline, compared),
             validation=self.inputs.measure("validation", self._predict(decided, self._validation)),
-            test=self.inputs.measure("test", self._test(name, decided)),
+            test=self.inputs.measure("test", tested),
             speed=measure_speed(partial(Pipeline.load, folder), self._validation[:TIMED]),
             invariance=measure_invariance(pipeline, self._validation),
             note=note,
             decoder=self._own_settings(own),
-            policy=self._policy(name, decided, own),
+            policy=self._policy(own, tested, plain),
         )
 
     def _own_family(self, name: str, pipeline: Pipeline) -> BoundFamily:
@@ -113,15 +115,15 @@ class VariantEvaluation:
         common = self.inputs.family.scoring.decoder
         return {key: value for key, value in own.scoring.decoder.items() if value != common.get(key)}
 
-    def _policy(self, name: str, decided: Pipeline, own: BoundFamily) -> dict[str, Any]:
+    def _policy(self, own: BoundFamily, tested: Sequence[Any], plain: Sequence[Any]) -> dict[str, Any]:
         """What the variant's policy is worth on the test rows; empty without one."""
         rows, reader = self.inputs.splits.test.table, self.inputs.family.reader
-        return measure_pipeline_policy(
+        return measure_policy(
             self.inputs.evaluator,
-            decided,
-            reader.inputs(rows),
+            make_decoder(own.scoring.decoder),
             reader.references(rows),
-            self._tested[name],
+            tested,
+            plain,
             groups_of(reader, rows),
             notes_of(own.scoring),
         )
@@ -168,10 +170,11 @@ class VariantEvaluation:
     def _predict(self, pipeline: Pipeline, inputs: list[Any]) -> list[Any]:
         return pipeline.predict(inputs, top_k=self.inputs.family.scoring.top_k)
 
-    def _test(self, name: str, pipeline: Pipeline) -> list[Any]:
-        rows = self.inputs.splits.test.table
-        self._tested[name] = self._predict(pipeline, self.inputs.family.reader.inputs(rows))
-        return self._tested[name]
+    def _test(self, pipeline: Pipeline) -> tuple[Sequence[Any], Sequence[Any]]:
+        """Answers to the test rows, with and without a policy."""
+        family = self.inputs.family
+        inputs = family.reader.inputs(self.inputs.splits.test.table)
+        return with_and_without_policy(pipeline, inputs, family.scoring.top_k)
 
 
 def _comparison(
