@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from shipped_tasks import SHIPPED
 from spec_text import VALID
 
 from ftcore.cli import main
@@ -81,7 +82,7 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
     "missing task": (
         edited("task: sentiment\n", ""),
         "1:1",
-        "the tasks are `classification`, `intent`, `ner`, `pair`, `qa`, `sentiment`, `similarity`",
+        f"the tasks are {', '.join(f'`{task}`' for task in SHIPPED)}",
     ),
     "unknown task": (edited("sentiment", "sentimnet"), "1:7", "did you mean `sentiment`?"),
     "task that is no text": (edited("sentiment", "[a]"), "1:1", "`task` is the name of a task"),

@@ -10,23 +10,12 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
+from shipped_tasks import SHIPPED
 
 import ftcore
 from ftcore.catalog import task_files
 from ftcore.cli import COMMANDS, main
 from ftcore.errors import CheckFailed, ExitCode
-
-SHIPPED = [
-    "classification",
-    "intent",
-    "ner",
-    "pair",
-    "qa",
-    "sentiment",
-    "similarity",
-    "summarization",
-    "translation",
-]
 
 
 def printed(capsys: pytest.CaptureFixture[str]) -> str:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from shipped_tasks import SHIPPED
 from spec_text import VALID
 
 from ftcore.errors import PluginError, UserError
@@ -207,17 +208,7 @@ def test_installed_plugin_whose_module_is_gone(site: Path, project: Path) -> Non
 def test_damaged_distribution_is_passed_over(site: Path, project: Path) -> None:
     (site / "damaged-1.dist-info").mkdir()
     (site / "damaged-1.dist-info" / "entry_points.txt").write_bytes(b"[ftcore.tasks]\nx = \xff\n")
-    assert {
-        "classification",
-        "intent",
-        "ner",
-        "pair",
-        "qa",
-        "sentiment",
-        "similarity",
-        "summarization",
-        "translation",
-    } <= {info.id for info in PluginRegistry.discover().infos()}
+    assert {*SHIPPED} <= {info.id for info in PluginRegistry.discover().infos()}
 
 
 def test_two_of_one_id_are_an_error_that_names_both(plugins: Path, site: Path) -> None:
@@ -257,17 +248,7 @@ def test_distribution_listed_twice_counts_once(
         ("topics", {"topics"}),
         (
             "ftcore",
-            {
-                "classification",
-                "intent",
-                "ner",
-                "pair",
-                "qa",
-                "sentiment",
-                "similarity",
-                "summarization",
-                "translation",
-            },
+            {*SHIPPED},
         ),
         ("Acme_Intents, topics", {"intents", "topics"}),
         ("", set()),
@@ -331,7 +312,4 @@ def test_allowlist_settles_a_conflict(plugins: Path, site: Path, monkeypatch: py
 
 def test_unknown_task(project: Path) -> None:
     assert failure("sentimant").hint == "did you mean `sentiment`?"
-    assert (
-        failure("zzz").hint
-        == "the tasks are classification, intent, ner, pair, qa, sentiment, similarity, summarization, translation"
-    )
+    assert failure("zzz").hint == f"the tasks are {', '.join(SHIPPED)}"
