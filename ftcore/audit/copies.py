@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ftcore.audit.duplicates import MOST_TEXTS, near_duplicates
+from ftcore.audit.duplicates import near_duplicates
 from ftcore.audit.findings import Example, Finding, counted, kept
 from ftcore.audit.texts import Texts
 
@@ -23,13 +23,11 @@ class Copies:
         equal: the first row with the same text, int64 [rows]; a row itself where there is none.
         near: the first row that is nearly the same, int64 [rows]; -1 where there is none, or an equal one.
         similarity: of `near`, float64 [rows].
-        compared: rows that near ones were looked for among; fewer than all of very many.
     """
 
     equal: np.ndarray
     near: np.ndarray
     similarity: np.ndarray
-    compared: int
 
     def earlier(self, split: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The earlier row that each row repeats, int64 [rows], and how alike they are, float64 [rows].
@@ -45,8 +43,8 @@ class Copies:
         return np.where(nearer, near, equal), np.where(nearer, self.similarity[self.equal], 1.0)
 
 
-def find_copies(rows: Texts, texts: Sequence[str], *, near: bool = True) -> Copies:
-    """Compare all rows with one another; of more than 250,000 different texts, those held out and the first others.
+def find_copies(texts: Sequence[str], *, near: bool = True) -> Copies:
+    """Compare all rows with one another.
 
     Args:
         texts: of the rows, without case and punctuation.
@@ -55,18 +53,14 @@ def find_copies(rows: Texts, texts: Sequence[str], *, near: bool = True) -> Copi
     first: dict[str, int] = {}
     equal = np.array([first.setdefault(text, index) for index, text in enumerate(texts)], np.int64)
     different = np.fromiter(first.values(), np.int64, len(first))
-    if len(different) > MOST_TEXTS:
-        held_out = rows.split[different] > 0
-        wanted = np.argsort(~held_out, kind="stable")[:MOST_TEXTS]
-        different = np.sort(different[wanted])
-    earlier = np.full(len(rows), -1, np.int64)
-    similarity = np.zeros(len(rows))
+    earlier = np.full(len(texts), -1, np.int64)
+    similarity = np.zeros(len(texts))
     if near:
         links = near_duplicates([texts[index] for index in different])
         linked = links.earlier >= 0
         earlier[different[linked]] = different[links.earlier[linked]]
         similarity[different] = links.similarity
-    return Copies(equal, earlier, similarity, len(different))
+    return Copies(equal, earlier, similarity)
 
 
 def repeated_rows(rows: Texts, copies: Copies) -> Iterator[Finding]:
@@ -87,9 +81,6 @@ def repeated_rows(rows: Texts, copies: Copies) -> Iterator[Finding]:
                 for index in near.tolist()
             ]
             yield Finding("near duplicates", "note", what, len(near), examples=kept(pairs))
-    if copies.compared < len(np.unique(copies.equal)):
-        what = f"nearly equal texts were looked for among {copies.compared:,} texts alone"
-        yield Finding("near duplicates", "note", what, copies.compared)
 
 
 def leaked_rows(rows: Texts, copies: Copies, most: float | None) -> Iterator[Finding]:

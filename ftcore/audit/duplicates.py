@@ -13,8 +13,6 @@ import numpy as np
 
 #: Share of the shingles of two texts that both have, from which they count as nearly the same.
 ALIKE = 0.75
-#: Texts that are compared at most.
-MOST_TEXTS = 250_000
 _BANDS, _ROWS = 25, 5  # at 0.75 a pair shares a band with a probability of 0.999, at 0.3 with 0.06
 _SURELY_NOT = ALIKE - 0.17  # of the estimate, whose standard deviation is 0.04 there
 _SHINGLE, _IDEOGRAPHS_SHINGLE = 3, 2  # characters
@@ -40,7 +38,7 @@ def near_duplicates(texts: Sequence[str]) -> Links:
     """Find for each text an earlier one that is nearly the same. Time and memory grow with the texts alone.
 
     Args:
-        texts: without case and punctuation, each different from the others, at most `MOST_TEXTS`.
+        texts: without case and punctuation, each different from the others.
     """
     earlier = np.full(len(texts), -1, np.int64)
     similarity = np.zeros(len(texts))

@@ -6,28 +6,37 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ftcore.audit.findings import Finding, counted
-from ftcore.audit.texts import Texts
+from ftcore.data import Splits
+from ftcore.data.tables import Split
+from ftcore.families.reader import Reader, SupportsLabelCounts, labels_in
 
 #: Training rows below which a label is rare: fewer teach little, and measure nothing.
 RARE = 10
 _MOST = 0.8  # share of the rows from which one label drowns the others
 _SHOWN = 8  # labels named in a sentence
+_CHUNK = 65_536  # rows that are in memory at a time
 _BLANKS = re.compile(r"(?<=\w)[\s_-]+(?=\w)")
 
 
-def label_table(rows: Texts) -> dict[str, dict[str, int]]:
-    """Label -> split -> rows, the most frequent label of the training rows first."""
-    counts = [
-        Counter(label for index in rows.of_split(name) for label in set(rows.labels[index])) for name in rows.names
-    ] if rows.labels is not None else []  # fmt: skip
-    names = {label for count in counts for label in count}
-    ranked = sorted(names, key=lambda label: (-counts[0][label], label))
-    return {
-        label: {name: count[label] for name, count in zip(rows.names, counts, strict=True)}
-        for label in ranked
-    }
+def label_table(splits: Splits, reader: Reader[Any, Any]) -> dict[str, dict[str, int]]:
+    """Label -> split -> all its rows, the most frequent label of the training rows first; empty without labels."""
+    if not isinstance(splits.fitted, SupportsLabelCounts):
+        return {}
+    counts = {split.name: _counts(split, reader) for split in splits}
+    names = {label for count in counts.values() for label in count}
+    ranked = sorted(names, key=lambda label: (-counts["train"][label], label))
+    return {label: {name: count[label] for name, count in counts.items()} for label in ranked}
+
+
+def _counts(split: Split, reader: Reader[Any, Any]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for start in range(0, split.table.num_rows, _CHUNK):
+        for answer in reader.references(split.table.slice(start, _CHUNK)):
+            found.update({str(label) for label in labels_in(answer)})
+    return found
 
 
 def label_findings(table: Mapping[str, Mapping[str, int]], rows: Mapping[str, int]) -> Iterator[Finding]:

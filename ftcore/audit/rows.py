@@ -18,22 +18,25 @@ from ftcore.families.reader import Reader
 
 
 def audit_rows(splits: Splits, reader: Reader[Any, Any], sources: Sequence[Opened]) -> Audit:
-    """Look at all rows of a run.
+    """Look at the rows of a run.
 
     Args:
         sources: the files that they come from, for columns that the task does not read.
     """
     rows = Texts.of(splits, reader)
     sizes = {split.name: split.table.num_rows for split in splits}
-    table = label_table(rows)
+    table = label_table(splits, reader)
     found = [*label_findings(table, sizes), *_findings(rows, splits, reader), *idle_columns(sources)]
     return Audit(sizes, table, _lengths(rows), ordered(found))
 
 
 def _findings(rows: Texts, splits: Splits, reader: Reader[Any, Any]) -> Iterator[Finding]:
+    if len(rows) < rows.all_rows:
+        what = f"{len(rows):,} of {rows.all_rows:,} rows were looked at, evenly spaced; labels are counted in all"
+        yield Finding("rows", "note", what, len(rows))
     alone = rows.compared is not rows.texts  # rows of a split have much in common, and only others must not
-    copies = find_copies(rows, rows.plain, near=not alone)
-    across = find_copies(rows, [plain(text) for text in rows.compared]) if alone else copies
+    copies = find_copies(rows.plain, near=not alone)
+    across = find_copies([plain(text) for text in rows.compared]) if alone else copies
     yield from leaked_rows(rows, across, reader.spec.data.max_leakage)
     yield from contradictions(rows, copies)
     yield from repeated_headers(splits, reader)

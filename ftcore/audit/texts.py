@@ -14,8 +14,13 @@ import pyarrow as pa
 
 from ftcore.audit.findings import Row, row
 from ftcore.data import Splits
+from ftcore.data.tables import Split
 from ftcore.families.reader import Reader, SupportsComparison, SupportsLabelCounts, input_text, labels_in
+from ftcore.runs.parts import spaced
 
+#: Rows that are looked at, evenly spaced where there are more: memory must not grow with the rows.
+MOST_ROWS = 200_000
+_HELD_OUT = 4  # of so many of them one may be of a split that is held out
 _WORDS = re.compile(r"\w+")
 
 
@@ -27,7 +32,7 @@ def plain(text: str) -> str:
 
 @dataclass(frozen=True)
 class Texts:
-    """The rows of train, validation and test, one after another.
+    """The rows of train, validation and test, one after another; of very many some, evenly spaced.
 
     Args:
         names: of the splits.
@@ -37,6 +42,7 @@ class Texts:
         answers: what is right.
         labels: each row's labels; None where rows have none.
         locations: `file:row` of each, string [rows].
+        all_rows: how many there are.
     """
 
     names: tuple[str, ...]
@@ -46,6 +52,7 @@ class Texts:
     answers: Sequence[Any]
     labels: Sequence[tuple[str, ...]] | None
     locations: pa.ChunkedArray
+    all_rows: int
 
     @classmethod
     def of(cls, splits: Splits, reader: Reader[Any, Any]) -> Texts:
@@ -53,13 +60,14 @@ class Texts:
         texts: list[str] = []
         compared: list[str] = []
         answers: list[Any] = []
-        for split in splits:
+        looked_at = _some(list(splits))
+        for split in looked_at:
             own = [input_text(given) for given in reader.inputs(split.table)]
             texts += own
             if isinstance(reader, SupportsComparison):
                 compared += reader.compared(split.table)
             answers += reader.references(split.table)
-        sizes = [split.table.num_rows for split in splits]
+        sizes = [split.table.num_rows for split in looked_at]
         return cls(
             tuple(split.name for split in splits),
             np.repeat(np.arange(len(sizes), dtype=np.int8), sizes),
@@ -67,7 +75,8 @@ class Texts:
             compared or texts,
             answers,
             _labels(answers) if isinstance(splits.fitted, SupportsLabelCounts) else None,
-            pa.chunked_array([chunk for split in splits for chunk in split.locations.chunks], pa.string()),
+            pa.chunked_array([chunk for split in looked_at for chunk in split.locations.chunks], pa.string()),
+            sum(split.table.num_rows for split in splits),
         )
 
     def __len__(self) -> int:
@@ -85,6 +94,13 @@ class Texts:
     def of_split(self, name: str) -> np.ndarray:
         """Indices of the rows of a split, ascending."""
         return np.flatnonzero(self.split == self.names.index(name))
+
+
+def _some(splits: Sequence[Split]) -> list[Split]:
+    """The splits, the first of which is of training, or some of their rows."""
+    train, *others = splits
+    held_out = [spaced(split, MOST_ROWS // _HELD_OUT) for split in others]
+    return [spaced(train, MOST_ROWS - sum(split.table.num_rows for split in held_out)), *held_out]
 
 
 def _labels(answers: Sequence[Any]) -> list[tuple[str, ...]] | None:

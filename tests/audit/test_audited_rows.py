@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from spec_text import VALID
 
+from ftcore.audit import texts
 from ftcore.audit.findings import Audit, Finding
 from ftcore.families.bound import BoundFamily
 from ftcore.plugins import PluginRegistry
@@ -66,6 +67,19 @@ def test_nothing_is_wrong_with_clean_rows(audit: Any) -> None:
     assert found.findings == ()
     assert found.rows == {"train": 48, "validation": 6, "test": 6}
     assert found.labels == {label: {"train": 24, "validation": 3, "test": 3} for label in ("neg", "pos")}
+
+
+def test_of_very_many_rows_some_are_looked_at_and_all_labels_counted(
+    audit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(texts, "MOST_ROWS", 40)
+    found = audit(rows(100), test=rows(40))
+    assert by_check(found)["rows"].what == (
+        "40 of 140 rows were looked at, evenly spaced; labels are counted in all"
+    )
+    assert found.rows == {"train": 90, "validation": 10, "test": 40}
+    assert found.labels["neg"] == {"train": 45, "validation": 5, "test": 20}
+    assert by_check(found)["leakage"].count <= 10, "of those that were looked at"
 
 
 def test_rows_of_test_that_training_has_are_leakage_with_the_pairs(audit: Any) -> None:
