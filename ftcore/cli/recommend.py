@@ -17,7 +17,8 @@ _EPILOG = """\
 Bases on this machine (those of installed packages, of the Hub's cache, and --base) read up to 2,000 rows once; a
 regression a fold on what they read answers the rows that it has not seen. It says what a base brings along, not what
 fine-tuning adds. Latency is that of torch in float32 on one text; size that of the smallest variant that the spec
-exports. Others are listed by what their makers say of them. The rate is the one that `training` would choose.
+exports. Others are listed with what is known of them here: see the model card before you rely on a licence. The rate
+is the one that `training` would choose.
 
     ftcore recommend spec.yaml --under-ms 10 --under-mb 50
     ftcore recommend spec.yaml --language de --license mit,apache-2.0

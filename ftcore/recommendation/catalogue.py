@@ -1,4 +1,4 @@
-"""The bases that are known, with what their makers say of them, and which of them lie on this machine."""
+"""The bases that are known, with what is known of them, and which of them lie on this machine."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Base:
         million_parameters: 0 where it is not in the catalogue.
         hidden_size: of its hidden states.
         languages: of its texts, by their two letters, or `multilingual`.
-        license: as its model card states it.
+        license: as it was known when the catalogue was written; the model card decides.
         max_length: tokens that it reads.
         at_hand: what opens it without a network: a path or a package; None where nothing does.
     """
