@@ -93,7 +93,7 @@ def test_every_kind_of_encoder_from_rows_to_the_same_answers_in_torch_and_onnx(
     )
     prepared = decoder.prepare(family.reader.inputs(rows), encoder)
     assert prepared.row.tolist() == features.row.tolist()
-    assert (prepared.spans.begins == begins).all()
+    assert (prepared.places.begins == begins).all()
     served = session.run(encoder.collate(prepared.encoded))
     real = np.isfinite(measured["start_logits"])
     for name in decoder.outputs:

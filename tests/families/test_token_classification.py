@@ -84,7 +84,7 @@ def test_every_kind_of_encoder_gives_back_the_entities_of_the_rows(
     prepared = make_decoder(family.scoring.decoder).prepare(family.reader.inputs(rows), encoder)
     assert prepared.row.tolist() == features.row.tolist()
     assert prepared.encoded.lengths.tolist() == features.lengths.tolist()
-    assert (prepared.words.begins == features.column("begins")).all()
+    assert (prepared.places.begins == features.column("begins")).all()
     counted = (features.batch(np.arange(len(features)))["tags"].numpy() != IGNORED).sum()
     words = int((features.column("begins") >= 0).sum())
     assert counted == words if pieces == "first" else counted > words

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftcore_runtime.decoders import make_decoder
-from ftcore_runtime.decoders.span_extraction import SpanExtractionDecoder, TokenSpans
+from ftcore_runtime.decoders.span_extraction import SpanExtractionDecoder
+from ftcore_runtime.decoders.windowed import TokenPlaces
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.spans import SpanAnswer
 from ftcore_runtime.windows import WindowConfig
@@ -20,7 +21,7 @@ def decoder(longest: int = 4, threshold: float | None = None) -> SpanExtractionD
     return SpanExtractionDecoder(WindowConfig(2, 2), longest, threshold)
 
 
-def random_case(seed: int, questions: int, tokens: int) -> tuple[dict[str, np.ndarray], TokenSpans]:
+def random_case(seed: int, questions: int, tokens: int) -> tuple[dict[str, np.ndarray], TokenPlaces]:
     """One to three windows a question; random edges, some of them missing; padding at the right."""
     rng = np.random.default_rng(seed)
     counts = rng.integers(1, 4, questions)
@@ -36,7 +37,7 @@ def random_case(seed: int, questions: int, tokens: int) -> tuple[dict[str, np.nd
     logits = {
         name: rng.normal(0, 3, begins.shape).astype(np.float32) for name in ("start_logits", "end_logits")
     }
-    return logits, TokenSpans(row, begins, ends, [TEXT] * questions)
+    return logits, TokenPlaces(row, begins, ends, [TEXT] * questions)
 
 
 def every_span(logits, token_spans, question: int, longest: int) -> list[tuple[float, int, int]]:
@@ -97,7 +98,7 @@ def test_probabilities_of_all_spans_and_no_answer_sum_to_one() -> None:
 def test_the_threshold_decides_and_the_candidates_stay() -> None:
     logits = {name: np.zeros((1, 3), np.float32) for name in ("start_logits", "end_logits")}
     logits["start_logits"][0] = [3, 1, 0]
-    token_spans = TokenSpans(
+    token_spans = TokenPlaces(
         np.array([0]), np.array([[-1, 0, 1]], np.int32), np.array([[-1, 1, 2]], np.int32), ["ab"]
     )
     (none,) = decoder(threshold=1.5).answers(logits, token_spans, 2)

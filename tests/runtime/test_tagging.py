@@ -9,7 +9,8 @@ import pytest
 
 from ftcore_runtime.decoders import make_decoder, tagging
 from ftcore_runtime.decoders.tagging import segments
-from ftcore_runtime.decoders.token_classification import TokenClassificationDecoder, TokenWords
+from ftcore_runtime.decoders.token_classification import TokenClassificationDecoder
+from ftcore_runtime.decoders.windowed import TokenPlaces
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.spans import EntitiesAnswer, Entity
 
@@ -81,7 +82,7 @@ def test_the_settings_are_read_strictly() -> None:
     places = np.zeros((1, 2), np.int32)
     with pytest.raises(BundleError, match=r"logits of shape \(1, 2, 5\) for 1 labels"):
         decoder.answers(
-            {"logits": np.zeros((1, 2, 5))}, TokenWords(np.zeros(1, np.int64), places, places, ["x"])
+            {"logits": np.zeros((1, 2, 5))}, TokenPlaces(np.zeros(1, np.int64), places, places, ["x"])
         )
 
 

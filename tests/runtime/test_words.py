@@ -82,7 +82,7 @@ def test_entities_of_any_characters_come_back_exactly_through_windows(kind: str)
     rows = [generated(draw) for _ in range(170)]  # for each of six tokenizers
     prepared = decoder.prepare([text for text, _ in rows], encoder)
     assert len(prepared.row) > len(rows)
-    found = prepared.words
+    found = prepared.places
     logits = np.full((*found.begins.shape, tag_count(2)), -9.0, np.float32)
     for window, token in zip(*np.nonzero(found.begins >= 0), strict=True):
         begin, end = found.begins[window, token], found.ends[window, token]

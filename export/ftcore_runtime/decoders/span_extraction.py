@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ftcore_runtime.answers import Answer
 from ftcore_runtime.decoders.base import Decoder, Prepared
+from ftcore_runtime.decoders.windowed import PreparedWindows, TokenPlaces
 from ftcore_runtime.encoding import TextEncoder
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.fields import Fields
@@ -21,29 +22,6 @@ from ftcore_runtime.windows import WindowConfig, WindowEncoder, pad_edges
 
 _CELLS = 2**22  # candidate spans scored at a time
 _MOST_SPANS = 20  # that a request may ask for
-
-
-@dataclass(frozen=True)
-class TokenSpans:
-    """Where in the contexts the tokens of some windows lie.
-
-    Args:
-        row: int64 [windows], ascending: index of the question of each window; every question has one.
-        begins, ends: int32 [windows, tokens]: see `Windows.edges`; -1 beyond a window's end.
-        contexts: the text of each question's context.
-    """
-
-    row: NDArray[np.int64]
-    begins: NDArray[np.int32]
-    ends: NDArray[np.int32]
-    contexts: Sequence[str]
-
-
-@dataclass(frozen=True)
-class PreparedWindows(Prepared):
-    """Windows of some questions, with the positions of their tokens."""
-
-    spans: TokenSpans
 
 
 @dataclass(frozen=True)
@@ -129,7 +107,7 @@ class SpanExtractionDecoder(Decoder):
         questions, contexts = read_columns(inputs, self.fields, self.required)
         windows = WindowEncoder(encoder, self.windows).encode(questions, contexts)
         begins, ends = windows.edges()
-        spans = TokenSpans(windows.row, pad_edges(begins), pad_edges(ends), contexts)
+        spans = TokenPlaces(windows.row, pad_edges(begins), pad_edges(ends), contexts)
         return PreparedWindows(windows.encoded, windows.row, spans)
 
     def decode(
@@ -137,10 +115,10 @@ class SpanExtractionDecoder(Decoder):
     ) -> list[Answer]:
         """One `SpanAnswer` for each question."""
         assert isinstance(prepared, PreparedWindows)
-        return list(self.answers(outputs, prepared.spans, top_k or 1))
+        return list(self.answers(outputs, prepared.places, top_k or 1))
 
     def answers(
-        self, outputs: Mapping[str, np.ndarray], spans: TokenSpans, top_k: int = 1
+        self, outputs: Mapping[str, np.ndarray], spans: TokenPlaces, top_k: int = 1
     ) -> list[SpanAnswer]:
         """One answer for each question; with `top_k` above 1 it carries its best `top_k` spans.
 
@@ -152,9 +130,7 @@ class SpanExtractionDecoder(Decoder):
         none = np.isneginf(best)
         if self.null_threshold is not None:
             none |= found.null > np.where(none, 0.0, best) + self.null_threshold
-        return [
-            self._answer(context, none[i], found, i, top_k > 1) for i, context in enumerate(spans.contexts)
-        ]
+        return [self._answer(context, none[i], found, i, top_k > 1) for i, context in enumerate(spans.texts)]
 
     def _answer(self, context: str, none: np.bool_, found: Candidates, i: int, ranked: bool) -> SpanAnswer:
         spans = [
@@ -170,7 +146,7 @@ class SpanExtractionDecoder(Decoder):
         abstained = self.policy.abstains(best["score"])
         return SpanAnswer(**best, no_answer=absent, candidates=further, abstained=abstained)
 
-    def search(self, outputs: Mapping[str, np.ndarray], spans: TokenSpans, n: int) -> Candidates:
+    def search(self, outputs: Mapping[str, np.ndarray], spans: TokenPlaces, n: int) -> Candidates:
         """The `n` best spans of each question and the log-probability of no answer."""
         starts, ends = (np.asarray(outputs[name], np.float32) for name in self.outputs)
         if starts.shape != spans.begins.shape or ends.shape != spans.ends.shape:

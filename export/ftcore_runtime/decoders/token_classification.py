@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ftcore_runtime.decoders.base import Decoder, Prepared
 from ftcore_runtime.decoders.tagging import segments, tag_count
+from ftcore_runtime.decoders.windowed import PreparedWindows, TokenPlaces
 from ftcore_runtime.encoding import TextEncoder
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.fields import Fields
@@ -19,30 +20,6 @@ from ftcore_runtime.softmax import log_softmax
 from ftcore_runtime.spans import EntitiesAnswer, Entity
 from ftcore_runtime.windows import Tokens, Windows, pad_edges, text_windows
 from ftcore_runtime.words import word_ends, word_starts
-
-
-@dataclass(frozen=True)
-class TokenWords:
-    """Where in the texts the words lie whose tags are decoded: each is read at its first token.
-
-    Args:
-        row: int64 [windows], ascending: index of the text of each window.
-        begins, ends: int32 [windows, tokens]: characters of the word that begins with a token, in the window that owns
-            the token; -1 of all others.
-        texts: the texts.
-    """
-
-    row: NDArray[np.int64]
-    begins: NDArray[np.int32]
-    ends: NDArray[np.int32]
-    texts: Sequence[str]
-
-
-@dataclass(frozen=True)
-class PreparedTexts(Prepared):
-    """Windows of some texts, with the words in them."""
-
-    words: TokenWords
 
 
 @dataclass(frozen=True)
@@ -87,22 +64,22 @@ class TokenClassificationDecoder(Decoder):
         """None: an answer is one reading of a text."""
         return 0
 
-    def prepare(self, inputs: Sequence[Input], encoder: TextEncoder) -> PreparedTexts:
+    def prepare(self, inputs: Sequence[Input], encoder: TextEncoder) -> PreparedWindows:
         """Cut texts into windows."""
         (texts,) = read_columns(inputs, self.fields, self.required)
         windows = text_windows(encoder, texts, self.stride)
         begins, ends = words_in(windows, texts)
-        words = TokenWords(windows.row, pad_edges(begins), pad_edges(ends), texts)
-        return PreparedTexts(windows.encoded, windows.row, words)
+        words = TokenPlaces(windows.row, pad_edges(begins), pad_edges(ends), texts)
+        return PreparedWindows(windows.encoded, windows.row, words)
 
     def decode(
         self, outputs: Mapping[str, np.ndarray], prepared: Prepared | None = None, top_k: int | None = None
     ) -> list[Any]:
         """One `EntitiesAnswer` for each text."""
-        assert isinstance(prepared, PreparedTexts)
-        return self.answers(outputs, prepared.words)
+        assert isinstance(prepared, PreparedWindows)
+        return self.answers(outputs, prepared.places)
 
-    def answers(self, outputs: Mapping[str, np.ndarray], words: TokenWords) -> list[EntitiesAnswer]:
+    def answers(self, outputs: Mapping[str, np.ndarray], words: TokenPlaces) -> list[EntitiesAnswer]:
         """The entities of each text.
 
         Raises:
@@ -132,7 +109,7 @@ class TokenClassificationDecoder(Decoder):
 def words_in(
     windows: Windows, texts: Sequence[str]
 ) -> tuple[list[NDArray[np.int32]], list[NDArray[np.int32]]]:
-    """`begins` and `ends` of `TokenWords`, int32 [tokens] for each window."""
+    """`begins` and `ends` of `TokenPlaces`, int32 [tokens] for each window."""
     edges = [token_words(tokens, text) for tokens, text in zip(windows.contexts, texts, strict=True)]
     begins, ends = ([pair[side] for pair in edges] for side in (0, 1))
     return windows.spread(begins, owned=True), windows.spread(ends, owned=True)

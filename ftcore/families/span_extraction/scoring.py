@@ -16,7 +16,8 @@ from ftcore.families.span_extraction.metrics import SpanMeasures
 from ftcore.families.span_extraction.reader import FittedSpans
 from ftcore.families.span_extraction.spec import SpanExtractionSpec
 from ftcore_runtime.decoders import make_decoder
-from ftcore_runtime.decoders.span_extraction import SpanExtractionDecoder, TokenSpans
+from ftcore_runtime.decoders.span_extraction import SpanExtractionDecoder
+from ftcore_runtime.decoders.windowed import TokenPlaces
 from ftcore_runtime.policy import PLAIN, Policy
 from ftcore_runtime.spans import SpanAnswer
 from ftcore_runtime.windows import WindowConfig
@@ -91,7 +92,7 @@ class SpanScoring(Scoring[SpanExtractionSpec, FittedSpans]):
         self, outputs: Mapping[str, np.ndarray], features: Stored, rows: pa.Table
     ) -> list[SpanAnswer]:
         """The best span of all windows of each row."""
-        spans = TokenSpans(
+        spans = TokenPlaces(
             features.row, features.column("begins"), features.column("ends"), rows["context"].to_pylist()
         )
         decoder = make_decoder(self.decoder)

@@ -51,7 +51,7 @@ class EntityModel(Model[TokenClassificationSpec, FittedEntities]):
         """Windows, with `tags`, int64 [tokens] of each: the tag of a word at its first token (or at all of them).
 
         A token has its tag in the window that owns it alone, and `IGNORED` elsewhere. Extras: `begins` and `ends`, see
-        `TokenWords`.
+        `TokenPlaces`.
         """
         require_right_padding(encoder)
         texts = rows["text"].to_pylist()

@@ -15,7 +15,8 @@ from ftcore.families.token_classification.metrics import EntityMeasures
 from ftcore.families.token_classification.reader import FittedEntities
 from ftcore.families.token_classification.spec import TokenClassificationSpec
 from ftcore_runtime.decoders import make_decoder
-from ftcore_runtime.decoders.token_classification import TokenClassificationDecoder, TokenWords
+from ftcore_runtime.decoders.token_classification import TokenClassificationDecoder
+from ftcore_runtime.decoders.windowed import TokenPlaces
 from ftcore_runtime.spans import EntitiesAnswer
 
 _References = Sequence[Sequence[Mapping[str, Any]]]
@@ -39,7 +40,7 @@ class EntityScoring(Scoring[TokenClassificationSpec, FittedEntities]):
         self, outputs: Mapping[str, np.ndarray], features: Stored, rows: pa.Table
     ) -> list[EntitiesAnswer]:
         """The entities in all windows of each row."""
-        words = TokenWords(
+        words = TokenPlaces(
             features.row, features.column("begins"), features.column("ends"), rows["text"].to_pylist()
         )
         decoder = make_decoder(self.decoder)
