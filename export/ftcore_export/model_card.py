@@ -13,6 +13,7 @@ _CLASSES = 20  # in the table of labels
 
 def model_card(manifest: Manifest) -> str:
     """The model card, as Markdown. Every figure in it is the manifest's."""
+    longer = "cut" if manifest.make_decoder().cuts else "read in windows"
     lines = [
         *front_matter(manifest),
         "",
@@ -20,7 +21,7 @@ def model_card(manifest: Manifest) -> str:
         "",
         f"A bundle for the task `{_cell(manifest.task)}` (family `{_cell(manifest.family)}`),"
         f" made {manifest.created}.",
-        f"It reads {manifest.encoder.max_length} tokens at a time.",
+        f"It reads {manifest.encoder.max_length} tokens at a time; longer inputs are {longer}.",
         "",
     ]
     if labels := manifest.decoder.get("labels"):

@@ -47,7 +47,8 @@ class VersionInfo(BaseModel):
 class ModelInfo(BaseModel):
     """A model that is served. `fields` are the texts of an input, of which the first `required` must be there;
     `streams` says whether an answer can be streamed and is the same then; `widget` is what a page draws it with;
-    `explains` whether `:explain` says why.
+    `explains` whether `:explain` says why; `tokens` are read at a time, and `cuts` says whether an input that is longer
+    loses its end.
     """
 
     name: str
@@ -59,6 +60,8 @@ class ModelInfo(BaseModel):
     streams: bool
     widget: str
     explains: bool
+    tokens: int
+    cuts: bool
     default: str
     versions: list[VersionInfo]
 

@@ -53,6 +53,12 @@ class Metrics:
         self.predictions = Counter(
             "ftcore_predictions", "Answers, by label", [*version, "label"], registry=registry
         )
+        self.cut = Counter(
+            "ftcore_cut_inputs",
+            "Inputs longer than the model reads, which lost their end",
+            version,
+            registry=registry,
+        )
         self.confidence = Histogram(
             "ftcore_confidence", "Probability of answers", version, buckets=_SHARES, registry=registry
         )
@@ -69,7 +75,7 @@ class Metrics:
         """Drop the series of a version that is served no more."""
         for metric in (
             self.queue, self.batch_size, self.batch_tokens, self.first_token, self.streamed, self.predictions,
-            self.confidence, self.drift,
+            self.confidence, self.cut, self.drift,
         ):  # fmt: skip
             metric.remove_by_labels({"model": model, "version": version})
 

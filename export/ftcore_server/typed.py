@@ -133,6 +133,8 @@ def describe(name: str, model: Model) -> dict[str, object]:
         "streams": default.generates and default.generator.greedy,
         "widget": default.decoder.answer.widget,
         "explains": default.decoder.answer.explainable,
+        "tokens": default.encoder.config.max_length,
+        "cuts": default.decoder.cuts,
         "default": model.default,
         "versions": [
             {

@@ -56,6 +56,7 @@ class Version:
         self._metrics = metrics
         self._queued = metrics.queue.labels(name, version)
         self._confidence = metrics.confidence.labels(name, version)
+        self._cut = metrics.cut.labels(name, version)
         sizes, tokens = metrics.batch_size.labels(name, version), metrics.batch_tokens.labels(name, version)
 
         def observe(features: int, padded: int) -> None:
@@ -200,6 +201,7 @@ class Version:
                 self._metrics.predictions.labels(self.name, self.version, category).inc()
             if (confidence := answer.confidence) is not None:
                 self._confidence.observe(confidence)
+        self._cut.inc(prepared.cut)
         if self.drift:
             self.drift.add(observations(prepared, answers, self._unknown))
 

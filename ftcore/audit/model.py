@@ -12,7 +12,6 @@ import numpy as np
 from ftcore.audit.findings import Audit, Example, Finding, Severity, counted, kept, ordered, row
 from ftcore.audit.suspects import find_suspects
 from ftcore.audit.texts import plain
-from ftcore.data.features import FeatureStore
 from ftcore.data.tables import Split
 from ftcore.errors import ModelError
 from ftcore.families.bound import BoundFamily
@@ -21,7 +20,7 @@ from ftcore.modeling.device import torch_device
 from ftcore.runs.base_checks import check_unknown
 from ftcore.runs.parts import joined, spaced
 from ftcore.runs.workspace import Workspace
-from ftcore.training.head_start import inputs_of, last_linear
+from ftcore.training.head_start import RowInputs, read_rows
 from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.decoders.sequence_classification import SequenceClassificationDecoder
 
@@ -29,6 +28,7 @@ from ftcore_runtime.decoders.sequence_classification import SequenceClassificati
 MOST_ROWS, MOST_ROWS_OF_RUN = 10_000, 2_000
 _CUT = 0.05  # share of the rows from which texts that are cut are a warning
 _CUT_AT = "cut at "
+_LONGER = "raise model.max_length, if the base model reads more, or read texts whole with model.windows"
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _cut(lengths: Mapping[str, Mapping[str, int]], rows: Mapping[str, int]) -> I
                 most = name.removeprefix(_CUT_AT)
                 what = f"{counted(cut, 'row')} of {split} ({share:.1%}) cut at {most} tokens"
                 severity: Severity = "warning" if share > _CUT else "note"
-                hint = "raise model.max_length, if the base model reads more" if share > _CUT else ""
+                hint = _LONGER if share > _CUT else ""
                 yield Finding("truncation", severity, what, cut, hint)
 
 
@@ -137,13 +137,12 @@ class _Read:
     """Rows as the base model reads them.
 
     Args:
-        inputs: float32 [rows, size], what the head would read.
+        read: what the head would read of them.
         seconds: for one token.
     """
 
     rows: Split
-    features: FeatureStore
-    inputs: np.ndarray
+    read: RowInputs
     seconds: float
 
 
@@ -152,13 +151,12 @@ def _read_by_base(workspace: Workspace, most_rows: int) -> _Read | None:
     rows = spaced(joined("all rows", list(workspace.splits)), most_rows)
     features = workspace.features(rows)
     model = workspace.family.model.build(workspace.base).to(torch_device())
-    layer = last_linear(model)
     before = time.perf_counter()
-    inputs = None if layer is None else inputs_of(layer, model, workspace.family.model, features)
-    if inputs is None:
+    read = read_rows(model, workspace.family.model, features)
+    if read is None:
         return None
     seconds = (time.perf_counter() - before) / max(1, int(features.lengths.sum()))
-    return _Read(rows, features, inputs, seconds)
+    return _Read(rows, read, seconds)
 
 
 def _label_errors(read: _Read, family: BoundFamily) -> tuple[list[Finding], float]:
@@ -168,9 +166,9 @@ def _label_errors(read: _Read, family: BoundFamily) -> tuple[list[Finding], floa
     labels = list(family.fitted.label_counts)
     texts = [input_text(given) for given in family.reader.inputs(read.rows.table)]
     groups = np.unique([plain(text) for text in texts], return_inverse=True)[1]
-    targets, weights = read.features.column("labels"), read.features.column("weight")
+    targets, weights = read.read.targets, read.read.weights
     before = time.perf_counter()
-    found = find_suspects(read.inputs, targets, weights, groups, len(labels), family.spec.training.seed)
+    found = find_suspects(read.read.inputs, targets, weights, groups, len(labels), family.spec.training.seed)
     if found is None:
         return [], 0.0
     seconds = (time.perf_counter() - before) / found.folds

@@ -104,8 +104,10 @@ def run_inspect(args: argparse.Namespace) -> int:
         print_json(manifest.to_json())
         return ExitCode.OK
     print_text(f"{manifest.name}: task {manifest.task}, family {manifest.family}, made {manifest.created}")
-    print_text(f"reads {manifest.encoder.max_length} tokens at a time")
-    if labels := manifest.make_decoder().labels:
+    decoder = manifest.make_decoder()
+    longer = "cut" if decoder.cuts else "read in windows"
+    print_text(f"reads {manifest.encoder.max_length} tokens at a time; longer inputs are {longer}")
+    if labels := decoder.labels:
         print_text(f"labels: {', '.join(labels)}")
     for name, value in manifest.provenance.items():
         if isinstance(value, (str, int, float)):

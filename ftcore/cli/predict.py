@@ -184,7 +184,8 @@ def _answer_texts(pipeline: Pipeline, args: argparse.Namespace) -> int:
         inputs = list(zip(args.text, args.text_pair, strict=True))
     if args.stream:
         return _stream_texts(pipeline, args.text)
-    for text, answer in zip(args.text, pipeline.predict(inputs, args.batch_size, args.top_k), strict=True):
+    prepared = pipeline.decoder.prepare(inputs, pipeline.encoder)
+    for text, answer in zip(args.text, pipeline.answer(prepared, args.batch_size, args.top_k), strict=True):
         if args.json:
             sys.stdout.write(to_jsonl([answer.to_json()]).decode())
         elif sys.stdout.isatty() and answer.marks and not args.text_pair:
@@ -193,7 +194,18 @@ def _answer_texts(pipeline: Pipeline, args: argparse.Namespace) -> int:
         else:
             shown = [printable(part, lines=True) for part in (answer.summary, text)]
             sys.stdout.write("\t".join(shown) + "\n")
+    _say_cut(pipeline, prepared.cut)
     return ExitCode.OK
+
+
+def _say_cut(pipeline: Pipeline, cut: int) -> None:
+    """How many inputs lost their end, if any did."""
+    if cut:
+        inputs = "1 input was" if cut == 1 else f"{cut} inputs were"
+        limit = pipeline.encoder.config.max_length
+        sys.stderr.write(
+            f"{inputs} longer than the model reads, and cut: it reads {limit} tokens at a time\n"
+        )
 
 
 def _stream_texts(pipeline: Pipeline, texts: list[str]) -> int:
@@ -210,18 +222,20 @@ def _answer_rows(pipeline: Pipeline, source: Source, file: BinaryIO, args: argpa
     from ftcore_server.offline.lines import answer_lines
     from ftcore_server.offline.sinks import sink_for
 
-    sink, answered = sink_for(args.output and args.output.name)(file, pipeline.decoder), 0
+    sink = sink_for(args.output and args.output.name)(file, pipeline.decoder)
+    answered = cut = 0
 
     def errors() -> Iterator[tuple[int, str]]:
-        nonlocal answered
+        nonlocal answered, cut
         for lines in answer_lines(pipeline, source.rows(), args.batch_size, keep=args.keep, top_k=args.top_k):
             sink.write(lines.lines)
-            answered += lines.answered
+            answered, cut = answered + lines.answered, cut + lines.cut
             yield from lines.errors
 
     bad = show_errors(source.name, errors())
     sink.close()
     sys.stderr.write(f"{answered} rows answered, {bad} could not be\n")
+    _say_cut(pipeline, cut)
     return ExitCode.CHECK_FAILED if bad else ExitCode.OK
 
 

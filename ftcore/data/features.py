@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from ftcore.families.model import Batch, Features, Tokenizes
-from ftcore_runtime.encoding import TextEncoder, filled
+from ftcore_runtime.encoding import Encoded, TextEncoder, filled
 from ftcore_runtime.publishing import publishing
 
 _CHUNK = 4096  # rows tokenised at a time
@@ -33,6 +33,18 @@ class TrainingFeatures(Protocol):
 
     def batch(self, indices: np.ndarray, epoch: int = 0) -> Batch:
         """The features at `indices` as epoch `epoch` has them."""
+
+
+class PreparedInputs(Protocol):
+    """What a decoder's `prepare` gives."""
+
+    @property
+    def encoded(self) -> Encoded:
+        """The features."""
+
+    @property
+    def row(self) -> np.ndarray:
+        """int64 [features]: index of the input of each."""
 
 
 class FeatureStore:
@@ -102,6 +114,11 @@ class FeatureStore:
                 offsets,
             )
         return cls(ragged, features.fixed, features.row, model, encoder)
+
+    @classmethod
+    def prepared(cls, inputs: PreparedInputs, model: Tokenizes, encoder: TextEncoder) -> FeatureStore:
+        """Inputs without labels, as a decoder prepares them."""
+        return cls.of(Features(ragged=inputs.encoded.ragged, fixed={}, row=inputs.row), model, encoder)
 
     def __len__(self) -> int:
         return len(self.row)

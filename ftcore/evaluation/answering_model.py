@@ -10,9 +10,9 @@ from ftcore.data.features import FeatureStore
 from ftcore.errors import UserError
 from ftcore.evaluation.predict import predict
 from ftcore.families.bound import BoundFamily
-from ftcore.families.model import Batch, Features
+from ftcore.families.model import Batch
 from ftcore_runtime.answers import Answer
-from ftcore_runtime.decoders import Prepared, make_decoder
+from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.encoding import TextEncoder
 from ftcore_runtime.explanations.occlusion import candidates_needed
 from ftcore_runtime.inputs import Input
@@ -40,15 +40,22 @@ class AnsweringModel:
     def __call__(self, inputs: Sequence[Input]) -> list[Answer]:
         """One answer to each."""
         prepared = self.decoder.prepare(inputs, self.encoder)
-        outputs = predict(self.model, self.family, self._store(prepared), _BATCH)
+        store = FeatureStore.prepared(prepared, self.family.model, self.encoder)
+        outputs = predict(self.model, self.family, store, _BATCH)
         return self.decoder.decode(outputs, prepared, candidates_needed(self.decoder))
 
     def batch(self, item: Input) -> Batch:
-        """One input as the model reads it, on its device: name -> tensor [features, tokens]."""
+        """One input as the model reads it, on its device: name -> tensor [1, tokens].
+
+        Raises:
+            UserError: it is more than one window.
+        """
         device = next(self.model.parameters()).device
         made = self.encoder.collate(self.decoder.prepare([item], self.encoder).encoded)
+        if (windows := len(made["input_ids"])) != 1:
+            raise UserError(
+                f"the input is {windows} windows, and this method reads one",
+                where="--method",
+                hint="use occlusion",
+            )
         return {name: torch.from_numpy(value).to(device) for name, value in made.items()}
-
-    def _store(self, prepared: Prepared) -> FeatureStore:
-        features = Features(ragged=prepared.encoded.ragged, fixed={}, row=prepared.row)
-        return FeatureStore.of(features, self.family.model, self.encoder)

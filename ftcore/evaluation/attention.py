@@ -47,8 +47,6 @@ def _layers(answers: AnsweringModel, cut: CutInput) -> list[torch.Tensor]:
     """Attention of each layer, the mean over heads, float32 [tokens, tokens]; rows are the tokens that read."""
     batch = answers.batch(cut.texts)
     model: Any = answers.model
-    if len(batch["input_ids"]) != 1:
-        raise UserError("the input is more than one window", where="--method", hint="use occlusion")
     try:
         model.set_attn_implementation("eager")  # others do not keep it
     except (AttributeError, ValueError) as error:

@@ -24,3 +24,13 @@ def length_plan(rows: int, features: Stored, cut: int, max_length: int) -> dict[
         "longest": int(features.lengths.max(initial=0)),
         f"cut at {max_length}": cut,
     }
+
+
+def window_plan(rows: int, features: Stored) -> dict[str, Any]:
+    """The part of a plan that texts in windows have.
+
+    Args:
+        rows: texts.
+    """
+    each = np.bincount(features.row, minlength=rows)
+    return {"windows": len(features.row), "most windows of a text": int(each.max(initial=0))}

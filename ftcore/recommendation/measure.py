@@ -112,7 +112,7 @@ def _metric(
         inputs,
         features.column("labels"),
         features.column("weight"),
-        np.unique(texts, return_inverse=True)[1],
+        np.unique(texts, return_inverse=True)[1][features.row],
         layer.out_features,
         workspace.spec.training.seed,
     )

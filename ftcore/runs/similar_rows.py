@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ftcore.data.features import FeatureStore
 from ftcore.families.reader import input_text
 from ftcore.runs.workspace import Workspace
-from ftcore.training.head_start import inputs_of, last_linear, read_texts
+from ftcore.training.head_start import inputs_of, last_linear, mean_of_rows
+from ftcore_runtime.decoders import make_decoder
 
 _NEAREST = 3
 
@@ -28,12 +30,19 @@ def similar_rows(workspace: Workspace, inputs: Sequence[Any]) -> list[list[dict[
     layer = last_linear(model)
     if layer is None or not all(isinstance(one, (str, list)) for one in inputs):
         return None
-    known = inputs_of(layer, model, family.model, workspace.features(split))
     texts = [tuple(one) if isinstance(one, list) else one for one in inputs]
-    asked = read_texts(model, family.model, workspace.encoder, texts)
-    if known is None or asked is None:
-        return None
-    cosines = _directions(asked) @ _directions(known).T
+    prepared = make_decoder(family.scoring.decoder).prepare(texts, workspace.encoder)
+    vectors = []
+    for features in (
+        FeatureStore.prepared(prepared, family.model, workspace.encoder),
+        workspace.features(split),
+    ):
+        read = inputs_of(layer, model, family.model, features)
+        if read is None:
+            return None
+        vectors.append(_directions(mean_of_rows(read, features.row)))
+    asked, known = vectors
+    cosines = asked @ known.T
     rows, references = family.reader.inputs(split.table), family.reader.references(split.table)
     return [
         [

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ftcore.data import Split, Splits
+from ftcore.data.features import FeatureStore
 from ftcore.errors import UserError
 from ftcore.evaluation.learning_curve import LearningCurve, learning_curve
 from ftcore.evaluation.suggestion import diverse, uncertainty
@@ -18,7 +19,7 @@ from ftcore.modeling.base_model import BaseModel
 from ftcore.modeling.device import torch_device
 from ftcore.runs.evaluation_inputs import FeaturesOf
 from ftcore.runs.parts import both
-from ftcore.training.head_start import inputs_of, last_linear, read_texts
+from ftcore.training.head_start import inputs_of, last_linear, mean_of_rows, read_rows
 from ftcore_runtime.answers import Answer
 from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.decoders.sequence_classification import SequenceClassificationDecoder
@@ -104,8 +105,10 @@ def suggest(run: FineTuned, pool: Sequence[Text], count: int) -> Suggestions:
             where="--pool",
             hint="give rows that have no label yet",
         )
-    inputs = read_texts(model, family.model, run.encoder, [pool[index] for index in new])
+    prepared = decoder.prepare([pool[index] for index in new], run.encoder)
+    features = FeatureStore.prepared(prepared, family.model, run.encoder)
     layer = last_linear(model)
+    inputs = None if layer is None else inputs_of(layer, model, family.model, features)
     if inputs is None or layer is None:
         raise UserError(
             f"the head of {type(model).__name__} reads more than one representation a row",
@@ -114,10 +117,11 @@ def suggest(run: FineTuned, pool: Sequence[Text], count: int) -> Suggestions:
         )
     with torch.inference_mode():
         logits = layer(torch.from_numpy(inputs).to(layer.weight.device)).float().cpu().numpy()
+    logits = decoder.pooled({"logits": logits}, prepared.row)["logits"]
     uncertain = uncertainty(
         decoder.problem, decoder.probabilities({"logits": logits}), np.asarray(decoder.thresholds)
     )
-    chosen = diverse(inputs, uncertain, count)
+    chosen = diverse(mean_of_rows(inputs, prepared.row), uncertain, count)
     answers = decoder.decode({"logits": logits[chosen]})
     rows = [
         Suggestion(new[index], float(uncertain[index]), answer)
@@ -143,10 +147,7 @@ def _new(run: FineTuned, pool: Sequence[Text]) -> list[int]:
 def _curve(run: FineTuned, labelled: Split, problem: str) -> LearningCurve | None:
     """Of the base model's representations: the fine-tuned model has seen the rows, and would be too good on them."""
     model = run.family.model.build(run.base).to(torch_device())
-    features = run.features_of(labelled)
-    layer = last_linear(model)
-    inputs = None if layer is None else inputs_of(layer, model, run.family.model, features)
-    if inputs is None:
+    read = read_rows(model, run.family.model, run.features_of(labelled))
+    if read is None:
         return None
-    targets, weights = features.column("labels"), features.column("weight")
-    return learning_curve(problem, inputs, targets, weights, run.family.spec.training.seed)
+    return learning_curve(problem, read.inputs, read.targets, read.weights, run.family.spec.training.seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -79,9 +80,9 @@ def head_from_texts(
 
 
 def read_texts(
-    model: nn.Module, family: Model[Any, Any], encoder: TextEncoder, texts: Sequence[str | tuple[str, str]]
+    model: nn.Module, family: Model[Any, Any], encoder: TextEncoder, texts: Sequence[str]
 ) -> np.ndarray | None:
-    """What the head's last linear layer reads of texts, or pairs of them, float32 [texts, size].
+    """What the head's last linear layer reads of texts, float32 [texts, size].
 
     None where there is no such layer, or it reads more than one representation a text.
     """
@@ -89,18 +90,52 @@ def read_texts(
     if layer is None:
         return None
     whole = np.zeros((len(texts), layer.in_features), np.float32)
-    order = np.argsort([-len("".join(text)) for text in texts], kind="stable")
+    order = np.argsort([-len(text) for text in texts], kind="stable")
     for start in range(0, len(order), _ROWS):
         indices = order[start : start + _ROWS]
-        part = [texts[index] for index in indices]
-        pairs = [text[1] for text in part] if isinstance(part[0], tuple) else None
-        firsts = [text[0] if isinstance(text, tuple) else text for text in part]
-        made = encoder.collate(encoder.encode(firsts, pairs))
+        made = encoder.collate(encoder.encode([texts[index] for index in indices]))
         read = _read_by(layer, model, family, {name: torch.from_numpy(made[name]) for name in made})
         if read is None:
             return None
         whole[indices] = read.numpy()
     return whole
+
+
+@dataclass(frozen=True)
+class RowInputs:
+    """What a head reads of rows, with what they are to teach it.
+
+    Args:
+        inputs: float32 [rows, size]; of a row of several windows their mean.
+        targets: int64 [rows], float32 [rows, labels] or float32 [rows], as the family's features have them.
+        weights: float32 [rows].
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    weights: np.ndarray
+
+
+def read_rows(model: nn.Module, family: Model[Any, Any], features: FeatureStore) -> RowInputs | None:
+    """What the head's last linear layer reads of rows; None where there is none or a feature gives it more."""
+    layer = last_linear(model)
+    inputs = None if layer is None else inputs_of(layer, model, family, features)
+    if inputs is None:
+        return None
+    firsts = np.flatnonzero(np.diff(features.row, prepend=-1))
+    weights = np.add.reduceat(features.column("weight"), firsts)
+    return RowInputs(mean_of_rows(inputs, features.row), features.column("labels")[firsts], weights)
+
+
+def mean_of_rows(values: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """The mean over the features of each row, [rows, ...] from [features, ...].
+
+    Args:
+        row: int64 [features], ascending: index of the row of each; every row has one.
+    """
+    sums: np.ndarray = np.add.reduceat(values, np.flatnonzero(np.diff(row, prepend=-1)))
+    means: np.ndarray = sums / np.bincount(row)[:, None].astype(values.dtype)
+    return means
 
 
 def last_linear(model: nn.Module) -> nn.Linear | None:

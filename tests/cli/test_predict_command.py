@@ -131,17 +131,19 @@ def test_of_many_bad_rows_the_terminal_names_some_and_the_output_all(
 def test_a_row_that_the_model_cannot_answer_stands_alone(
     tiny_bundle: Path, tmp_path: Path, capsys, monkeypatch
 ) -> None:
+    from ftcore_runtime.decoders import Prepared
     from ftcore_runtime.errors import InputError
     from ftcore_runtime.pipeline import Pipeline
 
-    original = Pipeline.predict
+    original = Pipeline.answer
 
-    def picky(self: Pipeline, inputs: list[Any], *options: Any, **named: Any) -> list[Any]:
-        if "bad" in inputs:
-            raise InputError("no finite number", where=f"input {inputs.index('bad')}")
-        return original(self, inputs, *options, **named)
+    def picky(self: Pipeline, prepared: Prepared, *options: Any) -> list[Any]:
+        (bad,) = self.encoder.encode(["bad"]).input_ids
+        if bad in prepared.encoded.input_ids:
+            raise InputError("no finite number", where="an input")
+        return original(self, prepared, *options)
 
-    monkeypatch.setattr(Pipeline, "predict", picky)
+    monkeypatch.setattr(Pipeline, "answer", picky)
     (tmp_path / "in.txt").write_text("good\nbad\nnice\n")
     assert predict(tiny_bundle, "--input", tmp_path / "in.txt") == 3
     assert ["error" in line for line in lines(capsys.readouterr().out)] == [False, True, False]

@@ -94,6 +94,8 @@ def test_the_threshold_keeps_the_share() -> None:
     fitted = family.reader.fit(rows)
 
     class Stored:
+        row = np.arange(8)
+
         def column(self, name: str) -> np.ndarray:
             return np.repeat([0, 1], 4)
 

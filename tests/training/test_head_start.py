@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from small import workspace_of
@@ -13,6 +14,7 @@ from small import workspace_of
 from ftcore.modeling.pooling import mean_of_tokens
 from ftcore.runs.steps import take_steps
 from ftcore.runs.techniques import answer_by_names
+from ftcore.training.head_start import mean_of_rows
 from ftcore.training.stopping import StopRequest
 
 
@@ -63,3 +65,10 @@ def test_the_zero_shot_figure_of_a_run_is_that_of_the_names(project: Path, poole
     found = json.loads(workspace.folder.metrics_file.read_text())["splits"]["test"]["zero_shot"]
     assert found["metrics"]["accuracy"]["value"] > 0.5
     assert "gain" in found
+
+
+def test_a_row_of_several_windows_is_the_mean_of_them() -> None:
+    values = np.array([[1.0, 2.0], [3.0, 4.0], [7.0, 7.0]], np.float32)
+    found = mean_of_rows(values, np.array([0, 0, 1]))
+    assert found.tolist() == [[2, 3], [7, 7]]
+    assert found.dtype == np.float32

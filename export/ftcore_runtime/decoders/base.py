@@ -43,6 +43,11 @@ class Prepared:
     encoded: Encoded
     row: NDArray[np.int64]
 
+    @property
+    def cut(self) -> int:
+        """Inputs that were longer than the model reads, and lost their end (a question of many windows counts once)."""
+        return len(np.unique(self.row[self.encoded.truncated]))
+
 
 class Runner(Protocol):
     """Runs a bundle's graphs on prepared inputs."""
@@ -91,6 +96,11 @@ class Decoder(ABC):
     def required(self) -> int:
         """How many of them, from the first on, an input must have: all, unless a decoder says otherwise."""
         return len(self.fields)
+
+    @property
+    def cuts(self) -> bool:
+        """Whether an input loses what exceeds the tokens that a model reads at a time."""
+        return True
 
     @property
     @abstractmethod

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftcore_runtime.answers import Answer
-from ftcore_runtime.decoders.base import Decoder, Prepared
+from ftcore_runtime.decoders.base import Prepared
+from ftcore_runtime.decoders.windowed import PooledDecoder, read_windows
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.fields import Fields
+from ftcore_runtime.pooled_windows import PooledWindows
 from ftcore_runtime.softmax import softmax
 from ftcore_runtime.tensors import Tensor
 
@@ -101,13 +103,14 @@ class IntentAnswer(Answer):
 
 
 @dataclass(frozen=True)
-class IntentClassificationDecoder(Decoder):
+class IntentClassificationDecoder(PooledDecoder):
     """Decodes `logits`, [rows, labels].
 
     Args:
         names: intents in the order of the logits.
         method: see `METHODS`.
         threshold: what is below it is out of scope; None rejects nothing.
+        windows: see `SequenceClassificationDecoder`.
     """
 
     outputs: ClassVar[tuple[str, ...]] = ("logits",)
@@ -115,18 +118,20 @@ class IntentClassificationDecoder(Decoder):
     names: tuple[str, ...]
     method: str
     threshold: float | None
+    windows: PooledWindows | None = None
 
     @classmethod
     def from_json(cls, settings: Mapping[str, Any], where: str) -> Self:
-        """Read `{labels, method, threshold}`; see the base class."""
+        """Read `{labels, method, threshold, windows}`; see the base class."""
         fields = Fields(settings, where)
         names = fields.strings("labels")
         if len(names) < 2:
             raise fields.error("labels", "expected two or more")
         method = fields.choice("method", METHODS)
         threshold = None if fields.is_null("threshold") else fields.number("threshold")
+        windows = read_windows(fields, where)
         fields.end()
-        return cls(names, method, threshold)
+        return cls(names, method, threshold, windows)
 
     @property
     def answer(self) -> type[IntentAnswer]:
@@ -141,7 +146,9 @@ class IntentClassificationDecoder(Decoder):
     def decode(
         self, outputs: Mapping[str, np.ndarray], prepared: Prepared | None = None, top_k: int | None = None
     ) -> list[Any]:
-        """One `IntentAnswer` for each row of logits."""
+        """One `IntentAnswer` for each text, or without `prepared` for each row of logits."""
+        if prepared is not None:
+            outputs = self.pooled(outputs, prepared.row)
         logits = np.asarray(outputs["logits"], np.float64)
         if logits.ndim != 2 or logits.shape[1] != len(self.names):
             raise BundleError(

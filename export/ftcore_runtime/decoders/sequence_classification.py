@@ -11,18 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftcore_runtime.answers import Answer, LabelAnswer, LabelsAnswer, ValueAnswer
-from ftcore_runtime.decoders.base import Decoder, Prepared
+from ftcore_runtime.decoders.base import Prepared
+from ftcore_runtime.decoders.windowed import PooledDecoder, read_windows
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.fields import Fields
 from ftcore_runtime.policy import PLAIN, Policy
+from ftcore_runtime.pooled_windows import PooledWindows
 from ftcore_runtime.softmax import softmax
 
 _CELLS = 2**21  # probabilities that are made at a time
 
 
 @dataclass(frozen=True)
-class SequenceClassificationDecoder(Decoder):
-    """Decodes `logits`, [rows, labels] or, for a regression, [rows, 1].
+class SequenceClassificationDecoder(PooledDecoder):
+    """Decodes `logits`, [features, labels] or, for a regression, [features, 1].
 
     Args:
         problem: `single_label`, `multi_label` or `regression`.
@@ -32,6 +34,8 @@ class SequenceClassificationDecoder(Decoder):
         pair: whether it was trained on pairs of texts, or on texts; None in older bundles, which do not say it and
             answer both.
         policy: what is made of the scores.
+        windows: how texts longer than the model reads are cut, and their logits (or numbers) pooled; None: they lose
+            their end.
     """
 
     outputs: ClassVar[tuple[str, ...]] = ("logits",)
@@ -42,10 +46,11 @@ class SequenceClassificationDecoder(Decoder):
     polarity: tuple[float, ...] | None
     pair: bool | None = None
     policy: Policy = PLAIN
+    windows: PooledWindows | None = None
 
     @classmethod
     def from_json(cls, settings: Mapping[str, Any], where: str) -> Self:
-        """Read `{problem, labels, threshold, polarity, pair, policy}`; see the base class."""
+        """Read `{problem, labels, threshold, polarity, pair, policy, windows}`; see the base class."""
         fields = Fields(settings, where)
         problem = fields.choice("problem", ("single_label", "multi_label", "regression"))
         names = fields.strings("labels")
@@ -72,8 +77,11 @@ class SequenceClassificationDecoder(Decoder):
             policy = Policy.from_json(fields.mapping("policy"), f"{where}.policy")
         if problem != "single_label" and policy != Policy(policy.temperature):
             raise fields.error("policy", "only answers of one label abstain or have sets")
+        windows = read_windows(fields, where)
+        if windows is not None and pair is not False:
+            raise fields.error("windows", "only a lone text is read in windows")
         fields.end()
-        return cls(problem, names, thresholds, polarity, pair, policy)
+        return cls(problem, names, thresholds, polarity, pair, policy, windows)
 
     @property
     def answer(self) -> type[Answer]:
@@ -119,11 +127,13 @@ class SequenceClassificationDecoder(Decoder):
         prepared: Prepared | None = None,
         top_k: int | None = None,
     ) -> list[Answer]:
-        """One `LabelAnswer`, `LabelsAnswer` or `ValueAnswer` for each row of logits.
+        """One `LabelAnswer`, `LabelsAnswer` or `ValueAnswer` for each text (row of logits without `prepared`).
 
         Args:
             top_k: labels in the scores of an answer, the most probable ones; all unless given.
         """
+        if prepared is not None:
+            outputs = self.pooled(outputs, prepared.row)
         logits = np.atleast_1d(outputs["logits"])
         rows = max(1, _CELLS // max(1, len(self.names)))
         answers: list[Answer] = []

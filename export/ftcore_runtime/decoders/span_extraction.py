@@ -93,6 +93,11 @@ class SpanExtractionDecoder(Decoder):
         return ("question", "context")
 
     @property
+    def cuts(self) -> bool:
+        """Only questions; contexts of any length are read in windows."""
+        return False
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """None."""
         return ()

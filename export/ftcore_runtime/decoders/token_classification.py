@@ -55,6 +55,11 @@ class TokenClassificationDecoder(Decoder):
         return EntitiesAnswer
 
     @property
+    def cuts(self) -> bool:
+        """No: texts of any length are read in windows."""
+        return False
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Of entities, in the order of their tags."""
         return self.names

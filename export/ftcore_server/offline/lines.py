@@ -23,11 +23,13 @@ class Lines:
         lines: one a row, as JSON.
         answered: rows that have an answer.
         errors: number and error of the others.
+        cut: rows that have an answer and were longer than the model reads.
     """
 
     lines: list[dict[str, Any]]
     answered: int
     errors: list[tuple[int, str]]
+    cut: int = 0
 
     @property
     def data(self) -> bytes:
@@ -50,13 +52,13 @@ def answer_lines(
         top_k: see `Pipeline.predict`.
     """
     for chunk in _chunks(rows, pipeline.rows_at_once(batch_size)):
-        results = _results(pipeline, chunk, batch_size, top_k)
+        results, cut = _results(pipeline, chunk, batch_size, top_k)
         lines = [
             {"row": row.number, **({"input": row.columns} if keep else {}), **result}
             for row, result in zip(chunk, results, strict=True)
         ]
         errors = [(line["row"], line["error"]) for line in lines if "error" in line]
-        yield Lines(lines, len(lines) - len(errors), errors)
+        yield Lines(lines, len(lines) - len(errors), errors, cut)
 
 
 def _chunks(rows: Iterable[Row], limit: int) -> Iterator[list[Row]]:
@@ -74,18 +76,30 @@ def _chunks(rows: Iterable[Row], limit: int) -> Iterator[list[Row]]:
 
 def _results(
     pipeline: Pipeline, chunk: list[Row], batch_size: int, top_k: int | None
-) -> list[dict[str, Any]]:
-    """What the output says of each row: its answer or its error."""
+) -> tuple[list[dict[str, Any]], int]:
+    """What the output says of each row, its answer or its error; and how many of the answered ones were cut."""
     good = [row.input for row in chunk if row.input is not None]
     try:
-        answers = iter([answer.to_json() for answer in pipeline.predict(good, batch_size, top_k)])
+        answers, cut = _answered(pipeline, good, batch_size, top_k)
     except UserError:  # a row that only the model finds bad: answer one by one, so that it stands alone
-        answers = iter([_alone(pipeline, item, top_k) for item in good])
-    return [{"error": row.error} if row.input is None else next(answers) for row in chunk]
+        alone = [_alone(pipeline, item, top_k) for item in good]
+        answers, cut = [one for one, _ in alone], sum(count for _, count in alone)
+    found = iter(answers)
+    return [{"error": row.error} if row.input is None else next(found) for row in chunk], cut
 
 
-def _alone(pipeline: Pipeline, item: Input, top_k: int | None) -> dict[str, Any]:
+def _answered(
+    pipeline: Pipeline, inputs: list[Input], batch_size: int, top_k: int | None
+) -> tuple[list[dict[str, Any]], int]:
+    if not inputs:
+        return [], 0
+    prepared = pipeline.decoder.prepare(inputs, pipeline.encoder)
+    return [one.to_json() for one in pipeline.answer(prepared, batch_size, top_k)], prepared.cut
+
+
+def _alone(pipeline: Pipeline, item: Input, top_k: int | None) -> tuple[dict[str, Any], int]:
     try:
-        return pipeline.predict([item], top_k=top_k)[0].to_json()
+        (answer,), cut = _answered(pipeline, [item], 1, top_k)
+        return answer, cut
     except UserError as error:
-        return {"error": error.what}
+        return {"error": error.what}, 0

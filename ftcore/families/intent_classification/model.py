@@ -32,7 +32,9 @@ class IntentModel(LabelModel):
     def encode(self, rows: pa.Table, encoder: TextEncoder) -> Features:
         """As of labels; rows of no intent weigh nothing."""
         made = super().encode(rows, encoder)
-        weight = np.where(outside(rows, self.spec).to_numpy(), 0.0, made.fixed["weight"]).astype(np.float32)
+        weight = np.where(outside(rows, self.spec).to_numpy()[made.row], 0.0, made.fixed["weight"]).astype(
+            np.float32
+        )
         return replace(made, fixed={**made.fixed, "weight": weight})
 
     def _targets(self, label: pa.ChunkedArray) -> np.ndarray:

@@ -35,12 +35,14 @@ class IntentScoring(LabelScoring):
             "labels": self.labels,
             "method": self.fitted.method,
             "threshold": self.fitted.threshold,
+            **self.windows_setting,
         }
 
     def tune(self, outputs: Mapping[str, np.ndarray], features: Stored, rows: pa.Table) -> FittedIntents:
         """The method, and the threshold that keeps the wanted share of the rows that have an intent."""
+        outputs, labels = self.of_rows(outputs, features)
         logits = np.asarray(outputs["logits"], np.float64)
-        labels = np.where(outside(rows, self.spec).to_numpy(), -1, features.column("labels"))
+        labels = np.where(outside(rows, self.spec).to_numpy(), -1, labels)
         wanted, inside = self.spec.rejection.method, labels >= 0
         method = choose_method(logits, labels) if wanted == "auto" else wanted
         threshold = None

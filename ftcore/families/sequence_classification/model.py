@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ftcore.families import losses
 from ftcore.families.model import Batch, Features, Model, Outputs, Stored
-from ftcore.families.plans import length_plan
+from ftcore.families.plans import length_plan, window_plan
 from ftcore.families.recipe import Recipe
 from ftcore.families.sequence_classification.classifier import build_classifier
 from ftcore.families.sequence_classification.label_names import in_words, is_a_word
@@ -24,6 +24,7 @@ from ftcore.families.sequence_classification.probe import fit_probe
 from ftcore.families.sequence_classification.reader import FittedLabels
 from ftcore.families.sequence_classification.recipe import Shape, choose
 from ftcore.families.sequence_classification.spec import SequenceClassificationSpec
+from ftcore.families.sequence_classification.windows import pooled_windows
 from ftcore.families.teachers import checked_teacher
 from ftcore.modeling.base_model import BaseModel, with_dropout
 from ftcore.modeling.heads import has_classifier
@@ -43,27 +44,38 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
         self.problem = spec.data.problem
         self.labels = fitted.labels
         self.class_weights = fitted.class_weights
+        self.windows = pooled_windows(spec.model)
 
     @property
     def encoding_key(self) -> Mapping[str, Any]:
-        """The labels, whose indices are the targets."""
-        return {"labels": list(self.labels)}
+        """The labels, whose indices are the targets, and how long texts are cut."""
+        windows = {} if self.windows is None else {"windows": self.windows.to_json()}
+        return {"labels": list(self.labels), **windows}
 
     def encode(self, rows: pa.Table, encoder: TextEncoder) -> Features:
-        """Tokens of the texts; `labels` int64 [rows] or float32 [rows, labels]; `weight` float32 [rows]."""
-        pairs = rows["text_pair"].to_pylist() if self.spec.data.columns.text_pair else None
-        encoded = encoder.encode(rows["text"].to_pylist(), pairs)
+        """Tokens of the texts; `labels` int64 [features] or float32 [features, labels]; `weight` float32 [features].
+
+        Every window of a text has its label; its weight is shared among them.
+        """
+        texts = rows["text"].to_pylist()
+        if self.windows is not None:
+            encoded, row = self.windows.encode(encoder, texts)
+        else:
+            pairs = rows["text_pair"].to_pylist() if self.spec.data.columns.text_pair else None
+            encoded, row = encoder.encode(texts, pairs), np.arange(rows.num_rows)
+        share = (rows["weight"].to_numpy() / np.maximum(np.bincount(row, minlength=rows.num_rows), 1))[row]
         return Features(
             ragged=encoded.ragged,
-            fixed={"labels": self._targets(rows["label"]), "weight": rows["weight"].to_numpy()},
-            row=np.arange(rows.num_rows, dtype=np.int64),
+            fixed={"labels": self._targets(rows["label"])[row], "weight": share.astype(np.float32)},
+            row=row.astype(np.int64),
             extras={"cut": encoded.truncated.astype(np.int8)},
         )
 
     def plan(self, rows: pa.Table, features: Stored) -> dict[str, Any]:
-        """Lengths, and rows cut."""
+        """Lengths, rows cut, and windows."""
         cut = int(features.column("cut").sum())
-        return length_plan(rows.num_rows, features, cut, features.encoder.config.max_length)
+        plan = length_plan(rows.num_rows, features, cut, features.encoder.config.max_length)
+        return plan if self.windows is None else {**plan, **window_plan(rows.num_rows, features)}
 
     def _targets(self, label: pa.ChunkedArray) -> np.ndarray:
         if self.problem == "regression":

@@ -37,8 +37,10 @@ from ftcore.families.sequence_classification.probabilities import OF_PROBABILITI
 from ftcore.families.sequence_classification.reader import FittedLabels
 from ftcore.families.sequence_classification.spec import SequenceClassificationSpec
 from ftcore.families.sequence_classification.thresholds import best_thresholds
+from ftcore.families.sequence_classification.windows import pooled_windows
 from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.decoders.sequence_classification import SequenceClassificationDecoder
+from ftcore_runtime.decoders.windowed import PooledDecoder
 from ftcore_runtime.policy import PLAIN, Policy
 
 _FEW = 10  # labels in an answer's scores where there are many
@@ -80,13 +82,31 @@ class LabelScoring(Scoring[SequenceClassificationSpec, FittedLabels]):
             "polarity": scale,
             "pair": self.spec.data.columns.text_pair is not None,
             **policy_settings(self.policy),
+            **self.windows_setting,
         }
+
+    @property
+    def windows_setting(self) -> dict[str, Any]:
+        """How long texts are read, as a decoder has it; nothing where they are cut."""
+        windows = pooled_windows(self.spec.model)
+        return {} if windows is None else {"windows": windows.to_json()}
+
+    def of_rows(
+        self, outputs: Mapping[str, np.ndarray], features: Stored
+    ) -> tuple[Mapping[str, np.ndarray], np.ndarray]:
+        """Outputs and labels of the rows, from those of their features."""
+        decoder = make_decoder(self.decoder)
+        assert isinstance(decoder, PooledDecoder)
+        firsts = np.flatnonzero(np.diff(features.row, prepend=-1))
+        return decoder.pooled(outputs, features.row), features.column("labels")[firsts]
 
     def tune(self, outputs: Mapping[str, np.ndarray], features: Stored, rows: pa.Table) -> FittedLabels:
         """The policy, and the thresholds of several labels: with the precision that is asked, or the best F1, here."""
         if self.problem == "regression":
             return self.fitted
-        spec, logits, labels = self.spec.policy, outputs["logits"], features.column("labels")
+        spec = self.spec.policy
+        outputs, labels = self.of_rows(outputs, features)
+        logits = outputs["logits"]
         right = labels > 0 if self.problem == "multi_label" else labels
         temperature, doubt = choose_temperature(spec, logits.astype(np.float64), right)
         policy = Policy(temperature)
@@ -143,8 +163,8 @@ class LabelScoring(Scoring[SequenceClassificationSpec, FittedLabels]):
         return self.spec.evaluation.top_k or (None if len(self.labels) <= DENSE_LABELS else _FEW)
 
     def answers(self, outputs: Mapping[str, np.ndarray], features: Stored, rows: pa.Table) -> list[Answer]:
-        """One answer a row; features and rows are the same here."""
-        return make_decoder(self.decoder).decode(outputs, top_k=self.top_k)
+        """One answer a row."""
+        return make_decoder(self.decoder).decode(self.of_rows(outputs, features)[0], top_k=self.top_k)
 
     def comparable(self, references: Sequence[Any], answers: Sequence[Answer]) -> tuple[list[Any], list[Any]]:
         """Label names, sorted lists of them, or numbers."""

@@ -77,8 +77,26 @@ class SequenceClassificationData(DataSpec):
         return self
 
 
+class WindowsSpec(Section):
+    """How a text that is longer than `max_length` tokens is read."""
+
+    stride: int = Field(
+        32, ge=0, description="Tokens that neighbouring windows share; at most half of `max_length`."
+    )
+    pool: Literal["mean", "max", "first"] = Field(
+        "mean",
+        description="What the answer is made of: the mean or the largest of each label's logit (or of the numbers) over"
+        " all windows, or the first window alone, which cuts the text.",
+    )
+
+
 class SequenceClassificationModel(ModelSpec):
     """What is fine-tuned."""
+
+    windows: WindowsSpec | None = Field(
+        None,
+        description="Read a longer text in windows of `max_length` tokens; it is cut unless given.",
+    )
 
     pooling: Literal["mean", "first_token", "architecture"] | None = Field(
         None,
@@ -205,6 +223,21 @@ class SequenceClassificationSpec(Spec):
             raise ValueError(
                 "`policy.target_precision` chooses the thresholds of labels, and `evaluation.threshold` gives one:"
                 " leave one out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _windows_fit(self) -> SequenceClassificationSpec:
+        windows, augment = self.model.windows, self.training.augment
+        if windows is None:
+            return self
+        if self.data.columns.text_pair is not None:
+            raise ValueError("`model.windows` are of one text: leave it out with `data.columns.text_pair`")
+        if windows.stride > self.model.max_length // 2:
+            raise ValueError("`model.windows.stride` is more than half of `model.max_length`")
+        if augment and (augment.swap or augment.delete or augment.hook):
+            raise ValueError(
+                "`training.augment` changes words of whole texts, and `model.windows` reads parts: `mask` can be used"
             )
         return self
 

@@ -16,7 +16,7 @@ from ftcore.errors import ModelError
 from ftcore.families import losses
 from ftcore.families.model import IGNORED, Batch, Features, Model, Outputs, Stored
 from ftcore.families.padding import require_right_padding
-from ftcore.families.plans import length_plan
+from ftcore.families.plans import length_plan, window_plan
 from ftcore.families.teachers import checked_teacher
 from ftcore.families.token_classification.reader import FittedEntities
 from ftcore.families.token_classification.spec import TokenClassificationSpec
@@ -113,11 +113,9 @@ class EntityModel(Model[TokenClassificationSpec, FittedEntities]):
             for starts, stops, (begins, ends) in places
             for start, end in zip(starts, stops, strict=True)
         ]
-        each = np.bincount(features.row, minlength=rows.num_rows)
         return {
             **length_plan(rows.num_rows, features, 0, features.encoder.config.max_length),
-            "windows": len(features.row),
-            "most windows of a text": int(each.max(initial=0)),
+            **window_plan(rows.num_rows, features),
             "entities": len(fits),
             "not at the edges of tokens": fits.count(False),
         }
