@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftcore.cli.options import Subparsers, add_command, bundle_path, run_path
+from ftcore.cli.options import RUNS_DIR, Subparsers, add_command, bundle_path
 from ftcore.cli.table_options import add_table_options, any_table_option
 from ftcore.errors import ExitCode, UserError
 
@@ -49,17 +49,14 @@ def add(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compare each with the first."""
     from ftcore.cli.console import print_json, print_text
-    from ftcore.evaluation.comparison import compare
+    from ftcore.runs.comparison import answers_of_runs, compare_answers
 
     if len(args.subjects) < 2:
         raise UserError("give two runs or more", where="ftcore compare")
     if args.input is None and (any_table_option(args) or args.format or args.threads):
         raise UserError("this goes with --input FILE", where="ftcore compare")
-    names, answered = _bundles(args) if args.input is not None else _runs(args.subjects)
-    found, left_out = compare(names, answered)
-    if not found:
-        hint = "give both the same `data.test`, or compare their bundles with --input FILE"
-        raise UserError("these runs have no test row in common", where="ftcore compare", hint=hint)
+    answered = _bundles(args) if args.input is not None else answers_of_runs(args.subjects, RUNS_DIR)
+    found, left_out = compare_answers(*answered)
     if args.html is not None:
         _write_html(args.html, found, left_out)
     if args.json:
@@ -72,18 +69,6 @@ def run(args: argparse.Namespace) -> int:
         for title, rows in (("right now", one.fixed), ("wrong now", one.broken)):
             _print_rows(title, rows[:_SHOWN])
     return ExitCode.OK
-
-
-def _runs(subjects: Sequence[str]) -> tuple[list[str], list[Iterable[Line]]]:
-    """Names of runs, and their answers to their test rows."""
-    from ftcore.runs.predictions import read_marked
-
-    for subject in subjects:
-        if (Path(subject) / "bundle.json").is_file():
-            hint = "bundles are compared on labelled rows: --input FILE"
-            raise UserError("is a bundle, not a run", where=subject, hint=hint)
-    paths = [run_path(subject) for subject in subjects]
-    return [path.name for path in paths], [read_marked(path, "test") for path in paths]
 
 
 def _bundles(args: argparse.Namespace) -> tuple[list[str], list[Iterable[Line]]]:

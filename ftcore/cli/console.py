@@ -25,9 +25,9 @@ def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    return Console(
-        file=stream, width=None if stream.isatty() else _UNWRAPPED, highlight=False, markup=False, emoji=False
-    )
+    width = None if stream.isatty() else _UNWRAPPED
+    # In a notebook lines are lines as well, not HTML as wide as they may be.
+    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False, force_jupyter=False)
 
 
 def print_text(text: str | Text) -> None:

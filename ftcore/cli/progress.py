@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -20,17 +21,61 @@ if TYPE_CHECKING:
 _PLAIN_EVERY = 10.0  # seconds between two lines of a running step, off a terminal
 
 
+class Bar(Protocol):
+    """How far a training is."""
+
+    def move(self, step: int, note: str) -> None:
+        """It has taken so many steps; the note says what else there is to say."""
+
+    def close(self) -> None:
+        """It has ended."""
+
+
+class TerminalBar:
+    """A bar with the time left.
+
+    Args:
+        console: a terminal.
+        first: steps that were taken before.
+        steps: all of them.
+    """
+
+    def __init__(self, console: Console, first: int, steps: int) -> None:
+        self._progress = Progress(
+            TextColumn("training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._progress.start()
+        self._task = self._progress.add_task("", total=steps, completed=first, note="")
+
+    def move(self, step: int, note: str) -> None:
+        """Show how far it is."""
+        self._progress.update(self._task, completed=step, note=note)
+
+    def close(self) -> None:
+        """Leave it as it is."""
+        self._progress.stop()
+
+
 class RunProgress:
     """A listener of a run's `EventLog`.
 
     Args:
-        console: where to; a terminal gets a bar with the time left, anything else one line at a time.
+        console: where to.
+        open_bar: makes a bar, given the steps taken before and all of them; a terminal has one of its own. Without one
+            there is a line now and then.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, open_bar: Callable[[int, int], Bar] | None = None) -> None:
         self._console = console
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
+        if open_bar is None and console.is_terminal:
+            open_bar = partial(TerminalBar, console)
+        self._open_bar = open_bar
+        self._bar: Bar | None = None
         self._first = self._steps = 0
         self._started = self._last_line = time.monotonic()
 
@@ -43,7 +88,7 @@ class RunProgress:
     def close(self) -> None:
         """Take the bar down."""
         if self._bar is not None:
-            self._bar.stop()
+            self._bar.close()
             self._bar = None
 
     def _say(self, text: str, style: str = "") -> None:
@@ -97,24 +142,15 @@ class RunProgress:
     def _on_training_started(self, event: Mapping[str, Any]) -> None:
         self._first, self._steps = event["step"], event["steps"]
         self._started = self._last_line = time.monotonic()
-        if self._console.is_terminal:
-            self._bar = Progress(
-                TextColumn("training"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[note]}"),
-                TimeRemainingColumn(),
-                console=self._console,
-            )
-            self._bar.start()
-            self._task = self._bar.add_task("", total=self._steps, completed=self._first, note="")
+        if self._open_bar is not None:
+            self._bar = self._open_bar(self._first, self._steps)
         else:
             self._say(f"{_phase(event)}training: {self._steps} steps, {event['rows']:,} rows")
 
     def _on_step(self, event: Mapping[str, Any]) -> None:
         step, note = event["step"], f"loss {event['loss']:.4f}, {event['rows_per_second']:.0f} rows/s"
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=step, note=note)
+        if self._bar is not None:
+            self._bar.move(step, note)
             return
         now = time.monotonic()
         if now - self._last_line >= _PLAIN_EVERY or step == self._steps:

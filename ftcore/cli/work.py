@@ -1,19 +1,20 @@
-"""What run, train, evaluate and export share: a workspace with progress on the console, and its summary."""
+"""What run, train, evaluate and export share: a run with its progress on the console, and its summary."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftcore import processes
-from ftcore.cli.options import RUNS_DIR, run_path
-from ftcore.errors import CheckFailed, Interrupted
+from ftcore.cli.options import RUNS_DIR, registry, resolve, run_path
+from ftcore.errors import CheckFailed
 
 if TYPE_CHECKING:
     from ftcore.runs.folder import RunFolder, Step
+    from ftcore.runs.launch import Progress
     from ftcore.runs.workspace import Workspace
 
 
@@ -57,91 +58,53 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def new_run(args: argparse.Namespace) -> RunFolder:
-    """The folder of a new run of the SPEC argument; of several processes the first makes it for all.
+    """The folder of a new run of the SPEC argument."""
+    from ftcore.runs.launch import begin
 
-    There is none before the rows have been read: what a run cannot learn from leaves nothing behind.
-    """
-    from ftcore.cli.options import resolve
-    from ftcore.runs.folder import RunFolder, create_run
-
-    processes.meet()
-    path = ""
-    if processes.is_first():
-        from ftcore.training.stopping import listen
-
-        with listen():
-            from ftcore.runs.rows import check_inputs
-
-            resolved = resolve(args.spec, args)
-            check_inputs(resolved, audit=True)
-        path = str(create_run(resolved, args.runs_dir).path)
-    return RunFolder(Path(processes.share_text(path)))
+    return begin(lambda: resolve(args.spec, args), args.runs_dir)
 
 
 def resume_run(args: argparse.Namespace, path: Path) -> None:
     """Take the steps that a run lacks, training from its newest checkpoint on."""
-    from ftcore.runs.folder import ALL_STEPS, open_run
+    from ftcore.runs.folder import open_run
+    from ftcore.runs.launch import go_on
 
     folder = open_run(path)
-    record = folder.record()
-    steps = [step for step in ALL_STEPS if step not in record["steps"]]
-    work(args, folder, steps, resume=record["status"] != "waiting")
+    with _summary(args, folder):
+        go_on(folder.path, registry(args), _progress())
 
 
-def work(args: argparse.Namespace, folder: RunFolder, steps: Sequence[Step], *, resume: bool = False) -> None:
+def work(args: argparse.Namespace, folder: RunFolder, steps: Sequence[Step]) -> None:
     """Take these steps in this run, with progress, and end with a summary that says what to do next."""
-    from ftcore.runs.status import at_work
-    from ftcore.training.stopping import listen
+    from ftcore.runs.launch import take
 
-    try:
-        # Before anything heavy is imported, so that a stop finds somebody who listens from the first moment on.
-        with listen() as stop, at_work(folder):
-            from ftcore.runs.steps import take_steps
-
-            processes.meet()
-            with open_workspace(args, folder) as workspace:
-                take_steps(workspace, steps, stop, resume=resume)
-    except Interrupted as stop:
-        raise Interrupted(
-            stop.exit_code, f"interrupted; resume it with: ftcore resume {folder.path}"
-        ) from None
-    except CheckFailed:
-        _finish(args, folder)
-        raise
-    if processes.is_first():
-        _finish(args, folder)
+    with _summary(args, folder):
+        take(folder, steps, registry(args), _progress())
 
 
-def _finish(args: argparse.Namespace, folder: RunFolder) -> None:
-    """Write the report of what was measured, and print the summary."""
-    from ftcore.cli.summary import print_summary
+def open_workspace(args: argparse.Namespace, folder: RunFolder) -> AbstractContextManager[Workspace]:
+    """The workspace of a run, with progress on the console."""
+    from ftcore.runs import launch
 
-    if folder.metrics_file.exists():
-        from ftcore.report.render import write_report
-
-        write_report(folder)
-    print_summary(folder, verbose=args.verbose)
+    return launch.open_workspace(folder, registry(args), _progress())
 
 
 @contextmanager
-def open_workspace(args: argparse.Namespace, folder: RunFolder) -> Iterator[Workspace]:
-    """The workspace of a run, with progress on the console."""
-    from ftcore.cli.console import console
-    from ftcore.cli.options import registry
-    from ftcore.cli.progress import RunProgress
-    from ftcore.runs.folder import plugin_record, reload_spec
-    from ftcore.runs.workspace import Workspace
+def _summary(args: argparse.Namespace, folder: RunFolder) -> Iterator[None]:
+    """Print the summary of what was done within, also where a check was not met."""
+    from ftcore.cli.summary import print_summary
 
-    plugins = registry(args)
-    spec, task = reload_spec(folder, plugins)
-    observers, problems = plugins.observers() if processes.is_first() else ([], [])
-    progress = RunProgress(console())
     try:
-        workspace = Workspace(folder, spec, task, (progress,), observers)
-        for problem in problems:
-            workspace.events.warn(f"{problem} (the run goes on without it)")
-        if observers:
-            folder.update(observers=[plugin_record(observer) for observer in observers])
-        yield workspace
-    finally:
-        progress.close()
+        yield
+    except CheckFailed:
+        print_summary(folder, verbose=args.verbose)
+        raise
+    if processes.is_first():
+        print_summary(folder, verbose=args.verbose)
+
+
+def _progress() -> Progress:
+    from ftcore.cli.console import console
+    from ftcore.cli.progress import RunProgress
+
+    return RunProgress(console())

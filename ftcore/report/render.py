@@ -39,7 +39,7 @@ def render(content: Content) -> str:
         "ranking": None,
         **content.test,
     }
-    columns = _columns(test)
+    columns = columns_of(test)
     classes = sorted(test.get("classes", []), key=lambda one: (one["f1"], one["label"]))
     return template("page.html.j2").render(
         title=f"ftcore: {content.record['name']}",
@@ -60,7 +60,7 @@ def render(content: Content) -> str:
         charts=_charts(content, metric),
         worst=content.worst,
         audit=audit_section(content.audit, _EXAMPLES) if content.audit else None,
-        variants=_variants(content.export, metric),
+        variants=variants_of(content.export, metric),
         errors=[error_content(one) for one in content.explanations.get("errors", [])],
         drivers=content.explanations.get("labels"),
     )
@@ -75,7 +75,8 @@ def figure(found: Mapping[str, float] | None) -> str:
     return f"{found['value']:.4f} [{found['low']:.4f}, {found['high']:.4f}]"
 
 
-def _columns(test: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+def columns_of(test: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Who was measured on the test rows -> metrics: this model, baselines, the base model without training."""
     columns = {"this model": test["metrics"]}
     for name, baseline in test.get("baselines", {}).items():
         columns[name] = baseline["metrics"]
@@ -150,7 +151,8 @@ def _charts(content: Content, metric: str) -> list[dict[str, str]]:
     return [{"caption": caption, "svg": svg} for caption, svg in made if svg]
 
 
-def _variants(export: Mapping[str, Any] | None, metric: str) -> Sequence[Mapping[str, Any]]:
+def variants_of(export: Mapping[str, Any] | None, metric: str) -> Sequence[Mapping[str, Any]]:
+    """What is shown of each variant in export.json."""
     if export is None:
         return []
     return [

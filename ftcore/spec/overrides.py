@@ -11,13 +11,16 @@ from ftcore.spec.document import Document
 OPTION = "--set"
 
 
-def override(document: Document, argument: str) -> None:
+def override(document: Document, argument: str, name: str = OPTION) -> None:
     """Lay `key.path=value` over a document; the value is YAML. Sections that are absent are made.
+
+    Args:
+        name: stands for the argument in errors.
 
     Raises:
         SpecError: not of that form, not YAML, or the path leads through something that is not a section.
     """
-    source = Source(OPTION, argument)
+    source = Source(name, argument)
     path, equals, _ = argument.partition("=")
     steps = path.split(".")
     if not equals or not all(step.strip() == step != "" for step in steps):

@@ -157,6 +157,18 @@ def load_spec(path: Path, registry: TaskRegistry, overrides: Sequence[str] = ())
     document = load_file(path)
     for argument in overrides:
         override(document, argument)
+    return resolve_document(document, path, registry)
+
+
+def resolve_document(document: Document, path: Path, registry: TaskRegistry) -> ResolvedSpec:
+    """Validate a document.
+
+    Args:
+        path: where it is from: paths in it are relative to the folder of this file, which need not be there.
+
+    Raises:
+        SpecError: with everything that is wrong, all at once.
+    """
     task = _load_task(document, registry)
     model = task.task.spec
     errors = []

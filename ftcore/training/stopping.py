@@ -7,6 +7,7 @@ off anywhere. Training defers the stop until the step is done and its checkpoint
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -73,6 +74,9 @@ def listen() -> Iterator[StopRequest]:
     stops twice must not go on for that.
     """
     request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request  # signals are the main thread's
+        return
     before = {number: signal.getsignal(number) for number in _DEFAULT}
     # None stands for a handler of C code, which Python can neither call nor put back.
     unheard: dict[int, _Handler] = {

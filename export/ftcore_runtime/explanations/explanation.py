@@ -159,3 +159,9 @@ class Explanation:
         if self.note:
             made["note"] = self.note
         return made if self.faithfulness is None else {**made, "faithfulness": self.faithfulness.to_json()}
+
+    def _repr_html_(self) -> str:
+        """For a notebook."""
+        from ftcore_runtime.explanations.html import explanation_html
+
+        return explanation_html(self)

@@ -1,0 +1,139 @@
+"""How a run is begun, taken through its steps and reported: what the command line and `ftcore.run` both call.
+
+Light until there is something to do: a spec or rows that a run cannot learn from are found before torch is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ftcore import processes
+from ftcore.errors import CheckFailed, Interrupted
+from ftcore.plugins import PluginRegistry
+from ftcore.runs.folder import ALL_STEPS, RunFolder, Step, create_run, open_run, plugin_record, reload_spec
+from ftcore.runs.status import at_work
+from ftcore.spec import ResolvedSpec
+from ftcore.training.stopping import listen
+
+if TYPE_CHECKING:
+    from ftcore.runs.workspace import Workspace
+
+
+class Progress(Protocol):
+    """Shows the events of a run as they come."""
+
+    def __call__(self, event: Mapping[str, Any]) -> object:
+        """Show one event."""
+
+    def close(self) -> None:
+        """Show no more."""
+
+
+class Silent:
+    """A `Progress` that shows nothing."""
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        """Pass it over."""
+
+    def close(self) -> None:
+        """There is nothing to take down."""
+
+
+def begin(resolve: Callable[[], ResolvedSpec], runs_dir: Path) -> RunFolder:
+    """The folder of a new run; of several processes the first makes it for all.
+
+    There is none before the rows have been read: what a run cannot learn from leaves nothing behind.
+
+    Args:
+        resolve: reads and validates the spec.
+
+    Raises:
+        UserError: the spec is not valid, or its rows cannot be learnt from.
+        Interrupted: Ctrl-C or SIGTERM.
+    """
+    processes.meet()
+    path = ""
+    if processes.is_first():
+        with listen():
+            from ftcore.runs.rows import check_inputs
+
+            resolved = resolve()
+            check_inputs(resolved, audit=True)
+        path = str(create_run(resolved, runs_dir).path)
+    return RunFolder(Path(processes.share_text(path)))
+
+
+def go_on(path: Path, plugins: PluginRegistry, progress: Progress) -> RunFolder:
+    """Take the steps that a run lacks, training from its newest checkpoint on.
+
+    Raises:
+        UserError, Interrupted, CheckFailed, RunFailed: see `take`.
+    """
+    folder = open_run(path)
+    record = folder.record()
+    steps = [step for step in ALL_STEPS if step not in record["steps"]]
+    take(folder, steps, plugins, progress, resume=record["status"] != "waiting")
+    return folder
+
+
+def take(
+    folder: RunFolder,
+    steps: Sequence[Step],
+    plugins: PluginRegistry,
+    progress: Progress,
+    *,
+    resume: bool = False,
+) -> None:
+    """Take these steps in this run, and write the report of what was measured.
+
+    Raises:
+        UserError: something of its inputs cannot be used.
+        Interrupted: Ctrl-C or SIGTERM; the run can be resumed.
+        CheckFailed: a check or a tolerance was not met; everything is there.
+        RunFailed: the disk is full, the loss is not finite, ...
+    """
+    try:
+        # Before anything heavy is imported, so that a stop finds somebody who listens from the first moment on.
+        with listen() as stop, at_work(folder):
+            from ftcore.runs.steps import take_steps
+
+            processes.meet()
+            with open_workspace(folder, plugins, progress) as workspace:
+                take_steps(workspace, steps, stop, resume=resume)
+    except Interrupted as stop:
+        raise Interrupted(
+            stop.exit_code, f"interrupted; resume it with: ftcore resume {folder.path}"
+        ) from None
+    except CheckFailed:
+        _report(folder)
+        raise
+    if processes.is_first():
+        _report(folder)
+
+
+@contextmanager
+def open_workspace(folder: RunFolder, plugins: PluginRegistry, progress: Progress) -> Iterator[Workspace]:
+    """The workspace of a run, which shows its progress there and to the observers."""
+    from ftcore.runs.workspace import Workspace
+
+    spec, task = reload_spec(folder, plugins)
+    observers, problems = plugins.observers() if processes.is_first() else ([], [])
+    try:
+        workspace = Workspace(folder, spec, task, (progress,), observers)
+        for problem in problems:
+            workspace.events.warn(f"{problem} (the run goes on without it)")
+        if observers:
+            folder.update(observers=[plugin_record(observer) for observer in observers])
+        yield workspace
+    finally:
+        progress.close()
+
+
+def _report(folder: RunFolder) -> None:
+    if folder.metrics_file.exists():
+        from ftcore.report.render import write_report
+
+        write_report(folder)
