@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test matrix lint dist lock clean
+.PHONY: demo test matrix gpu-check lint dist lock clean
 
 # Pinned and hash-checked. torch first, in the build that pip prefers here (a CPU build that is at hand, else the
 # registry's), then the rest, then ftcore itself: that step adds nothing but the CUDA packages of a CUDA build.
@@ -27,6 +27,9 @@ matrix: $(BIN)/.installed  ## the suite under every supported Python that is her
 	$(BIN)/python -m pip install --quiet tox
 	sed -n 's/^\([a-zA-Z0-9._-]*==[^ ]*\).*/\1/p' requirements.lock > $(VENV)/constraints.txt
 	PIP_CONSTRAINT=$(CURDIR)/$(VENV)/constraints.txt $(BIN)/tox run
+
+gpu-check: $(BIN)/.installed  ## on a machine with a GPU: training, parity, serving and generation there, in one table
+	$(BIN)/python benchmarks/gpu_check.py
 
 lint: $(BIN)/.installed  ## ruff, codespell, mypy --strict, import-linter
 	$(BIN)/ruff check .

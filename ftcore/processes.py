@@ -10,6 +10,8 @@ import os
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from ftcore.errors import UserError
+
 if TYPE_CHECKING:
     import torch
 
@@ -35,12 +37,23 @@ def is_first() -> bool:
 
 
 def meet() -> None:
-    """Join the other processes, through accelerate; does nothing where there is one only."""
+    """Join the other processes, through accelerate; does nothing where there is one only.
+
+    Raises:
+        UserError: more of them are on this machine than it has GPUs, and it has some.
+    """
     if world() == 1:
         return
     import torch
     from accelerate import PartialState
 
+    here, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
+    if 0 < gpus < here:
+        raise UserError(
+            f"{here} processes were started here, and there is room for {gpus}: each takes a GPU of its own",
+            where="--nproc-per-node",
+            hint=f"start {gpus}, or train on the CPU with CUDA_VISIBLE_DEVICES= in front of the command",
+        )
     if not torch.distributed.is_initialized():
         PartialState(cpu=not torch.cuda.is_available(), timeout=_PATIENCE)
 

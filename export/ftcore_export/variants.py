@@ -42,6 +42,6 @@ KINDS: Mapping[str, Callable[[Path, Path], Path]] = {
 
 #: What `variants: auto` leaves out, and why.
 LEFT_OUT: Mapping[str, str] = {
-    "fp16": "the bundle's runtime computes on the CPU, where onnxruntime turns float16 back into float32",
+    "fp16": "it is for GPUs (`--device cuda`); on the CPU onnxruntime turns float16 back into float32",
     "bf16": "onnxruntime's CPU provider loads no bfloat16 graph",
 }

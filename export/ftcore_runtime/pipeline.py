@@ -24,6 +24,7 @@ from ftcore_runtime.golden import GOLDEN_CANDIDATES, Golden
 from ftcore_runtime.inputs import Input
 from ftcore_runtime.manifest import Manifest, parse_json
 from ftcore_runtime.one_pass import OnePass
+from ftcore_runtime.providers import Device
 from ftcore_runtime.session import GraphSession
 from ftcore_runtime.signature import PublicKey
 
@@ -41,13 +42,20 @@ class Pipeline:
         threads: at work at a time; the CPUs that this process may use unless given.
         run_threads: of them, those that share one run of a graph. With 1 several batches run in parallel; more
             answer one long text at a time sooner, in a service that has nothing else to do.
+        device: where the graphs run.
 
     Raises:
-        InputError: fewer than one thread, or more of them for a run than there are.
+        InputError: fewer than one thread, more of them for a run than there are, or a device that is not there.
     """
 
     def __init__(
-        self, bundle: Bundle, variant: str, *, threads: int | None = None, run_threads: int = 1
+        self,
+        bundle: Bundle,
+        variant: str,
+        *,
+        threads: int | None = None,
+        run_threads: int = 1,
+        device: Device = "cpu",
     ) -> None:
         if threads is None:
             threads = cpu_count()
@@ -78,6 +86,7 @@ class Pipeline:
                 inputs=inputs,
                 outputs=outputs,
                 threads=run_threads,
+                device=device,
             )
             self._sessions.append(session)
             return session
@@ -93,17 +102,19 @@ class Pipeline:
         *,
         threads: int | None = None,
         run_threads: int = 1,
+        device: Device = "cpu",
         signed_by: PublicKey | None = None,
     ) -> Self:
         """Verify the bundle folder at `path` and load one of its variants (its default one unless named).
 
-        `threads` and `run_threads` are the class's.
+        `threads`, `run_threads` and `device` are the class's.
 
         Args:
             signed_by: whose signature the bundle must have; none is looked for unless given.
 
         Raises:
             BundleError: not a bundle, a damaged or changed one, one without this variant, or not signed.
+            InputError: see the class.
         """
 
         def needed(manifest: Manifest) -> list[str]:
@@ -120,7 +131,11 @@ class Pipeline:
         if signed_by is not None:
             signed_by.verify(bundle)
         return cls(
-            bundle, variant or bundle.manifest.default_variant, threads=threads, run_threads=run_threads
+            bundle,
+            variant or bundle.manifest.default_variant,
+            threads=threads,
+            run_threads=run_threads,
+            device=device,
         )
 
     def with_decoder(self, decoder: Decoder) -> Self:

@@ -1,4 +1,4 @@
-"""One ONNX graph, ready to run: an onnxruntime session on the CPU with options that fit a service."""
+"""One ONNX graph, ready to run: an onnxruntime session with options that fit a service."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import onnxruntime as ort
 
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.graph_check import check_graph
+from ftcore_runtime.providers import Device, providers, require_device
 
 _SILENT = 4  # fatal only: what goes wrong is raised as well, and reported once
 
@@ -28,9 +29,11 @@ class GraphSession:
         outputs: names of the outputs to be read, first axis the rows.
         threads: of one run. Several wait for each other by burning CPU: to be put to sleep and woken between
             operators takes longer than a second thread saves.
+        device: where it runs.
 
     Raises:
         BundleError: no graph, one with operators that are not allowed, or with other inputs or outputs.
+        InputError: this onnxruntime, or this machine, has no such device.
     """
 
     def __init__(
@@ -41,8 +44,10 @@ class GraphSession:
         inputs: Sequence[str] | None = None,
         outputs: Sequence[str],
         threads: int = 1,
+        device: Device = "cpu",
     ) -> None:
         check_graph(data, where)
+        wanted = providers(device)
         self._run_options = ort.RunOptions()
         self.where = where
         self.outputs = list(outputs)
@@ -51,7 +56,7 @@ class GraphSession:
             self._session = ort.InferenceSession(
                 data,
                 options,
-                providers=["CPUExecutionProvider"],
+                providers=wanted,
                 disabled_optimizers=_SLOWER,
                 enable_fallback=0,  # to the provider it has already, with a print
             )
@@ -59,6 +64,7 @@ class GraphSession:
             raise BundleError(
                 f"is no ONNX graph that onnxruntime loads: {_brief(error)}", where=where
             ) from error
+        require_device(device, self._session)
         found = {node.name: node.type for node in self._session.get_inputs()}
         if inputs is not None and found != dict.fromkeys(inputs, "tensor(int64)"):
             raise BundleError(f"its inputs are {found}, not int64 {', '.join(inputs)}", where=where)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ftcore_runtime.parallel_batches import BATCH_TOKENS
+from ftcore_runtime.providers import Device
 from ftcore_runtime.signature import PublicKey
 
 
@@ -100,6 +101,7 @@ class Settings:
         drain_seconds: after SIGTERM, for load balancers to look elsewhere: requests are still taken.
         grace_seconds: after that, for accepted requests to be answered.
         variant: which graphs answer; each bundle's default if None.
+        device: where they run.
         signed_by: whose signature every bundle must have, at the start and at every reload; None asks for none.
         page: whether `/` is the page to try the models with.
     """
@@ -110,6 +112,7 @@ class Settings:
     drain_seconds: float = 1.0
     grace_seconds: float = 30.0
     variant: str | None = None
+    device: Device = "cpu"
     signed_by: PublicKey | None = None
     page: bool = True
     limits: Limits = field(default_factory=Limits)

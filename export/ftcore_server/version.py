@@ -221,13 +221,20 @@ def load_version(
         tried: the fingerprint of what was tried.
 
     Raises:
-        UserError: it is no bundle, is not signed as it must be, is another one than was tried, or has a name that is
-            unfit for a URL.
+        UserError: it is no bundle, is not signed as it must be, is another one than was tried, has a name that is
+            unfit for a URL, or the device is missing or computes something else.
     """
     threads = settings.batching.threads
     pipeline = Pipeline.load(
-        path, settings.variant, threads=threads, run_threads=threads, signed_by=settings.signed_by
+        path,
+        settings.variant,
+        threads=threads,
+        run_threads=threads,
+        device=settings.device,
+        signed_by=settings.signed_by,
     )
+    if settings.device != "cpu":
+        pipeline.selftest()  # what was tried is the same graph on the CPU
     if pipeline.manifest.fingerprint != tried:
         raise UserError("was exchanged while it was loaded", where=str(path), hint="load it again")
     chosen = name or pipeline.manifest.name

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftcore.cli.options import RUNS_DIR, Subparsers, add_command, bundle_path
+from ftcore.cli.options import RUNS_DIR, Subparsers, add_command, add_device, bundle_path
 from ftcore.cli.table_options import add_table_options, any_table_option
 from ftcore.errors import ExitCode, UserError
 
@@ -41,6 +41,7 @@ def add(subparsers: Subparsers) -> None:
     add_table_options(
         parser, "the file's own names for the task's `data.columns` (default: those of the training rows)"
     )
+    add_device(parser)
     parser.add_argument("--threads", type=int, metavar="N", help="the CPUs of this process if not given")
     parser.add_argument("--html", metavar="FILE", type=Path, help="write the comparison as one HTML file")
     parser.add_argument("--json", action="store_true", help="print the comparisons as JSON")
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
     if len(args.subjects) < 2:
         raise UserError("give two runs or more", where="ftcore compare")
-    if args.input is None and (any_table_option(args) or args.format or args.threads):
+    if args.input is None and (any_table_option(args) or args.format or args.threads or args.device != "cpu"):
         raise UserError("this goes with --input FILE", where="ftcore compare")
     answered = _bundles(args) if args.input is not None else answers_of_runs(args.subjects, RUNS_DIR)
     found, left_out = compare_answers(*answered)

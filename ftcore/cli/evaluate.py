@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ftcore.cli.options import Subparsers, add_command, bundle_path, run_path
+from ftcore.cli.options import Subparsers, add_command, add_device, bundle_path, run_path
 from ftcore.cli.table_options import add_table_options, any_table_option
 from ftcore.cli.work import add_verbose, work
 from ftcore.errors import ExitCode, UserError
@@ -42,6 +42,7 @@ def add(subparsers: Subparsers) -> None:
         type=Path,
         help="a line of JSON for each row: what was answered and what is right",
     )
+    add_device(parser)
     parser.add_argument("--threads", type=int, metavar="N", help="the CPUs of this process if not given")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     add_verbose(parser)
@@ -53,7 +54,8 @@ def run(args: argparse.Namespace) -> int:
         from ftcore.cli.evaluate_bundle import evaluate_bundle
 
         return evaluate_bundle(bundle_path(args.subject), args)
-    if any_table_option(args) or args.format or args.variant or args.output or args.threads or args.json:
+    given = args.format or args.variant or args.output or args.threads or args.json or args.device != "cpu"
+    if any_table_option(args) or given:
         what = "only --verbose goes without --input"
         raise UserError(what, where="ftcore evaluate", hint="a bundle is measured with --input FILE")
     from ftcore.runs.folder import open_run

@@ -53,7 +53,7 @@ def measured(path: Path, args: argparse.Namespace) -> Iterator[tuple[Pipeline, M
     from ftcore_runtime import Pipeline
 
     with ended_by_ctrl_c():
-        pipeline = Pipeline.load(path, args.variant, threads=args.threads)
+        pipeline = Pipeline.load(path, args.variant, threads=args.threads, device=args.device)
     measurement = Measurement.of(pipeline.manifest, registry(args))
     measurement = measurement.reading(named_columns(args.columns, measurement.columns))
     source = _source(args, pipeline.manifest.source)

@@ -127,6 +127,16 @@ def add_bundle(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add `--device`, where the graphs of a bundle run."""
+    parser.add_argument(
+        "--device",
+        choices=("cpu", "cuda"),
+        default="cpu",
+        help="where the graphs run; cuda needs onnxruntime-gpu, and is for the variants fp32 and fp16 (default: cpu)",
+    )
+
+
 def registry(args: argparse.Namespace) -> PluginRegistry:
     """The plugins of this environment, project and `--plugins-dir`."""
     from ftcore.plugins import PluginRegistry

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ftcore.cli.options import Subparsers, add_bundle, add_command
+from ftcore.cli.options import Subparsers, add_bundle, add_command, add_device
 from ftcore.cli.table_options import add_table_options, any_table_option, named_columns, table_options
 from ftcore.errors import ExitCode, UserError
 from ftcore_runtime.terminal import printable
@@ -94,6 +94,7 @@ def add(subparsers: Subparsers) -> None:
         help="of --rank: how relevant a row is, from 0; prints nDCG@10 and the mean reciprocal rank",
     )
     parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="rows a batch (default: 32)")
+    add_device(parser)
     parser.add_argument("--threads", type=int, metavar="N", help="the CPUs of this process if not given")
     parser.add_argument(
         "--engine", choices=("plain", "ray"), default="plain", help="what runs the bundle (default: plain)"
@@ -119,7 +120,9 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     ray = args.engine == "ray"
     with ended_by_ctrl_c():
-        pipeline = Pipeline.load(args.bundle, args.variant, threads=1 if ray else args.threads)
+        pipeline = Pipeline.load(
+            args.bundle, args.variant, threads=1 if ray else args.threads, device=args.device
+        )
     if args.text:
         return interruptible(lambda: _answer_texts(pipeline, args))
     from ftcore_server.offline.source import Source, form_of
@@ -169,6 +172,8 @@ def _check(args: argparse.Namespace) -> None:
             raise UserError("needs --input, a file or a folder, and --output", where="--engine ray")
         if args.threads is not None:
             raise UserError("each worker has one thread; give --workers", where="--threads")
+        if args.device != "cpu":
+            raise UserError("the workers compute on CPUs", where="--device", hint="leave out --engine ray")
         if args.workers is not None and args.workers < 1:
             raise UserError("must be at least 1", where="--workers")
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftcore.cli.options import Subparsers, add_command
+from ftcore.cli.options import Subparsers, add_command, add_device
 from ftcore.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--variant", metavar="NAME", help="graphs that answer; each bundle's default if not given"
     )
+    add_device(parser)
     parser.add_argument(
         "--threads",
         type=int,
@@ -206,6 +207,7 @@ def _settings(args: argparse.Namespace, environment: Mapping[str, str]) -> Setti
         drain_seconds=args.drain,
         grace_seconds=args.grace,
         variant=args.variant,
+        device=args.device,
         signed_by=signed_by,
         page=not args.no_page,
         loading=Loading(seconds=args.load_timeout, memory_bytes=args.load_memory),

@@ -11,6 +11,7 @@ from ftcore.errors import UserError
 from ftcore.evaluation.predict import predict
 from ftcore.families.bound import BoundFamily
 from ftcore.families.model import Batch
+from ftcore.modeling.device import device_of, to_device
 from ftcore_runtime.answers import Answer
 from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.encoding import TextEncoder
@@ -50,7 +51,6 @@ class AnsweringModel:
         Raises:
             UserError: it is more than one window.
         """
-        device = next(self.model.parameters()).device
         made = self.encoder.collate(self.decoder.prepare([item], self.encoder).encoded)
         if (windows := len(made["input_ids"])) != 1:
             raise UserError(
@@ -58,4 +58,6 @@ class AnsweringModel:
                 where="--method",
                 hint="use occlusion",
             )
-        return {name: torch.from_numpy(value).to(device) for name, value in made.items()}
+        return to_device(
+            {name: torch.from_numpy(value) for name, value in made.items()}, device_of(self.model)
+        )

@@ -16,6 +16,7 @@ from ftcore.data.batching import by_length
 from ftcore.data.features import FeatureStore
 from ftcore.families.bound import BoundFamily
 from ftcore.families.model import Model, SupportsSearch
+from ftcore.modeling.device import device_of, to_device
 from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.encoding import filled
 
@@ -70,7 +71,7 @@ def predict(
         output name -> float32 array [features, ...]; axes that differ between batches (positions, say) are
         filled up with -inf, and where an axis is that of the tokens, so is all that is padding.
     """
-    device = next(model.parameters()).device
+    device = device_of(model)
     model.eval()
     batches = by_length(features.lengths, batch_size)
     rank, world = (processes.rank(), processes.world()) if together else (0, 1)
@@ -81,7 +82,7 @@ def predict(
     made: list[dict[str, np.ndarray]] = []
     with torch.inference_mode(), autocast():
         for turn, indices in enumerate(turns):
-            batch = {name: value.to(device) for name, value in features.batch(indices).items()}
+            batch = to_device(features.batch(indices), device)
             responses = respond(model, batch)
             made.append({name: value.cpu().numpy() for name, value in responses.items()})
             if loss is not None:

@@ -18,7 +18,7 @@ from ftcore.evaluation.out_of_fold import out_of_fold
 from ftcore.families.model import Model
 from ftcore.families.reader import input_text
 from ftcore.families.tuning import tuned
-from ftcore.modeling.device import torch_device
+from ftcore.modeling.device import to_device, torch_device
 from ftcore.runs.base_checks import check_unknown
 from ftcore.runs.parts import both, spaced
 from ftcore.runs.scratch import scratch_workspace
@@ -87,7 +87,7 @@ def _latency(model: torch.nn.Module, family: Model[Any, Any], features: FeatureS
     device, spent = torch_device(), []
     with torch.inference_mode():
         for index in [*chosen[:_WARM_UP], *chosen]:
-            batch = {name: value.to(device) for name, value in features.batch(np.array([index])).items()}
+            batch = to_device(features.batch(np.array([index])), device)
             before = time.perf_counter()
             outputs = family.outputs(model, batch)
             next(iter(outputs.values())).sum().item()  # a GPU is waited for

@@ -38,7 +38,7 @@ def make_accelerator(training: TrainingSpec, emit: Emit, before: Setting | None 
         # Not every weight of a base model has a part in every head.
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
     )
-    if before is not None and accelerator.device.type == "cpu":
+    if before is not None:
         torch.set_num_threads(before.threads)  # another number sums in another order
     emit(
         "device",

@@ -17,6 +17,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from ftcore.data.features import FeatureStore
 from ftcore.families.model import Batch, Model
+from ftcore.modeling.device import device_of, to_device
 from ftcore.modeling.layers import trunk_of
 from ftcore.training.kept_states import Autocast, KeptStates, Read, padded_right
 
@@ -132,16 +133,10 @@ def without_dropout(module: nn.Module) -> Iterator[None]:
         module.train(was_training)
 
 
-def device_of(model: nn.Module) -> torch.device:
-    """Where its weights are."""
-    return next(model.parameters()).device
-
-
 def probe(store: FeatureStore, device: torch.device) -> Batch:
     """A few rows of different length, on the device."""
     order = np.argsort(store.lengths, kind="stable")
-    batch = store.batch(order[np.unique(np.linspace(0, len(order) - 1, 4).astype(int))])
-    return {name: value.to(device) for name, value in batch.items()}
+    return to_device(store.batch(order[np.unique(np.linspace(0, len(order) - 1, 4).astype(int))]), device)
 
 
 def same_outputs(real: Mapping[str, torch.Tensor], make: Callable[[], Mapping[str, torch.Tensor]]) -> bool:

@@ -13,6 +13,7 @@ from accelerate import Accelerator
 from ftcore import processes
 from ftcore.data.features import TrainingFeatures
 from ftcore.families.model import Batch, Model
+from ftcore.modeling.device import to_device
 from ftcore.spec.training import TrainingSpec
 from ftcore.training.guard import Seen
 from ftcore.training.memory import MicroBatches
@@ -96,9 +97,7 @@ class Gradients:
             pieces = self.memory.cut(batch)
             parts: list[torch.Tensor] = []
             for j, piece in enumerate(pieces):
-                on_device = {
-                    name: value.to(accelerator.device, non_blocking=True) for name, value in piece.items()
-                }
+                on_device = to_device(piece, accelerator.device)
                 last = i == len(batches) - 1 and j == len(pieces) - 1
                 with nullcontext() if last or self._sharded else accelerator.no_sync(self._model):
                     parts.append(self._objective.backward(self._model, on_device, scale))

@@ -15,6 +15,7 @@ from ftcore.data.batching import by_length
 from ftcore.data.features import FeatureStore
 from ftcore.families.model import Batch, Model
 from ftcore.families.recipe import Probed
+from ftcore.modeling.device import device_of, to_device
 from ftcore.modeling.layers import trunk_of
 from ftcore_runtime.encoding import TextEncoder
 
@@ -166,11 +167,11 @@ def _read_by(
     """What `layer` reads of a batch without dropout, float32 [rows, size]; None where it reads anything else."""
     seen: list[torch.Tensor] = []
     handle = layer.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
-    training, device = model.training, next(model.parameters()).device
+    training = model.training
     model.eval()
     try:
         with torch.inference_mode():
-            family.outputs(model, {name: value.to(device) for name, value in batch.items()})
+            family.outputs(model, to_device(batch, device_of(model)))
     finally:
         handle.remove()
         model.train(training)

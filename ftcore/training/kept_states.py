@@ -18,6 +18,7 @@ import torch
 
 from ftcore.data.batching import by_length
 from ftcore.data.features import FeatureStore
+from ftcore.modeling.device import to_device
 from ftcore_runtime.publishing import publishing
 
 _ROWS = 64  # a batch of the one pass
@@ -89,7 +90,7 @@ class KeptStates:
     def _fill(
         self, kept: np.ndarray, starts: np.ndarray, batch: Mapping[str, torch.Tensor], device: torch.device
     ) -> None:
-        inputs = {name: batch[name].to(device) for name in _INPUTS if name in batch}
+        inputs = to_device({name: batch[name] for name in _INPUTS if name in batch}, device)
         with self._autocast():
             hidden = self._run(inputs).float().cpu()
         for start, row, real in zip(starts, hidden, real_tokens(batch), strict=True):

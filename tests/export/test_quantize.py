@@ -5,6 +5,7 @@ import numpy as np
 import onnx
 import pytest
 from bundles import INPUTS, Tiny, sentences
+from graphs import as_model
 from onnx import helper
 
 from ftcore_export.quantize import LOWEST, quantize_int8
@@ -76,7 +77,10 @@ def test_rows_of_any_size_have_a_scale_of_their_own(before: str, tmp_path: Path)
     graph = helper.make_graph(
         nodes, "g", values[:1], values[1:], [onnx.numpy_helper.from_array(weights, "weights")]
     )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)]), tmp_path / "fp32.onnx")
+    onnx.save(
+        as_model(graph),
+        tmp_path / "fp32.onnx",
+    )
     path = quantize_int8(tmp_path / "fp32.onnx", tmp_path / "int8.onnx")
     given = np.zeros((5, 8), np.float32)
     given[1] = np.arange(8)

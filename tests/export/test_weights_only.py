@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from graphs import as_model
 from onnx import TensorProto, helper, numpy_helper
 
 from ftcore_export.weights_only import BLOCK, quantize_weights
@@ -27,7 +28,7 @@ def write_tied(path: Path, width: int) -> np.ndarray:
         for name, size in (("found", width), ("product", ROWS))
     ]
     graph = helper.make_graph(nodes, "g", [ids], outputs, [numpy_helper.from_array(table, "table")])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)]), path)
+    onnx.save(as_model(graph), path)
     return table
 
 
@@ -60,7 +61,10 @@ def test_products_with_a_bias_are_in_eight_bits(turned: bool, tmp_path: Path) ->
                  numpy_helper.from_array(bias, "b")]  # fmt: skip
     node = helper.make_node("Gemm", ["x", "w", "b"], ["y"], transB=int(turned))
     graph = helper.make_graph([node], "g", values[:1], values[1:], constants)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)]), tmp_path / "fp32.onnx")
+    onnx.save(
+        as_model(graph),
+        tmp_path / "fp32.onnx",
+    )
     path = quantize_weights(tmp_path / "fp32.onnx", tmp_path / "small.onnx")
     assert [node.op_type for node in onnx.load(path).graph.node] == ["MatMulNBits", "Add"]
     rows = draw.normal(size=(7, 64)).astype(np.float32)

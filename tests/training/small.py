@@ -53,8 +53,8 @@ def built(workspace: Workspace) -> tuple[torch.nn.Module, dict[str, torch.Tensor
 
 
 def kept(workspace: Workspace) -> dict[str, torch.Tensor]:
-    """The weights that the run keeps."""
-    return dict(workspace.fine_tuned().state_dict())
+    """The weights that the run keeps, on the CPU."""
+    return dict(workspace.fine_tuned().cpu().state_dict())
 
 
 def training_of(**fields: Any) -> TrainingSpec:

@@ -7,13 +7,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from small import trained, workspace_of
 
 import ftcore
+from ftcore import processes
+from ftcore.errors import UserError
 from ftcore.evaluation.predict import predict
 from ftcore.families.sequence_classification.model import LabelModel
+from ftcore.families.text_generation import parity
 from ftcore.modeling import device
 from ftcore.training.stopping import StopRequest
 
@@ -108,3 +112,37 @@ def _consumers() -> set[str]:
     root = Path(ftcore.__file__).parent
     files = (file for file in root.rglob("*.py") if "import torch_device" in file.read_text())
     return {"ftcore." + ".".join(file.relative_to(root).with_suffix("").parts) for file in files}
+
+
+def test_a_gpu_too_few_is_said_before_the_processes_wait_for_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(UserError, match="2 processes were started here, and there is room for 1"):
+        processes.meet()
+
+
+def test_what_is_written_is_compared_where_the_model_is() -> None:
+    """The reference of the export may be on a GPU, the rows never are."""
+    seen: set[str] = set()
+
+    def outputs(model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        seen.update(value.device.type for value in batch.values())
+        return {"logits": torch.zeros(1, 3, 5)}
+
+    ids = np.zeros((1, 3), np.int64)
+    family: Any = SimpleNamespace(
+        outputs=outputs,
+        learnt=lambda batch: torch.ones(1, 3, dtype=torch.bool),
+        forced=lambda batch: ({"input_ids": ids}, np.ones((1, 3), np.int64)),
+    )
+    features: Any = type(
+        "Stored", (), {"__len__": lambda _: 1, "batch": lambda *_: {"input_ids": torch.zeros(1, 3)}}
+    )()
+    logits = SimpleNamespace(logits=lambda inputs, tokens: np.full((1, 3, 5), 0.25, np.float32))
+    generator: Any = SimpleNamespace(model=lambda: logits)
+    model = torch.nn.Linear(1, 1, device="meta")
+    assert parity._largest_difference(family, model, generator, features) == 0.25
+    assert seen == {"meta"}

@@ -46,7 +46,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     for name, (base, extra) in sections.items():
         YAML().dump(tiny_spec(base, rows=150, training={**TRAINING, **extra}), folder / f"{name}.yaml")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "FTCORE_CACHE": cache(folder / ".cache")}
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "FTCORE_CACHE": cache(folder / ".cache"),
+        "CUDA_VISIBLE_DEVICES": "",  # two processes need two GPUs, or none
+    }
     script = Path(__file__).with_name("two_processes.py")
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(

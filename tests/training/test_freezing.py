@@ -28,7 +28,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
     whole = fitting.fine_tune
 
     def fine_tune(job: Job) -> Progress:
-        found.update({name: p.detach().clone() for name, p in job.model.named_parameters()})
+        found.update({name: p.detach().cpu().clone() for name, p in job.model.named_parameters()})
         return whole(job)
 
     monkeypatch.setattr(fitting, "fine_tune", fine_tune)

@@ -109,7 +109,7 @@ def test_rows_that_training_never_reads_decay_in_plain_adamw_alone(
     workspace = workspace_of(project, tiny_base, training=training)
     before = workspace.family.model.build(workspace.base).get_input_embeddings().weight.detach().clone()
     train(workspace, StopRequest(), False)
-    after = workspace.fine_tuned().get_input_embeddings().weight
+    after = workspace.fine_tuned().get_input_embeddings().weight.cpu()
     unread = workspace.features("train").token_counts() == 0
     unread = torch.from_numpy(np.flatnonzero(unread))
     assert len(unread) > 0

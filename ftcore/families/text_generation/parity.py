@@ -11,6 +11,7 @@ import torch
 from ftcore.families.export import Comparison, Responses
 from ftcore.families.model import Stored
 from ftcore.families.text_generation.model import TextModel
+from ftcore.modeling.device import device_of, to_device
 from ftcore_export.parity import TIE, Flip, Parity
 from ftcore_runtime.generation.generator import Generator
 from ftcore_runtime.generation.packing import unpack
@@ -53,7 +54,9 @@ def _largest_difference(family: TextModel, model: Any, generator: Generator, fea
     for start in range(0, len(features), _ROWS):
         batch = features.batch(np.arange(start, min(start + _ROWS, len(features))))
         with torch.inference_mode():
-            expected = family.outputs(model, batch)["logits"].numpy()
+            expected = (
+                family.outputs(model, to_device(batch, device_of(model)))["logits"].float().cpu().numpy()
+            )
         learnt = family.learnt(batch).numpy()
         inputs, tokens = family.forced(batch)
         actual = generator.model().logits(inputs, tokens)

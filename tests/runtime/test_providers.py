@@ -1,0 +1,74 @@
+"""Where graphs run, and what is said where they cannot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import onnxruntime as ort
+import pytest
+
+from ftcore.cli import main
+from ftcore_runtime import Pipeline
+from ftcore_runtime.errors import InputError
+from ftcore_runtime.providers import providers, require_device
+
+without_cuda = pytest.mark.skipif(
+    "CUDAExecutionProvider" in ort.get_available_providers(), reason="this onnxruntime has CUDA"
+)
+
+
+@without_cuda
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["predict", "{bundle}", "--text", "good"],
+        ["serve", "{bundle}", "--port", "0"],
+        ["evaluate", "{bundle}", "--input", "{rows}"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_without_cuda_every_command_says_what_to_install(
+    command: list[str], tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_text("text,label\ngood,pos\n")
+    given = [part.format(bundle=tiny_bundle, rows=rows) for part in command]
+    assert main([*given, "--device", "cuda"]) == 2
+    printed = capsys.readouterr().err
+    assert "error: --device" in printed or "error: device" in printed
+    assert "the installed onnxruntime has no CUDA" in printed
+    assert "onnxruntime-gpu[cuda,cudnn]" in printed
+
+
+def test_an_unknown_device(tiny_bundle: Path) -> None:
+    device: Any = "tpu"
+    with pytest.raises(InputError, match="must be one of cpu, cuda, got 'tpu'"):
+        Pipeline.load(tiny_bundle, device=device)
+
+
+def test_products_are_as_exact_as_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        ort, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    )
+    monkeypatch.setattr(ort, "preload_dlls", lambda: None)
+    assert providers("cuda") == [("CUDAExecutionProvider", {"use_tf32": "0"}), "CPUExecutionProvider"]
+    assert providers("cpu") == ["CPUExecutionProvider"]
+
+
+def test_a_session_that_fell_back_is_refused() -> None:
+    fell_back: Any = SimpleNamespace(get_providers=lambda: ["CPUExecutionProvider"])
+    require_device("cpu", fell_back)
+    with pytest.raises(InputError, match="could not use CUDA on this machine"):
+        require_device("cuda", fell_back)
+
+
+def test_other_workers_have_no_gpu(
+    tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, answers = tmp_path / "rows.csv", tmp_path / "answers.jsonl"
+    rows.write_text("text\ngood\n")
+    given = ["predict", str(tiny_bundle), "--input", str(rows), "--output", str(answers), "--engine", "ray"]
+    assert main([*given, "--device", "cuda"]) == 2
+    assert "--device: the workers compute on CPUs" in capsys.readouterr().err
