@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from transformers import DynamicCache, EncoderDecoderCache
 
+from ftcore.modeling.device import device_of
 from ftcore_runtime.generation.model import Floats, Ids, is_every_row
 
 
@@ -17,7 +18,7 @@ class TorchEncoderDecoder:
 
     def __init__(self, model: Any) -> None:  # noqa: ANN401 (a PreTrainedModel)
         self.model = model
-        self.device = next(model.parameters()).device
+        self.device = device_of(model)
 
     def start(self, inputs: Mapping[str, Ids], prompt: Ids) -> Floats:
         """Run the encoder, and the decoder on the prompt."""
@@ -54,7 +55,7 @@ class TorchDecoder:
 
     def __init__(self, model: Any) -> None:  # noqa: ANN401 (a PreTrainedModel)
         self.model = model
-        self.device = next(model.parameters()).device
+        self.device = device_of(model)
 
     def start(self, inputs: Mapping[str, Ids], prompt: Ids) -> Floats:
         """Run the prompt."""
