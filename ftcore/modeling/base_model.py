@@ -22,6 +22,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ftcore.errors import ModelError
 from ftcore.locate import PREFIX, locate
+from ftcore.modeling.piece_tokenizers import rebuild
 from ftcore.modeling.tokenizer_checks import readable_inputs, require_ids
 from ftcore.modeling.weights import check_weights
 from ftcore.spec.base_folder import WANTED, check_files, require_tokenizer
@@ -203,7 +204,8 @@ def load_weights(auto_class: Any, base: BaseModel, config: transformers.Pretrain
 def open_encoder(base: BaseModel, max_length: int) -> TextEncoder:
     """The base model's tokenizer as the runtime runs it, cut to what the model can read."""
     tokenizer = open_tokenizer(base)
-    if tokenizer.pad_token_id is None:
+    pad = padding_id(tokenizer, base.config)
+    if pad is None:
         raise ModelError("the tokenizer has no padding token", where=str(base.folder))
     require_ids(tokenizer, base.config, str(base.folder))
     if base.config.model_type in _OFFSET_POSITIONS and base.config.pad_token_id != tokenizer.pad_token_id:
@@ -213,21 +215,45 @@ def open_encoder(base: BaseModel, max_length: int) -> TextEncoder:
             where=str(base.folder),
             hint="set `pad_token_id` of config.json to the tokenizer's",
         )
+    one_way = reads_one_way(base.config)
     accepted = inspect.signature(transformers.AutoModel._model_mapping[type(base.config)].forward).parameters
+    names = _DECODER_INPUTS if one_way else tokenizer.model_input_names
     return TextEncoder(
         without_special_pieces(tokenizer.backend_tokenizer),
         EncoderConfig(
             max_length=min(max_length, readable_length(base.config), tokenizer.model_max_length),
-            pad_id=tokenizer.pad_token_id,
-            pad_side=tokenizer.padding_side,
+            pad_id=pad,
+            pad_side="right" if one_way else tokenizer.padding_side,
             inputs=readable_inputs(
                 tokenizer,
                 base.config,
-                tuple(name for name in tokenizer.model_input_names if name in accepted),
+                tuple(name for name in names if name in accepted),
                 str(base.folder),
             ),
         ),
     )
+
+
+#: What a decoder reads; what its tokenizer calls token types would be read as words by some (GPT-2).
+_DECODER_INPUTS = ("input_ids", "attention_mask")
+_READ_ANY_ORDER = frozenset({"xlnet"})
+
+
+def reads_one_way(config: transformers.PretrainedConfig) -> bool:
+    """Whether it is a decoder alone: its tokens see those before them, and no padding that fills up at the right."""
+    kind = type(config)
+    return (
+        not config.is_encoder_decoder
+        and kind in transformers.AutoModelForCausalLM._model_mapping
+        and kind not in transformers.AutoModelForMaskedLM._model_mapping
+        and config.model_type not in _READ_ANY_ORDER
+    )
+
+
+def padding_id(tokenizer: Any, config: transformers.PretrainedConfig) -> int | None:  # noqa: ANN401
+    """The id that rows are filled up with; of a decoder without one that of its end token, which no text holds."""
+    pad: int | None = tokenizer.pad_token_id
+    return tokenizer.eos_token_id if pad is None and reads_one_way(config) else pad
 
 
 def save_tokenizer(base: BaseModel, folder: Path) -> None:
@@ -260,14 +286,8 @@ def open_tokenizer(base: BaseModel) -> transformers.PreTrainedTokenizerFast:
         raise ModelError(
             f"the base model's tokenizer does not load: {str(error)[:200]}", where=where
         ) from error
-    if not tokenizer.is_fast:
-        raise ModelError(
-            f"the base model's tokenizer has no tokenizer.json, and transformers makes none of a"
-            f" {type(tokenizer).__name__}",
-            where=where,
-            hint="Marian and M2M100 keep pieces and ids apart, which only Python code joins; of the sentencepiece"
-            " models of T5, mBART, NLLB and Pegasus one is made",
-        )
+    if not tokenizer.is_fast and (note := rebuild(tokenizer, where)) and note not in base.notes:
+        base.notes.append(note)
     return tokenizer
 
 

@@ -1,4 +1,4 @@
-"""A classifier on pooled token states: mean or first token, then dropout and one linear layer.
+"""A classifier on pooled token states: mean, largest, first or last token; then dropout and one linear layer.
 
 Sentence encoders are trained to put a text's meaning into a pooled vector, and say in `1_Pooling/config.json` (the
 format of sentence-transformers, Reimers and Gurevych 2019) how it is made. A head of the architecture's own, which
@@ -21,16 +21,21 @@ from torch import nn
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from ftcore.errors import ModelError
-from ftcore.modeling.base_model import BaseModel
+from ftcore.modeling.base_model import BaseModel, reads_one_way
 from ftcore.modeling.heads import has_classifier
 from ftcore_runtime.files import open_regular
 
-Pooling = Literal["mean", "first_token"]
+Pooling = Literal["mean", "first_token", "max", "last_token"]
 
 _FOLDER = "1_Pooling"
 #: Ours -> what sentence-transformers calls it, as a switch and (since version 5) as a value.
-_SWITCHES: dict[Pooling, str] = {"mean": "pooling_mode_mean_tokens", "first_token": "pooling_mode_cls_token"}
-_VALUES: dict[str, Pooling] = {"mean": "mean", "cls": "first_token"}
+_SWITCHES: dict[Pooling, str] = {
+    "mean": "pooling_mode_mean_tokens",
+    "first_token": "pooling_mode_cls_token",
+    "max": "pooling_mode_max_tokens",
+    "last_token": "pooling_mode_lasttoken",
+}
+_VALUES: dict[str, Pooling] = {"mean": "mean", "cls": "first_token", "max": "max", "lasttoken": "last_token"}
 
 
 def trained_pooling(base: BaseModel) -> Pooling | None:
@@ -61,7 +66,8 @@ def trained_pooling(base: BaseModel) -> Pooling | None:
 
 
 def best_pooling(base: BaseModel) -> Pooling | None:
-    """As the base model was trained; the mean where it brings no weights of a pooler, which would start at random.
+    """As the base model was trained. Else the last token of a decoder, the only one that has seen the whole text; the
+    mean of an encoder that brings no weights of a pooler, which would start at random.
 
     None where the architecture's own head has more to go on: weights of a pooler, or a whole head.
 
@@ -71,7 +77,11 @@ def best_pooling(base: BaseModel) -> Pooling | None:
     if mode := trained_pooling(base):
         return mode
     reads_both_ways = type(base.config) in transformers.AutoModelForMaskedLM._model_mapping
-    if not reads_both_ways or not can_be_pooled(base.config) or has_classifier(base.config):
+    if not can_be_pooled(base.config) or has_classifier(base.config):
+        return None
+    if reads_one_way(base.config):
+        return "last_token"
+    if not reads_both_ways:
         return None
     return None if any("pooler" in name for name in _weights_of(base)) else "mean"
 
@@ -117,7 +127,7 @@ class PooledClassifier(transformers.PreTrainedModel):  # type: ignore[misc]  # a
         given = {"attention_mask": attention_mask, "token_type_ids": token_type_ids}
         inputs = {name: value for name, value in given.items() if value is not None}
         hidden = getattr(self, self.base_model_prefix)(input_ids=input_ids, **inputs).last_hidden_state
-        pooled = hidden[:, 0] if self.pooling == "first_token" else mean_of_tokens(hidden, attention_mask)
+        pooled = _POOLED[self.pooling](hidden, attention_mask)
         return SequenceClassifierOutput(logits=self.classifier(self.dropout(pooled)))
 
     def save_pretrained(self, save_directory: Any, **options: Any) -> None:  # noqa: ANN401
@@ -163,7 +173,7 @@ def _pooled_class(
         for kind in encoder_class.__mro__[1:]
         if issubclass(kind, transformers.PreTrainedModel) and "forward" not in vars(kind)
     )
-    kind = "Mean" if pooling == "mean" else "FirstToken"
+    kind = pooling.title().replace("_", "")
     name = f"{encoder_class.__name__.removesuffix('Model')}{kind}PooledClassifier"
     members = {"pooling": pooling, "encoder_class": encoder_class, "__module__": __name__}
     return cast(type[PooledClassifier], type(name, (PooledClassifier, architecture), members))
@@ -175,6 +185,35 @@ def mean_of_tokens(hidden: torch.Tensor, mask: torch.Tensor | None) -> torch.Ten
         return hidden.float().mean(1)
     real = mask[..., None].float()
     return (hidden.float() * real).sum(1) / real.sum(1).clamp(min=1.0)
+
+
+def first_token(hidden: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """The first token's state, of texts that are filled up at the right."""
+    return hidden[:, 0]
+
+
+def max_of_tokens(hidden: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """Largest value of each number over the real tokens of hidden states [rows, tokens, size], float32 [rows, size]."""
+    hidden = hidden.float()
+    if mask is not None:
+        hidden = hidden.masked_fill(mask[..., None] == 0, torch.finfo(torch.float32).min)
+    return hidden.max(1).values
+
+
+def last_token(hidden: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """State of the last real token of hidden states [rows, tokens, size], [rows, size], whichever side is filled up."""
+    if mask is None:
+        return hidden[:, -1]
+    last = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(1)
+    return hidden.gather(1, last[:, None, None].expand(-1, 1, hidden.shape[2]))[:, 0]
+
+
+_POOLED = {
+    "mean": mean_of_tokens,
+    "first_token": first_token,
+    "max": max_of_tokens,
+    "last_token": last_token,
+}
 
 
 def _dropout(config: Any) -> float:  # noqa: ANN401

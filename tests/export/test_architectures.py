@@ -21,6 +21,7 @@ from generation_models import DECODERS, POSITIONS, VOCABULARY, open_graphs
 
 from ftcore.families.encoder_graph import encoder_graph
 from ftcore.families.text_generation.torch_sequences import positions
+from ftcore.modeling.pooling import pooled_classifier
 from ftcore_export.onnx_graph import export_graph
 from ftcore_export.quantize import quantize_int8
 from ftcore_runtime.encoding import EncoderConfig, TextEncoder
@@ -58,6 +59,13 @@ ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "ModernBERT": ("modernbert", {"local_attention": 16, "global_attn_every_n_layers": 2}),
+}
+#: Decoders that label a text by its last token.
+LABELLERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "GPT-2 as a classifier": ("gpt2", {}),
+    "Llama as a classifier": ("llama", {"num_key_value_heads": 2}),
+    "Qwen2 as a classifier": ("qwen2", {"num_key_value_heads": 2}),
+    "Qwen3 as a classifier": ("qwen3", {"num_key_value_heads": 2, "head_dim": 8}),
 }
 WRITERS = {
     "T5": "t5",
@@ -103,7 +111,11 @@ def measure_encoder(kind: str, settings: Mapping[str, Any], folder: Path) -> tup
         **ids,
         **settings,
     )
-    model = transformers.AutoModelForSequenceClassification.from_config(config).eval()
+    if kind in DECODERS:
+        config.use_cache = False
+        model: Any = pooled_classifier(config, "last_token")(config).eval()
+    else:
+        model = transformers.AutoModelForSequenceClassification.from_config(config).eval()
     loud(model)
     types = kind in ("bert", "electra", "albert") or config.to_dict().get("type_vocab_size", 0) > 1
     names = ("input_ids", "attention_mask", *(["token_type_ids"] if types else []))
@@ -186,7 +198,7 @@ def written() -> Iterator[dict[str, str]]:
     before = dict(lines)
     yield lines
     if WRITING:
-        ordered = [lines[name] for name in (*ENCODERS, *WRITERS) if name in lines]
+        ordered = [lines[name] for name in (*ENCODERS, *LABELLERS, *WRITERS) if name in lines]
         table = "| architecture | graphs | fp32 | int8 |\n| --- | --- | --- | --- |\n" + "\n".join(ordered)
         DOCUMENT.write_text(re.sub(r"\| architecture .*\|", lambda _: table, text, flags=re.DOTALL), "utf-8")
     else:
@@ -210,6 +222,18 @@ def test_encoder(name: str, tmp_path: Path, written: dict[str, str]) -> None:
     check(name, "model", measure_encoder(kind, settings, tmp_path), written)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if kind == "llama" else pytest.param(name, marks=pytest.mark.slow)
+        for name, (kind, _) in LABELLERS.items()
+    ],
+)
+def test_decoder_that_labels(name: str, tmp_path: Path, written: dict[str, str]) -> None:
+    kind, settings = LABELLERS[name]
+    check(name, "model", measure_encoder(kind, settings, tmp_path), written)
+
+
 @pytest.mark.slow  # minutes; test_generation_graphs.py has the same graphs at one shape
 @pytest.mark.parametrize("name", WRITERS)
 def test_writer(
@@ -223,4 +247,4 @@ def test_writer(
 
 @pytest.mark.skipif(WRITING, reason="it is being written")
 def test_the_document_has_these_and_no_others(written: dict[str, str]) -> None:
-    assert list(written) == [*ENCODERS, *WRITERS]
+    assert list(written) == [*ENCODERS, *LABELLERS, *WRITERS]

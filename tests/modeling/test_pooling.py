@@ -13,7 +13,14 @@ from safetensors.torch import load_file, save_file
 
 from ftcore.errors import ModelError
 from ftcore.modeling.base_model import BaseModel, load_weights, open_base
-from ftcore.modeling.pooling import best_pooling, mean_of_tokens, pooled_classifier, trained_pooling
+from ftcore.modeling.pooling import (
+    best_pooling,
+    last_token,
+    max_of_tokens,
+    mean_of_tokens,
+    pooled_classifier,
+    trained_pooling,
+)
 
 OTHERS = {
     "distilbert": {},
@@ -41,7 +48,10 @@ def base_with(folder: Path, **switches: object) -> BaseModel:
         ({"pooling_mode_cls_token": True, "word_embedding_dimension": 32}, "first_token"),
         ({"pooling_mode": "mean"}, "mean"),
         ({"pooling_mode": "cls"}, "first_token"),
-        ({"pooling_mode_max_tokens": True}, None),
+        ({"pooling_mode_max_tokens": True}, "max"),
+        ({"pooling_mode_lasttoken": True}, "last_token"),
+        ({"pooling_mode": "lasttoken"}, "last_token"),
+        ({"pooling_mode_weightedmean_tokens": True}, None),
         ({"pooling_mode_mean_tokens": True, "pooling_mode_max_tokens": True}, None),
         ({}, None),
     ],
@@ -70,9 +80,13 @@ def test_the_mean_takes_the_place_of_a_pooler_without_weights(tmp_path: Path) ->
     assert best_pooling(base) is None
 
 
-def test_a_model_that_reads_one_way_keeps_its_own_head(tmp_path: Path) -> None:
+def test_of_a_decoder_the_last_token_has_seen_the_text(tmp_path: Path) -> None:
     config = transformers.GPT2Config(n_embd=32, n_layer=1, n_head=2, vocab_size=50)
+    assert best_pooling(BaseModel(tmp_path, config)) == "last_token"
+    config.architectures = ["GPT2ForSequenceClassification"]
     assert best_pooling(BaseModel(tmp_path, config)) is None
+    xlnet = transformers.XLNetConfig(d_model=32, n_layer=1, n_head=2, vocab_size=50)
+    assert best_pooling(BaseModel(tmp_path, xlnet)) is None
 
 
 def test_a_broken_file_is_an_error_that_names_it(tmp_path: Path) -> None:
@@ -88,6 +102,15 @@ def test_padding_has_no_part_in_the_mean() -> None:
     mask = torch.tensor([[1, 1, 0], [1, 1, 1]])
     assert mean_of_tokens(hidden, mask).tolist() == [[1.0, 2.0], [8.0, 9.0]]
     assert mean_of_tokens(hidden, None).tolist() == [[2.0, 3.0], [8.0, 9.0]]
+
+
+def test_the_largest_and_the_last_of_the_real_tokens() -> None:
+    hidden = torch.tensor([[[1.0, 5], [3, 2], [9, 9]], [[9, 9], [4, 1], [2, 3]]])
+    mask = torch.tensor([[1, 1, 0], [0, 1, 1]])
+    assert max_of_tokens(hidden, mask).tolist() == [[3, 5], [4, 3]]
+    assert last_token(hidden, mask).tolist() == [[3, 2], [2, 3]]
+    assert max_of_tokens(hidden, None).tolist() == [[9, 9], [9, 9]]
+    assert last_token(hidden, None).tolist() == [[9, 9], [2, 3]]
 
 
 @pytest.mark.parametrize("kind", OTHERS)

@@ -1,8 +1,7 @@
-"""Base models whose tokenizer is a sentencepiece model: what transformers converts works, the rest says why not."""
+"""A base model whose tokenizer is a sentencepiece model that transformers converts."""
 
 from __future__ import annotations
 
-import json
 import random
 import shutil
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 import pytest
 from bundles import WORDS
 
-from ftcore.errors import ModelError
 from ftcore.modeling.base_model import BaseModel, open_tokenizer
 
 sentencepiece: Any = pytest.importorskip("sentencepiece")
@@ -46,18 +44,3 @@ def test_t5_needs_no_tokenizer_json(pieces: Path, tmp_path: Path) -> None:
     text = f"{WORDS[0]} {WORDS[1]}  {WORDS[2]}"
     expected = sentencepiece.SentencePieceProcessor(model_file=str(pieces)).encode(text)
     assert tokenizer(text).input_ids == [*expected, 1]
-
-
-@pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
-def test_marian_is_refused_with_the_reason(pieces: Path, tmp_path: Path) -> None:
-    import transformers
-
-    for name in ("source.spm", "target.spm"):
-        shutil.copy(pieces, tmp_path / name)
-    rows = pieces.with_suffix(".vocab").read_text().splitlines()
-    (tmp_path / "vocab.json").write_text(
-        json.dumps({row.split("\t")[0]: number for number, row in enumerate(rows)})
-    )
-    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "MarianTokenizer"}))
-    with pytest.raises(ModelError, match="makes none of a MarianTokenizer"):
-        open_tokenizer(BaseModel(tmp_path, transformers.MarianConfig()))

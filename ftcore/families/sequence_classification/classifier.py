@@ -11,7 +11,7 @@ import transformers
 
 from ftcore.errors import ModelError
 from ftcore.families.sequence_classification.label_order import PROBLEM_TYPES
-from ftcore.modeling.base_model import BaseModel, load_weights, open_tokenizer
+from ftcore.modeling.base_model import BaseModel, load_weights, open_tokenizer, padding_id, reads_one_way
 from ftcore.modeling.heads import fit_head, has_classifier
 from ftcore.modeling.weights import labels_of, set_labels
 
@@ -37,6 +37,8 @@ def build_classifier(
     theirs = copy.deepcopy(config)
     config.problem_type = kind
     set_labels(config, list(labels))
+    if reads_one_way(config):
+        config.use_cache = False  # of a text that is read once
     same_kind = theirs.problem_type in (None, kind) and (problem == "regression") == (theirs.num_labels == 1)
     known = labels_of(theirs) if same_kind else [""] * theirs.num_labels  # names of nothing
     ours = list(labels) or (known if same_kind else ["value"])
@@ -63,7 +65,7 @@ def _agree_on_ends(model: Any, base: BaseModel) -> None:  # noqa: ANN401 (a PreT
     """
     config = model.config
     if hasattr(model, "score"):  # the last token that is not padding
-        config.pad_token_id = open_tokenizer(base).pad_token_id
+        config.pad_token_id = padding_id(open_tokenizer(base), config)
     if not config.is_encoder_decoder:
         return
     tokenizer = open_tokenizer(base)

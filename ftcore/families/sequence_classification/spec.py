@@ -98,10 +98,11 @@ class SequenceClassificationModel(ModelSpec):
         description="Read a longer text in windows of `max_length` tokens; it is cut unless given.",
     )
 
-    pooling: Literal["mean", "first_token", "architecture"] | None = Field(
+    pooling: Literal["mean", "first_token", "max", "last_token", "architecture"] | None = Field(
         None,
-        description="What the head reads: the mean of the tokens' states, the first one, or what the architecture's own"
-        " head makes of it; chosen by `training.recipe` unless given: as the base model was trained.",
+        description="What the head reads: the mean of the tokens' states, the first or the last one, the largest of"
+        " each number, or what the architecture's own head makes of it; chosen by `training.recipe` unless given: as"
+        " the base model was trained.",
     )
 
 

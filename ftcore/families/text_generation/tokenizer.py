@@ -62,9 +62,12 @@ def open_text(base: BaseModel, spec: TextGenerationSpec) -> FramedEncoder:
 def _target(base: BaseModel, config: EncoderConfig, tokenizer: Any) -> TextEncoder | None:  # noqa: ANN401
     """The tokenizer of the targets, where the model has one for them."""
     file = base.folder / TARGET_TOKENIZER
-    if not file.is_file():
+    own = getattr(tokenizer, "target_backend", None)  # Marian's, of two sentencepiece models
+    if own is None and not file.is_file():
         return None
-    target = TextEncoder.load(file, config)
+    target = (
+        TextEncoder.load(file, config) if own is None else TextEncoder(without_special_pieces(own), config)
+    )
     special = zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True)
     if odd := [token for token, index in special if target.tokenizer.token_to_id(token) != index]:
         raise ModelError(
@@ -128,7 +131,8 @@ def _ends(config: transformers.PretrainedConfig, tokenizer: Any) -> tuple[int, .
 def _around(tokenizer: Any, encoded: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:  # noqa: ANN401
     """Special tokens before and after a text."""
     ids = encoded.input_ids
-    special = {*tokenizer.all_special_ids} - {tokenizer.unk_token_id}
+    languages = getattr(tokenizer, "lang_token_to_id", {}).values()  # M2M100's are no special tokens to it
+    special = {*tokenizer.all_special_ids, *languages} - {tokenizer.unk_token_id}
     own = [index for index, one in enumerate(ids) if one not in special]
     first, last = (own[0], own[-1]) if own else (len(ids), len(ids))
     return tuple(ids[:first]), tuple(ids[last + 1 :])
@@ -144,11 +148,13 @@ def _set_languages(tokenizer: Any, source: str | None, target: str | None, where
             where=where,
             hint="leave `data.source_language` and `data.target_language` out; for T5 say it in `data.prompt`",
         )
+    tokens = getattr(tokenizer, "lang_code_to_token", {})  # M2M100's: `__en__` of `en`
     for field, code in (("source_language", source), ("target_language", target)):
-        if code is None or tokenizer.convert_tokens_to_ids(code) == tokenizer.unk_token_id:
+        known = code is not None and tokenizer.convert_tokens_to_ids(tokens.get(code, code))
+        if code is None or known == tokenizer.unk_token_id:
             raise ModelError(
                 f"{code!r} is no language that this tokenizer knows" if code else "give both languages",
                 where=f"data.{field}",
-                hint="codes are those of the base model: en_XX (mBART), eng_Latn (NLLB)",
+                hint="codes are those of the base model: en_XX (mBART), eng_Latn (NLLB), en (M2M100)",
             )
     tokenizer.src_lang, tokenizer.tgt_lang = source, target
