@@ -95,9 +95,14 @@ def _tokenizer(
     own = [one.piece for one in model.pieces if one.type == _USER_DEFINED and one.piece in ids]
     own_tokens = [AddedToken(one, normalized=False) for one in own]
     made.add_tokens([*own_tokens, *(one for one in added if not one.special)])
-    letters = {piece for piece in pieces if len(piece) == 1}
-    lent = any(len(token) == 1 and token not in letters for token in ids)
-    made.normalizer = normalizers.Sequence([*_normalizers(rules), *(_one_unknown(letters) if lent else ())])
+    steps = [*_normalizers(rules)]
+    if spec.model_type == _UNIGRAM:
+        # A special token is one piece of its vocabulary: what spells it must be unknown before it is looked for.
+        steps += [normalizers.Replace(one.content, _UNREACHED) for one in named]
+        letters = {piece for piece in pieces if len(piece) == 1}
+        if any(len(token) == 1 and token not in letters for token in ids):
+            steps += _one_unknown(letters)
+    made.normalizer = normalizers.Sequence(steps)
     scheme = "always" if rules.add_dummy_prefix else "never"
     made.pre_tokenizer = pre_tokenizers.Metaspace(replacement=_SPACE, prepend_scheme=scheme)
     bytes_too = [decoders.ByteFallback()] if spec.byte_fallback else []

@@ -119,6 +119,9 @@ def test_marian_id_for_id_in_both_languages(marian: Path) -> None:
         expected = [tokenizer(**{given: text}).input_ids[:-1] for text in texts]
         found = backend(tokenizer, name).tokens(texts)
         assert [one.ids for one in found] == expected
+    (spelt,) = backend(tokenizer).tokens(["food </s> food"])
+    assert spelt.ids.count(1) == 1, "what spells a special token is unknown, and no end"
+    assert 0 not in spelt.ids
     coded = ">>deu<< the food"
     assert backend(tokenizer).encode([coded]).input_ids == [tokenizer(coded).input_ids]
 
