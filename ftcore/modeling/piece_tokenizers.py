@@ -136,10 +136,10 @@ def _model(
 
 
 def _read(path: Path) -> Any:  # noqa: ANN401 (a generated class)
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
     from sentencepiece import sentencepiece_model_pb2
 
-    model = sentencepiece_model_pb2.ModelProto()
+    model = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]  # made when it is imported
     try:
         model.ParseFromString(path.read_bytes())
     except (OSError, DecodeError) as error:
