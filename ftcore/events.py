@@ -5,13 +5,16 @@ Progress bars, observers (the hook `ftcore_event`) and the report all read these
 
 from __future__ import annotations
 
-import copy
 import json
 import os
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from ftcore.watching import Watcher
 
 Listener = Callable[[Mapping[str, Any]], object]
 #: Writes one event of a kind, with its fields: see `EventLog.emit`.
@@ -24,16 +27,17 @@ class EventLog:
     Args:
         path: events.jsonl, made if absent; None keeps the events to the listeners (other ranks than the first).
         listeners: called with every event, in order.
-        observers: likewise, after them, by name; one that raises is left out from then on, with an event `warning`.
+        watchers: are shown every event, in the background; what is wrong with them becomes an event `warning`.
     """
 
     def __init__(
         self,
         path: Path | None,
         listeners: tuple[Listener, ...] = (),
-        observers: Mapping[str, Listener] | None = None,
+        watchers: tuple[Watcher, ...] = (),
     ) -> None:
-        self._observers = dict(observers or {})
+        self._watchers = watchers
+        self._run = Path() if path is None else path.parent
         self._file = None if path is None else os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         self._listeners = listeners
 
@@ -45,24 +49,29 @@ class EventLog:
             os.write(self._file, (json.dumps(event, ensure_ascii=False) + "\n").encode())
         for listener in self._listeners:
             listener(event)
-        for name in list(self._observers):
-            self._show(name, event)
+        for watcher in self._watchers:
+            watcher.show(event, self._run)
+        self._warn_of_watchers()
 
     def warn(self, message: str) -> None:
         """Write an event `warning`."""
         self.emit("warning", message=message)
 
-    def _show(self, name: str, event: Mapping[str, Any]) -> None:
-        """Show an event to one observer, whose fault must not end a run."""
-        observer = self._observers.get(name)
-        if observer is None:  # it failed while an earlier observer's failure was shown to it
-            return
+    def _warn_of_watchers(self) -> None:
+        for watcher in self._watchers:
+            for message in watcher.warnings():
+                self.warn(message)
+
+    def finish(self, seconds: float) -> None:
+        """Wait until the watchers have seen everything, for so long at most, and close the file."""
+        until = time.monotonic() + seconds
         try:
-            observer(copy.deepcopy(event))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever a plugin raises)
-            del self._observers[name]
-            what = f"{name} raised {type(error).__name__}: {error}"
-            self.warn(f"{what}; it sees no more of this run")
+            for watcher in self._watchers:
+                watcher.finish(until - time.monotonic())
+            with suppress(OSError):  # a full disk, say, is not to hide why the run ends
+                self._warn_of_watchers()
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Close the file; `emit` may not be called again."""

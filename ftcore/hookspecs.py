@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from random import Random
 
     from ftcore.spec import Spec
@@ -70,5 +71,8 @@ def ftcore_metrics(  # type: ignore[empty-body]
 
 
 @hookspec
-def ftcore_event(event: Mapping[str, Any]) -> None:
-    """See one event of the run as it is written to events.jsonl (for trackers; must not change it)."""
+def ftcore_event(event: Mapping[str, Any], run: Path) -> None:
+    """See one event as it is written to events.jsonl, for trackers; `run` is the folder of the run that it is of.
+
+    Called in a thread of its own, one event after another: the run does not wait for it.
+    """

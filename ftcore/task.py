@@ -118,10 +118,10 @@ class Observer:
 
     Args:
         info: the plugin.
-        see: called with every event.
+        see: called with every event and the folder of its run.
         implemented: the names of the hooks it implements.
     """
 
     info: PluginInfo
     implemented: tuple[str, ...]
-    see: Callable[[Mapping[str, Any]], object]
+    see: Callable[[Mapping[str, Any], Path], object]

@@ -103,20 +103,26 @@ def allowlist(project: Path) -> frozenset[str] | None:
     """
     if (variable := os.environ.get(ALLOW_VARIABLE)) is not None:
         return frozenset(name.strip() for name in variable.split(",") if name.strip())
+    names = configured(project, "plugins")
+    return None if names is None else frozenset(names)
+
+
+def configured(project: Path, key: str) -> list[str] | None:
+    """A list of texts in `[tool.ftcore]` of the project's pyproject.toml; None where there is none.
+
+    Raises:
+        UserError: pyproject.toml cannot be read, or it is no list of texts.
+    """
     path = project / "pyproject.toml"
     if not path.is_file():
         return None
     try:
-        names = (
-            tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("ftcore", {}).get("plugins")
-        )
+        names = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("ftcore", {}).get(key)
     except (OSError, ValueError, AttributeError) as error:
         raise UserError(f"cannot be read: {error}", where=str(path)) from error
-    if names is None:
-        return None
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise UserError("`plugins` in [tool.ftcore] is not a list of texts", where=str(path))
-    return frozenset(names)
+    if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise UserError(f"`{key}` in [tool.ftcore] is not a list of texts", where=str(path))
+    return names
 
 
 def is_allowed(name: str, distribution: str | None, allowed: frozenset[str] | None) -> bool:

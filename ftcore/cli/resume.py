@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ftcore.cli.options import Subparsers, add_command
-from ftcore.cli.work import add_run, add_verbose, resume_run
+from ftcore.cli.work import add_observer, add_run, add_verbose, resume_run
 from ftcore.errors import ExitCode
 
 
@@ -13,6 +13,7 @@ def add(subparsers: Subparsers) -> None:
     """Add the command."""
     parser = add_command(subparsers, "resume", run, "go on with a stopped run from its newest checkpoint")
     add_run(parser)
+    add_observer(parser)
     add_verbose(parser)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ftcore.cli.options import Subparsers, add_command, add_spec, run_path
-from ftcore.cli.work import add_no_audit, add_runs_dir, add_verbose, new_run, resume_run, work
+from ftcore.cli.work import add_no_audit, add_observer, add_runs_dir, add_verbose, new_run, resume_run, work
 from ftcore.errors import ExitCode, UserError
 
 
@@ -15,6 +15,7 @@ def add(subparsers: Subparsers) -> None:
     add_spec(parser, many=True, optional=True)
     add_runs_dir(parser)
     add_no_audit(parser)
+    add_observer(parser)
     add_verbose(parser)
     parser.add_argument(
         "--resume", metavar="RUN", type=run_path, help="go on with this run in place of a new one"
@@ -69,6 +70,7 @@ def _run_queue(args: argparse.Namespace) -> int:
     entries, file = plan(resolved, args.runs_dir)
     devices = gpus()
     options = ["--plugins-dir", str(args.plugins_dir)] if args.plugins_dir else []
+    options += [f"--observer={name}" for name in plugins.chosen_observers(args.observers)]
     show = QueueProgress(console())
     try:
         with listen():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ftcore.cli.options import Subparsers, add_command, add_spec
-from ftcore.cli.work import add_no_audit, add_runs_dir, add_verbose, new_run, work
+from ftcore.cli.work import add_no_audit, add_observer, add_runs_dir, add_verbose, new_run, work
 from ftcore.errors import ExitCode
 
 
@@ -15,6 +15,7 @@ def add(subparsers: Subparsers) -> None:
     add_spec(parser)
     add_runs_dir(parser)
     add_no_audit(parser)
+    add_observer(parser)
     add_verbose(parser)
 
 

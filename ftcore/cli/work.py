@@ -47,6 +47,18 @@ def add_verbose(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_observer(parser: argparse.ArgumentParser) -> None:
+    """`--observer`."""
+    parser.add_argument(
+        "--observer",
+        dest="observers",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="show the run to a tracker: mlflow, tensorboard, trackio or wandb; may be repeated",
+    )
+
+
 def add_run(parser: argparse.ArgumentParser) -> None:
     """The RUN argument."""
     parser.add_argument(
@@ -58,9 +70,10 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def new_run(args: argparse.Namespace) -> RunFolder:
-    """The folder of a new run of the SPEC argument."""
+    """The folder of a new run of the SPEC argument; its observers have been found."""
     from ftcore.runs.launch import begin
 
+    args.observers = registry(args).chosen_observers(args.observers)
     return begin(lambda: resolve(args.spec, args), args.runs_dir)
 
 
@@ -69,9 +82,10 @@ def resume_run(args: argparse.Namespace, path: Path) -> None:
     from ftcore.runs.folder import open_run
     from ftcore.runs.launch import go_on
 
-    folder = open_run(path)
+    folder, plugins = open_run(path), registry(args)
+    observers = plugins.chosen_observers(args.observers)
     with _summary(args, folder):
-        go_on(folder.path, registry(args), _progress())
+        go_on(folder.path, plugins, _progress(), observers)
 
 
 def work(args: argparse.Namespace, folder: RunFolder, steps: Sequence[Step]) -> None:
@@ -79,7 +93,7 @@ def work(args: argparse.Namespace, folder: RunFolder, steps: Sequence[Step]) -> 
     from ftcore.runs.launch import take
 
     with _summary(args, folder):
-        take(folder, steps, registry(args), _progress())
+        take(folder, steps, registry(args), _progress(), observers=getattr(args, "observers", ()))
 
 
 def open_workspace(args: argparse.Namespace, folder: RunFolder) -> AbstractContextManager[Workspace]:

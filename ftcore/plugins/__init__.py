@@ -7,7 +7,7 @@ One allowlist says which may be loaded at all, whatever their kind.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +19,7 @@ from ftcore.plugins.discovery import find_plugins
 from ftcore.plugins.importing import import_plugin
 from ftcore.plugins.loading import check_references, load_observer, load_task, load_value
 from ftcore.task import Kind, LoadedTask, Observer, PluginInfo
-from ftcore_runtime.installed import allowlist
+from ftcore_runtime.installed import allowlist, configured
 
 __all__ = ["KINDS", "LoadedTask", "Observer", "PluginInfo", "PluginRegistry"]
 
@@ -100,11 +100,30 @@ class PluginRegistry:
         info = self._find("source", name)
         return load_value(info, self._module(info), of)
 
-    def observers(self) -> tuple[list[Observer], list[PluginError]]:
-        """The observers that may be loaded, and what is wrong with those that cannot be."""
+    def chosen_observers(self, names: Sequence[str], project: Path | None = None) -> list[str]:
+        """The observers that are asked for by name: these, and `observers` in `[tool.ftcore]` of the project.
+
+        Args:
+            project: its folder; the working directory if not given.
+
+        Raises:
+            PluginError: there is none of a name, or it cannot be loaded.
+            UserError: pyproject.toml cannot be read.
+        """
+        chosen = list(dict.fromkeys([*names, *(configured(project or Path.cwd(), "observers") or ())]))
+        for name in chosen:
+            self.observer(self._find("observer", name))
+        return chosen
+
+    def observers(self, chosen: Collection[str] = ()) -> tuple[list[Observer], list[PluginError]]:
+        """The observers of a run, and what is wrong with those that cannot be loaded.
+
+        Args:
+            chosen: ids of those that ftcore ships and that are wanted; all others are always loaded.
+        """
         loaded, problems = [], []
         for info in self.infos("observer"):
-            if info.status == "not allowed":
+            if info.status == "not allowed" or (info.origin == "shipped" and info.id not in chosen):
                 continue
             try:
                 loaded.append(self.observer(info))
@@ -132,7 +151,7 @@ class PluginRegistry:
         """
         if info.kind == "task":
             return self.load(info.id).implemented
-        if info.kind == "observer":
+        if info.kind == "observer" and info.origin != "shipped":
             return self.observer(info).implemented
         _require_available(info)
         if info.kind == "family":

@@ -56,6 +56,8 @@ def failure(info: PluginInfo, what: str, error: BaseException) -> PluginError:
     hint = None
     if isinstance(error, ModuleNotFoundError) and error.name:
         hint = f"install what it needs: `{error.name}`"
+        if info.kind == "observer" and info.origin == "shipped":  # each has an extra of its name
+            hint = f"pip install 'ftcore[{info.id}]'"
     text = f"plugin `{info.id}` {what}: {type(error).__name__}: {error}"
     return PluginError(text, where=f"{info.path}:{line}" if line else str(info.path), hint=hint)
 

@@ -67,7 +67,9 @@ def load_observer(info: PluginInfo, module: ModuleType) -> Observer:
             hint=f"an observer implements `{_EVENT}` alone",
         )
     return Observer(
-        info=info, implemented=implemented, see=lambda event: manager.hook.ftcore_event(event=event)
+        info=info,
+        implemented=implemented,
+        see=lambda event, run: manager.hook.ftcore_event(event=event, run=run),
     )
 
 

@@ -44,7 +44,7 @@ def child_run(
             folder.pretrained.symlink_to(relpath(parent.folder.pretrained, folder.path))
         write_json(folder.record_file, {**whole, **record})
     processes.wait()
-    return Workspace(folder, spec, parent.task, parent.listeners, parent.observers)
+    return Workspace(folder, spec, parent.task, parent.listeners, parent.watchers)
 
 
 def finish_child(child: Workspace, stop: StopRequest, train: StepAction, evaluate: StepAction) -> None:
@@ -57,6 +57,7 @@ def finish_child(child: Workspace, stop: StopRequest, train: StepAction, evaluat
                 processes.wait()
                 if processes.is_first():
                     evaluate(child, stop, False)
+                child.events.emit("run_finished")
             finally:
                 child.events.close()
     processes.wait()

@@ -11,15 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ftcore import processes
-from ftcore.errors import CheckFailed, Interrupted
-from ftcore.plugins import PluginRegistry
+from ftcore.errors import Interrupted, PluginError
+from ftcore.plugins import LoadedTask, PluginRegistry
 from ftcore.runs.folder import ALL_STEPS, RunFolder, Step, create_run, open_run, plugin_record, reload_spec
 from ftcore.runs.status import at_work
 from ftcore.spec import ResolvedSpec
 from ftcore.training.stopping import listen
+from ftcore.watching import Watcher
 
 if TYPE_CHECKING:
     from ftcore.runs.workspace import Workspace
+
+#: Seconds that the end of a run waits for observers: what they send last may be a bundle.
+_PATIENCE = 30.0
 
 
 class Progress(Protocol):
@@ -66,8 +70,13 @@ def begin(resolve: Callable[[], ResolvedSpec], runs_dir: Path) -> RunFolder:
     return RunFolder(Path(processes.share_text(path)))
 
 
-def go_on(path: Path, plugins: PluginRegistry, progress: Progress) -> RunFolder:
+def go_on(
+    path: Path, plugins: PluginRegistry, progress: Progress, observers: Sequence[str] = ()
+) -> RunFolder:
     """Take the steps that a run lacks, training from its newest checkpoint on.
+
+    Args:
+        observers: see `open_workspace`.
 
     Raises:
         UserError, Interrupted, CheckFailed, RunFailed: see `take`.
@@ -75,7 +84,7 @@ def go_on(path: Path, plugins: PluginRegistry, progress: Progress) -> RunFolder:
     folder = open_run(path)
     record = folder.record()
     steps = [step for step in ALL_STEPS if step not in record["steps"]]
-    take(folder, steps, plugins, progress, resume=record["status"] != "waiting")
+    take(folder, steps, plugins, progress, observers=observers, resume=record["status"] != "waiting")
     return folder
 
 
@@ -85,9 +94,13 @@ def take(
     plugins: PluginRegistry,
     progress: Progress,
     *,
+    observers: Sequence[str] = (),
     resume: bool = False,
 ) -> None:
     """Take these steps in this run, and write the report of what was measured.
+
+    Args:
+        observers: see `open_workspace`.
 
     Raises:
         UserError: something of its inputs cannot be used.
@@ -101,39 +114,49 @@ def take(
             from ftcore.runs.steps import take_steps
 
             processes.meet()
-            with open_workspace(folder, plugins, progress) as workspace:
+            with open_workspace(folder, plugins, progress, observers) as workspace:
                 take_steps(workspace, steps, stop, resume=resume)
     except Interrupted as stop:
         raise Interrupted(
             stop.exit_code, f"interrupted; resume it with: ftcore resume {folder.path}"
         ) from None
-    except CheckFailed:
-        _report(folder)
-        raise
-    if processes.is_first():
-        _report(folder)
 
 
 @contextmanager
-def open_workspace(folder: RunFolder, plugins: PluginRegistry, progress: Progress) -> Iterator[Workspace]:
-    """The workspace of a run, which shows its progress there and to the observers."""
+def open_workspace(
+    folder: RunFolder, plugins: PluginRegistry, progress: Progress, observers: Sequence[str] = ()
+) -> Iterator[Workspace]:
+    """The workspace of a run, which shows its progress there and to the observers.
+
+    Args:
+        observers: of those that ftcore ships, the ones that are wanted besides those that the run had before.
+    """
     from ftcore.runs.workspace import Workspace
 
     spec, task = reload_spec(folder, plugins)
-    observers, problems = plugins.observers() if processes.is_first() else ([], [])
+    watchers, problems = _watchers(folder, task, plugins, observers) if processes.is_first() else ((), [])
+    workspace = None
     try:
-        workspace = Workspace(folder, spec, task, (progress,), observers)
+        workspace = Workspace(folder, spec, task, (progress,), watchers)
         for problem in problems:
             workspace.events.warn(f"{problem} (the run goes on without it)")
-        if observers:
-            folder.update(observers=[plugin_record(observer) for observer in observers])
         yield workspace
     finally:
+        if workspace is not None:
+            workspace.events.finish(_PATIENCE)
         progress.close()
 
 
-def _report(folder: RunFolder) -> None:
-    if folder.metrics_file.exists():
-        from ftcore.report.render import write_report
-
-        write_report(folder)
+def _watchers(
+    folder: RunFolder, task: LoadedTask, plugins: PluginRegistry, chosen: Sequence[str]
+) -> tuple[tuple[Watcher, ...], list[PluginError]]:
+    """Who sees the events of a run, which its record is told, and what is wrong with those who cannot."""
+    before = [one["id"] for one in folder.record().get("observers", ())]
+    observers, problems = plugins.observers({*chosen, *before})
+    if observers:
+        folder.update(observers=[plugin_record(observer) for observer in observers])
+    watchers = [Watcher(f"the observer `{one.info.id}`", one.see) for one in observers]
+    if "ftcore_event" in task.implemented:
+        own = f"`ftcore_event` of the plugin `{task.info.id}`"
+        watchers.append(Watcher(own, lambda event, run: task.hooks.ftcore_event(event=event, run=run)))
+    return tuple(watchers), problems

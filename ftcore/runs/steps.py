@@ -17,6 +17,7 @@ from ftcore.errors import CheckFailed
 from ftcore.evaluation.invariance import answers_that_change
 from ftcore.evaluation.slices import slices_below
 from ftcore.files import write_json
+from ftcore.report.render import write_report
 from ftcore.runs.auditing import audit_of
 from ftcore.runs.base_checks import check_unknown
 from ftcore.runs.cross_validation import cross_validate, out_of_fold
@@ -66,6 +67,8 @@ def take_steps(
                 unmet += actions[step](workspace, stop, resume)
             if processes.is_first():
                 folder.update(steps=[*(s for s in folder.record()["steps"] if s != step), step])
+        if processes.is_first() and folder.metrics_file.exists():
+            write_report(folder)
         if unmet:
             raise CheckFailed("; ".join(unmet))
         events.emit("run_finished")
@@ -77,8 +80,6 @@ def take_steps(
         with suppress(OSError):
             events.emit("run_failed", error=str(error))
         raise
-    finally:
-        events.close()
 
 
 def _warn_of_other_versions(workspace: Workspace) -> None:

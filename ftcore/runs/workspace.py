@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -40,8 +39,8 @@ from ftcore.runs.teacher import Teacher, compute_outputs, open_teacher
 from ftcore.runs.training_inputs import TrainingInputs
 from ftcore.spec.sections import Spec
 from ftcore.spec.training import TrainingSpec
-from ftcore.task import Observer
 from ftcore.training.stopping import StopRequest
+from ftcore.watching import Watcher
 from ftcore_runtime.encoding import TextEncoder
 from ftcore_runtime.files import sha256
 
@@ -54,7 +53,7 @@ class Workspace:
         spec: resolved.
         task: with the hooks of its plugin.
         listeners: see every event.
-        observers: likewise, after them and before the `ftcore_event` of the task's plugin.
+        watchers: are shown every event: the observers, and the `ftcore_event` of the task's plugin.
     """
 
     def __init__(
@@ -63,18 +62,18 @@ class Workspace:
         spec: Spec,
         task: LoadedTask,
         listeners: tuple[Listener, ...],
-        observers: Sequence[Observer] = (),
+        watchers: tuple[Watcher, ...] = (),
     ) -> None:
         self.folder = folder
         self.spec = spec
         self.task = task
         self.listeners = listeners
-        self.observers = observers
+        self.watchers = watchers
         first = processes.is_first()
         self.events = EventLog(
             folder.events_file if first else None,
             listeners if first else (),
-            _watching(task, observers) if first else None,
+            watchers if first else (),
         )
         self.base_dir = Path(folder.record()["base_dir"])
 
@@ -318,12 +317,3 @@ class Workspace:
     def fine_tuned(self) -> torch.nn.Module:
         """The fine-tuned model; see `open_model`."""
         return open_model(self.folder, self.base_dir, self.family)
-
-
-def _watching(task: LoadedTask, observers: Sequence[Observer]) -> dict[str, Listener]:
-    """Who sees the events, by the name that a warning gives them."""
-    watching: dict[str, Listener] = {f"the observer `{one.info.id}`": one.see for one in observers}
-    if "ftcore_event" in task.implemented:
-        own = f"`ftcore_event` of the plugin `{task.info.id}`"
-        watching[own] = lambda event: task.hooks.ftcore_event(event=event)
-    return watching

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -151,15 +152,21 @@ class Run:
         self._require(self._folder.bundle / "bundle.json", "has no bundle yet", "export")
         return Pipeline.load(self._folder.bundle)
 
-    def resume(self, *, progress: bool = True, plugins_dir: StrPath | None = None) -> Run:
+    def resume(
+        self, *, progress: bool = True, observers: Sequence[str] = (), plugins_dir: StrPath | None = None
+    ) -> Run:
         """Take the steps that it lacks, training from its newest checkpoint on, as `ftcore resume` does.
+
+        Args:
+            observers: see `ftcore.run`; those that it had before it has again.
 
         Raises:
             UserError, Interrupted, CheckFailed, RunFailed: as for `ftcore.run`.
         """
         wait_asleep()
-        folder = None if plugins_dir is None else Path(plugins_dir)
-        go_on(self.path, PluginRegistry.discover(plugins_dir=folder), _progress(shown=progress))
+        plugins = PluginRegistry.discover(plugins_dir=None if plugins_dir is None else Path(plugins_dir))
+        chosen = plugins.chosen_observers(observers)
+        go_on(self.path, plugins, _progress(shown=progress), chosen)
         return Run(self.path)
 
     def __repr__(self) -> str:
@@ -181,6 +188,7 @@ def run(
     *,
     runs_dir: StrPath = RUNS_DIR,
     progress: bool = True,
+    observers: Sequence[str] = (),
     plugins_dir: StrPath | None = None,
     **overrides: object,
 ) -> Run:
@@ -190,7 +198,8 @@ def run(
         spec: a spec, the path of a task file, or the bare name of a shipped one.
         runs_dir: where runs are kept.
         progress: show it, in a notebook as a bar.
-        plugins_dir: folder of drop-in plugins; of a `Spec` its own unless given.
+        observers: trackers that see the run: `mlflow`, `tensorboard`, `trackio`, `wandb`.
+        plugins_dir: folder of drop-in plugins; a `Spec` has its own.
         overrides: values laid over the spec, as with `--set`: `training={"epochs": 2}`.
 
     Raises:
@@ -204,10 +213,11 @@ def run(
         spec = Spec.read(spec, plugins_dir=plugins_dir, **overrides)
     elif overrides:
         spec = spec.with_overrides(**overrides)
-    chosen = spec
-    folder = begin(lambda: chosen.resolved, Path(runs_dir))
+    resolved, plugins = spec.resolved, spec.plugins
+    chosen = plugins.chosen_observers(observers)
+    folder = begin(lambda: resolved, Path(runs_dir))
     try:
-        take(folder, ALL_STEPS, chosen.plugins, _progress(shown=progress))
+        take(folder, ALL_STEPS, plugins, _progress(shown=progress), observers=chosen)
     except CheckFailed as unmet:
         raise CheckFailed(f"{unmet}\n  help: the run is there: ftcore.load({str(folder.path)!r})") from None
     return Run(folder.path)

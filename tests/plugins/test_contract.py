@@ -57,5 +57,5 @@ def test_examples_of_the_page_work(project: Path) -> None:
     assert registry.load("topics").task.id == "topics"
     (observer,), problems = registry.observers()
     assert problems == []
-    observer.see({"event": "evaluated", "time": "now", "metrics": {"f1": 0.5}})
+    observer.see({"event": "evaluated", "time": "now", "metrics": {"f1": 0.5}}, project)
     assert (project / "metrics.log").read_text() == "now {'f1': 0.5}\n"

@@ -88,7 +88,7 @@ def test_event_hook_sees_events(plugins: Path) -> None:
     text = GOOD.format(id="tracker") + "\nseen = []\n@hookimpl\ndef ftcore_event(event): seen.append(event)\n"
     (plugins / "tracker.py").write_text(text)
     loaded = PluginRegistry.discover().load("tracker")
-    loaded.hooks.ftcore_event(event={"kind": "step"})
+    loaded.hooks.ftcore_event(event={"kind": "step"}, run=Path())
     assert sys.modules[loaded.info.module].seen == [{"kind": "step"}]
 
 
