@@ -179,7 +179,7 @@ def test_runs_of_seeds_are_grouped(
     assert all(one["resume"] == "allow" for one in settings)
     for one, seed in zip(calls, (1, 2), strict=False):
         logged = [values for what, values in one if what == "log"]
-        assert [values["step"] for values in logged if "train/loss" in values] == [10]
+        assert [values["train/step"] for values in logged if "train/loss" in values] == [10]
         last = figures(folder / "seeds" / str(seed))
         assert {name: value for values in logged for name, value in values.items() if name in last} == last
         assert one[-2:] == [["artifact", ["metrics.json", "spec.resolved.json", "spec.yaml"]], ["finish", {}]]

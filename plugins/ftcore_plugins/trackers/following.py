@@ -1,6 +1,6 @@
 """From the events of runs to what trackers keep: figures by step, final ones with intervals, files, and how it ended.
 
-A run that is resumed goes on in the tracker: its folder remembers what the tracker calls it, and has its earlier events.
+A run that is resumed goes on in the tracker: its folder has what the tracker calls it, and its earlier events.
 The run of a seed or a fold is a child of the run that it is in.
 """
 

@@ -35,7 +35,7 @@ class Tracking:
 
     def log(self, values: Mapping[str, float], step: int | None, phase: str) -> None:
         """The step is a figure as well: each phase counts its own, and a run's own step only ever grows."""
-        own = {} if step is None else {f"{phase}/step" if phase else "step": step}
+        own = {} if step is None else {f"{phase}/train/step" if phase else "train/step": step}
         self._run.log({**values, **own})
 
     def end(self, status: str) -> None:
