@@ -91,6 +91,31 @@ class SupportsTuning(Protocol):
         """What was learnt so far, with the threshold that is best on these rows: another `Fitted`."""
 
 
+#: What the head of a base model that was not trained reads of rows, float32 [rows, size]; their targets, and weights.
+Frozen: TypeAlias = "tuple[np.ndarray, np.ndarray, np.ndarray]"
+
+
+@runtime_checkable
+class SupportsRepresentations(Protocol):
+    """Scoring that goes by where the training rows lie, too; asked before `tune`, of a model that has seen them."""
+
+    def represent(
+        self,
+        outputs: Mapping[str, np.ndarray],
+        features: Stored,
+        rows: pa.Table,
+        validation: pa.Table,
+        frozen: Callable[[], Frozen | None],
+    ) -> Any:  # noqa: ANN401
+        """What was learnt so far, with what is known of the training rows: another `Fitted`.
+
+        Args:
+            outputs: of the training rows, or of evenly spaced ones of many.
+            validation: the rows that `tune` will see.
+            frozen: reads some training rows with the base model; None where its head reads more than one vector.
+        """
+
+
 @runtime_checkable
 class SupportsPolicy(Protocol):
     """Scoring of answers that a policy is made of; `tune` chooses it."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal, cast
@@ -98,6 +99,17 @@ def can_be_pooled(config: transformers.PretrainedConfig) -> bool:
     return not config.is_encoder_decoder and type(config) in transformers.AutoModel._model_mapping
 
 
+@dataclass
+class PooledOutput(SequenceClassifierOutput):  # type: ignore[misc]  # a base without types
+    """What a pooled classifier gives.
+
+    Args:
+        pooled: what its head reads, without dropout.
+    """
+
+    pooled: torch.Tensor | None = None
+
+
 class PooledClassifier(transformers.PreTrainedModel):  # type: ignore[misc]  # a base without types
     """An encoder without its own pooler, and a linear head on its pooled token states.
 
@@ -122,13 +134,16 @@ class PooledClassifier(transformers.PreTrainedModel):  # type: ignore[misc]  # a
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
         token_type_ids: torch.Tensor | None = None,
-    ) -> SequenceClassifierOutput:
-        """Token ids, int64 [rows, tokens], to `logits`, float [rows, labels]. Padding has no part in the mean."""
+    ) -> PooledOutput:
+        """Token ids, int64 [rows, tokens], to `logits`, float [rows, labels], and `pooled`, float [rows, size].
+
+        Padding has no part in what is pooled.
+        """
         given = {"attention_mask": attention_mask, "token_type_ids": token_type_ids}
         inputs = {name: value for name, value in given.items() if value is not None}
         hidden = getattr(self, self.base_model_prefix)(input_ids=input_ids, **inputs).last_hidden_state
         pooled = _POOLED[self.pooling](hidden, attention_mask)
-        return SequenceClassifierOutput(logits=self.classifier(self.dropout(pooled)))
+        return PooledOutput(logits=self.classifier(self.dropout(pooled)), pooled=pooled)
 
     def save_pretrained(self, save_directory: Any, **options: Any) -> None:  # noqa: ANN401
         """Write a Hugging Face folder that says how tokens are pooled, as sentence-transformers does."""

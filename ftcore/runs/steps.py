@@ -29,6 +29,7 @@ from ftcore.runs.judging import Judgement, judge
 from ftcore.runs.model_folder import keep_model
 from ftcore.runs.parts import both
 from ftcore.runs.rehearsal import rehearse
+from ftcore.runs.representations import with_representations
 from ftcore.runs.seeds import train_seeds
 from ftcore.runs.selection import choose, held_out, rows_to_choose_on
 from ftcore.runs.split_evaluation import (
@@ -174,7 +175,9 @@ def evaluate(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]
     splits, features_of, inputs = workspace.splits, workspace.features, workspace.evaluation_inputs
     unseen = held_out(folder.selection_file, inputs, features_of)
     chosen_on = unseen or predict_split(inputs, model, splits.validation, features_of)
-    workspace.keep_family(chosen_on.tuned(inputs.family))
+    # Rows that were held out have been read by other models, in whose spaces these rows lie elsewhere.
+    family = inputs.family if unseen else with_representations(workspace, model)
+    workspace.keep_family(chosen_on.tuned(family))
     inputs = workspace.evaluation_inputs  # with the thresholds and the policy that these rows have chosen
 
     sections: dict[str, dict[str, Any]] = {}

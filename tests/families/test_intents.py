@@ -14,7 +14,15 @@ from ftcore.errors import RowError
 from ftcore.families.bound import BoundFamily
 from ftcore.families.intent_classification import FAMILY
 from ftcore.families.intent_classification.metrics import IntentMeasures
-from ftcore.families.intent_classification.rejection import choose_method, threshold_for
+from ftcore.families.intent_classification.rejection import (
+    best_of,
+    quality_by_logits,
+    quality_by_rows,
+    quality_on_frozen,
+    scores_of,
+    threshold_for,
+)
+from ftcore.families.intent_classification.spaces import mahalanobis, neighbours, spaces_of
 from ftcore.families.intent_classification.spec import IntentClassificationSpec
 from ftcore.families.sequence_classification.metrics import SingleLabelMeasures
 from ftcore_runtime.decoders import make_decoder
@@ -70,19 +78,106 @@ def test_scores_of_scope() -> None:
     assert scope_scores(logits, "energy") == pytest.approx([2.126928, 0.693147, -899.306853, 900.0])
 
 
+def by_rows(logits: np.ndarray, labels: np.ndarray) -> str:
+    scores = scores_of(logits, None, {})
+    return best_of(quality_by_rows(scores, labels >= 0), scores)
+
+
 def test_the_method_that_ranks_rows_out_of_scope_lowest() -> None:
     draw = np.random.default_rng(0)
     labels = np.repeat([0, 1, -1], 20)
     sure = np.where(np.arange(2) == labels[:, None], 4.0, 0.0) + draw.normal(size=(60, 2)) * 0.1
     small = sure.copy()
     small[40:] = [-2.0, -6.0]  # as sure of itself as the others, of small logits
-    assert choose_method(small, labels) == "energy"
+    assert by_rows(small, labels) == "energy"
     torn = sure.copy()
     torn[40:] = [9.0, 9.0]  # of large logits, which hold each other up
-    assert choose_method(torn, labels) == "probability"
-    assert choose_method(sure[:40], labels[:40]) in ("probability", "energy"), (
-        "intents stand in for the unknown"
-    )
+    assert by_rows(torn, labels) == "probability"
+    stand_in = quality_by_logits(np.tile(np.eye(4) * 5, (5, 1)), np.tile(np.arange(4), 5))
+    assert stand_in == {"probability": 1.0, "energy": 1.0}, "the row of an intent that is taken out is unsure"
+    assert best_of({"knn": 0.9, "energy": 0.8}, {"energy": 0}) == "energy", "of those that there are"
+
+
+def clusters(intents: int, rows: int, size: int = 8) -> tuple[np.ndarray, np.ndarray]:
+    """Rows around as many points of a sphere, flat in one direction and wide in another."""
+    draw = np.random.default_rng(3)
+    centres = draw.normal(size=(intents, size)) * 3
+    labels = np.repeat(np.arange(intents), rows)
+    spread = np.array([3.0, *[0.3] * (size - 1)])
+    return (centres[labels] + draw.normal(size=(len(labels), size)) * spread).astype(np.float32), labels
+
+
+def test_distances_by_hand() -> None:
+    pooled, labels = clusters(4, 50)
+    space = mahalanobis(pooled, labels, 8)
+    rows = pooled[:5].astype(np.float64)
+    means = np.stack([pooled[labels == one].mean(0) for one in range(4)])
+    within = pooled - means[labels]
+    covariance = within.T @ within / len(pooled)
+    covariance = 0.9 * covariance + 0.1 * np.trace(covariance) / 8 * np.eye(8)
+    inverse = np.linalg.inv(covariance)
+    expected = [min((row - mean) @ inverse @ (row - mean) for mean in means) for row in rows]
+    np.testing.assert_allclose(-space.scores(rows), expected, rtol=0.02, atol=0.05)
+    nearest = neighbours(np.array([[1, 0], [0, 2], [3, 3]], np.float32), np.zeros(3, np.int64))
+    assert nearest.count == 3
+    found = nearest.scores(np.array([[5.0, 0.0]]))
+    assert found == pytest.approx([0.0], abs=1e-3), "the cosine to the third nearest row"
+
+
+def test_distances_see_what_the_logits_do_not() -> None:
+    pooled, labels = clusters(6, 40)
+    spaces = spaces_of(pooled, labels, 6)
+    far = pooled[:20] + np.array([0, 5.0, *[0] * 6], np.float32)  # along an axis in which no intent spreads
+    assert spaces["mahalanobis"].scores(far).max() < np.quantile(spaces["mahalanobis"].scores(pooled), 0.01)
+    for name, space in spaces.items():
+        again = type(space).from_json(space.to_json(), name)
+        np.testing.assert_array_equal(again.scores(pooled), space.scores(pooled))
+    quality = quality_on_frozen(pooled, labels, 6)
+    assert set(quality) == {"probability", "energy", "mahalanobis", "knn"}
+    assert quality["mahalanobis"] > 0.95
+    assert quality_on_frozen(pooled[::40], labels[::40], 6) == {}, "one row of an intent is none to hold out"
+
+
+def test_spaces_of_a_bundle_are_read_strictly() -> None:
+    pooled, labels = clusters(3, 20)
+    space = mahalanobis(pooled, labels, 8).to_json()
+    settings = {
+        "name": "intent_classification", "labels": ["a", "b", "c"], "method": "mahalanobis", "threshold": -9.0
+    }  # fmt: skip
+    decoder = make_decoder({**settings, "space": space})
+    assert decoder.outputs == ("logits", "pooled")
+    outputs = {"logits": np.eye(3) * 9, "pooled": pooled[[0, 20, 40]] * [[1], [1], [50]]}
+    assert [one.out_of_scope for one in decoder.decode(outputs)] == [False, False, True]
+    with pytest.raises(BundleError, match="the key 'space' is missing"):
+        make_decoder(settings)
+    whitening = space["whitening"]
+    for changed, message in (
+        ({**whitening, "shape": [8, 9]}, "which are not 8 x 9 numbers"),
+        ({**whitening, "shape": [8, 0]}, "two sizes above 0"),
+        ({**whitening, "shape": [10**6, 10**6]}, "at most 400,000 numbers"),
+        ({**whitening, "float16": "!"}, "is no base64"),
+        (
+            {**whitening, "float16": whitening["float16"].replace(whitening["float16"][:4], "AH4A")},
+            "not finite",
+        ),
+    ):
+        with pytest.raises(BundleError, match=message):
+            make_decoder({**settings, "space": {**space, "whitening": changed}})
+    with pytest.raises(BundleError, match="representations of shape"):
+        decoder.decode({**outputs, "pooled": pooled[:3, :5]})
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"model": {"base": "./x", "pooling": "architecture"}}, "reads pooled states: give `model.pooling`"),
+        ({"training": {"refit": True}}, "`training.refit` trains on them"),
+        ({"model": {"base": "./x", "distill_from": "./y"}}, "does not go with `model.distill_from`"),
+    ],
+)
+def test_distances_do_not_go_with_everything(sections: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        family_of(rejection={"method": "knn"}, **sections)
 
 
 def test_the_threshold_keeps_the_share() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,15 @@ from ftcore_runtime.decoders.windowed import PooledDecoder, read_windows
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.fields import Fields
 from ftcore_runtime.pooled_windows import PooledWindows
+from ftcore_runtime.scope import SPACES, Space
 from ftcore_runtime.softmax import softmax
 from ftcore_runtime.tensors import Tensor
 
 #: What tells a text of an intent from one of none. `probability`: the largest softmax (Hendrycks and Gimpel 2017);
 #: `energy`: the logarithm of the sum of exp over the logits (Liu et al. 2020).
-METHODS = ("probability", "energy")
+OF_LOGITS = ("probability", "energy")
+#: Those, and distances in the space that the head reads: see `scope`.
+METHODS = (*OF_LOGITS, *SPACES)
 #: Category of an answer that names no intent.
 REJECTED = "(out of scope)"
 _NEAREST = 3
@@ -111,27 +114,34 @@ class IntentClassificationDecoder(PooledDecoder):
         method: see `METHODS`.
         threshold: what is below it is out of scope; None rejects nothing.
         windows: see `SequenceClassificationDecoder`.
+        space: what a method of distances needs; None of the others.
     """
-
-    outputs: ClassVar[tuple[str, ...]] = ("logits",)
 
     names: tuple[str, ...]
     method: str
     threshold: float | None
     windows: PooledWindows | None = None
+    space: Space | None = None
+
+    @property
+    def outputs(self) -> tuple[str, ...]:  # type: ignore[override]  # by the method
+        """The logits; for distances what the head reads, float [rows, size], too."""
+        return ("logits",) if self.space is None else ("logits", "pooled")
 
     @classmethod
     def from_json(cls, settings: Mapping[str, Any], where: str) -> Self:
-        """Read `{labels, method, threshold, windows}`; see the base class."""
+        """Read `{labels, method, threshold, windows, space}`; see the base class."""
         fields = Fields(settings, where)
         names = fields.strings("labels")
         if len(names) < 2:
             raise fields.error("labels", "expected two or more")
         method = fields.choice("method", METHODS)
         threshold = None if fields.is_null("threshold") else fields.number("threshold")
-        windows = read_windows(fields, where)
+        windows, space = read_windows(fields, where), None
+        if method in SPACES:
+            space = SPACES[method].from_json(fields.mapping("space"), f"{where}.space")
         fields.end()
-        return cls(names, method, threshold, windows)
+        return cls(names, method, threshold, windows, space)
 
     @property
     def answer(self) -> type[IntentAnswer]:
@@ -154,13 +164,19 @@ class IntentClassificationDecoder(PooledDecoder):
             raise BundleError(
                 f"the graph gave logits of shape {logits.shape} for {len(self.names)} labels", where="logits"
             )
-        inside = scope_scores(logits, self.method) - (self.threshold or 0.0)
+        inside = self._inside(logits, outputs) - (self.threshold or 0.0)
         shares = softmax(logits)
         order = np.argsort(-shares, axis=1, kind="stable")
         return [
             self._answer(own, ranked, margin, top_k)
             for own, ranked, margin in zip(shares.tolist(), order.tolist(), inside.tolist(), strict=True)
         ]
+
+    def _inside(self, logits: NDArray[np.float64], outputs: Mapping[str, np.ndarray]) -> NDArray[np.float64]:
+        """What is larger for texts of an intent, float64 [rows]."""
+        if self.space is None:
+            return scope_scores(logits, self.method)
+        return self.space.scores(np.asarray(outputs["pooled"]))
 
     def _answer(
         self, shares: list[float], order: list[int], margin: float, top_k: int | None
@@ -183,7 +199,7 @@ def scope_scores(logits: NDArray[np.float64], method: str) -> NDArray[np.float64
 
     Args:
         logits: [rows, labels].
-        method: see `METHODS`.
+        method: one of `OF_LOGITS`.
     """
     top = logits.max(axis=1)
     total: NDArray[np.float64] = np.log(np.exp(logits - top[:, None]).sum(axis=1))

@@ -10,6 +10,6 @@ FAMILY = Family(
     reader=f"{__name__}.reader:IntentReader",
     model=f"{__name__}.model:IntentModel",
     scoring=f"{__name__}.scoring:IntentScoring",
-    export="ftcore.families.sequence_classification.export:LabelExporter",
+    export=f"{__name__}.export:IntentExporter",
     decoder="intent_classification",
 )

