@@ -25,9 +25,10 @@ from targets import print_target
 
 from ftcore.evaluation.predict import predict
 from ftcore.families.calibration import ranking_quality
-from ftcore.families.intent_classification.reader import outside
+from ftcore.families.intent_classification.reader import FittedIntents, outside
 from ftcore.families.intent_classification.rejection import scores_of
 from ftcore.families.intent_classification.spaces import spaces_of
+from ftcore.families.intent_classification.spec import IntentClassificationSpec
 from ftcore.plugins import PluginRegistry
 from ftcore.runs.folder import create_run
 from ftcore.runs.steps import take_steps
@@ -82,7 +83,7 @@ def _split(args: argparse.Namespace, split: int) -> dict[str, Any]:
             "checks": {"audit": "off"},
         }
         if args.frozen:
-            spec["training"]["freeze"] = {"base": True}
+            spec["training"]["freeze"] = {"trunk": True}
         (folder / "spec.yaml").write_text(json.dumps(spec))
         resolved = load_spec(folder / "spec.yaml", PluginRegistry.discover())
         workspace = Workspace(create_run(resolved, folder / "runs"), resolved.spec, resolved.task, ())
@@ -98,9 +99,12 @@ def _measured(workspace: Workspace) -> dict[str, Any]:
     for name in ("train", "test"):
         made[name] = predict(model, family, workspace.features(name), 64)
     labels = workspace.features("train").column("labels")
-    spaces = spaces_of(made["train"]["pooled"], labels, len(family.fitted.labels))
+    spec, fitted = workspace.spec, family.fitted
+    assert isinstance(spec, IntentClassificationSpec)
+    assert isinstance(fitted, FittedIntents)
+    spaces = spaces_of(made["train"]["pooled"], labels, len(fitted.labels))
     scores = scores_of(made["test"]["logits"].astype(np.float64), made["test"]["pooled"], spaces)
-    inside = ~outside(splits.test.table, workspace.spec).to_numpy()
+    inside = ~outside(splits.test.table, spec).to_numpy()
     values = {key: round(one["value"], 4) for key, one in section["metrics"].items()}
     return {
         "chosen": section["rejection"]["method"],

@@ -100,6 +100,7 @@ class IntentScoring(LabelScoring):
             return fitted
         if wanted != "auto":  # distances take the place of nothing until the training is over
             return replace(fitted, method=wanted if wanted in scores else OF_LOGITS[0], chosen_on="the spec")
+        quality: Mapping[str, float]
         if (~inside).sum() >= ENOUGH:
             quality, chosen_on = quality_by_rows(scores, inside), "validation rows out of scope"
         elif fitted.quality:
