@@ -18,27 +18,33 @@ import transformers
 from gpu_check_data import make_rows, words_of, write_rows
 from targets import print_target
 
-BATCH, LENGTH, WARM = 64, 128, 30
+BATCH, LENGTH, WARM = 64, 128, 30  # ours reports every tenth step
 
 
 class Clock:
-    """Seconds between two steps, the GPU's work included."""
+    """Seconds between two steps, the GPU's work included.
 
-    def __init__(self) -> None:
-        self.steps = 0
+    Args:
+        last: the step that it ends with.
+    """
+
+    def __init__(self, last: int) -> None:
+        self.last = last
         self.seconds = self._since = 0.0
 
-    def after_step(self) -> None:
-        """To be called after each."""
-        self.steps += 1
-        if self.steps == WARM:
+    def after_step(self, step: int) -> None:
+        """To be called after step `WARM` and the last one, at least."""
+        if step == WARM:
             _wait()
             self._since = time.perf_counter()
+        elif step == self.last:
+            _wait()
+            self.seconds = time.perf_counter() - self._since
 
-    def end(self) -> None:
-        """To be called after the last."""
-        _wait()
-        self.seconds = time.perf_counter() - self._since
+    @property
+    def rows_per_second(self) -> float:
+        """Between the two."""
+        return (self.last - WARM) * BATCH / self.seconds
 
 
 def trainings(name: str, base: Path, rows: int, compiled: bool) -> None:
@@ -50,7 +56,7 @@ def trainings(name: str, base: Path, rows: int, compiled: bool) -> None:
         for compile_ in (False, True) if compiled else (False,):
             _reset_peak()
             clock = train(base, given, compile_)
-            rate = (clock.steps - WARM) * BATCH / clock.seconds
+            rate = clock.rows_per_second
             speeds[who] = max(rate, speeds.get(who, 0.0))
             flops = _flops_a_token(base, tokens / rows) * tokens / rows * rate
             print(
@@ -69,13 +75,11 @@ def _ftcore(base: Path, rows: list[dict[str, str]], compiled: bool) -> Clock:
     from ftcore.spec import load_spec
     from ftcore.training.stopping import StopRequest
 
-    clock = Clock()
+    clock = Clock(len(rows) // BATCH)
 
     def listen(event: Mapping[str, Any]) -> None:
         if event["event"] == "step":
-            clock.after_step()
-            if clock.steps == len(rows) // BATCH:
-                clock.end()
+            clock.after_step(event["step"])
 
     with tempfile.TemporaryDirectory() as folder:
         write_rows(rows, Path(folder) / "train.jsonl")
@@ -90,7 +94,7 @@ def _ftcore(base: Path, rows: list[dict[str, str]], compiled: bool) -> Clock:
                 "epochs": 1,
                 "batch_size": BATCH,
                 "learning_rate": 5e-5,
-                "max_steps": len(rows) // BATCH,
+                "max_steps": clock.last,
                 "evaluate_every": 10**6,
                 "compile": compiled,
             },
@@ -105,7 +109,7 @@ def _ftcore(base: Path, rows: list[dict[str, str]], compiled: bool) -> Clock:
 
 def _trainer(base: Path, rows: list[dict[str, str]], compiled: bool) -> Clock:
     """The Trainer as its documentation recommends for a GPU."""
-    clock, there = Clock(), torch.cuda.is_available()
+    clock, there = Clock(len(rows) // BATCH), torch.cuda.is_available()
     tokenizer = transformers.AutoTokenizer.from_pretrained(base)
     encoded = tokenizer([row["text"] for row in rows], truncation=True, max_length=LENGTH)
     names = sorted({row["label"] for row in rows})
@@ -115,11 +119,8 @@ def _trainer(base: Path, rows: list[dict[str, str]], compiled: bool) -> Clock:
     ]
 
     class Watch(transformers.TrainerCallback):  # type: ignore[misc]  # a base without types
-        def on_step_end(self, *_: Any, **__: Any) -> None:
-            clock.after_step()
-
-        def on_train_end(self, *_: Any, **__: Any) -> None:
-            clock.end()
+        def on_step_end(self, _: Any, state: Any, *__: Any, **___: Any) -> None:
+            clock.after_step(state.global_step)
 
     model = transformers.AutoModelForSequenceClassification.from_pretrained(
         base, num_labels=len(names), attn_implementation="sdpa"
@@ -129,7 +130,7 @@ def _trainer(base: Path, rows: list[dict[str, str]], compiled: bool) -> Clock:
             model,
             transformers.TrainingArguments(
                 folder,
-                max_steps=len(rows) // BATCH,
+                max_steps=clock.last,
                 per_device_train_batch_size=BATCH,
                 learning_rate=5e-5,
                 weight_decay=0.01,
