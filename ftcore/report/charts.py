@@ -22,6 +22,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 _INK = "#0a0b0c"  # becomes the page's own colour of text
 _LINES = ("#3b7dd8", "#d9732a", "#2f9e6e")
 _MOST_LABELS = 24  # of a confusion matrix that can be read
+#: Inches: an axis's name with the marks at it, a letter and a line of its numbers, the sides without either.
+_LABEL, _LETTER, _LINE, _MARGIN = 0.32, 0.07, 0.12, 0.12
 
 
 def curves(name: str, found: Sequence[Curve]) -> str:
@@ -43,6 +45,7 @@ def confusion(labels: Sequence[str], counts: Array) -> str:
         return ""
     side = 2.4 + 0.36 * len(labels)
     figure, axes = _axes("answer", "reference", (side + 0.6, side))
+    figure.set_layout_engine("constrained")  # room for names of any length, aslant
     rows = counts.sum(axis=1, keepdims=True)
     share = np.divide(counts, rows, out=np.zeros(counts.shape), where=rows > 0)
     axes.pcolormesh(share, cmap="Blues", vmin=0, vmax=1)  # in vectors; imshow would embed a picture
@@ -120,7 +123,7 @@ def _unit_square(figure: Figure, axes: Axes, title: str) -> str:
 def _axes(across: str, up: str, size: tuple[float, float] = (4.6, 3.2)) -> tuple[Figure, Axes]:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Figure(figsize=size)
     figure.patch.set_alpha(0)
     axes = figure.add_subplot()
     axes.patch.set_alpha(0)
@@ -133,12 +136,29 @@ def _axes(across: str, up: str, size: tuple[float, float] = (4.6, 3.2)) -> tuple
     return figure, axes
 
 
+def _leave_room(figure: Figure) -> None:
+    """Margins for the numbers at the axes; a layout engine finds them in three times the drawing's own time."""
+    (axes,) = figure.axes
+    form = axes.yaxis.get_major_formatter()
+    numbers = form.format_ticks(axes.get_yticks().tolist())
+    above = _LINE if form.get_offset() else 0.0  # "1e-6", what all of them are to be multiplied with
+    width, height = figure.get_size_inches()
+    figure.subplots_adjust(
+        left=(_LABEL + _LETTER * max(map(len, numbers))) / width,
+        bottom=(_LABEL + _LINE) / height,
+        right=1 - _MARGIN / width,
+        top=1 - (_MARGIN + above) / height,
+    )
+
+
 def _svg(figure: Figure, title: str) -> str:
     """The figure as an SVG element that fits into a page: its title escaped, its ids its own."""
     from html import escape
 
     import matplotlib as mpl
 
+    if figure.get_layout_engine() is None:
+        _leave_room(figure)
     made = io.StringIO()
     # Text stays text, in the page's font, and `$` in a label is no formula.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": title, "text.parse_math": False}):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,9 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 
+@cache
 def template(name: str) -> Template:
-    """One of the templates of this package."""
+    """One of the templates of this package, compiled once."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     def source(name: str) -> str:
