@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 # One thread a test process, and no spinning: tests run at the same time, and threads that spin while they wait for one
 # another stand still together on a busy machine. Before anything imports torch.
@@ -47,6 +48,15 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> PluginRegistry:
 @pytest.fixture(autouse=True)
 def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FTCORE_CACHE", cache(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _speed_is_of_a_few_answers() -> Iterator[None]:
+    """What tests ask of a variant's speed is that it was measured; thousands of answers a run take seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ftcore_export.speed._SINGLE", 20)
+        patch.setattr("ftcore_export.speed._BATCHED", 64)
+        yield
 
 
 def pytest_unconfigure() -> None:

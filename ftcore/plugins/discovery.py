@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from ftcore.locate import find_module
@@ -97,10 +98,17 @@ def _assigned(node: ast.stmt) -> list[str]:
 def _parsed(path: Path) -> ast.Module | None:
     """The source of a module; None where it is none, which loading it will say."""
     try:
-        with open_regular(path) as file:
-            return ast.parse(file.read())
+        state = path.stat()
+        return _tree(path, state.st_mtime_ns, state.st_size)
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
         return None
+
+
+@lru_cache(maxsize=64)
+def _tree(path: Path, _modified: int, _size: int) -> ast.Module:
+    """Parsed once: a module may bring many plugins, and a process may look for them many times."""
+    with open_regular(path) as file:
+        return ast.parse(file.read())
 
 
 def _peeked(info: PluginInfo) -> PluginInfo:

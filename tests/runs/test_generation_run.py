@@ -227,7 +227,7 @@ def test_two_encoders_become_one_that_writes(tmp_path_factory: pytest.TempPathFa
     from models import save_tiny_bert
 
     folder = tmp_path_factory.mktemp("warm")
-    save_tiny_bert(folder / "base")
+    save_tiny_bert(folder / "base", num_hidden_layers=1)
     draw = random.Random(0)
     texts = sorted({" ".join(draw.choices(WORDS, k=draw.randint(2, 8))) for _ in range(160)})
     spec = {
@@ -264,7 +264,7 @@ def save_decoder(folder: Path) -> None:
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=32,
         intermediate_size=64,
-        num_hidden_layers=2,
+        num_hidden_layers=1,
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=64,

@@ -31,7 +31,7 @@ def test_a_student_of_spans_and_a_teacher_of_other_tokens(
     YAML().dump(spec(tiny_base), project / "teacher.yaml")
     assert main(["train", "teacher.yaml"]) == 0
     (teacher,) = project.glob("runs/teacher/*")
-    student = save_tiny_bert(project / "small", num_hidden_layers=1)
+    student = save_tiny_bert(project / "small")
     YAML().dump(spec(student, distill_from=str(teacher)), project / "student.yaml")
     only_the_teacher = ["--set", "training.distillation.weight=1.0"]
     assert main(["run", "student.yaml", *only_the_teacher]) == 0
