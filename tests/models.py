@@ -64,7 +64,7 @@ def tiny_spec(base: Path, *, rows: int = 160, **sections: Any) -> dict[str, Any]
             "learning_rate": 5e-3,
             "precision": "fp32",
         },
-        "evaluation": {"bootstrap": 50},
+        "evaluation": {"bootstrap": 20},
         "checks": {"audit": "off"},
     }
     for name, section in sections.items():

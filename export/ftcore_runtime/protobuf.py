@@ -17,7 +17,7 @@ _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 
 
 class Kind(enum.Enum):
-    """What a field holds; the value is its wire type."""
+    """What a field holds; `wire` is its wire type."""
 
     INT32 = (_VARINT, "int32")  # 0 to 2**31 - 1: nothing in a model's structure is negative
     INT64 = (_VARINT, "int64")
@@ -26,6 +26,9 @@ class Kind(enum.Enum):
     TEXT = (_LENGTH, "text")
     BYTES = (_LENGTH, "bytes")
     MESSAGE = (_LENGTH, "message")
+
+    def __init__(self, wire: int, _name: str) -> None:
+        self.wire = wire
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def _size(data: memoryview, position: int, wire: int) -> tuple[int, int]:
 
 def _checked(value: Any, wire: int, number: int, field: Field) -> Any:  # noqa: ANN401 (see `Message`)
     kind = field.kind
-    if wire != kind.value[0]:
+    if wire != kind.wire:
         if wire == _LENGTH and field.many:
             return value  # numbers, packed
         raise ValueError(f"field {number} is of another type")
@@ -118,6 +121,8 @@ def _checked(value: Any, wire: int, number: int, field: Field) -> Any:  # noqa: 
 
 def _varint(data: memoryview, position: int) -> tuple[int, int]:
     """A number of at most 64 bits in its shortest form, and where the next value begins."""
+    if position < len(data) and data[position] < 0x80:  # nearly all of them have one byte
+        return data[position], position + 1
     value = 0
     for shift in range(0, 70, 7):
         if position >= len(data):

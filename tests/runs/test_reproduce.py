@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from graph_cache import cache
+from graph_cache import working_in
 from models import labelled_rows, tiny_spec
 from ruamel.yaml import YAML
 
@@ -15,16 +17,36 @@ from ftcore.cli import main
 from ftcore.runs import folder, reproduction
 
 
-@pytest.fixture
-def run(project: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A trained and evaluated run, in precision `auto`."""
-    monkeypatch.setenv("FTCORE_CACHE", cache(project / "cache"))
-    (project / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in labelled_rows(160)))
+@pytest.fixture(scope="module")
+def made(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a trained and evaluated run, in precision `auto`, and of nothing else."""
+    folder = tmp_path_factory.mktemp("reproduce") / "project"
+    folder.mkdir()
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in labelled_rows(160)))
     spec = tiny_spec(tiny_base, data={"train": "rows.jsonl"}, training={"max_steps": 6, "precision": "auto"})
-    YAML().dump(spec, project / "labels.yaml")
-    assert main(["train", "labels.yaml"]) == 0
+    YAML().dump(spec, folder / "labels.yaml")
+    with working_in(folder):
+        assert main(["train", "labels.yaml"]) == 0
+        (record,) = folder.glob("runs/*/*/run.json")
+        assert main(["evaluate", str(record.parent)]) == 0
+    return folder
+
+
+@pytest.fixture
+def project(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """That folder to work in: its run knows it by name, so what a test changes is put back after it."""
+    shutil.copytree(made, tmp_path / "before", symlinks=True)
+    monkeypatch.chdir(made)
+    monkeypatch.setenv("FTCORE_CACHE", str(made / ".cache"))
+    yield made
+    shutil.rmtree(made)
+    shutil.move(tmp_path / "before", made)
+
+
+@pytest.fixture
+def run(project: Path) -> Path:
+    """The run."""
     (record,) = project.glob("runs/*/*/run.json")
-    assert main(["evaluate", str(record.parent)]) == 0
     return record.parent
 
 
