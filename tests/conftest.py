@@ -39,6 +39,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def unexported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs end without their export, which takes seconds: for tests of what comes before it."""
+    monkeypatch.setattr("ftcore.runs.steps.export", lambda *_: [])
+
+
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> PluginRegistry:
     """The registry of a project that has no plugins of its own."""

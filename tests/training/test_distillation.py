@@ -84,6 +84,7 @@ def test_a_folder_of_a_model_is_a_teacher_too(project: Path, tiny_base: Path, te
     assert all(torch.equal(value, by_name[name]) for name, value in by_run.items())
 
 
+@pytest.mark.usefixtures("unexported")
 def test_a_stopped_run_goes_on_with_the_same_answers(
     project: Path, tiny_base: Path, teacher_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,6 +86,7 @@ def the_run(project: Path) -> Path:
     return record.parent
 
 
+@pytest.mark.usefixtures("unexported")
 def test_a_nan_ends_the_run_with_the_last_checkpoint_finite_and_it_resumes(
     spec: str, project: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
@@ -116,6 +117,7 @@ def test_a_nan_ends_the_run_with_the_last_checkpoint_finite_and_it_resumes(
     assert main(["resume", str(run)]) == 0
 
 
+@pytest.mark.usefixtures("unexported")
 @pytest.mark.parametrize("code", ["ENOSPC", "EACCES"])
 def test_a_full_or_read_only_disk_ends_the_run_with_the_checkpoint_before_it_whole(
     spec: str, project: Path, monkeypatch: pytest.MonkeyPatch, capsys, code: str

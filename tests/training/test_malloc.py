@@ -16,7 +16,7 @@ from ftcore.training.malloc import FreedMemory
 if sys.argv[1] == "keep":
     assert FreedMemory().kept
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(60):
+for _ in range(20):
     torch.ones(10_000_000)  # 40 MB, above every threshold that malloc sets by itself
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """

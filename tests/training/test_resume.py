@@ -68,6 +68,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> 
     return {"manifest": manifest(run), "weights": json.loads((run / "run.json").read_text())["weights"]}
 
 
+@pytest.mark.usefixtures("unexported")
 def test_a_run_stopped_mid_epoch_again_and_again_ends_as_if_it_never_was(
     spec: Path, uninterrupted: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
@@ -100,6 +101,7 @@ def test_run_resume_says_the_same_as_resume(
     assert (run / "bundle" / "bundle.json").exists(), "`run` takes the steps that `train` left"
 
 
+@pytest.mark.usefixtures("unexported")
 def test_what_a_resumed_run_goes_on_with_is_what_it_began_with(
     spec: Path, uninterrupted: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +122,7 @@ def test_what_a_resumed_run_goes_on_with_is_what_it_began_with(
     assert (went_on["precision"], went_on["threads"]) == (began["precision"], began["threads"])
 
 
+@pytest.mark.usefixtures("unexported")
 def test_a_run_stopped_before_its_first_checkpoint_starts_over_and_says_so(
     spec: Path, uninterrupted: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
@@ -200,6 +203,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
         assert (f"{Path(file).stem}.copy" if damage is extra else file) in warning
 
 
+@pytest.mark.usefixtures("unexported")
 def test_a_run_goes_on_past_a_damaged_checkpoint_and_ends_the_same(
     spec: Path, uninterrupted: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:

@@ -103,6 +103,7 @@ def test_a_run_terminated_before_it_has_a_folder_leaves_nothing(
     assert [path for path in (project / "cache").rglob("*") if path.name.startswith(".")] == []
 
 
+@pytest.mark.usefixtures("unexported")
 def test_a_signal_within_an_evaluation_stops_there_and_the_evaluation_is_made_up_for(
     spec: Path, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,6 +29,7 @@ TOGETHER: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.usefixtures("unexported")
 @pytest.mark.parametrize("techniques", TOGETHER, ids=lambda fields: "+".join(fields))
 def test_a_stopped_run_ends_as_if_it_never_was(
     project: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch, techniques: dict[str, Any]
