@@ -10,7 +10,7 @@ import pytest
 from bundles import CREATED, sentences, tiny_tokenizer
 from graph_cache import SHARED
 
-LONGEST = 40  # tokens of an answer; random weights seldom end one earlier
+LONGEST = 40  # tokens of every answer: none may end earlier
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +38,8 @@ def make_generating_bundle(tmp_path_factory: pytest.TempPathFactory) -> Callable
     }
 
     def make(**generation: Any) -> Path:
-        settings = GenerationSettings(**{"max_length": LONGEST, "no_repeat_ngram_size": 1, **generation})
+        defaults = {"min_length": LONGEST, "max_length": LONGEST, "no_repeat_ngram_size": 1}
+        settings = GenerationSettings(**{**defaults, **generation})
         return write_bundle(
             tmp_path_factory.mktemp("written") / "writer",
             BundleSource(
