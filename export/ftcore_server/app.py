@@ -19,6 +19,7 @@ from ftcore_server.metrics import CONTENT_TYPE
 from ftcore_server.openapi import document
 from ftcore_server.page import page
 from ftcore_server.problems import Problem
+from ftcore_server.sagemaker import SageMaker
 from ftcore_server.service import Service
 from ftcore_server.typed import Typed
 
@@ -79,11 +80,14 @@ class Common:
 
 def make_app(service: Service) -> Starlette:
     """The ASGI application that answers from `service`."""
+    common = Common(service)
     routes = [
-        *Common(service).routes(),
+        *common.routes(),
         *Typed(service).routes(),
         *Inference(service, metadata.version("ftcore")).routes(),
     ]
+    if service.settings.sagemaker:
+        routes += SageMaker(service, common.readyz).routes()
     app = Starlette(
         routes=routes,
         middleware=[Middleware(Edge, service=service)],

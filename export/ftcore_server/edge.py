@@ -23,7 +23,7 @@ from ftcore_server.problems import Problem, as_problem, response
 from ftcore_server.service import Service
 
 #: Paths that need no token: probes, and the page, which asks for the token itself.
-OPEN_PATHS = ("/", "/healthz", "/readyz", "/v2/health/live", "/v2/health/ready")
+OPEN_PATHS = ("/", "/healthz", "/readyz", "/v2/health/live", "/v2/health/ready", "/ping")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -159,7 +159,7 @@ class _Exchange:
         broken = status == 200 and code is not None  # a stream that did not come to its end
         if broken or status in (408, 413, 429, 499, 503, 504):
             metrics.rejections.labels(code or "other").inc()
-        level = logging.DEBUG if route in ("healthz", "readyz", "live", "ready") else logging.INFO
+        level = logging.DEBUG if route in ("healthz", "readyz", "live", "ready", "ping") else logging.INFO
         fields = {"version": self._state.get("version"), "code": code}
         logs.event(
             "request",

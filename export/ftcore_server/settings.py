@@ -104,6 +104,7 @@ class Settings:
         device: where they run.
         signed_by: whose signature every bundle must have, at the start and at every reload; None asks for none.
         page: whether `/` is the page to try the models with.
+        sagemaker: whether there are the two routes that SageMaker asks of a container, too.
     """
 
     host: str = "127.0.0.1"
@@ -115,6 +116,7 @@ class Settings:
     device: Device = "cpu"
     signed_by: PublicKey | None = None
     page: bool = True
+    sagemaker: bool = False
     limits: Limits = field(default_factory=Limits)
     batching: Batching = field(default_factory=Batching)
     loading: Loading = field(default_factory=Loading)

@@ -1,78 +1,236 @@
-"""`ftcore package DOOR BUNDLE`: a bundle as what Triton, KServe, Docker or MLflow takes. Needs no torch."""
+"""`ftcore package TARGET BUNDLE`: a bundle, or a run, as what another engine or cloud takes. Needs no torch."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ftcore.cli.options import Subparsers, add_bundle, add_command
 from ftcore.errors import ExitCode, UserError
 
-_EPILOG = """\
-triton   a model repository: the graph in the ONNX backend behind a step in the Python backend
-kserve   an InferenceService; needs --image and --storage
-docker   Dockerfile, compose file and bundle for an image that serves it
-mlflow   a model in the pyfunc flavour, for whatever deploys those
-"""
+if TYPE_CHECKING:
+    from ftcore_server.packaging.installing import Installation
+    from ftcore_server.packaging.target import Packed
 
 
-def add(subparsers: Subparsers) -> None:
-    """Add the command to the parser."""
-    parser = add_command(subparsers, "package", run, "write what another engine takes a bundle as")
-    parser.epilog = _EPILOG
-    parser.add_argument(
-        "target", metavar="TARGET", choices=("triton", "kserve", "docker", "mlflow"), help="see below"
-    )
-    add_bundle(parser)
-    parser.add_argument(
-        "--output", metavar="DIR", type=Path, required=True, help="a folder that is not there yet"
-    )
-    parser.add_argument("--name", help="what it is deployed as; made of the bundle's name if not given")
-    parser.add_argument(
-        "--variant", metavar="NAME", help="graphs that answer; the bundle's default if not given"
-    )
-    parser.add_argument("--image", help="kserve: a container whose entry point is ftcore")
-    parser.add_argument(
-        "--storage", metavar="URI", help="kserve: where the cluster finds the bundle's folder"
-    )
+@dataclass(frozen=True)
+class _Target:
+    """One engine.
+
+    Args:
+        summary: for `--help`.
+        write: writes the folder, and returns what is to be printed after its name.
+        options: adds those that only it has.
+        example: a command line.
+    """
+
+    summary: str
+    write: Callable[[Packed, argparse.Namespace], list[str]]
+    options: tuple[Callable[[argparse.ArgumentParser], Any], ...] = ()
+    example: str = ""
+
+
+def _add_wheel(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--wheel",
         metavar="FILE",
         type=Path,
         action="append",
         default=[],
-        help="docker: install this wheel of ftcore, or of the decoder's distribution; may be repeated",
+        help="install this wheel of ftcore, or of the decoder's distribution, not an index's release; may be repeated",
     )
-    parser.add_argument("--threads", type=int, default=1, help="triton: of one run of the graph (default: 1)")
+
+
+def _add_image(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--image", required=True, help="a container whose entry point is ftcore")
+
+
+def _add_sagemaker(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--sagemaker", action="store_true", help="as SageMaker runs it: /ping and /invocations at port 8080"
+    )
+
+
+def _add_storage(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--storage", metavar="URI", required=True, help="where the cluster finds the bundle's folder"
+    )
+
+
+def _add_replicas(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--replicas", metavar="N", type=int, default=2, help="pods at least (default: 2)")
+
+
+def _add_instances(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--threads", metavar="N", type=int, default=1, help="of one run of the graph on CPUs (default: 1)"
+    )
+    parser.add_argument(
+        "--kind", choices=("cpu", "gpu"), default="cpu", help="where the graph runs (default: cpu)"
+    )
+    parser.add_argument(
+        "--count", metavar="N", type=int, default=1, help="copies of the graph, on each GPU (default: 1)"
+    )
+
+
+def _add_machines(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--instance", metavar="TYPE", default="Standard_DS3_v2", help="of the online endpoint's machines"
+    )
+    parser.add_argument("--batch-cluster", metavar="NAME", default="cpu-cluster", help="answers files")
+    parser.add_argument("--gpu-cluster", metavar="NAME", default="gpu-cluster", help="fine-tunes a RUN again")
+
+
+def _triton(packed: Packed, args: argparse.Namespace) -> list[str]:
+    from ftcore_server.packaging.triton import Instances, write_triton
+
+    for name in ("threads", "count"):
+        _require_one(getattr(args, name), f"--{name}")
+    if args.kind == "gpu" and packed.pipeline.generates:
+        raise UserError("a bundle that generates texts runs in a step on CPUs", where="--kind")
+    write_triton(packed, args.output, Instances(args.kind == "gpu", args.count, args.threads))
+    return []
+
+
+def _kserve(packed: Packed, args: argparse.Namespace) -> list[str]:
+    from ftcore_server.packaging.kserve import write_kserve
+
+    write_kserve(packed, args.output, image=args.image, storage=args.storage)
+    return []
+
+
+def _kubernetes(packed: Packed, args: argparse.Namespace) -> list[str]:
+    from ftcore_server.packaging.kubernetes import write_kubernetes
+
+    _require_one(args.replicas, "--replicas")
+    write_kubernetes(packed, args.output, image=args.image, replicas=args.replicas)
+    return [f"next: kubectl apply -f {args.output}"]
+
+
+def _docker(packed: Packed, args: argparse.Namespace) -> list[str]:
+    from ftcore_server.packaging.docker import write_docker
+
+    installation = _installation(packed.requirements, args.wheel)
+    write_docker(packed, args.output, installation, sagemaker=args.sagemaker)
+    return []
+
+
+def _mlflow(packed: Packed, args: argparse.Namespace) -> list[str]:
+    from ftcore_server.packaging.mlflow import write_mlflow
+
+    if packed.pipeline.variant != packed.pipeline.manifest.default_variant:
+        raise UserError("MLflow answers from the bundle's default variant", where="--variant")
+    write_mlflow(packed, args.output, _installation(packed.requirements, args.wheel))
+    return []
+
+
+def _azureml(packed: Packed, args: argparse.Namespace) -> list[str]:
+    from ftcore.runs.folder import RunFolder
+    from ftcore.runs.portable import training_requirements, write_portable
+    from ftcore_server.packaging.azureml import Job, Machines, write_azureml
+    from ftcore_server.packaging.installing import Installation
+
+    run, job = RunFolder(args.bundle.parent), None
+    if args.bundle.name == run.bundle.name and run.record_file.is_file():
+        installation = Installation.of(training_requirements(run), args.wheel)
+        job = Job(lambda folder: write_portable(run, folder), installation)
+    machines = Machines(args.instance, args.batch_cluster, args.gpu_cluster)
+    served = _installation(packed.requirements, args.wheel)
+    return write_azureml(packed, args.output, served, machines, job)
+
+
+_TARGETS = {
+    "triton": _Target(
+        "a model repository: the graph in the ONNX backend behind a step in the Python backend",
+        _triton,
+        (_add_instances,),
+        "ftcore package triton reviews --output repository --kind gpu --variant fp32",
+    ),
+    "kserve": _Target(
+        "an InferenceService",
+        _kserve,
+        (_add_image, _add_storage),
+        "ftcore package kserve reviews --output kserve --image registry/reviews:1 --storage pvc://models/reviews",
+    ),
+    "kubernetes": _Target(
+        "Deployment, Service, HorizontalPodAutoscaler and PodDisruptionBudget",
+        _kubernetes,
+        (_add_image, _add_replicas),
+        "ftcore package kubernetes reviews --output manifests --image registry/reviews:1",
+    ),
+    "docker": _Target(
+        "Dockerfile, compose file and bundle for an image that serves it",
+        _docker,
+        (_add_wheel, _add_sagemaker),
+        "ftcore package docker reviews --output image --wheel dist/ftcore-0.1.0-py3-none-any.whl",
+    ),
+    "mlflow": _Target(
+        "a model in the pyfunc flavour, for whatever deploys those",
+        _mlflow,
+        (_add_wheel,),
+        "ftcore package mlflow reviews --output model",
+    ),
+    "azureml": _Target(
+        "Azure ML: an online and a batch endpoint, and of a RUN a job that fine-tunes it on a GPU",
+        _azureml,
+        (_add_wheel, _add_machines),
+        "ftcore package azureml reviews --output azure",
+    ),
+}
+
+
+def add(subparsers: Subparsers) -> None:
+    """Add the command to the parser."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "package",
+        help="write what another engine or cloud takes a bundle as",
+        description="Write what another engine or cloud takes a bundle as.",
+    )
+    targets = parser.add_subparsers(metavar="TARGET", required=True)
+    for name, target in _TARGETS.items():
+        one = add_command(targets, name, run, target.summary)
+        one.set_defaults(target=name)
+        one.epilog = f"example: {target.example}"
+        add_bundle(one)
+        one.add_argument(
+            "--output", metavar="DIR", type=Path, required=True, help="a folder that is not there yet"
+        )
+        one.add_argument("--name", help="what it is deployed as; made of the bundle's name if not given")
+        one.add_argument(
+            "--variant", metavar="NAME", help="graphs that answer; the bundle's default if not given"
+        )
+        for add_options in target.options:
+            add_options(one)
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the folder; returns the exit code."""
     from ftcore_server.packaging.target import Packed
 
-    if args.threads < 1:
-        raise UserError("must be at least 1", where="--threads")
     packed = Packed.load(args.bundle, args.name, args.variant)
-    if args.target == "triton":
-        from ftcore_server.packaging.triton import write_triton
-
-        write_triton(packed, args.output, args.threads)
-    elif args.target == "kserve":
-        from ftcore_server.packaging.kserve import write_kserve
-
-        if not args.image or not args.storage:
-            raise UserError("needs --image and --storage", where="ftcore package kserve")
-        write_kserve(packed, args.output, image=args.image, storage=args.storage)
-    elif args.target == "docker":
-        from ftcore_server.packaging.docker import write_docker
-
-        write_docker(packed, args.output, args.wheel)
-    else:
-        from ftcore_server.packaging.mlflow import write_mlflow
-
-        if packed.pipeline.variant != packed.pipeline.manifest.default_variant:
-            raise UserError("MLflow answers from the bundle's default variant", where="--variant")
-        write_mlflow(packed, args.output)
-    sys.stdout.write(f"{args.output}\n")
+    lines = _TARGETS[args.target].write(packed, args)
+    sys.stdout.write("".join(f"{line}\n" for line in (args.output, *lines)))
     return ExitCode.OK
+
+
+def _installation(requirements: dict[str, str], wheels: list[Path]) -> Installation:
+    """What pip installs; a warning at once where it will find none."""
+    from ftcore.cli.console import console
+    from ftcore_server.packaging.installing import Installation
+
+    found = Installation.of(requirements, wheels)
+    for name in found.unpublished:
+        console(stderr=True).print(
+            f"warning: {name} was not installed from an index, and pip may find it in none: what is written here"
+            f" cannot be built then\n  help: give its wheel with --wheel (`make dist` builds that of ftcore)"
+        )
+    return found
+
+
+def _require_one(number: int, option: str) -> None:
+    if number < 1:
+        raise UserError("must be at least 1", where=option)

@@ -145,6 +145,11 @@ def add(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--no-page", action="store_true", help="no page at /")
     parser.add_argument(
+        "--sagemaker",
+        action="store_true",
+        help="also /ping and /invocations, for the one model that is served",
+    )
+    parser.add_argument(
         "--log-level", choices=("debug", "info", "warning", "error"), default="info", help="(default: info)"
     )
 
@@ -210,6 +215,7 @@ def _settings(args: argparse.Namespace, environment: Mapping[str, str]) -> Setti
         device=args.device,
         signed_by=signed_by,
         page=not args.no_page,
+        sagemaker=args.sagemaker,
         loading=Loading(seconds=args.load_timeout, memory_bytes=args.load_memory),
         limits=Limits(
             body_bytes=args.max_body,

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 from bundles import sentences
+from models import save_tiny_bert, tiny_spec
 
+import ftcore
 from ftcore.cli import main
 from ftcore_runtime import Pipeline
 
@@ -37,11 +39,24 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of a text a row, exported."""
+    folder = tmp_path_factory.mktemp("run")
+    spec = tiny_spec(
+        save_tiny_bert(folder / "base"), training={"max_steps": 2}, export={"variants": ["fp32"]}
+    )
+    return ftcore.run(ftcore.Spec(**spec), runs_dir=folder / "runs", progress=False).path
+
+
 SCORE = """
 import json, sys
 import mlflow.pyfunc, pandas
 model = mlflow.pyfunc.load_model(sys.argv[1])
-found = model.predict(pandas.DataFrame({"text": json.loads(sys.argv[2])}))
+texts = json.loads(sys.argv[2])
+found = model.predict(pandas.DataFrame({"text": texts}))
+if "named" not in sys.argv:  # of a bundle with one text an input
+    assert found == model.predict(texts) == model.predict(pandas.Series(texts)) == model.predict({"text": texts})
 print(json.dumps([answer["label"] for answer in found]))
 """
 
@@ -52,9 +67,92 @@ def test_mlflow_loads_and_scores_the_model(tiny_bundle: Path, wheel: Path, tmp_p
     python = tmp_path / "venv/bin/python"
     shell(python, "-m", "pip", "install", "--quiet", "mlflow-skinny", "pandas", f"{wheel}[serve]")
     texts = sentences(6, seed=9)
-    printed = shell(python, "-c", SCORE, tmp_path / "model", json.dumps(texts), cwd=tmp_path)
+    printed = shell(python, "-c", SCORE, tmp_path / "model", json.dumps(texts), "named", cwd=tmp_path)
     expected = [answer.label for answer in Pipeline.load(tiny_bundle).predict(texts)]  # type: ignore[union-attr]
     assert json.loads(printed.splitlines()[-1]) == expected
+
+
+def test_mlflow_takes_lists_and_series_and_installs_a_wheel(
+    run_folder: Path, wheel: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "model"
+    assert main(["package", "mlflow", str(run_folder), "--output", str(model), "--wheel", str(wheel)]) == 0
+    python = installed(tmp_path / "venv", "pip")
+    shell(python, "-m", "pip", "install", "--quiet", "pandas", "-r", "requirements.txt", cwd=model)
+    texts = ["good food", "slow"]
+    printed = shell(python, "-c", SCORE, model, json.dumps(texts), cwd=tmp_path)
+    expected = [answer.label for answer in Pipeline.load(run_folder / "bundle").predict(texts)]  # type: ignore[union-attr]
+    assert json.loads(printed.splitlines()[-1]) == expected
+
+
+def installed(folder: Path, *packages: str) -> Path:
+    """The Python of a virtual environment with these packages."""
+    shell(sys.executable, "-m", "venv", folder)
+    shell(folder / "bin/python", "-m", "pip", "install", "--quiet", *packages)
+    return folder / "bin/python"
+
+
+LOAD = """
+import sys
+import azure.ai.ml as azure
+for argument in sys.argv[1:]:
+    loader, _, file = argument.partition("=")
+    print(type(getattr(azure, f"load_{loader}")(source=file)).__name__)
+"""
+LOADERS = {
+    "endpoint": "online_endpoint",
+    "deployment": "online_deployment",
+    "batch-endpoint": "batch_endpoint",
+    "batch-deployment": "batch_deployment",
+    "environment": "environment",
+    "job": "job",
+}
+
+
+def test_azure_ml_loads_every_file_and_refuses_spoilt_ones(run_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "azure"
+    assert main(["package", "azureml", str(run_folder), "--output", str(folder)]) == 0
+    assert {path.name for path in folder.glob("*.yaml")} - {f"{name}.yaml" for name in LOADERS} == {
+        "environment.conda.yaml",
+        "training-environment.conda.yaml",
+    }
+    python = installed(tmp_path / "venv", "azure-ai-ml>=1.35")
+    files = [f"{loader}={folder / name}.yaml" for name, loader in LOADERS.items()]
+    loaded = shell(python, "-c", LOAD, *files).split()
+    assert loaded == [
+        "ManagedOnlineEndpoint",
+        "ManagedOnlineDeployment",
+        "BatchEndpoint",
+        "BatchDeployment",
+        "Environment",
+        "Command",
+    ]
+    for name, good, bad in (
+        ("deployment", "instance_type:", "instance_typ:"),
+        ("job", "type: command", "type: comand"),
+    ):
+        text = (folder / f"{name}.yaml").read_text()
+        assert good in text
+        (folder / f"{name}.yaml").write_text(text.replace(good, bad, 1))
+        with pytest.raises(AssertionError, match="Validation"):
+            shell(python, "-c", LOAD, f"{LOADERS[name]}={folder / name}.yaml")
+
+
+def test_kubernetes_own_schemas_take_the_manifests_and_refuse_spoilt_ones(
+    tiny_bundle: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "manifests"
+    assert main(["package", "kubernetes", str(tiny_bundle), "--output", str(folder), "--image", "a/b:1"]) == 0
+    check = [installed(tmp_path / "venv", "kubernetes-validate"), "-m", "kubernetes_validate", "--strict"]
+    shell(*check, *sorted(folder.glob("*.yaml")))
+    for name, good, bad in (
+        ("deployment", "containerPort: 8000", "containerPort: http"),
+        ("hpa", "minReplicas:", "minReplica:"),
+    ):
+        text = (folder / f"{name}.yaml").read_text()
+        (folder / f"{name}.yaml").write_text(text.replace(good, bad))
+        with pytest.raises(AssertionError):
+            shell(*check, folder / f"{name}.yaml")
 
 
 def test_the_steps_of_the_image(tiny_bundle: Path, wheel: Path, tmp_path: Path) -> None:

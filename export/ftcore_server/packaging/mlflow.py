@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ftcore_server.packaging.target import Packed, new_folder
+from ftcore_server.packaging.installing import Installation
+from ftcore_server.packaging.target import Packed, new_folder, write_yaml
+
+#: Where MLflow keeps wheels of a model; its requirements name them so.
+_WHEELS = "wheels"
 
 
-def write_mlflow(packed: Packed, output: Path) -> Path:
-    """Write the model: `MLmodel`, its environment, and the bundle.
+def write_mlflow(packed: Packed, output: Path, installation: Installation) -> Path:
+    """Write the model: `MLmodel`, its environment for pip and for conda, and the bundle.
 
     Args:
         output: a folder that is not there yet.
+        installation: of ftcore, and of the decoder's distribution where that is another.
+
+    Raises:
+        UserError: a wheel cannot be read.
     """
     pipeline = packed.pipeline
     python = platform.python_version()
@@ -23,12 +32,16 @@ def write_mlflow(packed: Packed, output: Path) -> Path:
         {"type": "string", "name": field, "required": index < pipeline.required}
         for index, field in enumerate(pipeline.fields)
     ]
+    if (
+        len(columns) == 1
+    ):  # MLflow then takes lists and Series as well as frames, whatever their column is called
+        columns = [{"type": "string"}]
     model = {
         "flavors": {
             "python_function": {
                 "loader_module": "ftcore_server.packaging.mlflow_loader",
                 "data": "bundle",
-                "env": {"virtualenv": "python_env.yaml"},
+                "env": {"conda": "conda.yaml", "virtualenv": "python_env.yaml"},
                 "python_version": python,
             }
         },
@@ -41,15 +54,18 @@ def write_mlflow(packed: Packed, output: Path) -> Path:
         "build_dependencies": ["pip"],
         "dependencies": ["-r requirements.txt"],
     }
+    required = ["mlflow", *installation.lines(f"{_WHEELS}/")]
     with new_folder(output) as folder:
         packed.copy_to(folder / "bundle")
-        _write(folder / "MLmodel", model)
-        _write(folder / "python_env.yaml", environment)
-        listed = "".join(f"{requirement}\n" for requirement in ("mlflow", *packed.requirements.values()))
-        (folder / "requirements.txt").write_text(listed, encoding="utf-8")
+        installation.copy_to(folder / _WHEELS)
+        write_yaml(folder / "MLmodel", model)
+        write_yaml(folder / "python_env.yaml", environment)
+        write_yaml(folder / "conda.yaml", conda("mlflow-env", python, required))
+        (folder / "requirements.txt").write_text("".join(f"{one}\n" for one in required), encoding="utf-8")
     return output
 
 
-def _write(path: Path, value: dict[str, Any]) -> None:
-    """JSON, which is YAML too."""
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+def conda(name: str, python: str, required: Sequence[str]) -> dict[str, Any]:
+    """A conda environment whose packages pip installs."""
+    dependencies = [f"python={python}", "pip", {"pip": list(required)}]
+    return {"name": name, "channels": ["conda-forge"], "dependencies": dependencies}

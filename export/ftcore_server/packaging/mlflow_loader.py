@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ftcore_runtime.inputs import join_columns
@@ -18,11 +19,33 @@ class Scorer:
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
 
-    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> list[dict[str, Any]]:  # noqa: ANN401 (a data frame)
-        """One answer, as JSON, for each row of a data frame whose columns are the task's fields."""
-        names = [field for field in self._pipeline.fields if field in model_input.columns]
-        columns = [model_input[name].tolist() for name in names]
+    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> list[dict[str, Any]]:  # noqa: ANN401 (what MLflow takes)
+        """One answer, as JSON, for each row.
+
+        Args:
+            model_input: a data frame or a mapping of lists whose columns are the task's fields (or, of one field, any
+                column); or a list, Series or array of texts or of mappings.
+        """
+        columns = self._columns(model_input)
         return [answer.to_json() for answer in self._pipeline.predict(join_columns(columns))]
+
+    def _columns(self, given: Any) -> list[list[Any]]:  # noqa: ANN401
+        """The values of each field that is given, in the task's order."""
+        fields = self._pipeline.fields
+        if isinstance(given, str):
+            return [[given]]
+        if hasattr(given, "columns"):
+            given = {name: given[name].tolist() for name in given.columns}
+        if isinstance(given, Mapping):
+            named = [given[field] for field in fields if field in given] or [*given.values()][:1]
+            # MLflow puts the whole list of a mapping into one cell.
+            return [
+                values[0] if len(values) == 1 and isinstance(values[0], list) else values for values in named
+            ]
+        rows = given.tolist() if hasattr(given, "tolist") else list(given)
+        if rows and isinstance(rows[0], Mapping):
+            return [[row[field] for row in rows] for field in fields if field in rows[0]]
+        return [rows]
 
 
 def _load_pyfunc(data_path: str) -> Scorer:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
 
 from ftcore_runtime.errors import UserError
 from ftcore_runtime.manifest import MANIFEST
@@ -58,6 +61,11 @@ class Packed:
             found[provider.distribution] = provider.requirement
         return found
 
+    @property
+    def megabytes(self) -> int:
+        """Memory that a process takes that serves it, in MiB, by the size of its graphs."""
+        return 256 + 3 * self.pipeline.manifest.variants[self.pipeline.variant].bytes // 2**20
+
     def copy_to(self, folder: Path) -> None:
         """Copy the bundle's files, and no others."""
         folder.mkdir(parents=True)
@@ -81,3 +89,11 @@ def new_folder(path: Path) -> Iterator[Path]:
             yield made
     except OSError as error:
         raise UserError(f"cannot be written: {error.strerror or error}", where=str(path)) from error
+
+
+def write_yaml(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a mapping as YAML in blocks."""
+    yaml = YAML()
+    yaml.width = 4096
+    with path.open("w", encoding="utf-8") as file:
+        yaml.dump(value, file)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
@@ -19,12 +20,32 @@ _TYPES = {"BYTES": "TYPE_STRING", "FP32": "TYPE_FP32", "INT64": "TYPE_INT64", "B
 _MAX_BATCH = 64
 
 
-def write_triton(packed: Packed, output: Path, threads: int = 1) -> Path:
+@dataclass(frozen=True)
+class Instances:
+    """Where copies of the graph run.
+
+    Args:
+        gpu: on the GPUs, else on the CPUs.
+        count: copies on each GPU, or on the CPUs.
+        threads: of one run of the graph on the CPUs.
+    """
+
+    gpu: bool = False
+    count: int = 1
+    threads: int = 1
+
+    @property
+    def group(self) -> str:
+        """As Triton reads it."""
+        return f"instance_group [ {{ kind: KIND_{'GPU' if self.gpu else 'CPU'}, count: {self.count} }} ]"
+
+
+def write_triton(packed: Packed, output: Path, instances: Instances) -> Path:
     """Write the repository: `NAME` (texts to answers) and `NAME_graph`; of a bundle that generates texts `NAME` alone.
 
     Args:
         output: a folder that is not there yet; `--model-repository` of `tritonserver`.
-        threads: of one run of the graph.
+        instances: of the graph; of a bundle that generates texts, of the step that runs its graphs.
     """
     pipeline = packed.pipeline
     with new_folder(output) as folder:
@@ -32,18 +53,18 @@ def write_triton(packed: Packed, output: Path, threads: int = 1) -> Path:
         packed.copy_to(front / "1" / "bundle")
         step = resources.files("ftcore_server.packaging") / "triton_step.py"
         (front / "1" / "model.py").write_text(step.read_text(encoding="utf-8"), encoding="utf-8")
-        (front / "config.pbtxt").write_text(_front(packed, threads), encoding="utf-8")
+        (front / "config.pbtxt").write_text(_front(packed, instances), encoding="utf-8")
         if pipeline.generates:
             return output
         behind = folder / f"{packed.name}_graph"
         (behind / "1").mkdir(parents=True)
         graph = pipeline.manifest.variants[pipeline.variant].graphs["model"]
         shutil.copyfile(packed.path / graph, behind / "1" / "model.onnx")
-        (behind / "config.pbtxt").write_text(_graph(packed, threads), encoding="utf-8")
+        (behind / "config.pbtxt").write_text(_graph(packed, instances), encoding="utf-8")
     return output
 
 
-def _front(packed: Packed, threads: int) -> str:
+def _front(packed: Packed, instances: Instances) -> str:
     pipeline = packed.pipeline
     inputs = [
         _tensor(field, "TYPE_STRING", [-1], optional=index >= pipeline.required)
@@ -59,14 +80,14 @@ def _front(packed: Packed, threads: int) -> str:
         "max_batch_size: 0",
         _list("input", inputs),
         _list("output", outputs),
-        "instance_group [ { kind: KIND_CPU, count: 1 } ]",
+        replace(instances, gpu=False, count=instances.count if pipeline.generates else 1).group,
     ]
-    own = {"threads": threads} if pipeline.generates else {}
+    own = {"threads": instances.threads} if pipeline.generates else {}
     lines.append(_parameters({"variant": pipeline.variant, **own}))
     return "\n".join(lines) + "\n"
 
 
-def _graph(packed: Packed, threads: int) -> str:
+def _graph(packed: Packed, instances: Instances) -> str:
     decoder = packed.pipeline.decoder
     shapes = packed.pipeline.session.output_shapes
     inputs = [_tensor(name, "TYPE_INT64", [-1]) for name in packed.pipeline.manifest.encoder.inputs]
@@ -81,8 +102,8 @@ def _graph(packed: Packed, threads: int) -> str:
         _list("input", inputs),
         _list("output", outputs),
         "dynamic_batching { }",
-        "instance_group [ { kind: KIND_CPU, count: 1 } ]",
-        _parameters({"intra_op_thread_count": threads, "inter_op_thread_count": 1}),
+        instances.group,
+        _parameters({"intra_op_thread_count": instances.threads, "inter_op_thread_count": 1}),
     ]
     return "\n".join(lines) + "\n"
 
