@@ -16,6 +16,7 @@ from ftcore_runtime.errors import InputError
 from ftcore_server.edge import Edge, on_error
 from ftcore_server.inference import Inference
 from ftcore_server.metrics import CONTENT_TYPE
+from ftcore_server.openai import OpenAI
 from ftcore_server.openapi import document
 from ftcore_server.page import page
 from ftcore_server.problems import Problem
@@ -84,6 +85,7 @@ def make_app(service: Service) -> Starlette:
     routes = [
         *common.routes(),
         *Typed(service).routes(),
+        *OpenAI(service).routes(),
         *Inference(service, metadata.version("ftcore")).routes(),
     ]
     if service.settings.sagemaker:

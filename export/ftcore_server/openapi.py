@@ -8,7 +8,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from ftcore_server.contracts import Contract, DriftReport, Error, ExplainResponse, ModelInfo, ModelList
+from ftcore_server.openai import chat_request, completion_request
 from ftcore_server.registry import VERSION_HEADER, Registry
+from ftcore_server.settings import Limits
 
 _ERRORS = {
     "400": "the request is not valid",
@@ -53,6 +55,12 @@ def document(registry: Registry, contracts: Mapping[str, Contract], *, secured: 
             paths[f"/v1/models/{name}/drift"] = {
                 "get": _read(f"Drift of {name}", f"{name}.drift", "DriftReport", _MISSING)
             }
+    if any(contract.streams for contract in contracts.values()):
+        for path, (request_model, summary) in _OPENAI.items():
+            name = request_model.__name__
+            _add(schemas, name, _schema(name, request_model))
+            answered = {"description": _AS_OPENAI, "content": {**_ANY_JSON, **_EVENTS}}
+            paths[path] = {"post": _post(summary, name, name, answered)}
     made: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": "ftcore", "version": "1", "description": "Answers of ftcore bundles."},
@@ -68,6 +76,15 @@ def document(registry: Registry, contracts: Mapping[str, Contract], *, secured: 
 _STREAMED = """; with `stream`, of one input, server-sent events while the answer is written greedily. Each but the last
 is unnamed, its data {"text": PIECE}; the pieces make up the answer. The last is `end`, its data what a request without
 `stream` is answered, or `error`, its data an Error."""
+
+_AS_OPENAI = """as OpenAI's API answers; with `stream`, of one text, server-sent events with chunks of it, the last of
+which is [DONE]. Of `model` the body has the name; settings of generation are the bundle's."""
+_OPENAI = {
+    "/v1/completions": (completion_request(Limits()), "Texts for prompts, in the shape of OpenAI's API"),
+    "/v1/chat/completions": (chat_request(Limits()), "A text for a message, in the shape of OpenAI's API"),
+}
+_ANY_JSON = {"application/json": {"schema": {"type": "object"}}}
+_EVENTS = {"text/event-stream": {"schema": {"type": "string"}}}
 
 _MISSING = {"404": {"description": _ERRORS["404"]}}
 
@@ -104,7 +121,7 @@ def _response(name: str, contract: Contract) -> dict[str, Any]:
 
 
 def _predict(name: str, request: str, response: str, streams: bool) -> dict[str, Any]:
-    streamed = {"text/event-stream": {"schema": {"type": "string"}}} if streams else {}
+    streamed = _EVENTS if streams else {}
     answered = {
         "description": "one prediction for each input" + (_STREAMED if streams else ""),
         "content": {**_json(response), **streamed},

@@ -70,12 +70,25 @@ class Service:
             Problem: 404 or 503.
         """
         named = request.path_params.get("version") or request.headers.get(VERSION_HEADER)
-        version = self.model(request).choose(named)
-        request.state.version = version.version
-        return version
+        return self.named(request, request.path_params["model"], named)
 
-    async def body(self, request: Request, version: Version) -> bytes:
+    def named(self, request: Request, model: str, version: str | None) -> Version:
+        """The version of a model that the body names; or the one whose turn it is.
+
+        Raises:
+            Problem: 404 or 503.
+        """
+        found = self.registry.model(model)
+        request.state.model = model
+        chosen = found.choose(version)
+        request.state.version = chosen.version
+        return chosen
+
+    async def body(self, request: Request, version: Version | None = None) -> bytes:
         """The request's body, decompressed, once it is known that `version` has room; starts the deadline.
+
+        Args:
+            version: None where the body names it.
 
         Raises:
             Problem: 400, 408, 413, 415, 429, 503 or 504.
@@ -84,7 +97,8 @@ class Service:
         seconds = _seconds(request.headers.get(TIMEOUT_HEADER), limits.request_seconds)
         body = await read_body(request, limits)
         request.state.until = asyncio.get_running_loop().time() + seconds
-        version.require_room()
+        if version is not None:
+            version.require_room()
         if "content-encoding" not in request.headers:
             return body
         return await self._converted(request, lambda: decompressed(request, body, limits), large=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
@@ -11,7 +12,7 @@ from starlette.routing import Route
 
 from ftcore_runtime.answers import Answer
 from ftcore_server.body import require_json
-from ftcore_server.events import EventStream
+from ftcore_server.events import EventStream, PlainEvents
 from ftcore_server.problems import Problem
 from ftcore_server.registry import Model
 from ftcore_server.rendering import JSON, json_bytes
@@ -78,7 +79,7 @@ class Typed:
             parsed = await self._service.parsed(request, body, version.contract.read)
             if parsed.stream:
                 first, rest = await self._service.stream(request, version, parsed.inputs[0])
-                return EventStream(request, first, rest, lambda answers: _whole(version, answers))
+                return EventStream(request, first, rest, PlainEvents(partial(_whole, version)))
             answers = await self._service.answer(request, version, parsed.inputs, parsed.top_k)
             values = len(answers) * (1 + (parsed.top_k or len(version.pipeline.labels)))
             return await self._service.response(request, lambda: (_pieces(version, answers), JSON), values)

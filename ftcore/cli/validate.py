@@ -19,6 +19,11 @@ def add(subparsers: Subparsers) -> None:
     )
     add_spec(parser, many=True)
     parser.add_argument("--no-data", action="store_true", help="check the specs and leave the rows unread")
+    parser.add_argument(
+        "--show-mask",
+        action="store_true",
+        help="of tasks that write texts, print the tokens of the first rows and which of them are learnt (needs torch)",
+    )
     parser.add_argument("--json", action="store_true", help="print the verdicts and errors as JSON")
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="print the rows of each split and label as well"
@@ -29,6 +34,8 @@ def run(args: argparse.Namespace) -> int:
     """Check each spec; exit code 2 if any is not valid."""
     from ftcore.cli.console import print_error, print_json, print_text
 
+    if args.show_mask and (args.json or args.no_data):
+        raise UserError("goes with neither --json nor --no-data", where="--show-mask")
     plugins = registry(args)
     verdicts: list[dict[str, Any]] = []
     for argument in args.specs:
@@ -41,6 +48,10 @@ def run(args: argparse.Namespace) -> int:
                 from ftcore.runs.rows import check_inputs
 
                 splits = check_inputs(resolved)
+            if args.show_mask:
+                from ftcore.cli.token_mask import print_mask
+
+                print_mask(resolved)
         except UserError as error:
             verdict["errors"] = _as_json(error, argument)
             if not args.json:

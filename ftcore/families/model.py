@@ -171,6 +171,14 @@ class SupportsAttribution(Protocol):
 
 
 @runtime_checkable
+class SupportsMask(Protocol):
+    """A model that learns some tokens of a row and not others (`ftcore validate --show-mask`)."""
+
+    def tokens_shown(self, batch: Batch) -> list[tuple[int, bool]]:
+        """Ids of the first row of a batch, in order, each with whether it is learnt."""
+
+
+@runtime_checkable
 class SupportsSearch(Protocol):
     """A model whose answers are searched for, and are not made of one pass's outputs."""
 

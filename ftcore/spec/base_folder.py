@@ -16,7 +16,7 @@ from ftcore_runtime.encoding import EncoderConfig, TextEncoder
 from ftcore_runtime.files import open_regular
 
 #: What is read of a base model.
-WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.spm")
+WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.spm", "*.jinja")
 #: Files of which one at least says what a tokenizer's pieces are.
 _PIECES = (
     "tokenizer.json",

@@ -181,6 +181,16 @@ class TextModel(Model[TextGenerationSpec, FittedTexts]):
         """Which of the logits name a token that is learnt, bool [rows, tokens]."""
         return self.targets(batch) != IGNORED
 
+    def tokens_shown(self, batch: Batch) -> list[tuple[int, bool]]:
+        """Ids of a batch's first row, each with whether it is learnt; of an encoder-decoder those of the answer."""
+        if self.has_encoder:
+            ids, learnt = batch["labels"][0], self.learnt(batch)[0]
+        else:
+            ids, learnt = batch["input_ids"][0], batch["labels"][0] != IGNORED
+            real = batch["attention_mask"][0] == 1
+            ids, learnt = ids[real], learnt[real]
+        return list(zip(ids.tolist(), learnt.tolist(), strict=True))
+
     def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
         """Sum over the targets' tokens of the cross-entropy, with label smoothing (Szegedy et al. 2016)."""
         return F.cross_entropy(

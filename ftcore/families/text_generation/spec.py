@@ -39,6 +39,12 @@ class TextGenerationData(DataSpec):
         description="What the model reads: `{source}` stands for the text. Of T5 a prefix, of a decoder an instruction;"
         " the tokenizer's special tokens may be written out.",
     )
+    system: str | None = Field(
+        None,
+        min_length=1,
+        description="`model.prompt: chat`: what the system says before the message; unless given, what the chat"
+        " template writes by itself.",
+    )
     source_language: str | None = Field(
         None, min_length=1, description="Code that the base model's tokenizer knows (mBART, NLLB: eng_Latn)."
     )
@@ -82,6 +88,11 @@ class TextGenerationModel(ModelSpec):
         " that becomes its decoder, with new cross-attention (Rothe et al. 2020): BERT, RoBERTa, XLM-R, ELECTRA.",
     )
     vocabulary: VocabularySpec = Field(default_factory=VocabularySpec)
+    prompt: Literal["plain", "chat"] = Field(
+        "plain",
+        description="chat: `data.prompt` is a message of the user in the tokenizer's chat template, and the answer is"
+        " that of the assistant; of decoders alone.",
+    )
     max_length: int = Field(256, ge=4, le=131_072, description="Tokens of one source; longer ones are cut.")
     max_target_length: int = Field(
         128, ge=2, le=131_072, description="Tokens of one target; longer ones are cut."
@@ -205,6 +216,14 @@ class TextGenerationSpec(Spec):
     def metric_names(self) -> frozenset[str]:
         """Of the task's groups, and of the answers' shape."""
         return _ALWAYS.union(*(_METRICS[measure] for measure in self.measures))
+
+    @model_validator(mode="after")
+    def _system_is_of_a_chat(self) -> TextGenerationSpec:
+        if self.data.system is not None and self.model.prompt != "chat":
+            raise ValueError("`data.system` is of `model.prompt: chat`: give both, or leave it out")
+        if self.model.prompt == "chat" and (self.model.init == "config" or self.model.decoder_base):
+            raise ValueError("`model.prompt: chat` is of a decoder with a chat template of its own")
+        return self
 
     @model_validator(mode="after")
     def _trains_tokens(self) -> TextGenerationSpec:

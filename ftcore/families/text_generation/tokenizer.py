@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 from ftcore.errors import ModelError
 from ftcore.families.text_generation.spec import TextGenerationSpec
 from ftcore.modeling.base_model import BaseModel, open_tokenizer, readable_length
+from ftcore.modeling.chat_template import chat_frame
 from ftcore_runtime.encoding import TARGET_TOKENIZER, EncoderConfig, TextEncoder
 from ftcore_runtime.generation.settings import TextFrame
 from ftcore_runtime.special_tokens import without_special_pieces
@@ -98,6 +99,8 @@ def _frame(
     where: str,
 ) -> TextFrame:
     data = spec.data
+    if spec.model.prompt == "chat":
+        return _chat_frame(tokenizer, config, spec, pad, where)
     _set_languages(tokenizer, data.source_language, data.target_language, where)
     before, after = _around(tokenizer, tokenizer(_PROBE))
     prompt = data.prompt.split("{source}")
@@ -119,6 +122,31 @@ def _frame(
     if target_before[:1] == (start,):  # the start token is the tokenizer's own: once is enough
         target_before = target_before[1:]
     return TextFrame((*before, *head), (*tail, *after), target_before, ends, pad, start)
+
+
+def _chat_frame(
+    tokenizer: Any,  # noqa: ANN401
+    config: transformers.PretrainedConfig,
+    spec: TextGenerationSpec,
+    pad: int,
+    where: str,
+) -> TextFrame:
+    """The tokenizer's chat template around a text; an answer ends with the first special token that ends it there.
+
+    Raises:
+        ModelError: an encoder-decoder, or a template that cannot be used.
+    """
+    if config.is_encoder_decoder:
+        raise ModelError("only decoders have chats", where="model.prompt", hint="leave `prompt: chat` out")
+    chat = chat_frame(tokenizer, spec.data.prompt, spec.data.system, where)
+    before, after, end = (
+        tokenizer(part, add_special_tokens=False).input_ids if part else []
+        for part in (chat.before, chat.after, chat.end)
+    )
+    added = tokenizer.added_tokens_decoder
+    own = [one for one in end[:1] if one in added and added[one].special]
+    ends = tuple(dict.fromkeys([*own, *_ends(config, tokenizer)]))
+    return TextFrame((*before,), (*after,), (), ends, pad, None)
 
 
 def _ends(config: transformers.PretrainedConfig, tokenizer: Any) -> tuple[int, ...]:  # noqa: ANN401
