@@ -157,7 +157,7 @@ def chat_request(limits: Limits) -> type[BaseModel]:
     text = Annotated[str, StringConstraints(min_length=1, max_length=limits.characters)]
     roles = Literal["system", "developer", "user", "assistant", "tool"]
     message = create_model("Message", __base__=_Strict, role=(roles, ...), content=(text, ...))
-    messages: Any = Annotated[list[message], Field(min_length=1, max_length=limits.inputs)]  # type: ignore[valid-type]
+    messages: Any = Annotated[list[message], Field(min_length=1, max_length=limits.inputs)]
     return create_model("ChatRequest", __base__=_Strict, messages=(messages, ...), **_FIELDS)
 
 
