@@ -23,9 +23,9 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=True,
     )
     (wheel,) = folder.glob("ftcore-*.whl")
-    venv.create(folder / "env", with_pip=True)
+    venv.create(folder / "env")  # this environment's pip fills it: one of its own takes seconds to install
     python = folder / "env" / "bin" / "python"
-    subprocess.run([str(python), "-m", "pip", "install", "--quiet", str(wheel)], check=True)
+    subprocess.run([*pip, "--python", str(python), "install", "--no-compile", str(wheel)], check=True)
     return python.parent
 
 

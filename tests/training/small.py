@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from models import tiny_spec
-from ruamel.yaml import YAML
 
 from ftcore.events import Listener
 from ftcore.plugins import PluginRegistry
@@ -27,7 +26,7 @@ def workspace_of(
 ) -> Workspace:
     """A new run of the tiny spec in `project`; `sections` are merged into it. `listeners` see its events."""
     path = project / "small.yaml"
-    YAML().dump(tiny_spec(base, **sections), path)
+    path.write_text(json.dumps(tiny_spec(base, **sections)))  # which is YAML, sooner written
     resolved = load_spec(path, PluginRegistry.discover())
     return Workspace(create_run(resolved, project / "runs"), resolved.spec, resolved.task, listeners)
 
