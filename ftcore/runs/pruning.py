@@ -57,12 +57,12 @@ def prune_vocabulary(
     encoder = TextEncoder(pruned.tokenizer, old.config)  # ids up to that of padding are kept
     cut = answers(encoder)
     kept = np.array(pruned.kept)
-    alike = [np.array_equal(kept[new], then) for new, then in zip(cut.ids, whole.ids, strict=True)]
-    same = np.flatnonzero(alike)
+    alike = _split_alike(whole, cut, kept)
+    then, now = np.array([pair for row in alike for pair in row], np.int64).reshape(-1, 2).T
     parity = compare({}, {}, whole.answers, cut.answers, range(len(whole.answers)))
     exact = compare(
-        {name: values[same] for name, values in whole.outputs.items()},
-        {name: values[same] for name, values in cut.outputs.items()},
+        {name: values[then] for name, values in whole.outputs.items()},
+        {name: values[now] for name, values in cut.outputs.items()},
         [],
         [],
         [],
@@ -71,7 +71,7 @@ def prune_vocabulary(
         "pieces_before": before,
         "pieces_after": len(pruned.kept),
         "inputs": len(alike),
-        "inputs_split_otherwise": len(alike) - len(same),
+        "inputs_split_otherwise": sum(not row for row in alike),
         "max_abs_diff_of_inputs_split_alike": exact.max_abs_diff,
         "rows": parity.rows,
         "answers_that_flip": len(parity.flips),
@@ -86,11 +86,13 @@ class ModelAnswers:
 
     Args:
         ids: token ids of each feature.
+        row: int64 [features], ascending: index of the row of each.
         outputs: name -> array [features, ...].
         answers: one a row.
     """
 
     ids: list[np.ndarray]
+    row: np.ndarray
     outputs: Mapping[str, np.ndarray]
     answers: Sequence[Any]
 
@@ -109,7 +111,28 @@ class ModelAnswers:
             outputs = predict(model, family, features, batch_size)
             answers = family.scoring.answers(outputs, features, rows)
             ids = [_filled(features, index, encoder) for index in range(len(features))]
-        return cls(ids, outputs, answers)
+        return cls(ids, features.row, outputs, answers)
+
+    @property
+    def features(self) -> list[np.ndarray]:
+        """Indices of the features of each row: one, or windows."""
+        return np.split(np.arange(len(self.row)), np.flatnonzero(np.diff(self.row)) + 1)
+
+
+def _split_alike(whole: ModelAnswers, cut: ModelAnswers, kept: np.ndarray) -> list[list[tuple[int, int]]]:
+    """The features of each row before and now, where all of its tokens are the same; none where they are not.
+
+    Args:
+        kept: int64 [pieces]: the former id of each piece.
+    """
+    found = []
+    for before, now in zip(whole.features, cut.features, strict=True):
+        pairs = list(zip(before.tolist(), now.tolist(), strict=False))
+        same = len(before) == len(now) and all(
+            np.array_equal(kept[cut.ids[new]], whole.ids[old]) for old, new in pairs
+        )
+        found.append(pairs if same else [])
+    return found
 
 
 def _filled(features: FeatureStore, index: int, encoder: TextEncoder) -> np.ndarray:

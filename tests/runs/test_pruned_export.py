@@ -2,11 +2,13 @@ import json
 from pathlib import Path
 
 import models
+import numpy as np
 from bundles import tiny_tokenizer
 from ruamel.yaml import YAML
 from tokenizers import Tokenizer
 
 from ftcore.cli import main
+from ftcore.runs.pruning import ModelAnswers, _split_alike
 from ftcore_runtime import Pipeline
 
 
@@ -45,3 +47,15 @@ def test_a_run_exports_fewer_pieces_and_the_same_answers(project: Path, capsys, 
     assert (run / "bundle" / "model.fp32.onnx").stat().st_size < size
     assert [answer.label for answer in pipeline.predict(texts)] == [answer.label for answer in whole]
     assert "unknown pieces" in capsys.readouterr().out
+
+
+def test_windows_are_compared_row_by_row() -> None:
+    """A row that fewer pieces cut into more windows is split otherwise; those behind it still meet their own."""
+
+    def answers(ids: list[list[int]], row: list[int]) -> ModelAnswers:
+        return ModelAnswers([np.array(one) for one in ids], np.array(row), {}, [])
+
+    whole = answers([[1, 5], [1, 6], [1, 7], [1, 9]], [0, 1, 1, 2])
+    cut = answers([[1, 2], [1, 3], [3, 3], [3, 4], [1, 5]], [0, 1, 1, 1, 2])
+    kept = np.array([0, 1, 5, 6, 7, 9])
+    assert _split_alike(whole, cut, kept) == [[(0, 0)], [], [(3, 4)]]

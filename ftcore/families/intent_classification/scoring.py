@@ -94,11 +94,9 @@ class IntentScoring(LabelScoring):
     ) -> FittedIntents:
         """The method, with what it was chosen by."""
         wanted, fitted = self.spec.rejection.method, self.fitted
-        if (
-            fitted.threshold is not None and fitted.method in scores
-        ):  # of a variant of the graphs: as of the model
-            return fitted
-        if wanted != "auto":  # distances take the place of nothing until the training is over
+        if fitted.threshold is not None and fitted.method in scores:
+            return fitted  # a variant of the graphs rejects as the model does
+        if wanted != "auto":  # until the training is over there are no distances
             return replace(fitted, method=wanted if wanted in scores else OF_LOGITS[0], chosen_on="the spec")
         quality: Mapping[str, float]
         if (~inside).sum() >= ENOUGH:
@@ -106,10 +104,8 @@ class IntentScoring(LabelScoring):
         elif fitted.quality:
             quality, chosen_on = fitted.quality, "intents held out of the frozen base model"
         else:
-            quality, chosen_on = (
-                quality_by_logits(logits[inside], labels[inside]),
-                "intents whose logits are left out",
-            )
+            quality = quality_by_logits(logits[inside], labels[inside])
+            chosen_on = "intents whose logits are left out"
         method = best_of(quality, scores)
         return replace(fitted, method=method, chosen_on=chosen_on, quality=quality)
 
