@@ -128,6 +128,18 @@ def _mlflow(packed: Packed, args: argparse.Namespace) -> list[str]:
     return []
 
 
+def _nemo(packed: Packed, args: argparse.Namespace) -> list[str]:
+    from ftcore.cli.options import registry
+    from ftcore.runs.folder import RunFolder
+    from ftcore.runs.nemo import RECIPE, write_nemo
+
+    run = RunFolder(args.bundle.parent)
+    if args.bundle.name != run.bundle.name or not run.record_file.is_file():
+        raise UserError("is no run: NeMo goes on with a run's model and rows", where=str(args.bundle))
+    write_nemo(run, args.output, registry(args))
+    return [f"next: cd {args.output} && automodel {RECIPE} --nproc-per-node 8"]
+
+
 def _azureml(packed: Packed, args: argparse.Namespace) -> list[str]:
     from ftcore.runs.folder import RunFolder
     from ftcore.runs.portable import training_requirements, write_portable
@@ -179,6 +191,12 @@ _TARGETS = {
         _azureml,
         (_add_wheel, _add_machines),
         "ftcore package azureml reviews --output azure",
+    ),
+    "nemo": _Target(
+        "NVIDIA NeMo Automodel: a RUN's model and rows with a recipe that fine-tunes on many GPUs",
+        _nemo,
+        (),
+        "ftcore package nemo reviews --output nemo",
     ),
 }
 

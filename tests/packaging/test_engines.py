@@ -155,6 +155,53 @@ def test_kubernetes_own_schemas_take_the_manifests_and_refuse_spoilt_ones(
             shell(*check, folder / f"{name}.yaml")
 
 
+RECIPE = """
+import sys
+from contextlib import nullcontext
+import transformers
+from nemo_automodel.components.config.loader import load_yaml_config
+from nemo_automodel.recipes._typed_config import RecipeConfig
+from nemo_automodel.recipes.llm.train_seq_cls import TrainFinetuneRecipeForSequenceClassification
+
+config = RecipeConfig(load_yaml_config(sys.argv[1]))
+assert config.recipe == TrainFinetuneRecipeForSequenceClassification.__name__
+assert config.step_scheduler and config.optimizer and config.checkpoint
+peft = config.instantiate_path("peft")
+batches = config.dataloader.build(
+    tokenizer=transformers.AutoTokenizer.from_pretrained("model"), dataset_build_context=nullcontext(),
+    dp_rank=0, dp_world_size=1, pp_enabled=False, cp_size=1,
+)
+print(None if peft is None else peft.dim, len(batches.dataset), next(iter(batches))["labels"].shape[1])
+"""
+
+
+def test_nemos_own_loader_takes_the_recipe_and_its_rows_and_refuses_spoilt_ones(
+    run_folder: Path, tmp_path: Path
+) -> None:
+    """Its recipe trains on GPUs alone; its packages are installed without theirs, on those that are here."""
+    folder = tmp_path / "nemo"
+    assert main(["package", "nemo", str(run_folder), "--output", str(folder)]) == 0
+    python = installed(tmp_path / "venv", "pip")
+    (site,) = (tmp_path / "venv/lib").glob("python*/site-packages")
+    (site / "here.pth").write_text(str(Path(pytest.__file__).parents[1]))
+    needed = ("torchdata", "tiktoken", "pyyaml", "megatron-fsdp", "flashoptim", "torchao", "mistral-common")
+    shell(python, "-m", "pip", "install", "--quiet", "--no-deps", "nemo-automodel==0.7.0", *needed)
+
+    def load(text: str) -> str:
+        (folder / "tried.yaml").write_text(text)
+        return shell(python, "-c", RECIPE, "tried.yaml", cwd=folder).splitlines()[-1]
+
+    text = (folder / "recipe.yaml").read_text()
+    rows = len((folder / "rows/train.jsonl").read_text().splitlines())
+    assert load(text) == f"None {rows} 1"
+    target = "nemo_automodel.components._peft.lora.PeftConfig"
+    assert load(f"{text}peft: {{_target_: {target}, dim: 4, match_all_linear: true}}") == f"4 {rows} 1"
+    for good, bad in (("num_epochs:", "num_epoch:"), ("torch.optim.AdamW", "torch.optim.AdamV")):
+        assert good in text
+        with pytest.raises(AssertionError, match="Error"):
+            load(text.replace(good, bad))
+
+
 def test_the_steps_of_the_image(tiny_bundle: Path, wheel: Path, tmp_path: Path) -> None:
     """What the Dockerfile runs, run here, with the image's folders under a temporary one."""
     image = tmp_path / "image"
