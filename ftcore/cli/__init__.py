@@ -30,6 +30,7 @@ COMMANDS = (
     "bundle",
     "serve",
     "package",
+    "push",
     "runs",
     "compare",
     "errors",
@@ -99,9 +100,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _not_installed(error: ModuleNotFoundError, arguments: Sequence[str]) -> UserError:
     """The base installation is light: say which extra brings what this command needs."""
     package = (error.name or "").partition(".")[0]
-    extra = "serve" if {"predict", "explain", "bundle", "serve", "package"} & {*arguments} else "train"
+    extra = (
+        "serve" if {"predict", "explain", "bundle", "serve", "package", "push"} & {*arguments} else "train"
+    )
     if package in ("model_signing", "OpenSSL"):
         extra = "sign"
+    elif package == "huggingface_hub":
+        extra = "hub"
     elif package == "captum":
         extra = "explain"
     elif package == "ray" or (package == "pyarrow" and "predict" in arguments):
