@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from ftcore_runtime.answers import TextAnswer
 from ftcore_runtime.spans import EntitiesAnswer, Entity, SpanAnswer
 
 LOGITS = np.array([[2.0, -1.0], [-1.0, 2.0], [1.0, 0.0]])
+FEATURES: Any = SimpleNamespace(row=np.arange(len(LOGITS)), column=lambda name: np.zeros(len(LOGITS), int))
 
 
 def spec_of(shipped: PluginRegistry, task: str, **data: Any) -> Spec:
@@ -39,7 +41,7 @@ def spec_of(shipped: PluginRegistry, task: str, **data: Any) -> Spec:
 def test_of_labels(task: str, data: dict[str, Any], references: list[Any], shipped: PluginRegistry) -> None:
     spec = spec_of(shipped, task, **data)
     scoring = LabelScoring(spec, FittedLabels(("a", "b"), (2, 2)))
-    answers = scoring.answers({"logits": LOGITS}, None, None)
+    answers = scoring.answers({"logits": LOGITS}, FEATURES, None)
     assert scoring.score(references, answers).values.keys() == spec.metric_names
 
 
@@ -52,7 +54,7 @@ def test_of_spans(shipped: PluginRegistry) -> None:
 def test_of_intents(shipped: PluginRegistry) -> None:
     spec = spec_of(shipped, "intent")
     scoring = IntentScoring(spec, FittedIntents(("a", "b"), (2, 2), threshold=0.8))
-    answers = scoring.answers({"logits": LOGITS}, None, None)
+    answers = scoring.answers({"logits": LOGITS}, FEATURES, None)
     assert scoring.score(["a", "b", "oos"], answers).values.keys() == spec.metric_names
 
 

@@ -105,8 +105,8 @@ def test_a_wanted_precision_chooses_thresholds_that_the_decoder_applies() -> Non
 
 
 def features_of(right: np.ndarray) -> Any:
-    """Features of which `tune` reads the labels alone."""
-    return SimpleNamespace(column=lambda name: right.astype(np.int64))
+    """Features, one a row, of which `tune` reads the labels alone."""
+    return SimpleNamespace(column=lambda name: right.astype(np.int64), row=np.arange(len(right)))
 
 
 def test_a_threshold_and_a_precision_contradict() -> None:
