@@ -34,7 +34,8 @@ def run(tiny_bundle: Path, tmp_path: Path) -> Path:
     (folder / "run.json").write_text("{}")
     (folder / "model").mkdir()
     (folder / "model" / "config.json").write_text(json.dumps({"model_type": "bert"}))
-    (folder / "model" / "tokenizer_config.json").write_text("{}")
+    settings = {"tokenizer_class": "TokenizersBackend", "is_local": True, "unk_token": "[UNK]"}
+    (folder / "model" / "tokenizer_config.json").write_text(json.dumps(settings))
     (folder / "model" / "model.safetensors").write_bytes(b"weights")
     return folder
 
@@ -71,6 +72,8 @@ def test_the_repository_is_what_others_read(run: Path, tmp_path: Path) -> None:
     root = {path.name for path in folder.iterdir()}
     assert root == {"README.md", "bundle", "config.json", "onnx", "tokenizer.json", "tokenizer_config.json"}
     assert (folder / "onnx/model.onnx").read_bytes() == (run / "bundle/model.fp32.onnx").read_bytes()
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    assert settings == {"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": "[UNK]"}
     _, front, card = (folder / "README.md").read_text().split("---\n", 2)
     head = YAML(typ="safe").load(front)
     assert head["pipeline_tag"] == "text-classification"

@@ -6,13 +6,15 @@ models that answer in one pass. Only a run has the configuration: of a bundle al
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from ftcore_runtime.errors import UserError
+from ftcore_runtime.manifest import parse_json
 from ftcore_server.packaging.target import Packed, new_folder
 
 #: Variant -> what the others call its graph; of a variant that is not here, `model_NAME`.
@@ -44,15 +46,25 @@ def write_hub(packed: Packed, output: Path, repo: str, model: Path | None) -> bo
         card = (packed.path / "README.md").read_text(encoding="utf-8")
         (folder / "README.md").write_text(f"{card}\n{_use(packed, repo, readable)}", encoding="utf-8")
         if model is not None and readable:
-            for name in ("config.json", "tokenizer_config.json", "special_tokens_map.json"):
-                if (model / name).is_file():
-                    shutil.copyfile(model / name, folder / name)
+            shutil.copyfile(model / "config.json", folder / "config.json")
+            settings = parse_json((model / "tokenizer_config.json").read_bytes(), "tokenizer_config.json")
+            (folder / "tokenizer_config.json").write_text(
+                json.dumps(_known_to_all(settings), indent=2) + "\n"
+            )
             shutil.copyfile(packed.path / pipeline.manifest.tokenizer, folder / "tokenizer.json")
             (folder / "onnx").mkdir()
             for name, variant in pipeline.manifest.variants.items():
                 graph = folder / "onnx" / f"{_GRAPHS.get(name, f'model_{name}')}.onnx"
                 shutil.copyfile(packed.path / variant.graphs["model"], graph)
     return readable
+
+
+def _known_to_all(settings: Any) -> dict[str, Any]:  # noqa: ANN401 (JSON)
+    """A tokenizer's settings without what transformers 5 alone knows: transformers 4 refuses its name of the class."""
+    made = {name: value for name, value in settings.items() if name not in ("is_local", "local_files_only")}
+    if made.get("tokenizer_class") == "TokenizersBackend":
+        made["tokenizer_class"] = "PreTrainedTokenizerFast"
+    return made
 
 
 def _use(packed: Packed, repo: str, readable: bool) -> str:
