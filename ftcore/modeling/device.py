@@ -21,5 +21,14 @@ def device_of(model: torch.nn.Module) -> torch.device:
 
 
 def to_device(batch: Mapping[str, torch.Tensor], device: torch.device) -> dict[str, torch.Tensor]:
-    """The tensors of a batch on the device, under the same names; a GPU is not waited for."""
-    return {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+    """The tensors of a batch on the device, under the same names.
+
+    To a GPU they go from page-locked memory: a copy from any other first waits for all that the GPU has still to do, so
+    that the CPU could not prepare the next step meanwhile.
+    """
+    if device.type != "cuda":
+        return {name: value.to(device) for name, value in batch.items()}
+    return {
+        name: (value.pin_memory() if value.device.type == "cpu" else value).to(device, non_blocking=True)
+        for name, value in batch.items()
+    }

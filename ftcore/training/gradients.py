@@ -63,13 +63,11 @@ class Gradients:
         batches = [self._train.batch(i if len(i) else np.zeros(1, np.int64), epoch) for i in micro_batches]
         counts = [float(len(i) > 0) for i in micro_batches]
         weight = sum((self._weight(b) * n for b, n in zip(batches, counts, strict=True)), torch.zeros(()))
-        weight = processes.total(weight)
+        whole = float(processes.total(weight))
         # Rows that all weigh nothing have nothing to say: their loss is 0, and the step changes nothing.
-        counted = bool(weight > 0)
-        weight = torch.where(weight > 0, weight, torch.ones_like(weight))
-        weight = weight.to(accelerator.device, non_blocking=True)
+        counted = whole > 0
         # Ranks average their gradients, so each one's share is scaled back up to a sum.
-        scales = [n * accelerator.num_processes / weight for n in counts]
+        scales = [n * accelerator.num_processes / (whole if counted else 1.0) for n in counts]
         while True:
             try:
                 losses = self._backward(batches, scales)
@@ -89,7 +87,7 @@ class Gradients:
         norm: torch.Tensor = self._accelerator.clip_grad_norm_(parameters, self._max_norm)
         return norm
 
-    def _backward(self, batches: Sequence[Batch], scales: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    def _backward(self, batches: Sequence[Batch], scales: Sequence[float]) -> list[torch.Tensor]:
         """Add up the gradients of all batches; the loss of each, detached."""
         accelerator = self._accelerator
         losses: list[torch.Tensor] = []

@@ -50,7 +50,7 @@ class Objective:
         self._autocast = autocast
         self._backward = backward
 
-    def backward(self, model: nn.Module, batch: Batch, scale: torch.Tensor | float) -> torch.Tensor:
+    def backward(self, model: nn.Module, batch: Batch, scale: float) -> torch.Tensor:
         """Add the gradients of the batch's summed loss times `scale`; return that loss, detached.
 
         With FGM the gradients of the adversarial loss are added as well; what is returned is the plain one.
