@@ -167,9 +167,10 @@ def test_mask_replaces_tokens_by_the_mask(project: Path, masking_base: Path) -> 
 def test_texts_that_references_point_into_stay(
     project: Path, tiny_base: Path, masking_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ftcore.families.sequence_classification.reader import LabelReader
+    class AsksForMore:
+        """What no reader is."""
 
-    monkeypatch.delattr(LabelReader, "texts")
+    monkeypatch.setattr("ftcore.data.augmentation.SupportsAugmentation", AsksForMore)
     with pytest.raises(UserError, match="must stay as they are"):
         made(project, tiny_base, swap=0.1)
     made(project, masking_base, mask=0.1)

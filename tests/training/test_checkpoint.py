@@ -123,6 +123,10 @@ def at(name: str, call: int, act: Callable[[], Any], after: bool = False) -> Cal
     return lambda: setattr(owner, attribute, whole)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a fork cannot use CUDA")
+@pytest.mark.filterwarnings(
+    "ignore:This process:DeprecationWarning"
+)  # is multi-threaded, says Python 3.12 of a fork
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_kill_at_any_point_of_a_save_leaves_the_checkpoints_before_it(tmp_path: Path, when: str) -> None:
     """Fork a process for each point: importing torch sixteen times would take minutes."""

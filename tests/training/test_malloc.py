@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 COUNT = """
 import resource, sys
@@ -49,6 +50,9 @@ def test_a_block_that_was_freed_is_used_again_as_it_is() -> None:
     assert number(COUNT, "keep") < number(COUNT, "leave") / 3
 
 
+@pytest.mark.skipif(
+    torch.cuda.is_available(), reason="with CUDA's libraries the process is too large to grow by half"
+)
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the switch is glibc's")
 def test_holes_are_given_back() -> None:
     assert number(HOLES, "watch") < number(HOLES, "leave") - 100
