@@ -24,6 +24,8 @@ _SCRIPTS = {
     "Arabic": re.compile(r"[\u0600-\u06ff]"),
     "Latin": re.compile(r"[A-Za-z\u00c0-\u024f]"),
 }
+#: Of them, those that put no blanks between words.
+UNSPACED = frozenset({"Chinese", "Japanese"})
 
 
 @dataclass
@@ -88,7 +90,7 @@ class Column:
     def mean_words(self) -> float:
         """Of a text; where a script puts no blanks between words, two characters count as one."""
         blanks = self.words / max(1, self.texts)
-        return max(blanks, self.mean_characters / 2) if self.script in ("Chinese", "Japanese") else blanks
+        return max(blanks, self.mean_characters / 2) if self.script in UNSPACED else blanks
 
     @property
     def script(self) -> str | None:

@@ -10,11 +10,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ftcore.data.columns import UNSPACED, script_of
 from ftcore.errors import RowError
 from ftcore.families.reader import Reader
 from ftcore.families.span_extraction.answers import parse_row
+from ftcore.families.span_extraction.metrics import Normalisation
 from ftcore.families.span_extraction.spec import SpanExtractionSpec
 from ftcore_runtime.policy import PLAIN, Policy
+
+_LOOKED_AT = 2000  # answers whose script is looked at
 
 
 @dataclass(frozen=True)
@@ -23,10 +27,12 @@ class FittedSpans:
 
     Args:
         null_threshold: of no answer; None where every training question has an answer.
+        normalisation: what answers are compared as.
         policy: below which confidence an answer abstains, chosen on validation rows.
     """
 
     null_threshold: float | None = None
+    normalisation: Normalisation = "english"
     policy: Policy = PLAIN
 
     def to_json(self) -> dict[str, Any]:
@@ -84,13 +90,18 @@ class SpanReader(Reader[SpanExtractionSpec, FittedSpans]):
         return found
 
     def fit(self, train: pa.Table) -> FittedSpans:
-        """Whether some questions have no answer."""
-        return FittedSpans(None if answerable(train).all() else 0.0)
+        """Whether some questions have no answer, and what the script of the answers is compared as."""
+        normalisation = self.spec.evaluation.normalisation
+        if normalisation == "auto":
+            texts = " ".join(train["answers"].combine_chunks().flatten().slice(0, _LOOKED_AT).to_pylist())
+            normalisation = "characters" if script_of(texts) in UNSPACED else "english"
+        return FittedSpans(None if answerable(train).all() else 0.0, normalisation)
 
     def restore(self, value: Mapping[str, Any]) -> FittedSpans:
-        """The threshold of no answer, and the policy."""
+        """All of it; what an earlier version wrote says in its spec alone what answers are compared as."""
         policy = Policy.from_json(value["policy"], "policy") if "policy" in value else PLAIN
-        return FittedSpans(value["null_threshold"], policy)
+        normalisation = value.get("normalisation", self.spec.evaluation.normalisation)
+        return FittedSpans(value["null_threshold"], normalisation, policy)
 
     def check(self, table: pa.Table, fitted: FittedSpans) -> tuple[int, RowError] | None:
         """Nothing: a question without an answer is a fair test of a model that always gives one."""

@@ -53,7 +53,7 @@ class SpanScoring(Scoring[SpanExtractionSpec, FittedSpans]):
         fitted, references = self.without_policy(), rows["answers"].to_pylist()
         if self.fitted.null_threshold is not None:
             measures = self._measures(references, self.answers(outputs, features, rows))
-            fitted = FittedSpans(measures.best_threshold())
+            fitted = replace(fitted, null_threshold=measures.best_threshold())
         if not self.spec.policy.fields_in_use:
             return fitted
         answers = SpanScoring(self.spec, fitted).answers(outputs, features, rows)
@@ -68,7 +68,7 @@ class SpanScoring(Scoring[SpanExtractionSpec, FittedSpans]):
 
     def without_policy(self) -> FittedSpans:
         """The threshold of no answer alone."""
-        return FittedSpans(self.fitted.null_threshold)
+        return replace(self.fitted, policy=PLAIN)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -106,7 +106,7 @@ class SpanScoring(Scoring[SpanExtractionSpec, FittedSpans]):
         return [list(one) or [""] for one in references], [answer.text for answer in answers]
 
     def _measures(self, references: Sequence[Sequence[str]], answers: Sequence[SpanAnswer]) -> SpanMeasures:
-        return SpanMeasures(references, answers, self.spec.evaluation.normalisation)
+        return SpanMeasures(references, answers, self.fitted.normalisation)
 
     def score(self, references: Sequence[Sequence[str]], answers: Sequence[SpanAnswer]) -> Scores:
         """Exact match and F1, and those of questions with and without an answer where there are both."""

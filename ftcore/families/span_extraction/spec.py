@@ -75,10 +75,10 @@ class SpanExtractionModel(ModelSpec):
 class SpanExtractionEvaluation(EvaluationSpec):
     """How it is measured, and how answers are made."""
 
-    normalisation: Literal["english", "characters"] = Field(
-        "english",
+    normalisation: Literal["auto", "english", "characters"] = Field(
+        "auto",
         description="What answers are compared as: words without articles, as SQuAD does, or, for Chinese and"
-        " Japanese, single characters.",
+        " Japanese, single characters; `auto` goes by the script of the training answers.",
     )
     max_answer_length: int = Field(30, ge=1, le=1024, description="Tokens of the longest answer.")
     top_k: int = Field(5, ge=1, le=100, description="Best spans written with each answer.")

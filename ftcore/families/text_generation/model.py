@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ class TextModel(Model[TextGenerationSpec, FittedTexts]):
                 for batch in batches
             )
             longest = max((len(ids) for batch in lengths for ids in batch), default=1)
-        return FittedTexts(longest, encoder.frame)
+        return replace(self.fitted, longest=longest, frame=encoder.frame)
 
     @property
     def frame(self) -> TextFrame:
@@ -129,6 +130,7 @@ class TextModel(Model[TextGenerationSpec, FittedTexts]):
             "longest target": int(targets.max(initial=0)),
             f"targets cut at {limit}": int(features.column("target_cut").sum()),
             "answers are at most": self.settings.max_length,
+            "measured by": self.fitted.tokenization,
         }
 
     @property

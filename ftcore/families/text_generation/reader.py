@@ -10,11 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ftcore.data.columns import UNSPACED, script_of
 from ftcore.errors import RowError
 from ftcore.families.reader import Reader
 from ftcore.families.text_generation.metrics import Target, require_packages
-from ftcore.families.text_generation.spec import TextGenerationSpec
+from ftcore.families.text_generation.spec import TextGenerationSpec, Tokenization
 from ftcore_runtime.generation.settings import GenerationSettings, Sampling, TextFrame
+
+_LOOKED_AT = 2000  # targets whose script is looked at
 
 
 @dataclass(frozen=True)
@@ -23,15 +26,17 @@ class FittedTexts:
 
     Args:
         longest: tokens of the longest target of the training rows; None before it was measured.
+        tokenization: what is counted of texts.
         frame: what stands around texts, and whether there is an encoder; the tokenizer says it, so it is not kept.
     """
 
     longest: int | None = None
+    tokenization: Tokenization = "13a"
     frame: TextFrame | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As `TextReader.restore` reads it."""
-        return {"longest": self.longest}
+        return {"longest": self.longest, "tokenization": self.tokenization}
 
     @property
     def known_frame(self) -> TextFrame:
@@ -86,13 +91,17 @@ class TextReader(Reader[TextGenerationSpec, FittedTexts]):
         return pc.utf8_trim_whitespace(table["source"])
 
     def fit(self, train: pa.Table) -> FittedTexts:
-        """Nothing yet, but what is needed to measure must be there."""
+        """What is counted of texts in the targets' script; what is needed to measure must be there."""
         require_packages(self.spec.measures)
-        return FittedTexts()
+        tokenization = self.spec.evaluation.tokenization
+        if tokenization == "auto":
+            script = script_of(" ".join(train["target"].slice(0, _LOOKED_AT).to_pylist()))
+            tokenization = "zh" if script == "Chinese" else "char" if script in UNSPACED else "13a"
+        return FittedTexts(tokenization=tokenization)
 
     def restore(self, value: Mapping[str, Any]) -> FittedTexts:
-        """The longest target."""
-        return FittedTexts(value["longest"])
+        """All of it; what an earlier version wrote says in its spec alone what is counted."""
+        return FittedTexts(value["longest"], value.get("tokenization", self.spec.evaluation.tokenization))
 
     def check(self, table: pa.Table, fitted: FittedTexts) -> tuple[int, RowError] | None:
         """Nothing: any text may be generated."""

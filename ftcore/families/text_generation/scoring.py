@@ -54,7 +54,7 @@ class TextScoring(Scoring[TextGenerationSpec, FittedTexts]):
         return [str(one) for one in references], [answer.text for answer in answers]
 
     def _measures(self, references: Sequence[str], answers: Sequence[TextAnswer]) -> TextMeasures:
-        return TextMeasures(references, answers, self.spec.measures, self.spec.evaluation.tokenization)
+        return TextMeasures(references, answers, self.spec.measures, self.fitted.tokenization)
 
     def higher_is_better(self, metric: str) -> bool:
         """Repetition and what is merely copied are better small."""

@@ -173,14 +173,19 @@ class TextGenerationTraining(TrainingSpec):
         return self
 
 
+#: What is counted of texts.
+Tokenization = Literal["13a", "intl", "zh", "char", "none"]
+
+
 class TextGenerationEvaluation(EvaluationSpec):
     """How it is measured."""
 
     batch_size: int = Field(32, ge=1, le=65_536, description="Rows a batch.")
-    tokenization: Literal["13a", "intl", "zh", "char", "none"] = Field(
-        "13a",
+    tokenization: Literal["auto", "13a", "intl", "zh", "char", "none"] = Field(
+        "auto",
         description="What is counted: sacrebleu's tokenizers; of ROUGE and the rates single characters with zh and"
-        " char, else words.",
+        " char, else words. `auto` goes by the script of the training targets: zh where it is Chinese, char where it"
+        " is another without blanks, else 13a.",
     )
 
 
