@@ -108,10 +108,7 @@ class RunProgress:
                 self._say(f"{severity}: {check}: {what}", "yellow")
 
     def _on_planned(self, event: Mapping[str, Any]) -> None:
-        figures = [
-            f"{name} {value}" if isinstance(value, str) else f"{name} {value:,}"
-            for name, value in event["plan"].items()
-        ]
+        figures = (f"{name} {value:,}" for name, value in event["plan"].items())
         self._say(f"plan for {event['split']}: " + ", ".join(figures))
 
     def _on_recipe_chosen(self, event: Mapping[str, Any]) -> None:

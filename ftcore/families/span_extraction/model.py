@@ -71,7 +71,7 @@ class SpanModel(Model[SpanExtractionSpec, FittedSpans]):
             "median windows a context": int(np.median(each)) if len(each) else 0,
             "most windows of a context": int(each.max(initial=0)),
             "answerable": int(with_answer.sum()),
-            "answers compared as": self.fitted.normalisation,
+            f"compared as {self.fitted.normalisation}": int(with_answer.sum()),
             "whole in a window": int(held[0].sum()),
             "lost by windowing": int((with_answer & ~held[0]).sum()),
             f"longer than {self.spec.evaluation.max_answer_length} tokens": int((held[0] & ~held[1]).sum()),

@@ -130,7 +130,7 @@ class TextModel(Model[TextGenerationSpec, FittedTexts]):
             "longest target": int(targets.max(initial=0)),
             f"targets cut at {limit}": int(features.column("target_cut").sum()),
             "answers are at most": self.settings.max_length,
-            "measured by": self.fitted.tokenization,
+            f"measured by {self.fitted.tokenization}": rows.num_rows,
         }
 
     @property
