@@ -127,7 +127,12 @@ def _parity(bundle: Path, base: Path, device: Device) -> None:
     """Answers on the GPU against those on the CPU, and how fast either is."""
     texts = [row["text"] for row in make_rows(words_of(base), 4096, seed=2)]
     reference = _answers(Pipeline.load(bundle, "fp32"), texts)
-    for variant, where, most in (("int8", "cpu", 1.0), ("fp32", device, 0.0), ("fp16", device, 0.01)):
+    asked: list[tuple[str, Device, float]] = [
+        ("int8", "cpu", 1.0),
+        ("fp32", device, 0.0),
+        ("fp16", device, 0.01),
+    ]
+    for variant, where, most in asked:
         pipeline = Pipeline.load(bundle, variant, device=where)
         answers = _answers(pipeline, texts)
         flips = sum(a["label"] != b["label"] for a, b in zip(answers, reference, strict=True)) / COMPARED

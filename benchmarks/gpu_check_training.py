@@ -118,7 +118,7 @@ def _trainer(base: Path, rows: list[dict[str, str]], compiled: bool) -> Clock:
         for i, row in enumerate(rows)
     ]
 
-    class Watch(transformers.TrainerCallback):  # type: ignore[misc]  # a base without types
+    class Watch(transformers.TrainerCallback):  # type: ignore[misc,no-any-unimported]  # a base without types
         def on_step_end(self, _: Any, state: Any, *__: Any, **___: Any) -> None:
             clock.after_step(state.global_step)
 
@@ -168,7 +168,7 @@ def _flops_a_token(base: Path, length: float) -> float:
     """Of a step, forward and backward: 6 a weight of the layers, and the products of attention."""
     config = transformers.AutoConfig.from_pretrained(base)
     layer = 4 * config.hidden_size**2 + 2 * config.hidden_size * config.intermediate_size
-    return config.num_hidden_layers * (6 * layer + 12 * config.hidden_size * length)
+    return float(config.num_hidden_layers * (6 * layer + 12 * config.hidden_size * length))
 
 
 def _share(flops: float) -> str:
@@ -197,4 +197,4 @@ def _reset_peak() -> None:
 
 
 def _peak() -> float:
-    return torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else 0.0
+    return float(torch.cuda.max_memory_allocated()) / 1e9 if torch.cuda.is_available() else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import onnxruntime as ort
@@ -36,13 +37,16 @@ def providers(device: Device) -> list[str | tuple[str, dict[str, str]]]:
     return [(_CUDA, _EXACT), "CPUExecutionProvider"]
 
 
-def require_device(device: Device, session: ort.InferenceSession) -> None:
+def require_device(device: Device, found: Sequence[str]) -> None:
     """Refuse a session that was asked for CUDA and runs without: onnxruntime only logs what it misses.
+
+    Args:
+        found: the providers that the session says it has.
 
     Raises:
         InputError: there is no GPU, or its driver, CUDA or cuDNN is missing or of another version.
     """
-    if device == "cuda" and _CUDA not in session.get_providers():
+    if device == "cuda" and _CUDA not in found:
         raise InputError(
             "onnxruntime could not use CUDA on this machine",
             where="device",

@@ -64,7 +64,7 @@ class GraphSession:
             raise BundleError(
                 f"is no ONNX graph that onnxruntime loads: {_brief(error)}", where=where
             ) from error
-        require_device(device, self._session)
+        require_device(device, self._session.get_providers())
         found = {node.name: node.type for node in self._session.get_inputs()}
         if inputs is not None and found != dict.fromkeys(inputs, "tensor(int64)"):
             raise BundleError(f"its inputs are {found}, not int64 {', '.join(inputs)}", where=where)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import onnxruntime as ort
@@ -58,8 +57,9 @@ def test_products_are_as_exact_as_on_the_cpu(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_session_that_fell_back_is_refused() -> None:
-    fell_back: Any = SimpleNamespace(get_providers=lambda: ["CPUExecutionProvider"])
+    fell_back = ["CPUExecutionProvider"]
     require_device("cpu", fell_back)
+    require_device("cuda", ["CUDAExecutionProvider", *fell_back])
     with pytest.raises(InputError, match="could not use CUDA on this machine"):
         require_device("cuda", fell_back)
 
