@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from ftcore import __version__
+from ftcore.cli.examples import EXAMPLES
 from ftcore.cli.options import Parser, add_common
 from ftcore.errors import CheckFailed, ExitCode, Interrupted, RunFailed, UserError
 from ftcore.system_errors import SYSTEM, sentence, system_error
@@ -128,6 +129,8 @@ def _parser() -> Parser:
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     for name in COMMANDS:
         import_module(f"ftcore.cli.{name}").add(subparsers)
+        command = subparsers.choices[name]
+        command.epilog = f"{command.epilog or ''}\nexample: {EXAMPLES[name]}\n".lstrip("\n")
     return parser
 
 

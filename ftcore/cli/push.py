@@ -12,8 +12,6 @@ from ftcore.errors import ExitCode
 _EPILOG = """\
 The repository gets README.md (the card, with its model-index), bundle/, and of a RUN the graphs in the layout that
 transformers.js and optimum read. The token is that of `hf auth login`, or HF_TOKEN.
-
-example: ftcore push reviews --repo acme/reviews --dry-run reviews-hub
 """
 
 
