@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftcore.cli.options import Subparsers, add_bundle, add_command
+from ftcore.cli.options import Subparsers, add_bundle, add_command, add_common
 from ftcore.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
@@ -208,6 +208,7 @@ def add(subparsers: Subparsers) -> None:
         help="write what another engine or cloud takes a bundle as",
         description="Write what another engine or cloud takes a bundle as.",
     )
+    add_common(parser)
     targets = parser.add_subparsers(metavar="TARGET", required=True)
     for name, target in _TARGETS.items():
         one = add_command(targets, name, run, target.summary)
