@@ -119,6 +119,16 @@ class ExplainedTarget(BaseModel):
     weights: list[float]
 
 
+class FaithfulnessCurves(BaseModel):
+    """The falls of which the figures are means, for each share of the parts."""
+
+    shares: list[float]
+    without: list[float]
+    alone: list[float]
+    random_without: list[float]
+    random_alone: list[float]
+
+
 class FaithfulnessFigures(BaseModel):
     """By how much the first target's score falls without its best parts, with these alone, and with random ones."""
 
@@ -127,6 +137,7 @@ class FaithfulnessFigures(BaseModel):
     sufficiency: float
     random_comprehensiveness: float
     random_sufficiency: float
+    curves: FaithfulnessCurves
 
 
 class ExplainResponse(BaseModel):

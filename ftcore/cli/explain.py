@@ -13,12 +13,15 @@ from ftcore.errors import ExitCode, UserError
 if TYPE_CHECKING:
     from ftcore_runtime.explanations.explanation import Explanation
 
-_METHODS = ("occlusion", "gradients", "attention", "raw-attention")
+_GRADIENTS = ("gradients", "gradient-x-input")
+_METHODS = ("occlusion", *_GRADIENTS, "attention", "raw-attention")
 
 _EPILOG = """\
 methods:
   occlusion      what the answer's probability loses when a word is left out; any bundle, without torch
   gradients      layer integrated gradients: what a word adds to the log-odds of a label, or to a number; a run
+  gradient-x-input
+                 the same from a single gradient: what the one before is compared with; a run
   attention, raw-attention
                  what tokens read from one another, through all layers or in the last: a picture, no explanation; a run
 
@@ -132,7 +135,7 @@ def _by_run(args: argparse.Namespace) -> Explanation:
     if args.variant is not None or args.threads is not None:
         where = "--variant" if args.variant is not None else "--threads"
         raise UserError("goes with --method occlusion", where=where)
-    if args.targets and args.method != "gradients":
+    if args.targets and args.method not in _GRADIENTS:
         raise UserError("attention is of no label", where="--label", hint="leave it out")
     if (Path(args.subject) / "bundle.json").is_file():
         hint = "name the run that it is of, or use --method occlusion"
@@ -147,8 +150,8 @@ def _by_run(args: argparse.Namespace) -> Explanation:
     with open_workspace(args, open_run(path)) as workspace:
         answers = AnsweringModel(workspace.fine_tuned(), workspace.family, workspace.encoder)
     item = _input(args, answers.decoder.fields, answers.decoder.required)
-    if args.method == "gradients":
-        return explain_by_gradients(answers, item, args.targets)
+    if args.method in _GRADIENTS:
+        return explain_by_gradients(answers, item, args.targets, method=args.method)
     return attention_picture(answers, item, args.method)
 
 

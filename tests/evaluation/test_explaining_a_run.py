@@ -20,7 +20,7 @@ from ftcore.errors import UserError
 from ftcore.evaluation import gradients
 from ftcore.evaluation.answering_model import AnsweringModel
 from ftcore.evaluation.attention import RAW, ROLLOUT, attention_picture
-from ftcore.evaluation.gradients import explain_by_gradients
+from ftcore.evaluation.gradients import SIMPLE, explain_by_gradients
 
 TEXT = "the food was very good"
 
@@ -64,6 +64,31 @@ def test_gradients_add_up_to_the_difference_from_no_words(answers: AnsweringMode
     assert [part.text for part in found.parts] == TEXT.split()
     assert found.faithfulness is not None
     assert found.answer.label == answers([TEXT])[0].label  # type: ignore[attr-defined]
+
+
+def test_gradient_x_input_is_one_gradient_and_what_integrated_ones_are_compared_with(
+    answers: AnsweringModel,
+) -> None:
+    found = explain_by_gradients(answers, TEXT, ["pos"], method=SIMPLE)
+    batch = answers.batch(TEXT)
+    embeddings: list[torch.Tensor] = []
+    layer = answers.model.get_input_embeddings()  # type: ignore[operator]
+    handle = layer.register_forward_hook(lambda _, __, made: embeddings.append(made))
+    family = answers.family.model
+    score = family.attributed(family.outputs(answers.model, batch), "pos")  # type: ignore[attr-defined]
+    handle.remove()
+    (gradient,) = torch.autograd.grad(score.sum(), embeddings[0])
+    expected = (
+        (gradient * embeddings[0]).sum(dim=-1)[0, 1:-1].tolist()
+    )  # a token a word, between two special ones
+    assert found.method == "gradient-x-input"
+    assert found.reasons[0].weights == pytest.approx(expected, abs=1e-6)
+    assert found.faithfulness is not None
+    assert found.faithfulness.simple is None
+    better = explain_by_gradients(answers, TEXT, ["pos"]).faithfulness
+    assert better is not None
+    assert better.simple == pytest.approx(found.faithfulness.comprehensiveness)
+    assert f"without those of gradient x input by {better.simple:.3f}" in better.sentence
 
 
 def test_attention_is_a_share_of_what_is_read_and_says_that_it_is_a_picture(answers: AnsweringModel) -> None:

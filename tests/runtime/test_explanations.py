@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -181,6 +182,14 @@ def test_faithfulness_is_eraser_s() -> None:
     assert tried is not None
     assert tried.comprehensiveness == pytest.approx(0.7), "without it at each of the five shares"
     assert tried.sufficiency == pytest.approx(0.0)
+    curves = tried.to_json()["curves"]
+    assert curves["shares"] == [0.01, 0.05, 0.1, 0.2, 0.5]
+    assert curves["without"] == pytest.approx([0.7] * 5)
+    assert curves["alone"] == pytest.approx([0.0] * 5)
+    assert curves["random_without"] == sorted(curves["random_without"]), (
+        "the more are left out, the likelier it is"
+    )
+    assert fmean(curves["random_alone"]) == pytest.approx(tried.random_sufficiency)
     assert explain(label, "planted food", faithfulness=False).faithfulness is None
 
 

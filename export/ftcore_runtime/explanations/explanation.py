@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from ftcore_runtime.answers import Answer
@@ -61,21 +62,47 @@ class Reason:
         return sorted(range(len(self.weights)), key=lambda index: -self.weights[index])
 
 
+#: Of the parts that an explanation finds best, those whose worth is tried.
+SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)
+
+
 @dataclass(frozen=True, slots=True)
 class Faithfulness:
     """What becomes of the first reason's score without its best parts, and with these alone (DeYoung et al. 2020,
-    "ERASER"): the mean over the best 1, 5, 10, 20 and 50 % of the parts.
+    "ERASER"): for the best 1, 5, 10, 20 and 50 % of the parts, `SHARES`.
 
     Args:
-        comprehensiveness: by how much the score falls without them: large where they are what it rests on.
-        sufficiency: by how much it falls with them alone: small where they are enough.
-        random_comprehensiveness, random_sufficiency: the same of parts in random orders.
+        without: by how much the score falls without them, for each share: the deletion curve.
+        alone: by how much it falls with them alone: the insertion curve.
+        random_without, random_alone: the same of parts in random orders, on average.
+        simple: the comprehensiveness of gradient x input; None of methods that take no gradients.
     """
 
-    comprehensiveness: float
-    sufficiency: float
-    random_comprehensiveness: float
-    random_sufficiency: float
+    without: tuple[float, ...]
+    alone: tuple[float, ...]
+    random_without: tuple[float, ...]
+    random_alone: tuple[float, ...]
+    simple: float | None = None
+
+    @property
+    def comprehensiveness(self) -> float:
+        """The mean fall without the best parts: large where they are what the score rests on."""
+        return fmean(self.without)
+
+    @property
+    def sufficiency(self) -> float:
+        """The mean fall with the best parts alone: small where they are enough."""
+        return fmean(self.alone)
+
+    @property
+    def random_comprehensiveness(self) -> float:
+        """That of random orders."""
+        return fmean(self.random_without)
+
+    @property
+    def random_sufficiency(self) -> float:
+        """That of random orders."""
+        return fmean(self.random_alone)
 
     @property
     def faithful(self) -> bool:
@@ -85,21 +112,30 @@ class Faithfulness:
     @property
     def sentence(self) -> str:
         """The figures in words."""
+        simple = "" if self.simple is None else f", without those of gradient x input by {self.simple:.3f}"
         return (
             f"without its best words the score falls by {self.comprehensiveness:.3f} (without random ones by"
-            f" {self.random_comprehensiveness:.3f}), with them alone by {self.sufficiency:.3f}"
+            f" {self.random_comprehensiveness:.3f}{simple}), with them alone by {self.sufficiency:.3f}"
             f" ({self.random_sufficiency:.3f})"
         )
 
     def to_json(self) -> dict[str, Any]:
         """As a mapping."""
-        return {
+        made: dict[str, Any] = {
             "faithful": self.faithful,
             "comprehensiveness": self.comprehensiveness,
             "sufficiency": self.sufficiency,
             "random_comprehensiveness": self.random_comprehensiveness,
             "random_sufficiency": self.random_sufficiency,
+            "curves": {
+                "shares": list(SHARES),
+                "without": list(self.without),
+                "alone": list(self.alone),
+                "random_without": list(self.random_without),
+                "random_alone": list(self.random_alone),
+            },
         }
+        return made if self.simple is None else {**made, "gradient_x_input_comprehensiveness": self.simple}
 
 
 @dataclass(frozen=True, slots=True)
