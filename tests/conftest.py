@@ -16,7 +16,7 @@ import pytest
 from bundles import bundle_arguments, copy_bundle, keys, tiny, tiny_bundle  # noqa: F401 (fixtures)
 from generating_bundle import generating_bundle, make_generating_bundle  # noqa: F401 (fixtures)
 from generation_models import exported_writer  # noqa: F401 (fixture)
-from graph_cache import cache, forget_shared
+from graph_cache import cache, forget_shared, keep_operators
 from light_base import save_light_base
 from models import tiny_base  # noqa: F401 (fixture)
 from spec_text import TRAIN, VALID
@@ -63,6 +63,11 @@ def _speed_is_of_a_few_answers() -> Iterator[None]:
         patch.setattr("ftcore_export.speed._SINGLE", 20)
         patch.setattr("ftcore_export.speed._BATCHED", 64)
         yield
+
+
+def pytest_collection_finish() -> None:
+    """Make each trace of a graph shorter, where tests are about to make some."""
+    keep_operators()
 
 
 def pytest_unconfigure() -> None:

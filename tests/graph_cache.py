@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache as cache_of
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,26 @@ def working_in(folder: Path) -> Iterator[None]:
         patch.chdir(folder)
         patch.setenv("FTCORE_CACHE", cache(folder / ".cache"))
         yield
+
+
+def keep_operators() -> None:
+    """Have torch make its table of operators once a process, and not anew for each graph: a fourth of a trace.
+
+    The graphs are the same to the byte. A process that has not imported torch is left alone.
+    """
+    if "torch" not in sys.modules:
+        return
+    from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+    made = cache_of(ONNXRegistry.from_torchlib.__func__)
+    ONNXRegistry.from_torchlib = classmethod(made)  # type: ignore[method-assign, assignment]
+
+
+def forget_operators() -> None:
+    """Have the next graph's table made anew, with whatever torch says of it."""
+    from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+    ONNXRegistry.from_torchlib.__func__.cache_clear()
 
 
 def forget_shared() -> None:
