@@ -145,7 +145,7 @@ def _planted(explain: Explain, test: list[Row], args: argparse.Namespace) -> boo
 
 
 def _compared(explain: Explain, test: list[Row], args: argparse.Namespace) -> bool:
-    gains, faithful, sufficient, deltas = [], [], [], []
+    gains, faithful, sufficient, simple, deltas = [], [], [], [], []
     for row in test[: args.rows]:
         try:
             found = explain(row["text"], True)
@@ -157,6 +157,12 @@ def _compared(explain: Explain, test: list[Row], args: argparse.Namespace) -> bo
         gains.append(tried.comprehensiveness - tried.random_comprehensiveness)
         sufficient.append(tried.random_sufficiency - tried.sufficiency)
         faithful.append(tried.faithful)
+        if tried.simple is not None:
+            simple.append(tried.comprehensiveness - tried.simple)
+    if simple:
+        low, high = _interval(np.array(simple))
+        line = {"better than gradient x input by": round(float(np.mean(simple)), 4)}
+        print(json.dumps({"set": args.name, **line, "interval": [round(low, 4), round(high, 4)]}))
     for name, values in (("comprehensiveness", gains), ("sufficiency", sufficient)):
         low, high = _interval(np.array(values))
         line = {
