@@ -33,7 +33,7 @@ class Generation(Extension):
 def rendered(template: str, variables: dict[str, Any], conversations: list[dict[str, Any]]) -> list[str]:
     """The text of each conversation (`messages` and `add_generation_prompt`), as transformers' environment renders it.
 
-    The day is not told: a template that asks for it writes its default, and the same text tomorrow.
+    It does not know the day: a template that asks for it writes its default, and the same text tomorrow.
 
     Raises:
         TemplateError: as Jinja and the template raise it.

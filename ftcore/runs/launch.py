@@ -150,7 +150,7 @@ def open_workspace(
 def _watchers(
     folder: RunFolder, task: LoadedTask, plugins: PluginRegistry, chosen: Sequence[str]
 ) -> tuple[tuple[Watcher, ...], list[PluginError]]:
-    """Who sees the events of a run, which its record is told, and what is wrong with those who cannot."""
+    """Who sees the events of a run, whom its record names, and what is wrong with those who cannot."""
     before = [one["id"] for one in folder.record().get("observers", ())]
     observers, problems = plugins.observers({*chosen, *before})
     if observers:

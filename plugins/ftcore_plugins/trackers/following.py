@@ -26,7 +26,7 @@ _ENDS = {"run_finished": "finished", "run_failed": "failed", "run_interrupted": 
 
 @dataclass(frozen=True)
 class Tracked:
-    """What a tracker is told of a run when it begins.
+    """What a tracker gets of a run when it begins.
 
     Args:
         tracker: the tracker's name.
@@ -67,8 +67,8 @@ class Tracked:
     def tags(self) -> dict[str, str]:
         """Where it is, and what it was made with."""
         record = self.record
-        told = {name: str(record.get(name)) for name in ("task", "family", "seed", "git_revision")}
-        return {**told, "version": str(record.get("versions", {}).get("ftcore")), "folder": str(self.path)}
+        kept = {name: str(record.get(name)) for name in ("task", "family", "seed", "git_revision")}
+        return {**kept, "version": str(record.get("versions", {}).get("ftcore")), "folder": str(self.path)}
 
     @property
     def known_as(self) -> str | None:
