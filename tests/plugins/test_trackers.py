@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ruamel.yaml import YAML
 from ftcore.cli import main
 from ftcore.events import EventLog, read_events
 from ftcore.watching import Watcher
+from ftcore_plugins.trackers.following import Tracked
 
 #: A run that is killed, as nothing can prevent, after its 25th step.
 KILLED = """
@@ -233,6 +235,15 @@ def test_an_observer_that_is_not_there_is_an_error_before_anything_begins(
     assert main(["train", "spec.yaml"]) == 2
     assert "`observers` in [tool.ftcore] is not a list of texts" in capsys.readouterr().err
     assert not (project / "runs").exists()
+
+
+def test_trackers_at_work_at_the_same_time_keep_each_its_own_name(tmp_path: Path) -> None:
+    names = [f"tracker-{number}" for number in range(16)]
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda name: Tracked(name, tmp_path).remember(name.upper()), names))
+    assert {name: Tracked(name, tmp_path).known_as for name in names} == {
+        name: name.upper() for name in names
+    }
 
 
 def test_trackers_that_nobody_asked_for_are_not_imported(project: Path) -> None:

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 
 #: Where the folder of a run keeps what trackers call it.
 _NAMES = "trackers.json"
 #: Files and folders of a run that a tracker gets when the run ends.
 ARTIFACTS = ("spec.yaml", "spec.resolved.json", "metrics.json", "export.json", "report.html", "bundle")
+#: Several trackers follow a run, each in a thread of its own.
+_WRITING = Lock()
 _LONGEST = 250  # characters of a parameter
 
 _ENDS = {"run_finished": "finished", "run_failed": "failed", "run_interrupted": "interrupted"}
@@ -26,7 +29,11 @@ _ENDS = {"run_finished": "finished", "run_failed": "failed", "run_interrupted": 
 
 @dataclass(frozen=True)
 class Tracked:
+<<<<<<< HEAD
     """What a tracker gets of a run when it begins.
+=======
+    """What a tracker learns of a run when it begins.
+>>>>>>> 0df9eec (Let trackers that follow one run note its name one after another)
 
     Args:
         tracker: the tracker's name.
@@ -67,8 +74,13 @@ class Tracked:
     def tags(self) -> dict[str, str]:
         """Where it is, and what it was made with."""
         record = self.record
+<<<<<<< HEAD
         kept = {name: str(record.get(name)) for name in ("task", "family", "seed", "git_revision")}
         return {**kept, "version": str(record.get("versions", {}).get("ftcore")), "folder": str(self.path)}
+=======
+        found = {name: str(record.get(name)) for name in ("task", "family", "seed", "git_revision")}
+        return {**found, "version": str(record.get("versions", {}).get("ftcore")), "folder": str(self.path)}
+>>>>>>> 0df9eec (Let trackers that follow one run note its name one after another)
 
     @property
     def known_as(self) -> str | None:
@@ -79,8 +91,9 @@ class Tracked:
         """Keep what the tracker calls it."""
         file = self.path / _NAMES
         temporary = file.with_suffix(".new")
-        temporary.write_text(json.dumps({**_read(file), self.tracker: name}))
-        temporary.replace(file)
+        with _WRITING:
+            temporary.write_text(json.dumps({**_read(file), self.tracker: name}))
+            temporary.replace(file)
 
     @property
     def artifacts(self) -> list[Path]:
