@@ -150,11 +150,7 @@ def open_workspace(
 def _watchers(
     folder: RunFolder, task: LoadedTask, plugins: PluginRegistry, chosen: Sequence[str]
 ) -> tuple[tuple[Watcher, ...], list[PluginError]]:
-<<<<<<< HEAD
     """Who sees the events of a run, whom its record names, and what is wrong with those who cannot."""
-=======
-    """Who sees the events of a run, also noted in its record; and what is wrong with those that cannot be loaded."""
->>>>>>> 0df9eec (Let trackers that follow one run note its name one after another)
     before = [one["id"] for one in folder.record().get("observers", ())]
     observers, problems = plugins.observers({*chosen, *before})
     if observers:

@@ -29,11 +29,7 @@ _ENDS = {"run_finished": "finished", "run_failed": "failed", "run_interrupted": 
 
 @dataclass(frozen=True)
 class Tracked:
-<<<<<<< HEAD
     """What a tracker gets of a run when it begins.
-=======
-    """What a tracker learns of a run when it begins.
->>>>>>> 0df9eec (Let trackers that follow one run note its name one after another)
 
     Args:
         tracker: the tracker's name.
@@ -74,13 +70,8 @@ class Tracked:
     def tags(self) -> dict[str, str]:
         """Where it is, and what it was made with."""
         record = self.record
-<<<<<<< HEAD
         kept = {name: str(record.get(name)) for name in ("task", "family", "seed", "git_revision")}
         return {**kept, "version": str(record.get("versions", {}).get("ftcore")), "folder": str(self.path)}
-=======
-        found = {name: str(record.get(name)) for name in ("task", "family", "seed", "git_revision")}
-        return {**found, "version": str(record.get("versions", {}).get("ftcore")), "folder": str(self.path)}
->>>>>>> 0df9eec (Let trackers that follow one run note its name one after another)
 
     @property
     def known_as(self) -> str | None:
