@@ -77,7 +77,7 @@ def spec_of(folder: Path, **data: Any) -> dict[str, Any]:
 def opened(folder: Path, **data: Any) -> tuple[TextModel, Any]:
     family = TextModel(TextGenerationSpec.model_validate(spec_of(folder, **data)), FittedTexts())
     encoder = family.open_encoder(BaseModel(folder, transformers.AutoConfig.from_pretrained(folder)))
-    return TextModel(family.spec, FittedTexts(8, encoder.frame)), encoder
+    return TextModel(family.spec, FittedTexts(8, frame=encoder.frame)), encoder
 
 
 @pytest.mark.parametrize("system", [None, "the place"])
