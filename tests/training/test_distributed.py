@@ -20,6 +20,8 @@ from safetensors.torch import load_file
 from ftcore.cli import main
 from ftcore.data.batching import BatchPlan
 
+pytestmark = pytest.mark.timeout(900)  # a fixture of three processes that import torch
+
 #: 86 training rows make 11 micro-batches of 8: in the last step of an epoch the second process has none.
 TRAINING = {"epochs": 6, "batch_size": 8, "learning_rate": 4e-3, "checkpoint_every": 3}
 #: Gradients of one and of two processes differ by the order of their sums alone. AdamW makes more of it: a weight
@@ -54,9 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     script = Path(__file__).with_name("two_processes.py")
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [*launch, str(script)], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
-    )
+    done = subprocess.run([*launch, str(script)], cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     with working_in(folder):
         for name in ("one", "one-step-of-one", "short-step-of-one"):
