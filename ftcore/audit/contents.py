@@ -12,9 +12,10 @@ import numpy as np
 from ftcore.audit.findings import Example, Finding, counted, kept, row
 from ftcore.audit.texts import Texts, plain
 from ftcore.data import Splits
-from ftcore.data.columns import look_at, script_of
+from ftcore.data.columns import look_at
 from ftcore.data.sources import Opened
 from ftcore.families.reader import Reader
+from ftcore.scripts import script_of
 
 _MOSTLY = 0.9  # share of the rows whose script is that of the texts
 _FEWEST_ROWS = 500  # for a vocabulary that other rows can be measured by

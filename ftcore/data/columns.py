@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ftcore.scripts import UNSPACED, script_of
 from ftcore_runtime.records import Record
 
 MOST_ROWS = 200_000
@@ -16,16 +16,6 @@ _MOST_COLUMNS = 500
 _SAMPLE = 1000  # values kept of a column
 _VALUES = 5000  # different short values that are counted
 _SHORT = 80  # characters of a value that may be a label
-_SCRIPTS = {
-    "Chinese": re.compile(r"[\u4e00-\u9fff]"),
-    "Japanese": re.compile(r"[\u3040-\u30ff]"),
-    "Korean": re.compile(r"[\uac00-\ud7af]"),
-    "Cyrillic": re.compile(r"[\u0400-\u04ff]"),
-    "Arabic": re.compile(r"[\u0600-\u06ff]"),
-    "Latin": re.compile(r"[A-Za-z\u00c0-\u024f]"),
-}
-#: Of them, those that put no blanks between words.
-UNSPACED = frozenset({"Chinese", "Japanese"})
 
 
 @dataclass
@@ -136,17 +126,6 @@ def look_at(records: Iterable[Record]) -> Columns:
                 named[name] = Column(name)
             named[name].add(value)
     return Columns(named, rows, True, bad, problem)
-
-
-def script_of(text: str) -> str | None:
-    """The script of most of a text's letters; None where it has none that is known."""
-    if text.isascii():
-        return "Latin" if _SCRIPTS["Latin"].search(text) else None
-    found = {name: len(pattern.findall(text)) for name, pattern in _SCRIPTS.items()}
-    if found["Japanese"] * 10 > found["Chinese"]:
-        found["Japanese"] += found["Chinese"]
-    best = max(found, key=found.__getitem__)
-    return best if found[best] else None
 
 
 def _number(value: Any) -> float | None:  # noqa: ANN401 (a cell)

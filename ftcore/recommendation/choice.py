@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from ftcore.data import Splits
-from ftcore.data.columns import script_of
 from ftcore.errors import UserError
 from ftcore.families.bound import BoundFamily
 from ftcore.families.reader import input_text
 from ftcore.families.sequence_classification.recipe import usual_rate
 from ftcore.recommendation.catalogue import Base, fitting, known_bases
 from ftcore.recommendation.measure import Measured, measure
+from ftcore.scripts import script_of
 from ftcore.spec import ResolvedSpec
 from ftcore_runtime.decoders import make_decoder
 

@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ftcore.data.columns import UNSPACED, script_of
 from ftcore.errors import RowError
 from ftcore.families.reader import Reader
 from ftcore.families.span_extraction.answers import parse_row
 from ftcore.families.span_extraction.metrics import Normalisation
 from ftcore.families.span_extraction.spec import SpanExtractionSpec
+from ftcore.scripts import UNSPACED, script_of
 from ftcore_runtime.policy import PLAIN, Policy
 
 _LOOKED_AT = 2000  # answers whose script is looked at

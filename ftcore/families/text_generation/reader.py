@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ftcore.data.columns import UNSPACED, script_of
 from ftcore.errors import RowError
 from ftcore.families.reader import Reader
 from ftcore.families.text_generation.metrics import Target, require_packages
 from ftcore.families.text_generation.spec import TextGenerationSpec, Tokenization
+from ftcore.scripts import UNSPACED, script_of
 from ftcore_runtime.generation.settings import GenerationSettings, Sampling, TextFrame
 
 _LOOKED_AT = 2000  # targets whose script is looked at
