@@ -1,7 +1,8 @@
 """Training steps beside busy processes: rows a second, and rows for each second of CPU, by how OpenMP's threads wait.
 
-Every way of waiting is a process of its own (OpenMP reads the environment once); they take turns, so that a machine
-that is never quiet treats all of them alike. Ends with one JSON line a target: of medians, over OpenMP's own way.
+Every way of waiting is a process of its own (OpenMP reads the environment once), started next to the busy ones; they
+take turns, so that a machine that is never quiet treats all of them alike. Ends with one JSON line a target: of medians, over
+OpenMP's own way.
 
     python benchmarks/contention.py --neighbours 0 1 --seconds 5 --repeats 3
 """
@@ -97,24 +98,27 @@ def main() -> None:
         hidden, layers, batch, tokens = map(int, arguments.train.split(","))
         return _train(arguments.seconds, hidden, layers, batch, tokens)
     rates: dict[tuple[int, str], list[float]] = {}
-    trainings = {name: _start(arguments.shape, arguments.seconds, said) for name, said in _ways().items()}
-    for repeat in range(arguments.repeats):
-        for count in arguments.neighbours:
-            for name, process in trainings.items():
-                assert process.stdin is not None
-                assert process.stdout is not None
-                with _neighbours(count):
+    for count in arguments.neighbours:
+        with _neighbours(count):
+            time.sleep(0.5)  # they are at work when ftcore looks around
+            trainings = {
+                name: _start(arguments.shape, arguments.seconds, said) for name, said in _ways().items()
+            }
+            for repeat in range(arguments.repeats):
+                for name, process in trainings.items():
+                    assert process.stdin is not None
+                    assert process.stdout is not None
                     process.stdin.write("\n")
                     process.stdin.flush()
                     rate, cpus = map(float, process.stdout.readline().split())
-                rates.setdefault((count, name), []).append(rate)
-                print(
-                    f"{repeat} neighbours {count}, load {os.getloadavg()[0]:.1f}, {name}: {rate:.1f} rows/s, "
-                    f"{cpus:.2f} CPUs, {rate / cpus:.1f} rows a CPU second",
-                    flush=True,
-                )
-    for process in trainings.values():
-        process.communicate()
+                    rates.setdefault((count, name), []).append(rate)
+                    print(
+                        f"{repeat} neighbours {count}, load {os.getloadavg()[0]:.1f}, {name}: {rate:.1f} rows/s, "
+                        f"{cpus:.2f} CPUs, {rate / cpus:.1f} rows a CPU second",
+                        flush=True,
+                    )
+            for process in trainings.values():
+                process.communicate()
     for count in arguments.neighbours:
         own, ours = (statistics.median(rates[count, name]) for name in (_OWN, _OURS))
         bar = 1.2 if count else 0.95
