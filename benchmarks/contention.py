@@ -1,8 +1,8 @@
 """Training steps beside busy processes: rows a second, and rows for each second of CPU, by how OpenMP's threads wait.
 
 Every way of waiting is a process of its own (OpenMP reads the environment once), started next to the busy ones; they
-take turns, so that a machine that is never quiet treats all of them alike. Ends with one JSON line a target: of medians, over
-OpenMP's own way.
+take turns, so that a machine that is never quiet treats all of them alike. Ends with one JSON line a target: of
+medians, over OpenMP's own way.
 
     python benchmarks/contention.py --neighbours 0 1 --seconds 5 --repeats 3
 """
