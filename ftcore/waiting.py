@@ -39,11 +39,13 @@ def crowded(loadavg: Path = Path("/proc/loadavg")) -> bool:
     Args:
         loadavg: says how many threads of the machine can run now, on Linux; elsewhere nobody is taken to be there.
     """
-    others = []
+    free = (os.cpu_count() or 1) - cpu_count()
     for _ in range(_LOOKS):
         try:
-            others.append(int(loadavg.read_text().split()[3].split("/")[0]) - 1)
+            others = int(loadavg.read_text().split()[3].split("/")[0]) - 1
         except OSError:
             return False
+        if others <= free:
+            return False
         time.sleep(_BETWEEN)
-    return min(others) > (os.cpu_count() or 1) - cpu_count()
+    return True
