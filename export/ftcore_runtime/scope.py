@@ -15,6 +15,7 @@ import binascii
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.fields import Fields
+from ftcore_runtime.vectors import unit
 
 #: Numbers of an array at most: a manifest holds it as text.
 MOST_NUMBERS = 400_000
@@ -99,11 +101,16 @@ class Mahalanobis(Space):
 
     def inside(self, pooled: NDArray[np.float64]) -> NDArray[np.float64]:
         """The squared distance to the nearest mean, negated."""
-        own = pooled @ self.whitening.astype(np.float64)
-        means = self.means.astype(np.float64)
+        whitening, means = self._wide
+        own = pooled @ whitening
         squares = (own**2).sum(1)[:, None] - 2 * own @ means.T + (means**2).sum(1)
         nearest: NDArray[np.float64] = squares.min(axis=1)
         return -np.maximum(nearest, 0.0)
+
+    @cached_property
+    def _wide(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Both arrays as they are computed with."""
+        return self.whitening.astype(np.float64), self.means.astype(np.float64)
 
     def to_json(self) -> dict[str, Any]:
         """Both arrays."""
@@ -143,9 +150,14 @@ class Neighbours(Space):
 
     def inside(self, pooled: NDArray[np.float64]) -> NDArray[np.float64]:
         """The cosine to that neighbour."""
-        cosines = unit(pooled) @ self.known.astype(np.float64).T
+        cosines = unit(pooled) @ self._wide.T
         found: NDArray[np.float64] = np.partition(cosines, -self.count, axis=1)[:, -self.count]
         return found
+
+    @cached_property
+    def _wide(self) -> NDArray[np.float64]:
+        """The rows as they are computed with."""
+        return self.known.astype(np.float64)
 
     def to_json(self) -> dict[str, Any]:
         """The rows, and the number."""
@@ -163,12 +175,6 @@ class Neighbours(Space):
 
 #: Method of rejection -> what it needs to know.
 SPACES: Mapping[str, type[Space]] = {"mahalanobis": Mahalanobis, "knn": Neighbours}
-
-
-def unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rows of length 1, float64 [rows, size]; zeros stay zeros."""
-    lengths: NDArray[np.float64] = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.maximum(lengths, 1e-12)
 
 
 def _packed(array: Half) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import warnings
 
 import numpy as np
 
+from ftcore_runtime.vectors import unit
+
 #: Of the least certain rows, so many times those that are wanted compete for diversity.
 _PRESELECTED = 10
 _SEED = 0
@@ -46,7 +48,7 @@ def diverse(inputs: np.ndarray, uncertain: np.ndarray, count: int) -> np.ndarray
     order = np.argsort(-uncertain, kind="stable")[: count * _PRESELECTED]
     if len(order) <= count:
         return order
-    directions = inputs[order] / np.maximum(np.linalg.norm(inputs[order], axis=1, keepdims=True), 1e-9)
+    directions = unit(inputs[order])
     weights = uncertain[order] + 1e-6
     with warnings.catch_warnings():  # rows alike make fewer clusters, which is seen to below
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -12,6 +12,7 @@ from ftcore.families.reader import input_text
 from ftcore.runs.workspace import Workspace
 from ftcore.training.head_start import inputs_of, last_linear, mean_of_rows
 from ftcore_runtime.decoders import make_decoder
+from ftcore_runtime.vectors import unit
 
 _NEAREST = 3
 
@@ -40,7 +41,7 @@ def similar_rows(workspace: Workspace, inputs: Sequence[Any]) -> list[list[dict[
         read = inputs_of(layer, model, family.model, features)
         if read is None:
             return None
-        vectors.append(_directions(mean_of_rows(read, features.row)))
+        vectors.append(unit(mean_of_rows(read, features.row)))
     asked, known = vectors
     cosines = asked @ known.T
     rows, references = family.reader.inputs(split.table), family.reader.references(split.table)
@@ -56,8 +57,3 @@ def similar_rows(workspace: Workspace, inputs: Sequence[Any]) -> list[list[dict[
         ]
         for row in cosines
     ]
-
-
-def _directions(vectors: np.ndarray) -> np.ndarray:
-    found: np.ndarray = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
-    return found

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ftcore_runtime.scope import MOST_NUMBERS, Mahalanobis, Neighbours, Space, unit
+from ftcore_runtime.scope import MOST_NUMBERS, Mahalanobis, Neighbours, Space
+from ftcore_runtime.vectors import unit
 
 _AXES = 256  # of largest variance: more are noise, and bytes of the bundle
 _SHRINKAGE = 0.1  # of the covariance towards a sphere, which few rows need
