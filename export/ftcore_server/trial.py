@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ftcore_runtime.errors import BundleError
+from ftcore_runtime.process_limits import limit_process
 from ftcore_server.settings import Loading
 
 _LINE = 2**16  # bytes of what a trial has to say, at most
@@ -97,26 +98,9 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _limit(memory: int, cpu_seconds: int) -> None:
-    """Bound this process; where the system cannot (Windows), time alone is bounded."""
-    try:
-        import resource
-    except ImportError:
-        return
-    # Private writable memory: address space alone (RLIMIT_AS) is reserved in far larger pieces than are ever used.
-    for kind, most in (
-        (resource.RLIMIT_DATA, memory),
-        (resource.RLIMIT_CPU, cpu_seconds),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        _, hard = resource.getrlimit(kind)
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(kind, (most, hard))
-
-
 def _try(request: dict[str, Any]) -> dict[str, Any]:
     """Do what the process was started for."""
-    _limit(request["memory"], request["cpu_seconds"])
+    limit_process(request["memory"], request["cpu_seconds"])
     from ftcore_runtime.errors import UserError
     from ftcore_runtime.pipeline import Pipeline
 

@@ -16,6 +16,8 @@ from jinja2.ext import Extension
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from ftcore_runtime.process_limits import limit_process
+
 CPU_SECONDS, MEMORY = 5, 2**29
 
 
@@ -55,25 +57,9 @@ def _refuse(message: str) -> NoReturn:
     raise TemplateError(message)
 
 
-def _limit() -> None:
-    """Bound this process; where the system cannot (Windows), whoever started it bounds its time."""
-    try:
-        import resource
-    except ImportError:
-        return
-    for kind, most in (
-        (resource.RLIMIT_CPU, CPU_SECONDS),
-        (resource.RLIMIT_DATA, MEMORY),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        _, hard = resource.getrlimit(kind)
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(kind, (most, hard))
-
-
 def main() -> None:
     """What the process does."""
-    _limit()
+    limit_process(MEMORY, CPU_SECONDS)
     try:
         answer: dict[str, Any] = {"texts": rendered(**json.load(sys.stdin))}
     except MemoryError:
