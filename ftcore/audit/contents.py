@@ -15,7 +15,7 @@ from ftcore.data import Splits
 from ftcore.data.columns import look_at
 from ftcore.data.sources import Opened
 from ftcore.families.reader import Reader
-from ftcore.scripts import script_of
+from ftcore.writing_systems import script_of
 
 _MOSTLY = 0.9  # share of the rows whose script is that of the texts
 _FEWEST_ROWS = 500  # for a vocabulary that other rows can be measured by

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ftcore.scripts import UNSPACED, script_of
+from ftcore.writing_systems import UNSPACED, script_of
 from ftcore_runtime.records import Record
 
 MOST_ROWS = 200_000

@@ -13,8 +13,8 @@ from ftcore.families.reader import input_text
 from ftcore.families.sequence_classification.recipe import usual_rate
 from ftcore.recommendation.catalogue import Base, fitting, known_bases
 from ftcore.recommendation.measure import Measured, measure
-from ftcore.scripts import script_of
 from ftcore.spec import ResolvedSpec
+from ftcore.writing_systems import script_of
 from ftcore_runtime.decoders import make_decoder
 
 _TEXTS = 1_000  # whose script is looked at

@@ -15,7 +15,7 @@ from ftcore.families.reader import Reader
 from ftcore.families.span_extraction.answers import parse_row
 from ftcore.families.span_extraction.metrics import Normalisation
 from ftcore.families.span_extraction.spec import SpanExtractionSpec
-from ftcore.scripts import UNSPACED, script_of
+from ftcore.writing_systems import UNSPACED, script_of
 from ftcore_runtime.policy import PLAIN, Policy
 
 _LOOKED_AT = 2000  # answers whose script is looked at

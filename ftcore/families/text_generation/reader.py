@@ -14,7 +14,7 @@ from ftcore.errors import RowError
 from ftcore.families.reader import Reader
 from ftcore.families.text_generation.metrics import Target, require_packages
 from ftcore.families.text_generation.spec import TextGenerationSpec, Tokenization
-from ftcore.scripts import UNSPACED, script_of
+from ftcore.writing_systems import UNSPACED, script_of
 from ftcore_runtime.generation.settings import GenerationSettings, Sampling, TextFrame
 
 _LOOKED_AT = 2000  # targets whose script is looked at
