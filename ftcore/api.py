@@ -57,6 +57,7 @@ from ftcore.families.token_classification.spec import (
     TokenClassificationTraining,
 )
 from ftcore.family import Family
+from ftcore.files import write_json
 from ftcore.hookspecs import API_VERSION, hookimpl
 from ftcore.spec.sections import DataSpec, EvaluationSpec, ExportSpec, ModelSpec, Section, Spec, TrainingSpec
 from ftcore.task import Task
@@ -145,6 +146,7 @@ __all__ = [
     "model_validator",
     "open_teacher_model",
     "with_dropout",
+    "write_json",
 ]
 
 #: Name -> the module that it is imported from when it is first asked for.

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ftcore.cli.options import RUNS_DIR
 from ftcore.runs.comparison import answers_of_runs, compare_answers
-from ftcore.scripting.run import RUNS_DIR, Run
+from ftcore.scripting.run import Run
 from ftcore.scripting.spec import StrPath
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ftcore.cli.options import RUNS_DIR
 from ftcore.errors import CheckFailed, UserError
 from ftcore.files import read_json, read_json_lines
 from ftcore.plugins import PluginRegistry
@@ -21,9 +22,6 @@ from ftcore.waiting import wait_asleep
 if TYPE_CHECKING:
     from ftcore.runs.launch import Progress
     from ftcore_runtime import Pipeline
-
-#: Where runs are kept unless a call says otherwise.
-RUNS_DIR = "runs"
 
 
 class Metric(NamedTuple):

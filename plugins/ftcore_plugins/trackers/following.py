@@ -16,6 +16,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol
 
+from ftcore.api import write_json
+
 #: Where the folder of a run keeps what trackers call it.
 _NAMES = "trackers.json"
 #: Files and folders of a run that a tracker gets when the run ends.
@@ -81,10 +83,8 @@ class Tracked:
     def remember(self, name: str) -> None:
         """Keep what the tracker calls it."""
         file = self.path / _NAMES
-        temporary = file.with_suffix(".new")
         with _WRITING:
-            temporary.write_text(json.dumps({**_read(file), self.tracker: name}))
-            temporary.replace(file)
+            write_json(file, {**_read(file), self.tracker: name})
 
     @property
     def artifacts(self) -> list[Path]:
