@@ -12,6 +12,9 @@ from ftcore.cli import main
 from ftcore_runtime import Pipeline
 from ftcore_runtime.errors import InputError
 from ftcore_runtime.providers import providers, require_device
+from ftcore_server.metrics import Metrics
+from ftcore_server.settings import Settings
+from ftcore_server.version import load_version
 
 without_cuda = pytest.mark.skipif(
     "CUDAExecutionProvider" in ort.get_available_providers(), reason="this onnxruntime has CUDA"
@@ -25,6 +28,7 @@ without_cuda = pytest.mark.skipif(
         ["predict", "{bundle}", "--text", "good"],
         ["serve", "{bundle}", "--port", "0"],
         ["evaluate", "{bundle}", "--input", "{rows}"],
+        ["compare", "{bundle}", "{bundle}", "--input", "{rows}"],
     ],
     ids=lambda command: command[0],
 )
@@ -72,3 +76,18 @@ def test_other_workers_have_no_gpu(
     given = ["predict", str(tiny_bundle), "--input", str(rows), "--output", str(answers), "--engine", "ray"]
     assert main([*given, "--device", "cuda"]) == 2
     assert "--device: the workers compute on CPUs" in capsys.readouterr().err
+
+
+def test_a_server_asks_the_golden_examples_where_it_serves(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was tried in a process of its own ran on the CPU."""
+    monkeypatch.setattr("ftcore_runtime.session.providers", lambda device: ["CPUExecutionProvider"])
+    monkeypatch.setattr("ftcore_runtime.session.require_device", lambda device, found: None)
+    asked: list[str] = []
+    monkeypatch.setattr(Pipeline, "selftest", lambda self: asked.append(self.variant))
+    fingerprint = Pipeline.load(tiny_bundle).manifest.fingerprint
+    for device, times in (("cpu", 0), ("cuda", 1)):
+        settings = Settings(device=device)  # type: ignore[arg-type]
+        load_version(tiny_bundle, None, None, settings, Metrics(), fingerprint)
+        assert len(asked) == times

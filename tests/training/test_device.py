@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -105,6 +108,37 @@ def test_the_device_is_the_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatc
     for there, kind in ((True, "cuda"), (False, "cpu")):
         monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
         assert device.torch_device().type == kind
+
+
+def test_rows_go_to_a_gpu_from_page_locked_memory() -> None:
+    """Any other copy waits for all that the GPU has to do. What is there already is not copied to the CPU first."""
+    asked: list[tuple[str, Any]] = []
+
+    class Fake:
+        def __init__(self, where: str) -> None:
+            self.device = torch.device(where)
+
+        def pin_memory(self) -> Fake:
+            asked.append(("pinned", None))
+            return self
+
+        def to(self, device: torch.device, *, non_blocking: bool = False) -> Fake:
+            asked.append((device.type, non_blocking))
+            return self
+
+    batch: Any = {"input_ids": Fake("cpu"), "labels": Fake("cuda")}
+    device.to_device(batch, torch.device("cuda"))
+    assert asked == [("pinned", None), ("cuda", True), ("cuda", True)]
+
+
+def test_the_gpu_check_says_that_there_is_no_gpu() -> None:
+    script = Path(__file__).parents[2] / "benchmarks" / "gpu_check.py"
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    ended = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=False, env=environment
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: there is no GPU here")
 
 
 def _consumers() -> set[str]:
