@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 from models import save_tiny_bert, tiny_spec
+from module_files import load_module
 from ruamel.yaml import YAML
 
 import ftcore
@@ -39,11 +39,7 @@ def test_a_run(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], mo
     assert "peft" not in made
     monkeypatch.chdir(folder)
     module, _, name = made["dataset"].pop("_target_").partition(":")
-    spec = importlib.util.spec_from_file_location("rows", module)
-    assert spec is not None
-    assert spec.loader is not None
-    rows = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(rows)
+    rows = load_module("rows", Path(module))
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained("model")
