@@ -1,4 +1,4 @@
-"""Intents that nothing was learnt from, told from those that are known: BANKING77 with 15 of its intents held out.
+"""Intents that nothing was learnt from, apart from those that are known: BANKING77 with 15 of its intents held out.
 
     python benchmarks/intents.py --data FOLDER [--splits 5] [--epochs 3] [--frozen]
 

@@ -1,4 +1,4 @@
-"""Decoders without a padding token as classifiers: trained, exported and asked, whatever stands beside a row."""
+"""Decoders without a padding token as classifiers: trained, exported and asked, whatever stands next to a row."""
 
 from __future__ import annotations
 

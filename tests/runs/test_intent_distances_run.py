@@ -1,4 +1,4 @@
-"""Texts of no intent told by their distance to the training rows: chosen, exported, and computed without torch."""
+"""Texts of no intent, found by their distance to the training rows: chosen, exported, and computed without torch."""
 
 from __future__ import annotations
 
