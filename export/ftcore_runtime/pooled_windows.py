@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ftcore_runtime.encoding import Encoded, TextEncoder
 from ftcore_runtime.fields import Fields
-from ftcore_runtime.windows import text_windows
+from ftcore_runtime.windows import firsts_of, text_windows
 
 POOLS = ("mean", "max", "first")
 
@@ -68,7 +68,7 @@ class PooledWindows:
         Args:
             row: of each window, as `encode` gives it; every text has one at least.
         """
-        firsts = np.flatnonzero(np.diff(row, prepend=-1))
+        firsts = firsts_of(row)
         return {name: self._pooled(np.asarray(one, np.float64), firsts) for name, one in outputs.items()}
 
     def _pooled(self, values: NDArray[np.float64], firsts: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -284,3 +284,12 @@ def _trimmed(offsets: NDArray[np.int32], text: str) -> NDArray[np.int32]:
     last_real = np.maximum.accumulate(np.where(np.append(True, blank), 0, columns))
     start = np.minimum(next_real[offsets[:, 0]], offsets[:, 1])
     return np.stack([start, np.maximum(last_real[offsets[:, 1]], start)], 1).astype(np.int32)
+
+
+def firsts_of(row: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The first window of each input, int64 [inputs], as `numpy.add.reduceat` takes it.
+
+    Args:
+        row: int64 [windows], ascending: index of the input of each; every input has one at least.
+    """
+    return np.flatnonzero(np.diff(row, prepend=-1))

@@ -18,6 +18,7 @@ from ftcore.families.recipe import Probed
 from ftcore.modeling.device import device_of, to_device
 from ftcore.modeling.layers import trunk_of
 from ftcore_runtime.encoding import TextEncoder
+from ftcore_runtime.windows import firsts_of
 
 _ROWS = 64  # a batch
 _SHARPNESS = 20.0  # what cosines are multiplied by before the softmax, as sentence-transformers' losses do
@@ -123,7 +124,7 @@ def read_rows(model: nn.Module, family: Model[Any, Any], features: FeatureStore)
     inputs = None if layer is None else inputs_of(layer, model, family, features)
     if inputs is None:
         return None
-    firsts = np.flatnonzero(np.diff(features.row, prepend=-1))
+    firsts = firsts_of(features.row)
     weights = np.add.reduceat(features.column("weight"), firsts)
     return RowInputs(mean_of_rows(inputs, features.row), features.column("labels")[firsts], weights)
 
@@ -134,7 +135,7 @@ def mean_of_rows(values: np.ndarray, row: np.ndarray) -> np.ndarray:
     Args:
         row: int64 [features], ascending: index of the row of each; every row has one.
     """
-    sums: np.ndarray = np.add.reduceat(values, np.flatnonzero(np.diff(row, prepend=-1)))
+    sums: np.ndarray = np.add.reduceat(values, firsts_of(row))
     means: np.ndarray = sums / np.bincount(row)[:, None].astype(values.dtype)
     return means
 

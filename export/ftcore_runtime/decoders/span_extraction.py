@@ -18,7 +18,7 @@ from ftcore_runtime.fields import Fields
 from ftcore_runtime.inputs import Input, read_columns
 from ftcore_runtime.policy import PLAIN, Policy
 from ftcore_runtime.spans import SpanAnswer
-from ftcore_runtime.windows import WindowConfig, WindowEncoder, pad_edges
+from ftcore_runtime.windows import WindowConfig, WindowEncoder, firsts_of, pad_edges
 
 _CELLS = 2**22  # candidate spans scored at a time
 _MOST_SPANS = 20  # that a request may ask for
@@ -163,7 +163,7 @@ class SpanExtractionDecoder(Decoder):
         closes = np.where(spans.ends >= 0, ends, -np.inf).astype(np.float32)
         parts = list(self._best_of_windows(opens, closes, n))
         score, begin, end, total = (np.concatenate(column) for column in zip(*parts, strict=True))
-        firsts = np.flatnonzero(np.diff(spans.row, prepend=-1))
+        firsts = firsts_of(spans.row)
         whole = np.logaddexp.reduceat(total, firsts)
         null = np.full(len(firsts), -np.inf)
         if self.null_threshold is not None:

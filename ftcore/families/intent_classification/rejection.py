@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ftcore.families.calibration import ranking_quality
-from ftcore.families.intent_classification.spaces import spaces_of
+from ftcore.families.intent_classification.spaces import place_in_intent, spaces_of
 from ftcore.families.sequence_classification.probe import fit_probe
 from ftcore_runtime.decoders.intent_classification import OF_LOGITS, scope_scores
 from ftcore_runtime.scope import Space
@@ -77,11 +77,7 @@ def quality_on_frozen(inputs: np.ndarray, labels: np.ndarray, intents: int) -> d
         nothing where the rows are too few.
     """
     fold = _folds(intents)
-    order = np.argsort(labels, kind="stable")
-    counts = np.bincount(labels, minlength=intents)
-    place = np.empty(len(labels), np.int64)
-    place[order] = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
-    held = place % _HELD_OUT == _HELD_OUT - 1
+    held = place_in_intent(labels) % _HELD_OUT == _HELD_OUT - 1
     found: dict[str, list[float]] = {}
     for out in range(fold.max() + 1):
         known = fold[labels] != out

@@ -51,12 +51,17 @@ def mahalanobis(pooled: np.ndarray, labels: np.ndarray, axes: int) -> Mahalanobi
 def neighbours(pooled: np.ndarray, labels: np.ndarray) -> Neighbours:
     """Rows of length 1: all, or equally many of each intent where they are too many."""
     most = max(1, MOST_NUMBERS // pooled.shape[1])
-    # Each row's place among those of its intent: the first rows of all intents come first.
-    order = np.argsort(labels, kind="stable")
-    counts = np.bincount(labels[order] - labels.min())
-    place = np.empty(len(labels), np.int64)
-    place[order] = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
-    kept = np.sort(np.argsort(place, kind="stable")[:most])
-    smallest = int(counts[counts > 0].min())
+    # The first rows of all intents come first.
+    kept = np.sort(np.argsort(place_in_intent(labels), kind="stable")[:most])
+    smallest = int(np.unique(labels, return_counts=True)[1].min())
     known = unit(pooled[kept].astype(np.float64)).astype(np.float16)
     return Neighbours(known, min(_NEIGHBOUR, smallest, len(known)))
+
+
+def place_in_intent(labels: np.ndarray) -> np.ndarray:
+    """Each row's place among the rows of its intent, int64 [rows], from 0."""
+    order = np.argsort(labels, kind="stable")
+    counts = np.bincount(labels)
+    place = np.empty(len(labels), np.int64)
+    place[order] = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return place

@@ -42,6 +42,7 @@ from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.decoders.sequence_classification import SequenceClassificationDecoder
 from ftcore_runtime.decoders.windowed import PooledDecoder
 from ftcore_runtime.policy import PLAIN, Policy
+from ftcore_runtime.windows import firsts_of
 
 _FEW = 10  # labels in an answer's scores where there are many
 Answer = Any  # LabelAnswer, LabelsAnswer or ValueAnswer, as the spec's `problem` says
@@ -97,7 +98,7 @@ class LabelScoring(Scoring[SequenceClassificationSpec, FittedLabels]):
         """Outputs and labels of the rows, from those of their features."""
         decoder = make_decoder(self.decoder)
         assert isinstance(decoder, PooledDecoder)
-        firsts = np.flatnonzero(np.diff(features.row, prepend=-1))
+        firsts = firsts_of(features.row)
         return decoder.pooled(outputs, features.row), features.column("labels")[firsts]
 
     def tune(self, outputs: Mapping[str, np.ndarray], features: Stored, rows: pa.Table) -> FittedLabels:
