@@ -1,132 +1,32 @@
-"""Writes the page of the reference that follows from the code: `python docs/generate.py`; `--check` compares it."""
+"""Writes the pages of the reference that follow from the code: `python docs/generate.py`; `--check` compares them."""
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import NoneType
-from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
+from generating import commands, hooks, metrics, spec_fields
 
-from ftcore.plugins import PluginRegistry
-
-PAGE = Path(__file__).parent / "reference" / "spec.md"
-_HEAD = """\
-# Every field of a spec
-
-Written from the code by `python docs/generate.py`; a test holds that it is current. `ftcore schema TASK` gives an
-editor the same. A field whose default is `-` must be given.
-"""
-
-#: Path of a field -> its type, its default and what it says.
-Fields = Mapping[str, tuple[str, str, str]]
-
-
-def page() -> str:
-    """The page: what the specs of all tasks have, then what each has besides."""
-    registry = PluginRegistry.discover(cwd=Path(__file__).parent / "none")
-    tasks = {
-        info.id: dict(fields(registry.load(info.id).task.spec))
-        for info in registry.infos()
-        if info.origin == "shipped"
-    }
-    first, *others = tasks.values()
-    common = {path: row for path, row in first.items() if all(one.get(path) == row for one in others)}
-    parts = [_HEAD, "\n## All tasks\n", table(common)]
-    for name, own in tasks.items():
-        parts += [f"\n## {name}\n", table({path: row for path, row in own.items() if path not in common})]
-    return "\n".join(parts)
-
-
-def fields(
-    model: type[BaseModel], front: str = "", seen: dict[type[BaseModel], str] | None = None
-) -> Iterator[tuple[str, tuple[str, str, str]]]:
-    """The fields of a model and of the sections in it, by their dotted paths; of equal sections those of the first.
-
-    Args:
-        seen: the sections that were there before, and where.
-    """
-    seen = {} if seen is None else seen
-    for name, field in model.model_fields.items():
-        path, section = f"{front}{name}", _section(field.annotation)
-        text = (
-            field.description or (section.__doc__ or "").partition("\n")[0] if section else field.description
-        )
-        if section in seen:
-            text = f"{text or ''} As `{seen[section]}`."
-        yield path, (_type(field.annotation), _default(field), _cell(text or ""))
-        if section is not None and section not in seen:
-            seen[section] = path
-            inner = f"{path}[]." if "list" in _type(field.annotation) else f"{path}."
-            yield from fields(section, inner, seen)
-
-
-def table(rows: Fields) -> str:
-    """The fields as a table."""
-    lines = ["| field | type | default | |", "|---|---|---|---|"]
-    lines += [f"| `{path}` | {kind} | {default} | {text} |" for path, (kind, default, text) in rows.items()]
-    return "\n".join(lines) + "\n"
-
-
-def _section(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 (a type)
-    """The model in a type: itself, of a list, or of what may be None."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for one in get_args(annotation) if (found := _section(one)) is not None), None)
-
-
-def _type(annotation: Any) -> str:  # noqa: ANN401
-    """A type in words."""
-    if _section(annotation) is not None:
-        return "list of sections" if get_origin(annotation) is list else "section"
-    origin, inner = get_origin(annotation), get_args(annotation)
-    if origin is None:
-        return {str: "text", int: "whole number", float: "number", bool: "true, false", NoneType: "null"}.get(
-            annotation, getattr(annotation, "__name__", "any")
-        )
-    if origin in (list, tuple):
-        return f"list of {_type(inner[0])}"
-    if origin is dict:
-        return "mapping"
-    if origin is Literal:
-        return ", ".join(f"`{_written(one)}`" for one in inner)
-    if hasattr(annotation, "__metadata__"):
-        return _type(inner[0])
-    return " or ".join(dict.fromkeys(_type(one) for one in inner if one is not NoneType))
-
-
-def _default(field: FieldInfo) -> str:
-    if field.is_required():
-        return "-"
-    value = field.get_default(call_default_factory=True, validated_data={})
-    if isinstance(value, BaseModel) or value is PydanticUndefined:
-        return ""
-    return "none" if value in (None, []) else f"`{_cell(_written(value))}`"
-
-
-def _written(value: object) -> str:
-    """As YAML has it."""
-    return value if isinstance(value, str) else json.dumps(value, default=str)
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+REFERENCE = Path(__file__).parent / "reference"
+PAGES = {
+    "spec.md": spec_fields.page,
+    "commands.md": commands.page,
+    "hooks.md": hooks.page,
+    "metrics.md": metrics.page,
+}
 
 
 def main() -> int:
-    """Write the page, or say that it is not current."""
-    made = page()
-    if "--check" not in sys.argv:
-        PAGE.write_text(made, encoding="utf-8")
-        return 0
-    current = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == made
-    sys.stdout.write("" if current else f"{PAGE} is not current: python docs/generate.py\n")
-    return 0 if current else 1
+    """Write the pages, or name those that are not current; returns the exit code."""
+    code = 0
+    for name, page in PAGES.items():
+        path, made = REFERENCE / name, page()
+        if "--check" not in sys.argv:
+            path.write_text(made, encoding="utf-8")
+        elif not path.is_file() or path.read_text(encoding="utf-8") != made:
+            sys.stdout.write(f"{path} is not current: python docs/generate.py\n")
+            code = 1
+    return code
 
 
 if __name__ == "__main__":

@@ -59,6 +59,7 @@ from ftcore.families.token_classification.spec import (
 from ftcore.family import Family
 from ftcore.files import write_json
 from ftcore.hookspecs import API_VERSION, hookimpl
+from ftcore.spec.metrics import MetricInfo
 from ftcore.spec.sections import DataSpec, EvaluationSpec, ExportSpec, ModelSpec, Section, Spec, TrainingSpec
 from ftcore.task import Task
 
@@ -92,6 +93,7 @@ __all__ = [
     "IntentClassificationSpec",
     "IntentData",
     "Measure",
+    "MetricInfo",
     "Model",
     "ModelError",
     "ModelSpec",

@@ -24,14 +24,22 @@ __all__ = [
 
 
 class ExitCode(IntEnum):
-    """What the process says to the shell. Documented in docs/reference/cli.md."""
+    """What the process says to the shell. `meaning` is for people."""
 
-    OK = 0
-    FAILED = 1  # something broke that the input does not explain
-    BAD_INPUT = 2  # spec, data, bundle or argument: the message says where and how to fix it
-    CHECK_FAILED = 3  # the work was done, and a tolerance or gate was not met
-    INTERRUPTED = 130  # Ctrl-C; the run can be resumed
-    TERMINATED = 143  # SIGTERM; the run can be resumed
+    meaning: str
+
+    OK = 0, "done"
+    FAILED = 1, "something broke that the input does not explain; `--debug` shows the traceback"
+    BAD_INPUT = 2, "bad input: the message says where, what, and how to fix it"
+    CHECK_FAILED = 3, "done, but a check, a gate or a tolerance was not met"
+    INTERRUPTED = 130, "interrupted (Ctrl-C); a run can be resumed"
+    TERMINATED = 143, "terminated (SIGTERM); a run can be resumed"
+
+    def __new__(cls, code: int, meaning: str) -> ExitCode:
+        """A code with its meaning."""
+        made = int.__new__(cls, code)
+        made._value_, made.meaning = code, meaning
+        return made
 
 
 class PluginError(UserError):

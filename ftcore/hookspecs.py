@@ -47,10 +47,11 @@ def ftcore_prepare_row(spec: Spec, row: Mapping[str, Any]) -> Mapping[str, Any] 
 
 @hookspec(firstresult=True)
 def ftcore_augment(spec: Spec, text: str, rng: Random) -> str | None:
-    """Return another version of a training text, for which the row's label still holds; None leaves it as it is.
+    """Return another version of a training text, for which the row's label still holds; `None` leaves it as it is.
 
-    Called for `training.augment.hook` of the texts, anew each epoch. Draw from `rng` alone: it depends on seed,
-    epoch and row, which keeps runs repeatable.
+    Called for the share `training.augment.hook` of the training texts, anew each epoch; validation and test are never
+    changed. Draw from `rng` (a `random.Random`) alone: it depends on seed, epoch and row, so that a run can be repeated
+    and resumed.
     """
 
 
@@ -62,17 +63,22 @@ def ftcore_metrics(  # type: ignore[empty-body]
 
     References and answers are plain values, a row each: label names, sorted lists of label names, numbers or texts,
     which `==` compares; of extracted spans a reference is the list of the right texts (of a question without an answer
-    the empty one), and `in` compares them. `decoded` has the answers as the bundle gives them, with their scores.
+    `[""]`), and `in` compares them; of entities both are lists of (start, end, label). `decoded` has the answers as the
+    bundle gives them, with their scores.
 
     Called once for each evaluation of a split (while training goes on, at its end, and for each exported variant) and,
-    where that has intervals, once more for each bootstrap resample, with the rows that were drawn. So keep it fast, and
-    return the same names for any rows.
+    where that has intervals, once more for each bootstrap resample (`evaluation.bootstrap`), with the rows that were
+    drawn. So keep it fast, and return the same names for any rows.
     """
 
 
 @hookspec
 def ftcore_event(event: Mapping[str, Any], run: Path) -> None:
-    """See one event as it is written to events.jsonl, for trackers; `run` is the folder of the run that it is of.
+    """See one event as it is written to `events.jsonl`, for trackers; `run` is the folder of the run that it is of.
 
-    Called in a thread of its own, one event after another: the run does not wait for it.
+    The event is a copy. In the plugin of a task the hook sees the runs of that task; in an observer, those of every
+    task. It is called in a thread of its own, one event after another, and the run does not wait for it: at the end of
+    a run it has 30 seconds to see what it has not seen yet. If it raises, the run goes on: a `warning` in
+    `events.jsonl` and on the console says what was raised, and it is not called again in that run. If it is slow, a
+    warning says how many events it has not seen.
     """

@@ -48,7 +48,10 @@ class Metrics:
             "ftcore_streamed_tokens", "Tokens of answers that were streamed", version, registry=registry
         )
         self.rejections = Counter(
-            "ftcore_rejections", "Requests turned away, by reason", ["reason"], registry=registry
+            "ftcore_rejections",
+            "Requests turned away, and streams broken off, by reason",
+            ["reason"],
+            registry=registry,
         )
         self.predictions = Counter(
             "ftcore_predictions", "Answers, by label", [*version, "label"], registry=registry

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from ftcore import __version__
-from ftcore.cli.examples import EXAMPLES
+from ftcore.cli.examples import epilog
 from ftcore.cli.options import Parser, add_common
 from ftcore.errors import CheckFailed, ExitCode, Interrupted, RunFailed, UserError
 from ftcore.system_errors import SYSTEM, sentence, system_error
@@ -44,11 +44,6 @@ COMMANDS = (
     "schema",
 )
 
-_EPILOG = """\
-exit codes: 0 done; 1 internal failure; 2 bad input (the message says where and how to fix it);
-3 done, but a check was not met; 130 interrupted; 143 terminated
-"""
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -63,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     try:
-        args = _parser().parse_args(arguments)
+        args = make_parser().parse_args(arguments)
         code: int = args.run(args)
         sys.stdout.flush()
         return code
@@ -118,19 +113,21 @@ def _not_installed(error: ModuleNotFoundError, arguments: Sequence[str]) -> User
     return UserError(f"this needs the package `{package}`, which is not installed", hint=hint)
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
+    """The parser of the command line, with every command."""
+    codes = "\n".join(f"  {code:<4} {code.meaning}" for code in ExitCode)
     parser = Parser(
         prog="ftcore",
         description="One YAML file in, a measured and tested ONNX bundle out.",
-        epilog=_EPILOG,
+        epilog=f"exit codes:\n{codes}\n",
     )
     parser.add_argument("--version", action="version", version=f"ftcore {__version__}")
     add_common(parser, top=True)
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     for name in COMMANDS:
         import_module(f"ftcore.cli.{name}").add(subparsers)
-        command = subparsers.choices[name]
-        command.epilog = f"{command.epilog or ''}\nexample: {EXAMPLES[name]}\n".lstrip("\n")
+    for name, command in parser.commands():
+        command.epilog = epilog(name, command.epilog)
     return parser
 
 

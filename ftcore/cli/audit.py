@@ -11,7 +11,7 @@ from ftcore.errors import ExitCode
 _EPILOG = """\
 The base model reads 10,000 rows at most (2,000 where `ftcore run` looks at them), and trains on some of them for a few
 steps. An error is what `ftcore run` would end with: more rows of training among those held out than `data.max_leakage`
-allows, or a tokenizer that does not know most words. Exit code 2 then, 0 otherwise.
+allows, or a tokenizer that does not know most words.
 
     ftcore audit spec.yaml
     ftcore audit spec.yaml --html audit.html

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -21,9 +21,22 @@ Subparsers = Any  # argparse's own type for this is private
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are ours: with a suggestion where one is near."""
 
+    _subcommands: Any = None
+
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401 (argparse's own arguments)
         settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(**{"allow_abbrev": False, **settings})
+
+    def add_subparsers(self, **settings: Any) -> Any:  # noqa: ANN401 (argparse's own, and its return type is private)
+        """As argparse does; what is added to it are the commands of this one."""
+        self._subcommands = super().add_subparsers(**settings)
+        return self._subcommands
+
+    def commands(self) -> Iterator[tuple[str, Parser]]:
+        """Each command below this one by its whole name, and before its own commands."""
+        for name, command in self._subcommands.choices.items() if self._subcommands else ():
+            yield name, command
+            yield from ((f"{name} {inner}", found) for inner, found in command.commands())
 
     def error(self, message: str) -> NoReturn:
         """Raise UserError rather than exit."""
@@ -67,7 +80,7 @@ def add_common(parser: argparse.ArgumentParser, *, top: bool = False) -> None:
         metavar="DIR",
         type=Path,
         default=default(None),
-        help="folder of drop-in task plugins, <task_id>.py each (default: plugins/ here)",
+        help="folder of drop-in plugins, a file TASK.py each (default: plugins/ here)",
     )
     parser.add_argument(
         "--debug", action="store_true", default=default(False), help="traceback of internal errors"

@@ -25,13 +25,11 @@ class _Target:
         summary: for `--help`.
         write: writes the folder, and returns what is to be printed after its name.
         options: adds those that only it has.
-        example: a command line.
     """
 
     summary: str
     write: Callable[[Packed, argparse.Namespace], list[str]]
     options: tuple[Callable[[argparse.ArgumentParser], Any], ...] = ()
-    example: str = ""
 
 
 def _add_wheel(parser: argparse.ArgumentParser) -> None:
@@ -160,43 +158,36 @@ _TARGETS = {
         "a model repository: the graph in the ONNX backend behind a step in the Python backend",
         _triton,
         (_add_instances,),
-        "ftcore package triton reviews --output repository --kind gpu --variant fp32",
     ),
     "kserve": _Target(
         "an InferenceService",
         _kserve,
         (_add_image, _add_storage),
-        "ftcore package kserve reviews --output kserve --image registry/reviews:1 --storage pvc://models/reviews",
     ),
     "kubernetes": _Target(
         "Deployment, Service, HorizontalPodAutoscaler and PodDisruptionBudget",
         _kubernetes,
         (_add_image, _add_replicas),
-        "ftcore package kubernetes reviews --output manifests --image registry/reviews:1",
     ),
     "docker": _Target(
         "Dockerfile, compose file and bundle for an image that serves it",
         _docker,
         (_add_wheel, _add_sagemaker),
-        "ftcore package docker reviews --output image --wheel dist/ftcore-0.1.0-py3-none-any.whl",
     ),
     "mlflow": _Target(
         "a model in the pyfunc flavour, for whatever deploys those",
         _mlflow,
         (_add_wheel,),
-        "ftcore package mlflow reviews --output model",
     ),
     "azureml": _Target(
         "Azure ML: an online and a batch endpoint, and of a RUN a job that fine-tunes it on a GPU",
         _azureml,
         (_add_wheel, _add_machines),
-        "ftcore package azureml reviews --output azure",
     ),
     "nemo": _Target(
         "NVIDIA NeMo Automodel: a RUN's model and rows with a recipe that fine-tunes on many GPUs",
         _nemo,
         (),
-        "ftcore package nemo reviews --output nemo",
     ),
 }
 
@@ -213,7 +204,6 @@ def add(subparsers: Subparsers) -> None:
     for name, target in _TARGETS.items():
         one = add_command(targets, name, run, target.summary)
         one.set_defaults(target=name)
-        one.epilog = f"example: {target.example}"
         add_bundle(one)
         one.add_argument(
             "--output", metavar="DIR", type=Path, required=True, help="a folder that is not there yet"

@@ -33,8 +33,6 @@ rows are in memory then:
 
 With --engine ray --workers N, N processes of one thread each write the same lines as part-*.jsonl into the folder
 --output. What is killed goes on where it was when it is started again.
-
-exit codes: 0 every row was answered; 2 the bundle or the input is unusable; 3 some rows could not be answered
 """
 
 

@@ -20,9 +20,6 @@ TOKEN_VARIABLE = "FTCORE_TOKEN"  # noqa: S105 (a name)
 _EPILOG = """\
 BUNDLE is a folder, NAME=FOLDER or NAME@VERSION=FOLDER; of several versions of one name the last answers. SIGHUP
 reads the folders (or the file of --models) again and changes over without dropping a request. SIGTERM drains.
-
-exit codes: 0 stopped, and every accepted request was answered; 1 some were cut short at the end of the grace time;
-2 a bundle, an argument or the address is unusable
 """
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, runtime_che
 
 from ftcore.families.model import Stored
 from ftcore.families.reader import FittedT, SpecT
+from ftcore.spec.metrics import UNKNOWN, MetricInfo
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,11 +77,14 @@ class Scoring(ABC, Generic[SpecT, FittedT]):
 
     def higher_is_better(self, metric: str) -> bool:
         """Whether more of this metric is better."""
-        return True
+        return not self._info(metric).lower
 
     def point(self, metric: str) -> float:
         """What one point of this metric is: 0.01 of one from 0 to 1, 1 of one on a scale of its own."""
-        return 0.01
+        return self._info(metric).point
+
+    def _info(self, metric: str) -> MetricInfo:
+        return (self.spec.known_metrics or {}).get(metric, UNKNOWN)
 
 
 @runtime_checkable

@@ -83,7 +83,7 @@ class ResolvedSpec:
         Raises:
             SpecError: there is none of a name.
         """
-        known = self.spec.metric_names
+        known = self.spec.known_metrics
         if known is None or "ftcore_metrics" in self.task.implemented:
             return
         gates = self.spec.export.chosen_by

@@ -7,6 +7,7 @@ in their plugin. Every field carries the description that editors show.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -17,6 +18,7 @@ from ftcore.spec.conditions import Condition as Condition
 from ftcore.spec.conditions import SliceSpec as SliceSpec
 from ftcore.spec.export import ExportSpec as ExportSpec
 from ftcore.spec.invariance import InvarianceSpec
+from ftcore.spec.metrics import MetricInfo
 from ftcore.spec.policy import PolicySpec as PolicySpec
 from ftcore.spec.source import DATASET as DATASET
 from ftcore.spec.source import Source as Source
@@ -218,7 +220,7 @@ class Spec(Section):
         return frozenset()
 
     @property
-    def metric_names(self) -> frozenset[str] | None:
+    def known_metrics(self) -> Mapping[str, MetricInfo] | None:
         """Every metric that the family may give for this spec; None where only measuring tells."""
         return None
 

@@ -12,7 +12,7 @@ from module_files import load_module
 from packages import TEXTS, expected, package
 from ruamel.yaml import YAML
 
-from ftcore.cli import _parser, main
+from ftcore.cli import main, make_parser
 from ftcore_runtime import Pipeline
 
 
@@ -65,7 +65,7 @@ def test_azureml(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     }
     dockerfile = (folder / deployment["environment"]["build"]["path"] / "Dockerfile").read_text()
     command = json.loads(dockerfile.splitlines()[-1].removeprefix("CMD "))
-    assert _parser().parse_args(command).bundles == ["tiny=/var/azureml-app/azureml-models/tiny/1/bundle"]
+    assert make_parser().parse_args(command).bundles == ["tiny=/var/azureml-app/azureml-models/tiny/1/bundle"]
     assert Pipeline.load(folder / deployment["model"]["path"]).selftest() == 4
     assert read("batch-deployment.yaml")["endpoint_name"] == read("batch-endpoint.yaml")["name"]
     conda = read(read("environment.yaml")["conda_file"])

@@ -14,7 +14,7 @@ import pytest
 from packages import TEXTS, expected, package
 from ruamel.yaml import YAML
 
-from ftcore.cli import _parser, main
+from ftcore.cli import main, make_parser
 from ftcore_runtime import Pipeline
 
 
@@ -33,7 +33,7 @@ def test_kserve(tiny_bundle: Path, tmp_path: Path) -> None:
     (container,) = service["spec"]["predictor"]["containers"]
     assert container["image"] == "a/b:1"
     assert container["env"] == [{"name": "STORAGE_URI", "value": "pvc://x/y"}]
-    arguments = _parser().parse_args(container["args"])
+    arguments = make_parser().parse_args(container["args"])
     assert (arguments.bundles, arguments.port) == (
         ["tiny=/mnt/models"],
         container["ports"][0]["containerPort"],
@@ -64,7 +64,7 @@ def test_kubernetes(tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFix
         "readinessProbe": "/readyz",
         "livenessProbe": "/healthz",
     }
-    arguments = _parser().parse_args(container["args"])
+    arguments = make_parser().parse_args(container["args"])
     assert arguments.port == container["ports"][0]["containerPort"]
     assert arguments.grace < template["spec"]["terminationGracePeriodSeconds"]
     arguments = ["package", "kubernetes", str(tiny_bundle), "--output", str(tmp_path / "x"), "--image", "a"]
@@ -94,7 +94,7 @@ def test_docker(tiny_bundle: Path, tmp_path: Path) -> None:
     copied = [line.split()[-2] for line in lines if line.startswith("COPY") and "--from" not in line]
     assert all((folder / name).exists() for name in copied)
     command = json.loads(next(line for line in lines if line.startswith("CMD")).removeprefix("CMD "))
-    assert _parser().parse_args(command).bundles == ["tiny=/bundle"]
+    assert make_parser().parse_args(command).bundles == ["tiny=/bundle"]
     (service,) = YAML(typ="safe").load((folder / "compose.yaml").read_text())["services"].values()
     assert service["read_only"] is True
     assert service["ports"] == ["127.0.0.1:8000:8000"]
@@ -107,7 +107,7 @@ def test_docker_for_sagemaker(tiny_bundle: Path, tmp_path: Path) -> None:
     assert (shell, flag) == ("/bin/sh", "-c")
     echoed = line.replace("exec /opt/ftcore/bin/ftcore", "printf '%s '")
     done = subprocess.run([shell, flag, echoed, "serve"], capture_output=True, text=True, check=True)
-    arguments = _parser().parse_args(done.stdout.split())
+    arguments = make_parser().parse_args(done.stdout.split())
     assert (arguments.bundles, arguments.port, arguments.sagemaker) == (["tiny=/bundle"], 8080, True)
 
 

@@ -139,10 +139,6 @@ class IntentScoring(LabelScoring):
         """Whether a row gets its intent, or is rejected if it has none."""
         return self._intents(references, answers).right
 
-    def higher_is_better(self, metric: str) -> bool:
-        """Always."""
-        return True
-
     @property
     def of_probabilities(self) -> frozenset[str]:
         """None."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -10,11 +11,23 @@ from ftcore.families.sequence_classification.spec import (
     SequenceClassificationData,
     SequenceClassificationSpec,
 )
+from ftcore.spec.metrics import MetricInfo
 from ftcore.spec.sections import Section
 
-_METRICS = frozenset({"accuracy", "in_scope_accuracy", "closed_accuracy", "f1_macro"})
-#: Of rows some of which are out of scope.
-OF_SCOPE = frozenset({"oos_recall", "oos_precision", "oos_auroc"})
+_METRICS: Mapping[str, MetricInfo] = {
+    "accuracy": MetricInfo("Share of rows that get their intent, or are rejected if they have none"),
+    "in_scope_accuracy": MetricInfo("Of rows with an intent, those that get it; rejected ones are wrong"),
+    "closed_accuracy": MetricInfo(
+        "Of rows with an intent, those whose most probable intent is right, rejected or not: what a plain classifier"
+        " has"
+    ),
+    "f1_macro": MetricInfo("F1, the mean over the intents"),
+    "oos_recall": MetricInfo("Of rows out of scope, those that are rejected"),
+    "oos_precision": MetricInfo("Of rejected rows, those out of scope"),
+    "oos_auroc": MetricInfo(
+        "How often, of a row with an intent and one without, the former has the higher score; 0.5 is chance"
+    ),
+}
 
 
 class IntentData(SequenceClassificationData):
@@ -91,6 +104,6 @@ class IntentClassificationSpec(SequenceClassificationSpec):
         return frozenset()
 
     @property
-    def metric_names(self) -> frozenset[str]:
+    def known_metrics(self) -> Mapping[str, MetricInfo]:
         """Of all rows, and of scope where some rows are out of it."""
-        return _METRICS | OF_SCOPE
+        return _METRICS

@@ -61,14 +61,6 @@ class LabelScoring(Scoring[SequenceClassificationSpec, FittedLabels]):
         """What picks the best checkpoint: accuracy, micro F1 or mean squared error."""
         return {"single_label": "accuracy", "multi_label": "f1_micro", "regression": "mse"}[self.problem]
 
-    def higher_is_better(self, metric: str) -> bool:
-        """Errors are better small, everything else large."""
-        return metric not in {"mse", "mae", "hamming_loss", *OF_PROBABILITIES}
-
-    def point(self, metric: str) -> float:
-        """Errors of a number, or in steps of a scale, are on that scale."""
-        return 1.0 if metric in {"mse", "mae"} else 0.01
-
     @property
     def decoder(self) -> dict[str, Any]:
         """Labels in the order of the logits, thresholds, and the scale of ordered labels."""

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from ftcore.families.sequence_classification.known_metrics import OF_ORDERED, OF_PROBLEM, Problem
 from ftcore.spec.base import Fraction
+from ftcore.spec.metrics import MetricInfo
 from ftcore.spec.sections import DataSpec, EvaluationSpec, ModelSpec, Section, Spec, TrainingSpec
-
-Problem = Literal["single_label", "multi_label", "regression"]
-
-_AVERAGED = frozenset(
-    f"{metric}_{average}"
-    for metric in ("precision", "recall", "f1")
-    for average in ("macro", "micro", "weighted")
-)
-_OF_PROBABILITIES = frozenset({"log_loss", "brier", "ece", "auc", "average_precision"})
-#: Every metric of a problem; those of ordered labels come on top.
-_METRICS: dict[Problem, frozenset[str]] = {
-    "single_label": frozenset({"accuracy", "mcc"}) | _AVERAGED | _OF_PROBABILITIES,
-    "multi_label": frozenset({"accuracy", "hamming_loss", "mcc"}) | _AVERAGED | _OF_PROBABILITIES,
-    "regression": frozenset({"mse", "mae", "r2", "pearson", "spearman"}),
-}
-_OF_ORDERED = frozenset({"kappa_quadratic", "mae"})
 
 
 class SequenceClassificationColumns(Section):
@@ -213,9 +200,9 @@ class SequenceClassificationSpec(Spec):
         )
 
     @property
-    def metric_names(self) -> frozenset[str]:
+    def known_metrics(self) -> Mapping[str, MetricInfo]:
         """By the problem, and whether labels are ordered."""
-        return _METRICS[self.data.problem] | (_OF_ORDERED if self.ordered else frozenset())
+        return {**OF_PROBLEM[self.data.problem], **(OF_ORDERED if self.ordered else {})}
 
     @model_validator(mode="after")
     def _one_way_to_a_threshold(self) -> SequenceClassificationSpec:

@@ -121,10 +121,6 @@ class SpanScoring(Scoring[SpanExtractionSpec, FittedSpans]):
         """Whether the text is exactly one of the right ones, normalised."""
         return self._measures(references, answers).exact
 
-    def higher_is_better(self, metric: str) -> bool:
-        """But for the calibration error."""
-        return metric != "ece"
-
     @property
     def of_probabilities(self) -> frozenset[str]:
         """The calibration error of the answers' scores."""

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from ftcore.spec.metrics import MetricInfo
 from ftcore.spec.sections import DataSpec, EvaluationSpec, ModelSpec, Section, Spec, TrainingSpec
 from ftcore.spec.training import PlainRecipe
 
-_METRICS = frozenset({"exact_match", "f1", "score_auroc", "ece", "best_exact_match", "best_f1"}).union(
-    f"{metric}_{kind}" for metric in ("exact_match", "f1") for kind in ("has_answer", "no_answer")
-)
+_METRICS: Mapping[str, MetricInfo] = {
+    "exact_match": MetricInfo("Share of answers that are exactly one of the right texts, normalised"),
+    "f1": MetricInfo(
+        "F1 of the words of answer and right text: the best over the right texts, the mean over rows"
+    ),
+    "score_auroc": MetricInfo(
+        "How often, of an answer that is exactly right and one that is not, the right one has the higher score; 0.5 is"
+        " chance"
+    ),
+    "ece": MetricInfo(
+        "Expected calibration error of the score: how far it is from the share of exactly right answers",
+        lower=True,
+    ),
+    "exact_match_has_answer": MetricInfo("`exact_match` of the questions that have an answer"),
+    "f1_has_answer": MetricInfo("`f1` of the questions that have an answer"),
+    "exact_match_no_answer": MetricInfo("Share of the questions without an answer that get none"),
+    "f1_no_answer": MetricInfo("The same: of no answer, F1 is 1 or 0"),
+    "best_exact_match": MetricInfo(
+        "`exact_match` at the threshold of no answer that is best for this very split"
+    ),
+    "best_f1": MetricInfo("`f1` at the threshold of no answer that is best for this very split"),
+}
 
 
 class SpanExtractionColumns(Section):
@@ -100,7 +121,7 @@ class SpanExtractionSpec(Spec):
         return frozenset({"min_confidence", "target_precision"})
 
     @property
-    def metric_names(self) -> frozenset[str]:
+    def known_metrics(self) -> Mapping[str, MetricInfo]:
         """Of all questions, and of those with and without an answer where some have none."""
         return _METRICS
 

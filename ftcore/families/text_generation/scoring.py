@@ -56,14 +56,6 @@ class TextScoring(Scoring[TextGenerationSpec, FittedTexts]):
     def _measures(self, references: Sequence[str], answers: Sequence[TextAnswer]) -> TextMeasures:
         return TextMeasures(references, answers, self.spec.measures, self.fitted.tokenization)
 
-    def higher_is_better(self, metric: str) -> bool:
-        """Repetition and what is merely copied are better small."""
-        return metric not in {"repetition", "copied_bigrams"}
-
-    def point(self, metric: str) -> float:
-        """BLEU, chrF and ROUGE are percent already."""
-        return 1.0 if metric.startswith(("bleu", "chrf", "rouge")) else 0.01
-
     def score(self, references: Sequence[str], answers: Sequence[TextAnswer]) -> Scores:
         """The task's metrics, with sacrebleu's signatures."""
         return self._measures(references, answers).scores()

@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from ftcore.spec.base import Fraction
 from ftcore.spec.export import ExportSpec, ToleranceSpec
+from ftcore.spec.metrics import MetricInfo
 from ftcore.spec.sections import DataSpec, EvaluationSpec, ModelSpec, Section, Spec, TrainingSpec
 from ftcore.spec.training import PlainRecipe
 
 Measure = Literal["bleu", "chrf", "rouge", "copying"]
 
-#: Metrics of each group; those in `_ALWAYS` need none.
-_METRICS: dict[Measure, frozenset[str]] = {
-    "bleu": frozenset({"bleu"}),
-    "chrf": frozenset({"chrf"}),
-    "rouge": frozenset({"rouge1", "rouge2", "rougeL", "rougeLsum"}),
-    "copying": frozenset({"copied_bigrams", "novel_bigrams"}),
+#: Metrics of each group.
+_METRICS: Mapping[Measure, Mapping[str, MetricInfo]] = {
+    "bleu": {
+        "bleu": MetricInfo("BLEU of the corpus, sacrebleu's; `metrics.json` has its signature", point=1.0)
+    },
+    "chrf": {"chrf": MetricInfo("chrF of the corpus, sacrebleu's", point=1.0)},
+    "rouge": {
+        "rouge1": MetricInfo("ROUGE-1: F1 of words in percent, rouge-score's, without stemming", point=1.0),
+        "rouge2": MetricInfo("ROUGE-2: the same of pairs of words", point=1.0),
+        "rougeL": MetricInfo("ROUGE-L: the same of the longest common subsequence", point=1.0),
+        "rougeLsum": MetricInfo("The same, line by line", point=1.0),
+    },
+    "copying": {
+        "copied_bigrams": MetricInfo("Share of the answers' bigrams that stand in the source", lower=True),
+        "novel_bigrams": MetricInfo("Share of the answers' bigrams that do not"),
+    },
 }
-_ALWAYS = frozenset({"length_ratio", "repetition", "score_auroc"})
+_ALWAYS: Mapping[str, MetricInfo] = {
+    "length_ratio": MetricInfo("Words of the answers over those of the references: 1 is as long"),
+    "repetition": MetricInfo("Share of the answers' trigrams that the same answer had before", lower=True),
+    "score_auroc": MetricInfo(
+        "How often, of an answer of the better and one of the worse half (by the chrF of each row, or ROUGE-L), the"
+        " better one has the higher score; 0.5 is chance"
+    ),
+}
 
 
 class TextGenerationColumns(Section):
@@ -218,9 +237,10 @@ class TextGenerationSpec(Spec):
     export: TextGenerationExport = Field(default_factory=TextGenerationExport)
 
     @property
-    def metric_names(self) -> frozenset[str]:
+    def known_metrics(self) -> Mapping[str, MetricInfo]:
         """Of the task's groups, and of the answers' shape."""
-        return _ALWAYS.union(*(_METRICS[measure] for measure in self.measures))
+        found = {name: info for measure in self.measures for name, info in _METRICS[measure].items()}
+        return {**found, **_ALWAYS}
 
     @model_validator(mode="after")
     def _system_is_of_a_chat(self) -> TextGenerationSpec:

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from ftcore.spec.base import Fraction
+from ftcore.spec.metrics import MetricInfo
 from ftcore.spec.sections import DataSpec, ModelSpec, Section, Spec, TrainingSpec
 from ftcore.spec.training import PlainRecipe
 
-_METRICS = frozenset(
-    {f"{name}{kind}" for name in ("precision", "recall", "f1") for kind in ("", "_partial")}
-    | {"f1_macro", "exact_match"}
-)
+_METRICS: Mapping[str, MetricInfo] = {
+    "precision": MetricInfo(
+        "Of the entities that are answered, those whose span and label are exactly right"
+    ),
+    "recall": MetricInfo("Of the entities that there are, those that are answered with span and label"),
+    "f1": MetricInfo("F1 of these two, as CoNLL's script and seqeval count them"),
+    "precision_partial": MetricInfo(
+        "Precision without labels; an answer that overlaps an entity counts half (MUC-5)"
+    ),
+    "recall_partial": MetricInfo("Recall, counted likewise"),
+    "f1_partial": MetricInfo("F1 of these two, as nervaluate pairs answers with entities"),
+    "f1_macro": MetricInfo("`f1` of each label, the mean over the labels that occur"),
+    "exact_match": MetricInfo("Share of texts whose entities are all right, with no other"),
+}
 
 
 class TokenClassificationColumns(Section):
@@ -96,7 +108,7 @@ class TokenClassificationSpec(Spec):
     training: TokenClassificationTraining = Field(default_factory=TokenClassificationTraining)
 
     @property
-    def metric_names(self) -> frozenset[str]:
+    def known_metrics(self) -> Mapping[str, MetricInfo]:
         """Strict, partial, the mean over labels, and the share of texts without a mistake."""
         return _METRICS
 

@@ -45,11 +45,3 @@ class LabelAndNumberScoring(Scoring[LabelAndNumberSpec, Learnt]):
     def default_metric(self) -> str:
         """Accuracy."""
         return "accuracy"
-
-    def higher_is_better(self, metric: str) -> bool:
-        """An error is better small."""
-        return metric != "mae"
-
-    def point(self, metric: str) -> float:
-        """An error is in the unit of the numbers."""
-        return 1.0 if metric == "mae" else 0.01

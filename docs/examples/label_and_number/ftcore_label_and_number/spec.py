@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
-from ftcore.api import DataSpec, Field, Section, Spec, TrainingSpec
+from ftcore.api import DataSpec, Field, MetricInfo, Section, Spec, TrainingSpec
 
 
 class LabelAndNumberColumns(Section):
@@ -36,3 +37,11 @@ class LabelAndNumberSpec(Spec):
 
     data: LabelAndNumberData
     training: LabelAndNumberTraining = Field(default_factory=LabelAndNumberTraining)
+
+    @property
+    def known_metrics(self) -> Mapping[str, MetricInfo]:
+        """Of the label and of the number, whose error is in the unit of the numbers."""
+        return {
+            "accuracy": MetricInfo("Share of rows that get their label"),
+            "mae": MetricInfo("Mean absolute error of the number", lower=True, point=1.0),
+        }
