@@ -50,7 +50,7 @@ def _of_task(task: LoadedTask, data: Mapping[str, Any]) -> str:
     sections = {"task": task.task.id, "data": {"train": "rows.csv", **data}, "model": {"base": "./base"}}
     spec = task.task.spec.model_validate(sections)
     # Which metric is monitored follows from the spec alone; labels are learnt from rows.
-    scoring = BoundFamily(task.family, spec, SimpleNamespace(labels=("a", "b"))).scoring  # type: ignore[arg-type]
+    scoring = BoundFamily(task.family, spec, SimpleNamespace(labels=("a", "b"))).scoring
     monitored = task.task.metric or scoring.default_metric
     known: Mapping[str, MetricInfo] = spec.known_metrics or {}
     rows = [(f"`{name}`", "less" if info.lower else "more", cell(info.text)) for name, info in known.items()]
