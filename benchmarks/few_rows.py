@@ -23,14 +23,13 @@ over draws and test rows, in pairs (bootstrap); a mean's is over draws (Student)
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cells import Cells
 from few_rows_contenders import CONTENDERS
 from few_rows_data import Rows, drawn, joined, labels_of, macro, mean_interval, micro, paired_interval, read
 from targets import print_target
@@ -85,13 +84,13 @@ def _arguments() -> argparse.Namespace:
 def _measure(args: argparse.Namespace) -> None:
     """Run every cell that the results lack, draws first: after an hour every contender has some."""
     train, test, name = _rows(args)
-    done = {_key(cell) for cell in _cells(args.results)}
+    cells = _cells(args)
     for draw in range(args.first_draw, args.first_draw + args.draws):
         for count in args.rows:
             rows = drawn(train, count, draw)
             for contender in args.contenders:
                 cell = {"set": name, "each": count, "draw": draw, "contender": contender}
-                if _key(cell) in done:
+                if cell in cells:
                     continue
                 start = _cpu_seconds()
                 answers = CONTENDERS[contender](rows, test, draw, args)
@@ -100,12 +99,10 @@ def _measure(args: argparse.Namespace) -> None:
                 if args.join:
                     cell["macro"] = round(macro(right, answers), 4)
                 cell["seconds"] = round(_cpu_seconds() - start, 1)
-                print(json.dumps(cell), flush=True)
                 cell["truth"], cell["answers"] = (
                     ["\t".join(sorted(one)) for one in side] for side in (right, answers)
                 )
-                with args.results.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(cell, ensure_ascii=False) + "\n")
+                cells.add(cell, "truth", "answers")
 
 
 def _rows(args: argparse.Namespace) -> tuple[Rows, Rows, str]:
@@ -122,19 +119,14 @@ def _cpu_seconds() -> float:
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
-def _cells(path: Path) -> Iterator[dict[str, Any]]:
-    if path.exists():
-        yield from (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
-
-
-def _key(cell: dict[str, Any]) -> tuple[Any, ...]:
-    return cell["set"], cell["each"], cell["draw"], cell["contender"]
+def _cells(args: argparse.Namespace) -> Cells:
+    return Cells(args.results, "set", "each", "draw", "contender")
 
 
 def _table(args: argparse.Namespace) -> bool:
     """Print the table of the results and its targets; whether all are met."""
     found: dict[tuple[str, int], dict[str, list[dict[str, Any]]]] = {}
-    for cell in _cells(args.results):
+    for cell in _cells(args):
         found.setdefault((cell["set"], cell["each"]), {}).setdefault(cell["contender"], []).append(cell)
     ok = True
     for (name, each), contenders in sorted(found.items()):

@@ -26,18 +26,12 @@ def ours(
     texts: Sequence[str] = (),
 ) -> Answers:
     """The whole of `ftcore train` and `ftcore evaluate`, in this process."""
-    from ftcore.plugins import PluginRegistry
-    from ftcore.runs.folder import create_run
-    from ftcore.runs.steps import take_steps
-    from ftcore.runs.workspace import Workspace
-    from ftcore.spec import load_spec
-    from ftcore.training.stopping import StopRequest
+    from fits import fitted, write_rows
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for split, content in (("train", rows), ("test", test), ("texts", [{"text": one} for one in texts])):
-            text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in content)
-            (folder / f"{split}.jsonl").write_text(text, encoding="utf-8")
+            write_rows(content, folder / f"{split}.jsonl")
         problem = "multi_label" if isinstance(rows[0]["label"], list) else "single_label"
         spec: dict[str, Any] = {
             "task": "classification",
@@ -48,11 +42,7 @@ def ours(
         }
         if texts:
             spec["training"]["pretrain"] = {"on": "texts.jsonl"}
-        (folder / "spec.yaml").write_text(json.dumps(spec), encoding="utf-8")
-        resolved = load_spec(folder / "spec.yaml", PluginRegistry.discover(), args.set)
-        run = create_run(resolved, folder / "runs")
-        workspace = Workspace(run, resolved.spec, resolved.task, ())
-        take_steps(workspace, ["train", "evaluate"], StopRequest())
+        run = fitted(spec, folder, overrides=args.set).folder
         if run.selection_file.exists():
             chosen = json.loads(run.selection_file.read_text())
             values = [round(one["metrics"][chosen["metric"]], 4) for one in chosen["evaluations"]]

@@ -30,7 +30,8 @@ from typing import Any
 
 import onnxruntime as ort
 import torch
-from gpu_check_data import Size, make_base, make_rows, words_of, write_rows
+from fits import write_rows
+from gpu_check_data import Size, make_base, make_rows, words_of
 from gpu_check_training import trainings
 from serving import Contender, measure
 from targets import print_target

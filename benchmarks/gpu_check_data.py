@@ -63,8 +63,3 @@ def make_rows(words: Sequence[str], count: int, seed: int) -> list[dict[str, str
         text.insert(draw.randrange(len(text) + 1), label)
         rows.append({"text": " ".join(text), "label": label})
     return rows
-
-
-def write_rows(rows: Sequence[dict[str, str]], path: Path) -> None:
-    """As JSON Lines."""
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -6,7 +6,6 @@ is in it, for both.
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections.abc import Mapping
@@ -15,7 +14,8 @@ from typing import Any
 
 import torch
 import transformers
-from gpu_check_data import make_rows, words_of, write_rows
+from fits import fitted, write_rows
+from gpu_check_data import make_rows, words_of
 from targets import print_target
 
 BATCH, LENGTH, WARM = 64, 128, 30  # ours reports every tenth step
@@ -68,13 +68,6 @@ def trainings(name: str, base: Path, rows: int, compiled: bool) -> None:
 
 def _ftcore(base: Path, rows: list[dict[str, str]], compiled: bool) -> Clock:
     """Our engine through the code of `ftcore train`, all weights trained at one rate."""
-    from ftcore.plugins import PluginRegistry
-    from ftcore.runs.folder import create_run
-    from ftcore.runs.steps import take_steps
-    from ftcore.runs.workspace import Workspace
-    from ftcore.spec import load_spec
-    from ftcore.training.stopping import StopRequest
-
     clock = Clock(len(rows) // BATCH)
 
     def listen(event: Mapping[str, Any]) -> None:
@@ -99,11 +92,7 @@ def _ftcore(base: Path, rows: list[dict[str, str]], compiled: bool) -> Clock:
                 "compile": compiled,
             },
         }
-        path = Path(folder) / "spec.yaml"
-        path.write_text(json.dumps(spec))
-        resolved = load_spec(path, PluginRegistry.discover())
-        run = create_run(resolved, Path(folder) / "runs")
-        take_steps(Workspace(run, resolved.spec, resolved.task, (listen,)), ["train"], StopRequest())
+        fitted(spec, Path(folder), ["train"], [listen])
     return clock
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from few_rows_data import mean_interval, read
+from fits import fitted
 from targets import print_target
 
 from ftcore.evaluation.predict import predict
@@ -32,14 +33,11 @@ from ftcore.families.intent_classification.spec import IntentClassificationSpec
 from ftcore.families.sequence_classification.probe import fit_probe
 from ftcore.modeling.device import torch_device
 from ftcore.plugins import PluginRegistry
-from ftcore.runs.folder import create_run
 from ftcore.runs.representations import MOST_FROZEN
 from ftcore.runs.scratch import scratch_workspace
-from ftcore.runs.steps import take_steps
 from ftcore.runs.workspace import Workspace
 from ftcore.spec import load_spec
 from ftcore.training.head_start import read_rows
-from ftcore.training.stopping import StopRequest
 
 _HELD_OUT, _RESAMPLES = 15, 1000
 
@@ -88,11 +86,7 @@ def _split(args: argparse.Namespace, split: int) -> dict[str, Any]:
             "evaluation": {"bootstrap": 0},
             "checks": {"audit": "off"},
         }
-        (folder / "spec.yaml").write_text(json.dumps(spec))
-        resolved = load_spec(folder / "spec.yaml", PluginRegistry.discover())
-        workspace = Workspace(create_run(resolved, folder / "runs"), resolved.spec, resolved.task, ())
-        take_steps(workspace, ["train", "evaluate"], StopRequest())
-        return {"split": split, **_measured(workspace)}
+        return {"split": split, **_measured(fitted(spec, folder))}
 
 
 def _held_out(labels: int, split: int) -> list[int]:

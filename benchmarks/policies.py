@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fits import fitted
 from targets import print_target
 
 from ftcore.evaluation.intervals import reflected
@@ -70,12 +71,6 @@ def _arguments() -> argparse.Namespace:
 def _scores(args: argparse.Namespace) -> dict[str, Array]:
     """`validation` and `test`: logits, float64 [rows, labels]; and `..._right`: indices, or bool [rows, labels]."""
     from ftcore.evaluation.predict import predict
-    from ftcore.plugins import PluginRegistry
-    from ftcore.runs.folder import create_run
-    from ftcore.runs.steps import take_steps
-    from ftcore.runs.workspace import Workspace
-    from ftcore.spec import load_spec
-    from ftcore.training.stopping import StopRequest
 
     first = json.loads((args.data / "train.jsonl").open(encoding="utf-8").readline())
     several = isinstance(first["label"], list)
@@ -96,16 +91,12 @@ def _scores(args: argparse.Namespace) -> dict[str, Array]:
         "policy": {"temperature": "off"},
     }
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "spec.yaml").write_text(json.dumps(spec), encoding="utf-8")
-        resolved = load_spec(folder / "spec.yaml", PluginRegistry.discover(), [])
-        workspace = Workspace(create_run(resolved, folder / "runs"), resolved.spec, resolved.task, ())
-        take_steps(workspace, ["train"], StopRequest())
+        workspace = fitted(spec, Path(name), ["train"])
         model = workspace.fine_tuned()
         found: dict[str, Array] = {}
         for split in (workspace.splits.validation, workspace.splits.test):
             features = workspace.features(split)
-            outputs = predict(model, workspace.family, features, resolved.spec.evaluation.batch_size)
+            outputs = predict(model, workspace.family, features, workspace.spec.evaluation.batch_size)
             right = features.column("labels")
             found[split.name] = outputs["logits"].astype(np.float64)
             found[f"{split.name}_right"] = right > 0 if several else right

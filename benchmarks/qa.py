@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from fits import opened
 from targets import print_target
 
 from ftcore.data.features import FeatureStore
@@ -40,11 +41,8 @@ from ftcore.evaluation.intervals import Interval, bootstrap
 from ftcore.evaluation.predict import predict
 from ftcore.families.span_extraction.metrics import exact_and_f1
 from ftcore.locate import locate
-from ftcore.plugins import PluginRegistry
-from ftcore.runs.folder import create_run
 from ftcore.runs.steps import take_steps
 from ftcore.runs.workspace import Workspace
-from ftcore.spec import load_spec
 from ftcore.training.stopping import StopRequest
 from ftcore_runtime import Pipeline
 
@@ -104,11 +102,7 @@ class Bench:
             },
             "export": {"tolerance": {"int8_flips": 0.9}},
         }
-        path = self.folder / "qa.yaml"
-        path.write_text(json.dumps(spec))  # JSON is YAML
-        resolved = load_spec(path, PluginRegistry.discover())
-        run = create_run(resolved, self.folder / f"runs-{max_steps}-{time.monotonic_ns()}")
-        return Workspace(run, resolved.spec, resolved.task, (listen,))
+        return opened(spec, self.folder, [listen])
 
     def ftcore(self, steps: int, *, measure: bool) -> tuple[Fit, Workspace]:
         """`ftcore train`, through the same code as the command, timed by its events."""

@@ -37,6 +37,7 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from fits import fitted, write_rows
 from targets import print_target
 
 CONTENDERS = ("recipe", "best", "ftcore")
@@ -70,12 +71,6 @@ def read(folder: Path, split: str, rows: int | None = None) -> list[dict[str, st
 def fit_ftcore(args: argparse.Namespace, seed: int, rows: int | None, evaluate: bool) -> Fit:
     """One `ftcore train`, through the same code as the command, timed by its events."""
     from ftcore.files import read_json
-    from ftcore.plugins import PluginRegistry
-    from ftcore.runs.folder import create_run
-    from ftcore.runs.steps import take_steps
-    from ftcore.runs.workspace import Workspace
-    from ftcore.spec import load_spec
-    from ftcore.training.stopping import StopRequest
 
     fit, last = Fit(), [0.0]
 
@@ -104,16 +99,10 @@ def fit_ftcore(args: argparse.Namespace, seed: int, rows: int | None, evaluate: 
     }
     with tempfile.TemporaryDirectory() as folder:
         for name, kept in (("train", rows), ("validation", None if evaluate else 64), ("test", None)):
-            lines = (json.dumps(row) + "\n" for row in read(args.data, name, kept))
-            (Path(folder) / f"{name}.jsonl").write_text("".join(lines))
-        path = Path(folder) / "spec.yaml"
-        path.write_text(json.dumps(spec))  # JSON is YAML
-        resolved = load_spec(path, PluginRegistry.discover())
-        run = create_run(resolved, Path(folder) / "runs")
-        workspace = Workspace(run, resolved.spec, resolved.task, (listen,))
-        take_steps(workspace, ["train", "evaluate"] if evaluate else ["train"], StopRequest())
+            write_rows(read(args.data, name, kept), Path(folder) / f"{name}.jsonl")
+        run = fitted(spec, Path(folder), ["train", "evaluate"] if evaluate else ["train"], [listen])
         if evaluate:
-            fit.test = read_json(run.metrics_file)["splits"]["test"]["metrics"]["accuracy"]["value"]
+            fit.test = read_json(run.folder.metrics_file)["splits"]["test"]["metrics"]["accuracy"]["value"]
     return fit
 
 

@@ -37,18 +37,13 @@ from typing import Any
 import datasets
 import torch
 import transformers
+from fits import fitted, write_rows
 from targets import print_target
 
 from ftcore.data.batching import BatchPlan
 from ftcore.families.text_generation.from_scratch import make_base
 from ftcore.families.text_generation.spec import TextGenerationModel
-from ftcore.plugins import PluginRegistry
-from ftcore.runs.folder import create_run
-from ftcore.runs.steps import take_steps
-from ftcore.runs.workspace import Workspace
-from ftcore.spec import load_spec
 from ftcore.training.precision import choose_precision
-from ftcore.training.stopping import StopRequest
 
 CONTENDERS = ("recipe", "best", "ftcore")
 BATCH, LONGEST, RATE, SEED = 32, 128, 1e-3, 42
@@ -96,7 +91,7 @@ def fit_ftcore(rows: list[Pair], base: Path, steps: int, scratch: Path) -> Fit:
         if event["event"] == "step":
             times[event["step"]] = time.perf_counter()
 
-    (scratch / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    write_rows(rows, scratch / "train.jsonl")
     spec = {
         "task": "translation",
         "data": {"train": "train.jsonl", "validation": rows[:1], "test": rows[:1]},
@@ -111,12 +106,7 @@ def fit_ftcore(rows: list[Pair], base: Path, steps: int, scratch: Path) -> Fit:
         },
         "evaluation": {"bootstrap": 0},
     }
-    path = scratch / "spec.yaml"
-    path.write_text(json.dumps(spec))  # JSON is YAML
-    resolved = load_spec(path, PluginRegistry.discover())
-    run = create_run(resolved, scratch / "runs")
-    workspace = Workspace(run, resolved.spec, resolved.task, (listen,))
-    take_steps(workspace, ["train"], StopRequest())
+    workspace = fitted(spec, scratch, ["train"], [listen])
     features = workspace.features("train")
     plan = BatchPlan(features.lengths, BATCH, 1, SEED)
     taken = islice(chain.from_iterable(map(plan.epoch, count())), WARM, WARM + steps)

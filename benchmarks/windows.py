@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from few_rows_data import Answers, mean_interval, micro, paired_interval, read
+from fits import fitted, write_rows
 
 from ftcore.data.features import FeatureStore
 from ftcore.data.news import read_news
@@ -30,13 +31,9 @@ from ftcore.families.sequence_classification.probe import fit_probe
 from ftcore.locate import locate
 from ftcore.modeling.device import torch_device
 from ftcore.plugins import PluginRegistry
-from ftcore.runs.folder import create_run
 from ftcore.runs.scratch import scratch_workspace
-from ftcore.runs.steps import take_steps
-from ftcore.runs.workspace import Workspace
 from ftcore.spec import load_spec
 from ftcore.training.head_start import inputs_of, last_linear
-from ftcore.training.stopping import StopRequest
 from ftcore_runtime.pooled_windows import PooledWindows
 
 _TESTED, _VALIDATION = 445, 200  # articles
@@ -188,8 +185,7 @@ def _trained(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for split, indices in parts.items():
-            lines = (json.dumps(rows[index]) + "\n" for index in indices.tolist())
-            (folder / f"{split}.jsonl").write_text("".join(lines))
+            write_rows((rows[index] for index in indices.tolist()), folder / f"{split}.jsonl")
         spec: dict[str, Any] = {
             "task": "classification",
             "data": {split: f"{split}.jsonl" for split in parts},
@@ -200,12 +196,7 @@ def _trained(
         }
         if pool != "cut":
             spec["model"]["windows"] = {"stride": args.stride, "pool": pool}
-        (folder / "spec.yaml").write_text(json.dumps(spec))
-        resolved = load_spec(folder / "spec.yaml", PluginRegistry.discover())
-        run = create_run(resolved, folder / "runs")
-        workspace = Workspace(run, resolved.spec, resolved.task, ())
-        take_steps(workspace, ["train", "evaluate"], StopRequest())
-        said = read(run.predictions("test"))
+        said = read(fitted(spec, folder).folder.predictions("test"))
     return (
         [frozenset([line["answer"]["label"]]) for line in said],
         [frozenset([line["reference"]]) for line in said],
