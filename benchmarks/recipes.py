@@ -70,6 +70,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--validation-rows", type=int, default=300)
     parser.add_argument("--test-rows", type=int, default=1000)
     parser.add_argument("--recipe", action="append", default=[], metavar="NAME:FIELD=VALUE,...")
+    parser.add_argument(
+        "--only", nargs="+", metavar="NAME", help="of `auto` and the others; all unless given"
+    )
     return parser.parse_args()
 
 
@@ -79,7 +82,8 @@ def _recipes(args: argparse.Namespace) -> dict[str, list[str]]:
         _WRITING if args.task in ("translation", "summarization") else _SCRIPTS
     )
     chosen = {name: [f"training.{one}" for one in text.split(",")] for name, text in named.items()}
-    return {"auto": []} | chosen
+    every = {"auto": []} | chosen
+    return {name: overrides for name, overrides in every.items() if name in (args.only or every)}
 
 
 def _measure(args: argparse.Namespace) -> None:
