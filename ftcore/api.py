@@ -25,6 +25,7 @@ from ftcore.families.model import (
     SupportsOwnTokenizer,
     SupportsRDrop,
     SupportsSearch,
+    SupportsSpanAttribution,
 )
 from ftcore.families.reader import Fitted, Reader, SupportsAugmentation
 from ftcore.families.scoring import Scorer, Scores, Scoring, SupportsSamples, SupportsTuning
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from ftcore.families.encoder_graph import encoder_graph as encoder_graph
     from ftcore.families.plans import length_plan as length_plan
     from ftcore.families.teachers import open_teacher_model as open_teacher_model
+    from ftcore.families.token_span import TokenSpan as TokenSpan
     from ftcore.modeling.base_model import BaseModel as BaseModel
     from ftcore.modeling.base_model import load_weights as load_weights
     from ftcore.modeling.base_model import with_dropout as with_dropout
@@ -127,6 +129,7 @@ __all__ = [
     "SupportsRDrop",
     "SupportsSamples",
     "SupportsSearch",
+    "SupportsSpanAttribution",
     "SupportsTuning",
     "Task",
     "TextGenerationData",
@@ -138,6 +141,7 @@ __all__ = [
     "TokenClassificationModel",
     "TokenClassificationSpec",
     "TokenClassificationTraining",
+    "TokenSpan",
     "TrainingSpec",
     "encoder_graph",
     "field_validator",
@@ -155,6 +159,7 @@ __all__ = [
 _HEAVY = {
     "Format": "ftcore.data.formats",
     "Record": "ftcore.data.records",
+    "TokenSpan": "ftcore.families.token_span",
     "BaseModel": "ftcore.modeling.base_model",
     "encoder_graph": "ftcore.families.encoder_graph",
     "length_plan": "ftcore.families.plans",

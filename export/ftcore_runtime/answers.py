@@ -96,6 +96,18 @@ class Answer(ABC):
             return float(scores.get(target, 0.0))
         return self.confidence or 0.0 if target == self.category else 0.0
 
+    def explained(self) -> list[str]:
+        """Those of `targets` that are explained unless others are asked for: the first, unless a subclass says more."""
+        return self.targets()[:1]
+
+    def edges(self, target: str) -> dict[str, float]:
+        """What of a target is explained apart too, name -> how strongly it says so: nothing unless a subclass does."""
+        return {}
+
+    def place(self, target: str) -> Mark | None:
+        """Where in the input's last text a target stands, and what it is there; None where it is no span of it."""
+        return None
+
     def observations(self) -> Observation:
         """What a bundle's reference and a server count of it: `label` and `confidence` unless a subclass says more."""
         found: Observation = {} if (category := self.category) is None else {"label": category}

@@ -5,10 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, Self
 
 from ftcore_runtime.answers import ABSTAINED, Answer, Mark, Observation
+from ftcore_runtime.segmentation import words
 from ftcore_runtime.tensors import Tensor
+
+#: Entities of one text that are explained unless some are named.
+MOST_EXPLAINED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,27 @@ class SpanAnswer(Answer):
         if self.candidates is None:
             return self.score if target == self.text else 0.0
         return math.fsum(one["score"] for one in self.candidates if one["text"] == target)
+
+    def edges(self, target: str) -> dict[str, float]:
+        """`start` and `end`: the probability, among the candidates, of spans whose first, and whose last, word is
+        that of the text, wherever they stand. No answer has none.
+        """
+        if not target:
+            return {}
+        spans = self.candidates or [{"text": self.text, "score": self.score}]
+        first, last = _outer_words(target)
+        outer = [(*_outer_words(one["text"]), one["score"]) for one in spans]
+        return {
+            "start": math.fsum(score for begins, _, score in outer if begins == first),
+            "end": math.fsum(score for _, ends, score in outer if ends == last),
+        }
+
+    def place(self, target: str) -> Mark | None:
+        """Where the likeliest span with this text stands."""
+        for one in [self.to_json(), *(self.candidates or [])]:
+            if one["text"] == target and target:
+                return one["start"], one["end"], ""
+        return None
 
     def agrees(self, other: Self) -> bool:
         """Whether both have the same text, wherever it stands."""
@@ -147,6 +173,16 @@ class EntitiesAnswer(Answer):
         """Its entities, each as `text (label)`."""
         return list(dict.fromkeys(map(_named, self.entities)))
 
+    def explained(self) -> list[str]:
+        """The first of them, up to `MOST_EXPLAINED`."""
+        return self.targets()[:MOST_EXPLAINED]
+
+    def place(self, target: str) -> Mark | None:
+        """Where the most probable of these entities stands, and its label."""
+        same = [one for one in self.entities if _named(one) == target]
+        best = max(same, key=lambda one: one.score, default=None)
+        return None if best is None else (best.start, best.end, best.label)
+
     def support(self, target: str) -> float:
         """The largest probability of an entity with this text and label; 0 without any."""
         return max((one.score for one in self.entities if _named(one) == target), default=0.0)
@@ -208,6 +244,13 @@ class EntitiesAnswer(Answer):
             TypeError: other keys.
         """
         return cls([Entity(**one) for one in cls(**value).entities])  # type: ignore[arg-type]  # mappings yet
+
+
+@lru_cache(maxsize=4096)
+def _outer_words(text: str) -> tuple[str, str]:
+    """The first and the last word of a span."""
+    spans = words(text) or [(0, len(text))]
+    return text[slice(*spans[0])], text[slice(*spans[-1])]
 
 
 def _named(one: Entity) -> str:

@@ -10,7 +10,7 @@ from ftcore_runtime.terminal import printable
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from ftcore_runtime.explanations.explanation import Explanation
+    from ftcore_runtime.explanations.explanation import Explanation, Reason
 
 _LISTED = 8  # parts of a reason
 _LEANT = 3  # of a word that was generated
@@ -26,9 +26,7 @@ def print_explanation(found: Explanation) -> None:
         _print_written(found)
         return
     for reason in found.reasons:
-        print_text(
-            f"\nwhat speaks for `{reason.target or 'no answer'}` ({reason.score:.3f}), by {found.method}"
-        )
+        print_text(f"\nwhat speaks for {_quoted(reason)} ({reason.score:.3f}), by {found.method}")
         for field, pieces in found.pieces(reason):
             print_text(_coloured(f"{field}: " if len(found.texts) > 1 else "", pieces, reason.largest))
         print_text(
@@ -37,6 +35,12 @@ def print_explanation(found: Explanation) -> None:
         for text, weight in found.heaviest(reason, _LISTED):
             print_text(f"  {weight:+.3f}  {' '.join(text.split())}")
     print_text(f"\n{found.conclusion}")
+
+
+def _quoted(reason: Reason) -> str:
+    """The title with the target in quotes."""
+    target = f"`{reason.target or 'no answer'}`"
+    return f"the {reason.edge} of {target}" if reason.edge else target
 
 
 def _print_written(found: Explanation) -> None:

@@ -13,7 +13,7 @@ from ftcore.families.bound import BoundFamily
 from ftcore.families.model import Batch
 from ftcore.modeling.device import device_of, to_device
 from ftcore_runtime.answers import Answer
-from ftcore_runtime.decoders import make_decoder
+from ftcore_runtime.decoders import Prepared, make_decoder
 from ftcore_runtime.encoding import TextEncoder
 from ftcore_runtime.explanations.occlusion import candidates_needed
 from ftcore_runtime.inputs import Input
@@ -45,13 +45,13 @@ class AnsweringModel:
         outputs = predict(self.model, self.family, store, _BATCH)
         return self.decoder.decode(outputs, prepared, candidates_needed(self.decoder))
 
-    def batch(self, item: Input) -> Batch:
+    def batch(self, prepared: Prepared) -> Batch:
         """One input as the model reads it, on its device: name -> tensor [1, tokens].
 
         Raises:
             UserError: it is more than one window.
         """
-        made = self.encoder.collate(self.decoder.prepare([item], self.encoder).encoded)
+        made = self.encoder.collate(prepared.encoded)
         if (windows := len(made["input_ids"])) != 1:
             raise UserError(
                 f"the input is {windows} windows, and this method reads one",

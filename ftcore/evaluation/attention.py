@@ -13,7 +13,7 @@ import torch
 
 from ftcore.errors import UserError
 from ftcore.evaluation.answering_model import AnsweringModel
-from ftcore.evaluation.token_parts import of_parts
+from ftcore.evaluation.token_parts import of_parts, parts_of_tokens
 from ftcore_runtime.explanations.explanation import Explanation, Reason
 from ftcore_runtime.explanations.occlusion import chosen_targets
 from ftcore_runtime.explanations.parts import CutInput
@@ -37,15 +37,16 @@ def attention_picture(answers: AnsweringModel, item: Input, method: str = ROLLOU
     cut = CutInput(answers.decoder, item, answer)
     layers = _layers(answers, cut)
     read = layers[-1] if method == RAW else reduce(torch.matmul, reversed([*map(_with_residual, layers)]))
-    weights = of_parts(answers, list(cut.texts.values()), cut.parts, read.mean(dim=0).cpu().numpy())
-    (target,) = chosen_targets(answer, ())
+    parts = parts_of_tokens(answers, cut, len(read))
+    weights = of_parts(read.mean(dim=0).cpu().numpy(), parts, len(cut.parts))
+    target = chosen_targets(answer, ())[0]
     reason = Reason(target, answer.support(target), weights.tolist())
     return Explanation(method, cut.texts, answer, cut.parts, [reason], note=_NOTE)
 
 
 def _layers(answers: AnsweringModel, cut: CutInput) -> list[torch.Tensor]:
     """Attention of each layer, the mean over heads, float32 [tokens, tokens]; rows are the tokens that read."""
-    batch = answers.batch(cut.texts)
+    batch = answers.batch(answers.decoder.prepare([cut.texts], answers.encoder))
     model: Any = answers.model
     try:
         model.set_attn_implementation("eager")  # others do not keep it

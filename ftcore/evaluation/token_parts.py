@@ -2,37 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from ftcore.errors import UserError
 from ftcore.evaluation.answering_model import AnsweringModel
-from ftcore_runtime.explanations.explanation import Part
+from ftcore_runtime.explanations.parts import CutInput
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def of_parts(answers: AnsweringModel, texts: Sequence[str], parts: Sequence[Part], values: Array) -> Array:
-    """The sum of the values of each part's tokens, float64 [parts]; special tokens are of no part.
+def parts_of_tokens(answers: AnsweringModel, cut: CutInput, tokens: int) -> Array:
+    """The part that each token of an input is of, int64 [tokens]; -1 for special ones and what no part has.
 
     Args:
-        texts: of the input, one or two.
-        values: float [tokens], of the one feature that the input is.
+        tokens: how many the model reads of the input, which is one feature.
+
+    Raises:
+        UserError: the model does not read the whole input.
     """
-    encoding = answers.encoder.tokenizer.encode(texts[0], texts[1] if len(texts) > 1 else None)
+    text, *pair = cut.texts.values()
+    encoding = answers.encoder.untruncated.encode(text, pair[0] if pair else None)
+    if len(encoding.ids) != tokens:
+        raise UserError(
+            f"the model reads {tokens} of the {len(encoding.ids)} tokens of the input, and this method needs all",
+            where="--method",
+            hint="use occlusion, or a shorter text",
+        )
     fields = answers.decoder.fields
-    made = np.zeros(len(parts))
-    for (begin, end), sequence, value in zip(
-        encoding.offsets, encoding.sequence_ids, values.tolist(), strict=True
+    found = np.full(tokens, -1)
+    for token, ((begin, end), sequence) in enumerate(
+        zip(encoding.offsets, encoding.sequence_ids, strict=True)
     ):
-        if sequence is None:
-            continue
         meeting = (
             index
-            for index, part in enumerate(parts)
-            if part.field == fields[sequence] and part.start < end and begin < part.end
+            for index, part in enumerate(cut.parts)
+            if sequence is not None
+            and part.field == fields[sequence]
+            and part.start < end
+            and begin < part.end
         )
-        if (first := next(meeting, None)) is not None:  # a token over two words counts for the first
-            made[first] += value
-    return made
+        found[token] = next(meeting, -1)  # a token over two words counts for the first
+    return found
+
+
+def of_parts(values: Array, parts: Array, count: int) -> Array:
+    """The sum of the values of each part's tokens, float64 [count].
+
+    Args:
+        values: float [tokens].
+        parts: as `parts_of_tokens` gives them.
+    """
+    inside = parts >= 0
+    return np.bincount(parts[inside], weights=values[inside], minlength=count)

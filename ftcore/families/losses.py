@@ -87,3 +87,14 @@ def symmetric_kl(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
 def symmetric_bernoulli_kl(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     """Mean of both divergences of independent yes-or-no answers, averaged over labels, float32 [rows]."""
     return 0.5 * ((one.sigmoid() - other.sigmoid()) * (one - other)).mean(1)
+
+
+def log_odds(logits: torch.Tensor, index: int, count: int = 1) -> torch.Tensor:
+    """The log-odds of some classes, by their softmax, against all others, float32 [...].
+
+    Args:
+        logits: [..., classes].
+        index, count: the first of them, and how many there are.
+    """
+    others = torch.cat([logits[..., :index], logits[..., index + count :]], dim=-1)
+    return logits[..., index : index + count].logsumexp(dim=-1) - others.logsumexp(dim=-1)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import torch
 
+    from ftcore.families.token_span import TokenSpan
     from ftcore.modeling.base_model import BaseModel
     from ftcore_runtime.encoding import TextEncoder
 
@@ -168,6 +169,18 @@ class SupportsAttribution(Protocol):
 
     def attributed(self, outputs: Outputs, target: str) -> torch.Tensor:
         """The score of a target in the outputs, float32 [features]: the log-odds of a label, or a number."""
+
+
+@runtime_checkable
+class SupportsSpanAttribution(Protocol):
+    """A model whose answers are spans of a text, with scores of each that gradients can be taken of."""
+
+    def attributed_span(self, outputs: Outputs, span: TokenSpan) -> dict[str, torch.Tensor]:
+        """The scores of a span in the outputs, float32 [features] each, which add up to that of the whole.
+
+        Returns:
+            `start` and `end` where either has a score of its own; the whole by an empty name where there is one.
+        """
 
 
 @runtime_checkable

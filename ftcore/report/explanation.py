@@ -29,7 +29,7 @@ def render_explanation(found: Explanation) -> str:
 def reason_content(found: Explanation, reason: Reason) -> dict[str, Any]:
     """What the template draws of a reason."""
     return {
-        "target": reason.target or "no answer",
+        "target": reason.title,
         "score": f"{reason.score:.3f}",
         "delta": None if reason.delta is None else f"{reason.delta:.2%}",
         "words": _words(dict(found.pieces(reason))),

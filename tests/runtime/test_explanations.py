@@ -154,6 +154,68 @@ def test_the_words_of_a_quoted_answer_stay() -> None:
     assert none.reasons[0].weights[-1] < 0, "it speaks against there being no answer"
 
 
+def test_start_and_end_of_a_span_are_apart() -> None:
+    def name(texts: dict[str, str]) -> Answer:
+        """`sang` makes the span begin with Lise, `left` makes it end with Roux."""
+        words = set(texts["context"].split())
+        scores = {
+            "Lise Roux": 0.5 + 0.2 * ("sang" in words) + 0.2 * ("left" in words),
+            "Roux": 0.3 - 0.2 * ("sang" in words),
+            "Lise": 0.2 - 0.2 * ("left" in words),
+        }
+        spans = [
+            {
+                "text": text,
+                "start": (at := texts["context"].index(text)),
+                "end": at + len(text),
+                "score": score,
+            }
+            for text, score in scores.items()
+        ]
+        return SpanAnswer(**spans[0], no_answer=0.0, candidates=spans)
+
+    item = {"question": "who?", "context": "Lise Roux sang left"}
+    decoder_answers = lambda inputs: [name(dict(one)) for one in inputs]  # noqa: E731
+    found = drive(occlude(SPANS, item), decoder_answers)
+    assert [part.text for part in found.parts] == ["who", "?", "sang", "left"]
+    whole, start, end = found.reasons
+    assert [one.title for one in found.reasons] == [
+        "Lise Roux",
+        "the start of Lise Roux",
+        "the end of Lise Roux",
+    ]
+    assert (whole.score, start.score, end.score) == pytest.approx((0.9, 0.9, 1.0))
+    assert whole.weights == pytest.approx([0, 0, 0.2, 0.2])
+    assert start.weights == pytest.approx([0, 0, 0.2, 0.0]), (
+        "what `left` adds is that it does not end with Lise"
+    )
+    assert end.weights == pytest.approx([0, 0, 0, 0.2])
+    assert [one.get("edge") for one in found.to_json()["targets"]] == [None, "start", "end"]
+    assert "the start of Lise Roux" in found._repr_html_()
+    nothing = drive(occlude(SPANS, item, [""]), decoder_answers)
+    assert [one.edge for one in nothing.reasons] == [""], "no answer begins nowhere"
+
+
+def test_every_entity_is_explained_unless_one_is_named() -> None:
+    def both(texts: dict[str, str]) -> Answer:
+        text = texts["text"]
+        found = [Entity("Lise", "person", text.index("Lise"), text.index("Lise") + 4, 0.9)]
+        if "in" in text.split():
+            found.append(Entity("Rome", "place", text.index("Rome"), text.index("Rome") + 4, 0.8))
+        return EntitiesAnswer(found)
+
+    person, place = explain(both, "Lise sang in Rome").reasons
+    assert (person.target, place.target) == ("Lise (person)", "Rome (place)")
+    assert person.weights == pytest.approx([0, 0])
+    assert place.weights == pytest.approx([0, 0.8])
+    (named,) = explain(both, "Lise sang in Rome", "Rome (place)").reasons
+    assert named == place
+    with pytest.raises(InputError, match="one word only besides the answer's own"):
+        explain(both, "Lise in Rome")
+    many = EntitiesAnswer([Entity(f"a{number}", "x", number, number + 1, 0.5) for number in range(50)])
+    assert len(many.explained()) == 20
+
+
 def test_pieces_make_up_the_text_again() -> None:
     text = "  物流太慢了，\n but the <b>food</b> \U0001f600 "
     found = explain(label, text)

@@ -38,6 +38,7 @@ class Reason:
         target: a label, the text of a span, or what else the answer names.
         score: how strongly the answer says it: a probability, or a number in its own unit.
         weights: of each part: what the score owes to it; below 0 where it speaks against the target.
+        edge: which end of the target the score is of, `start` or `end`; empty where it is of the whole.
         delta: of integrated gradients, by how much the weights miss the difference that they are to sum up to, as a
             share of it; None of other methods.
     """
@@ -46,11 +47,20 @@ class Reason:
     score: float
     weights: Sequence[float]
     delta: float | None = None
+    edge: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As a mapping."""
         made: dict[str, Any] = {"target": self.target, "score": self.score, "weights": list(self.weights)}
+        if self.edge:
+            made["edge"] = self.edge
         return made if self.delta is None else {**made, "delta": self.delta}
+
+    @property
+    def title(self) -> str:
+        """What the weights speak for, in words."""
+        target = self.target or "no answer"
+        return f"the {self.edge} of {target}" if self.edge else target
 
     @property
     def largest(self) -> float:

@@ -19,7 +19,7 @@ def explanation_html(found: Explanation) -> str:
     """What a notebook shows: the answer, each reason's words, and whether that holds."""
     parts = [f"<strong>{escape(found.answer.summary)}</strong>"]
     for reason in found.reasons:
-        parts.append(f"<p>what speaks for {escape(reason.target or 'no answer')} ({reason.score:.3f}):</p>")
+        parts.append(f"<p>what speaks for {escape(reason.title)} ({reason.score:.3f}):</p>")
         parts.append(words_html(dict(found.pieces(reason))))
     parts.append(
         f"<p><small>{escape(found.conclusion)}; green words speak for it, red ones against</small></p>"

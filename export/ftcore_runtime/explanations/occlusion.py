@@ -48,17 +48,27 @@ def occlude(
     (answer,) = yield [item]
     chosen = chosen_targets(answer, targets)
     cut = CutInput(decoder, item, answer, most_characters)
-    if len(cut.parts) < 2:
-        raise InputError("there is one word only: nothing would be left without it")
-    answers = yield [cut.without([index]) for index in range(len(cut.parts))]
-    reasons = []
-    for target in chosen:
-        whole = answer.support(target)
-        reasons.append(Reason(target, whole, [whole - one.support(target) for one in answers]))
+    answers = yield cut.each_removed()
+    reasons = [reason for target in chosen for reason in what_is_lost(target, answer, answers)]
     measured = None
     if faithfulness:
         measured = yield from measure_faithfulness(cut, reasons[0], answers)
     return Explanation(OCCLUSION, cut.texts, answer, cut.parts, reasons, measured)
+
+
+def what_is_lost(target: str, answer: Answer, without: Sequence[Answer]) -> list[Reason]:
+    """The reasons of a target, and of its edges if it has any.
+
+    Args:
+        answer: to the whole input.
+        without: answers without one part each.
+    """
+    whole = answer.support(target)
+    reasons = [Reason(target, whole, [whole - one.support(target) for one in without])]
+    edges = [one.edges(target) for one in without]
+    for edge, score in answer.edges(target).items():
+        reasons.append(Reason(target, score, [score - one[edge] for one in edges], edge=edge))
+    return reasons
 
 
 def chosen_targets(answer: Answer, wanted: Sequence[str]) -> list[str]:
@@ -74,7 +84,7 @@ def chosen_targets(answer: Answer, wanted: Sequence[str]) -> list[str]:
         if target not in possible:
             shown = ", ".join(f"`{one}`" for one in possible[:20])
             raise InputError(f"the answer could not be {target!r:.80}", hint=f"it could be {shown}")
-    return list(dict.fromkeys(wanted)) or possible[:1]
+    return list(dict.fromkeys(wanted)) or answer.explained()
 
 
 def drive(steps: Steps, answer: Callable[[list[Input]], Sequence[Answer]]) -> Explanation:

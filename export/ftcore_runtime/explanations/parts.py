@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from ftcore_runtime.answers import Answer
 from ftcore_runtime.decoders.base import Decoder
+from ftcore_runtime.errors import InputError
 from ftcore_runtime.explanations.explanation import Part
 from ftcore_runtime.inputs import Input, read_columns
 from ftcore_runtime.segmentation import without, words
@@ -28,7 +29,7 @@ class CutInput:
             larger parts then.
 
     Raises:
-        InputError: it is no input for the decoder.
+        InputError: it is no input for the decoder, or nothing would be left without its only part.
     """
 
     def __init__(
@@ -50,10 +51,17 @@ class CutInput:
             (field, group) for field, indices in free.items() for group in _groups(indices, size)
         ]
         self.parts = [self._part(field, group) for field, group in self._members]
+        if len(self.parts) < 2:
+            besides = " besides the answer's own" if answer.quoted else ""
+            raise InputError(f"there is one word only{besides}: nothing would be left without it")
 
     def _part(self, field: str, group: Sequence[int]) -> Part:
         begin, end = self._spans[field][group[0]][0], self._spans[field][group[-1]][1]
         return Part(field, begin, end, self.texts[field][begin:end])
+
+    def each_removed(self) -> list[Input]:
+        """The input without each of its parts."""
+        return [self.without([index]) for index in range(len(self.parts))]
 
     def without(self, removed: Collection[int]) -> Input:
         """The input without the parts of these indices."""

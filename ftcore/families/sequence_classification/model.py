@@ -200,8 +200,7 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
         index = self.labels.index(target)
         if self.problem == "multi_label":
             return logits[:, index]
-        others = torch.cat([logits[:, :index], logits[:, index + 1 :]], dim=1)
-        return logits[:, index] - others.logsumexp(dim=1)
+        return losses.log_odds(logits, index)
 
     def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
         """Weighted sum of cross-entropy, binary cross-entropy (mean over labels), squared error or Huber loss."""

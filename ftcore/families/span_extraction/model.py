@@ -18,6 +18,7 @@ from ftcore.families.plans import length_plan
 from ftcore.families.span_extraction.reader import FittedSpans, answerable
 from ftcore.families.span_extraction.spec import SpanExtractionSpec
 from ftcore.families.teachers import open_teacher_model
+from ftcore.families.token_span import TokenSpan
 from ftcore.modeling.base_model import BaseModel, load_weights, with_dropout
 from ftcore_runtime.encoding import TextEncoder
 from ftcore_runtime.windows import WindowConfig, WindowEncoder, Windows
@@ -90,6 +91,13 @@ class SpanModel(Model[SpanExtractionSpec, FittedSpans]):
         if (mask := batch.get("attention_mask")) is None:
             return logits
         return {name: value.masked_fill(mask == 0, _MASKED) for name, value in logits.items()}
+
+    def attributed_span(self, outputs: Outputs, span: TokenSpan) -> dict[str, torch.Tensor]:
+        """The log-odds of `start` and `end` against all other tokens of the window."""
+        return {
+            "start": losses.log_odds(outputs["start_logits"], span.first),
+            "end": losses.log_odds(outputs["end_logits"], span.last),
+        }
 
     def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
         """Sum over the windows of the mean cross-entropy of start and end (Devlin et al. 2019)."""

@@ -20,6 +20,7 @@ from ftcore.families.plans import length_plan, window_plan
 from ftcore.families.teachers import checked_teacher
 from ftcore.families.token_classification.reader import FittedEntities
 from ftcore.families.token_classification.spec import TokenClassificationSpec
+from ftcore.families.token_span import TokenSpan
 from ftcore.modeling.base_model import BaseModel, load_weights, with_dropout
 from ftcore.modeling.heads import fit_head, has_tagger
 from ftcore.modeling.weights import labels_of, set_labels
@@ -141,6 +142,12 @@ class EntityModel(Model[TokenClassificationSpec, FittedEntities]):
         """`logits`, float32 [windows, tokens, tags]."""
         made = model(**{name: value for name, value in batch.items() if name != "tags"})
         return {"logits": made.logits.float()}
+
+    def attributed_span(self, outputs: Outputs, span: TokenSpan) -> dict[str, torch.Tensor]:
+        """The log-odds of the label, as B or as I, against all other tags: the mean over the words of the entity."""
+        tag = 2 * self.fitted.labels.index(span.label) + 1
+        words = outputs["logits"][:, list(span.opening)]
+        return {"": losses.log_odds(words, tag, 2).mean(dim=1)}
 
     def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
         """Sum of the cross-entropy of the tokens that count."""
