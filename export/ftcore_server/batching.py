@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ftcore_runtime.answers import Answer, TextAnswer
 from ftcore_runtime.cpus import cpu_count
@@ -46,30 +47,35 @@ class Work:
         inputs: at least one.
         top_k: most probable labels or candidates of an answer; see `Pipeline.predict`.
         done: called once, in a worker's thread, with the answers or an error.
+        answer_ids: tokens of one answer that are scored after each input, int64 [tokens]; nothing is generated then,
+            and `done` gets no answers. None where there is nothing to score.
         emit: called before that, in the same thread, with what each token adds to the one text that is generated; the
             text is generated greedily then. None where it is to come whole.
         cancelled: set where nobody waits any more: features that have not run are dropped, a text is left off.
         finished: set where all its features have been in a batch.
         prepared: the features, once they are made.
-        rows, generated: of the features that were in a batch, by index: their rows of the graph's outputs, or the texts
-            that were generated for them.
+        rows, generated, scores: of the features that were in a batch, by index: their rows of the graph's outputs, the
+            texts that were generated for them, or what `answer_ids` are given, float32 [tokens].
     """
 
     inputs: Sequence[Input]
     top_k: int | None
     done: Callable[[Work, list[Answer] | Exception], None]
     emit: Callable[[str], None] | None = None
+    answer_ids: NDArray[np.int64] | None = None
     cancelled: bool = False
     finished: bool = False
     prepared: Prepared = field(init=False)
     arrived: float = field(default_factory=time.monotonic)
     rows: dict[int, Mapping[str, np.ndarray]] = field(default_factory=dict)
     generated: dict[int, Sequence[Generated]] = field(default_factory=dict)
+    scores: dict[int, NDArray[np.float32]] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
         """Whether it can be answered; a text that is streamed is generated then."""
-        return self.emit is not None or len(self.rows) + len(self.generated) == len(self.prepared.encoded)
+        done = len(self.rows) + len(self.generated) + len(self.scores)
+        return self.emit is not None or done == len(self.prepared.encoded)
 
     def outputs(self, decoder: Decoder, encoder: TextEncoder) -> dict[str, np.ndarray]:
         """The rows that came from different batches as whole outputs, in the order of the features."""
@@ -179,7 +185,8 @@ class Batcher:
             return []
         try:
             work.prepared = self._pipeline.decoder.prepare(work.inputs, self._pipeline.encoder)
-            lengths = work.prepared.encoded.lengths.tolist()
+            scored = 0 if work.answer_ids is None else len(work.answer_ids)
+            lengths = [length + scored for length in work.prepared.encoded.lengths.tolist()]
             if sum(lengths) > self._tokens:
                 raise Problem(413, "too_large", f"the inputs have more than {self._tokens:,} tokens together")
         except Exception as error:  # noqa: BLE001 (handed to the request that it belongs to)
@@ -188,13 +195,20 @@ class Batcher:
         return [Feature(length, work, index) for index, length in enumerate(lengths)]
 
     def _next(self) -> list[Feature]:
-        """The first that waits, with batch-mates; a text that is streamed has none."""
+        """The first that waits, with batch-mates: none if it is streamed, those of its own request if it is scored."""
         config, first = self._config, self._waiting[0]
         if not self._pipeline.generates:
             return choose(self._waiting, config.tokens)
         if first.work.emit is not None:
             return [first]
-        whole = [feature for feature in self._waiting if feature.work.emit is None]
+        if first.work.answer_ids is not None:
+            own = [feature for feature in self._waiting if feature.work is first.work]
+            return choose(own, config.tokens)
+        whole = [
+            feature
+            for feature in self._waiting
+            if feature.work.emit is None and feature.work.answer_ids is None
+        ]
         return choose(whole, config.tokens * config.texts, config.texts)
 
     def _answer(self, batch: list[Feature]) -> None:
@@ -225,8 +239,13 @@ class Batcher:
             outputs = pipeline.session.run(pipeline.encoder.collate(encoded))
             for index, feature in enumerate(batch):
                 feature.work.rows[feature.index] = {name: array[index] for name, array in outputs.items()}
+            return
+        sources = Prepared(encoded, np.array([feature.index for feature in batch]))
+        if (ids := batch[0].work.answer_ids) is not None:
+            scores = pipeline.generator.log_probabilities(sources, ids)
+            for feature, row in zip(batch, scores, strict=True):
+                feature.work.scores[feature.index] = row
         elif batch[0].work.emit is None:
-            sources = Prepared(encoded, np.array([feature.index for feature in batch]))
             generated = unpack(pipeline.generator.run(sources, len(batch)))
             for feature, texts in zip(batch, generated, strict=True):
                 feature.work.generated[feature.index] = texts
@@ -236,6 +255,8 @@ class Batcher:
         try:
             if work.emit is not None:
                 return [self._written(work, work.emit)]
+            if work.answer_ids is not None:
+                return []
             outputs = work.outputs(pipeline.decoder, pipeline.encoder)
             return pipeline.decoder.decode(outputs, work.prepared, work.top_k)
         except Exception as error:  # noqa: BLE001 (handed to the request that it belongs to)

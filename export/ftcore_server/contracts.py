@@ -112,11 +112,14 @@ class ExplainedPart(BaseModel):
 
 
 class ExplainedTarget(BaseModel):
-    """How much of `score` is lost without each part; below 0 where the part speaks against the target."""
+    """How much of `score` is lost without each part; below 0 where the part speaks against the target. With `edge`, the
+    score is that of the `start` or the `end` of a span.
+    """
 
     target: str
     score: float
     weights: list[float]
+    edge: str | None = None
 
 
 class FaithfulnessCurves(BaseModel):
@@ -141,7 +144,9 @@ class FaithfulnessFigures(BaseModel):
 
 
 class ExplainResponse(BaseModel):
-    """Why an input got its answer; `answer` is as `:predict` gives it, with all labels or some candidates."""
+    """Why an input got its answer; `answer` is as `:predict` gives it, with all labels or some candidates. Of a text
+    that was written each word is a target.
+    """
 
     model: str
     version: str
@@ -150,6 +155,7 @@ class ExplainResponse(BaseModel):
     parts: list[ExplainedPart]
     targets: list[ExplainedTarget]
     faithfulness: FaithfulnessFigures | None = None
+    note: str | None = None
 
 
 _MOST_TARGETS = 20  # of an explanation
@@ -189,7 +195,7 @@ class Contract:
             body["stream"] = (bool, False)
         answer: TypeAdapter[Answer] = TypeAdapter(decoder.answer)
         predicts = create_model("PredictRequest", __base__=_Strict, **body)
-        if not decoder.answer.explainable:
+        if not decoder.explains:
             return cls(predicts, answer, None)
         name = Annotated[str, StringConstraints(max_length=_LONGEST_TARGET)]
         asks: dict[str, Any] = {

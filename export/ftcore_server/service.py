@@ -14,6 +14,7 @@ from starlette.types import Receive
 
 from ftcore_runtime.answers import Answer
 from ftcore_runtime.explanations.explanation import Explanation
+from ftcore_runtime.explanations.generated import WrittenText
 from ftcore_runtime.explanations.occlusion import Steps, candidates_needed, occlude
 from ftcore_runtime.explanations.parts import texts_of
 from ftcore_runtime.inputs import Input
@@ -136,6 +137,8 @@ class Service:
         Raises:
             Problem, InputError: as `answer` does.
         """
+        if version.pipeline.generates:
+            return await self._explain_written(request, version, asked)
         decoder, limits = version.pipeline.decoder, self.settings.limits
         steps = occlude(
             decoder,
@@ -155,6 +158,24 @@ class Service:
             if isinstance(inputs, list):
                 request.state.account.add(sum(map(_size, inputs)))
         return inputs
+
+    async def _explain_written(
+        self, request: Request, version: Version, asked: ExplainRequest
+    ) -> Explanation:
+        """`explain` where the answer is a text: it is written, then scored after the source without each word."""
+        pipeline, most = version.pipeline, self.settings.limits.tokens
+        answer, written = await _unless_left(request, version.written(asked.item, _remaining(request)))
+        text = await self._converted(
+            request,
+            lambda: WrittenText(
+                pipeline.decoder, pipeline.encoder, asked.item, answer, written, asked.targets, most
+            ),
+            large=True,
+        )
+        inputs = text.inputs
+        request.state.account.add(sum(map(_size, inputs)))
+        scores = version.log_probabilities(inputs, text.ids, _remaining(request))
+        return text.explanation(await _unless_left(request, scores))
 
     async def response(self, request: Request, render: Callable[[], Rendered], values: int) -> Response:
         """What `render` gives, in as many bytes as a response may have.

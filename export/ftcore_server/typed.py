@@ -133,7 +133,7 @@ def describe(name: str, model: Model) -> dict[str, object]:
         "labels": list(default.labels),
         "streams": default.generates and default.generator.greedy,
         "widget": default.decoder.answer.widget,
-        "explains": default.decoder.answer.explainable,
+        "explains": default.decoder.explains,
         "tokens": default.encoder.config.max_length,
         "cuts": default.decoder.cuts,
         "default": model.default,

@@ -9,6 +9,9 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ftcore_runtime.answers import Answer
 from ftcore_runtime.decoders import Prepared
 from ftcore_runtime.errors import UserError
@@ -24,6 +27,8 @@ from ftcore_server.metrics import Metrics
 from ftcore_server.problems import Problem
 from ftcore_server.settings import Settings
 from ftcore_server.tensors import describe_outputs
+
+Ids = NDArray[np.int64]
 
 _MEMORY = 0.9  # share of the past in the moving average of the seconds to an answer
 
@@ -99,14 +104,40 @@ class Version:
         """
         if not inputs:
             return []
-        future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
-        work = Work(inputs, top_k, answer_into(future))
-        with self._in_hand(work):
-            async with asyncio.timeout(seconds):
-                answers = await future
+        work, answers = await self._done(inputs, top_k, seconds)
         if counted:
             self._count(work.prepared, answers)
         return answers
+
+    async def written(self, item: Input, seconds: float) -> tuple[Answer, Ids]:
+        """The answer to one input of a bundle that writes texts, with its tokens, int64 [tokens]; counted nowhere.
+
+        Raises:
+            Problem, InputError: as `answer` does.
+        """
+        work, (answer,) = await self._done([item], 1, seconds)
+        return answer, work.generated[0][0].ids
+
+    async def log_probabilities(
+        self, inputs: Sequence[Input], ids: Ids, seconds: float
+    ) -> NDArray[np.float32]:
+        """What the model gives each token of one answer after each input, float32 [inputs, tokens].
+
+        Raises:
+            Problem, InputError: as `answer` does.
+        """
+        work, _ = await self._done(inputs, None, seconds, ids)
+        return np.stack([work.scores[index] for index in range(len(inputs))])
+
+    async def _done(
+        self, inputs: Sequence[Input], top_k: int | None, seconds: float, answer_ids: Ids | None = None
+    ) -> tuple[Work, list[Answer]]:
+        """A request once it is done, and its answers."""
+        future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
+        work = Work(inputs, top_k, answer_into(future), answer_ids=answer_ids)
+        with self._in_hand(work):
+            async with asyncio.timeout(seconds):
+                return work, await future
 
     async def stream(self, text: Input, seconds: float) -> AsyncGenerator[Generated, None]:
         """Pieces of the greedy answer to one text as they are generated, none of them empty, then the answer.

@@ -78,13 +78,51 @@ def test_what_is_refused(server: Running, body: Any, status: int, message: str) 
     assert message in response.json()["error"]
 
 
-def test_a_bundle_that_generates_cannot_be_explained(generating_bundle: Path) -> None:
+def test_each_word_of_a_written_text_leans_on_words_of_its_source(generating_bundle: Path) -> None:
+    path = "/v1/models/writer:explain"
+    expected = Pipeline.load(generating_bundle, threads=1).explain("good food was <b>slow</b>").to_json()
     with serving(generating_bundle) as running:
-        assert running.client.get("/v1/models/writer").json()["explains"] is False
-        response = running.post("/v1/models/writer:explain", {"input": "good food"})
-        assert response.status_code == 404
-        assert response.json()["code"] == "no_explanation"
-        assert "/v1/models/writer:explain" not in running.client.get("/openapi.json").json()["paths"]
+        version = running.server.service.registry.model("writer").choose(None)
+        assert running.client.get("/v1/models/writer").json()["explains"] is True
+        found = running.post(path, {"input": "good food was <b>slow</b>"}).json()
+        assert found["answer"]["text"] == expected["answer"]["text"]
+        assert found["parts"] == expected["parts"]
+        assert [one["target"] for one in found["targets"]] == [one["target"] for one in expected["targets"]]
+        for ours, theirs in zip(found["targets"], expected["targets"], strict=True):
+            assert ours["weights"] == pytest.approx(theirs["weights"], abs=1e-4)
+        assert found["note"] == expected["note"]
+        assert "faithfulness" not in found
+        document = running.client.get("/openapi.json").json()
+        answered = document["paths"][path]["post"]["responses"]["200"]["content"]["application/json"][
+            "schema"
+        ]
+        Draft202012Validator({**answered, "components": document["components"]}).validate(found)
+        word = found["targets"][0]["target"]
+        (one,) = running.post(path, {"input": "good food was slow", "targets": [word]}).json()["targets"]
+        assert one["target"] == word
+        for body, message in (
+            ({"input": "good food", "targets": ["xyz"]}, "the answer has no word 'xyz'"),
+            ({"input": "good"}, "one word only"),
+            ({"input": ""}, "at least 1 character"),
+        ):
+            response = running.post(path, body)
+            assert response.status_code == 400
+            assert message in response.json()["error"]
+        version.inputs_in_flight += SETTINGS.batching.queue
+        assert running.post(path, {"input": "good food was nice"}).status_code == 429
+        version.inputs_in_flight -= SETTINGS.batching.queue
+        assert version.inputs_in_flight == 0
+        assert running.server.service.memory.held == 0
+
+
+def test_the_sources_that_are_scored_count_as_tokens(generating_bundle: Path) -> None:
+    """Those of a longer answer, scored after each source, would be more than a request may have."""
+    limits = replace(SETTINGS.limits, tokens=300)
+    with serving(generating_bundle, limits=limits) as running:
+        assert running.ask("good food was nice", model="writer").status_code == 200
+        response = running.post("/v1/models/writer:explain", {"input": "good food was nice and slow to eat"})
+        assert response.status_code == 413
+        assert "the inputs have more than 300 tokens together" in response.json()["error"]
 
 
 def test_its_inputs_wait_in_the_queue_and_are_nobodys_answers(

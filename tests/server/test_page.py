@@ -154,10 +154,13 @@ def test_the_span_is_marked_in_its_context(browser: Any, server: Running) -> Non
             {"field": "question", "start": 0, "end": 3, "text": "Who"},
             {"field": "context", "start": 7, "end": 8, "text": "<"},
         ],
-        "targets": [{"target": "Lise", "score": 0.9, "weights": [0.5, -0.1]}],
+        "targets": [
+            {"target": "Lise", "score": 0.9, "weights": [0.5, -0.1]},
+            {"target": "Lise", "score": 0.95, "weights": [0.1, 0.2], "edge": "start"},
+        ],
     }  # fmt: skip
     answer = {"text": "Lise", "start": 2, "end": 6, "score": 0.9, "no_answer": 0.05}
-    opened = Opened(browser, server.url)
+    opened = Opened(browser, server.url, viewport={"width": 390, "height": 844})
     page = opened.page
     page.route("**/v1/models", lambda route: route.fulfill(json={"models": [model]}))
     page.route(
@@ -174,6 +177,13 @@ def test_the_span_is_marked_in_its_context(browser: Any, server: Running) -> Non
     page.get_by_role("button", name="Which words matter?").click()
     assert page.locator("#reasons .word").all_inner_texts() == ["Who", "<"], "offsets count code points"
     assert page.locator("#reasons h2").all_inner_texts() == ["What speaks for Lise", "Question", "Context"]
+    weights = "all => all.map(word => Number(word.dataset.weight))"
+    assert page.eval_on_selector_all(".word", weights) == [0.5, -0.1]
+    assert not opened.overflows()
+    page.get_by_role("button", name="the start of Lise").click()
+    assert page.locator("#reasons h2").first.inner_text() == "What speaks for the start of Lise"
+    assert page.eval_on_selector_all(".word", weights) == [0.1, 0.2]
+    assert page.locator(".chip[aria-pressed=true]").all_inner_texts() == ["the start of Lise"]
     assert opened.problems == []
     opened.context.close()
 
@@ -309,6 +319,14 @@ def test_a_text_is_shown_while_it_is_written(
         rest.set()
         page.locator("#facts", has_text="ms").wait_for()
         assert result.inner_text() == whole
+        page.get_by_role("button", name="Which words matter?").click()
+        page.locator(".chip").first.wait_for()
+        words = page.locator(".chip").all_inner_texts()
+        assert whole.replace(" ", "").startswith("".join(words).replace(" ", ""))
+        page.locator(".chip").nth(1).click()
+        assert page.locator("#reasons h2").first.inner_text() == f"What speaks for {words[1]}"
+        assert page.locator("#reasons .word").all_inner_texts() == ["good", "food"]
+        assert "log-probability of each word" in page.locator("#reasons").inner_text()
         assert opened.problems == []
         opened.context.close()
 

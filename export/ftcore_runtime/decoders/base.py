@@ -108,6 +108,11 @@ class Decoder(ABC):
         """Label names in the order of the logits; empty where there are none."""
 
     @property
+    def explains(self) -> bool:
+        """Whether answers can be explained: by a score of theirs, or word by word where they are generated."""
+        return self.generates or self.answer.explainable
+
+    @property
     def policy(self) -> Policy:
         """What is made of the scores; nothing unless a decoder has a field of this name."""
         return PLAIN

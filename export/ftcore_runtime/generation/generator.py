@@ -95,6 +95,9 @@ class Generator:
 
         Args:
             ids: of the answer, int64 [tokens], at least one.
+
+        Raises:
+            InputError: they are not all numbers.
         """
         order = np.argsort(prepared.encoded.lengths, kind="stable")
         longest = int(prepared.encoded.lengths.max()) + len(ids)
@@ -104,6 +107,8 @@ class Generator:
         forced = in_parallel(lambda chosen: self._forced(prepared, chosen, ids), shares, self._parallelism)
         for chosen, found in zip(shares, forced, strict=True):
             made[chosen] = found
+        if not np.isfinite(made).all():
+            raise InputError("the model gives no finite number for the answer")
         return made
 
     def _forced(self, prepared: Prepared, chosen: Ids, ids: Ids) -> Floats:
