@@ -30,6 +30,7 @@ words, against random ones.
 
 examples:
   ftcore explain reviews --global
+  ftcore explain reviews --sanity --method gradients
   ftcore explain reviews --text "slow, but the food was great" --label negative --label positive
 """
 
@@ -52,6 +53,12 @@ def add(subparsers: Subparsers) -> None:
         help="of a run: the words that drive each label on validation rows, and training rows like its worst errors;"
         " kept in its explanations.json and report",
     )
+    what.add_argument(
+        "--sanity",
+        action="store_true",
+        help="of a run: how far its explanations of validation rows stay as they are when the model's weights are"
+        " random, first those of its head, then all",
+    )
     parser.add_argument("--text-pair", metavar="TEXT", help="the second text (of `qa`: the context)")
     parser.add_argument(
         "--label",
@@ -65,7 +72,10 @@ def add(subparsers: Subparsers) -> None:
         "--method", choices=_METHODS, default="occlusion", help="see below (default: occlusion)"
     )
     parser.add_argument(
-        "--rows", type=int, default=200, metavar="N", help="validation rows of --global (default: 200)"
+        "--rows",
+        type=int,
+        metavar="N",
+        help="validation rows of --global (default: 200) or of --sanity (default: 50)",
     )
     parser.add_argument(
         "--variant", metavar="NAME", help="graphs that answer; the bundle's default if not given"
@@ -82,10 +92,16 @@ def run(args: argparse.Namespace) -> int:
     from ftcore.cli.interruption import interruptible
 
     if args.everything:
-        _check_global(args)
+        _check_rows(args, wrong={"--method": args.method != "occlusion"})
         from ftcore.cli.explain_run import explain_run
 
         explain_run(args, run_path(args.subject))
+        return ExitCode.OK
+    if args.sanity:
+        _check_rows(args, wrong={f"--method {args.method}": args.method not in ("occlusion", *_GRADIENTS)})
+        from ftcore.cli.explain_sanity import explain_sanity
+
+        explain_sanity(args, run_path(args.subject))
         return ExitCode.OK
     if args.method == "occlusion":
         bundle = bundle_path(args.subject)
@@ -103,19 +119,23 @@ def run(args: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-def _check_global(args: argparse.Namespace) -> None:
-    """Refuse options that go with a text."""
+def _check_rows(args: argparse.Namespace, wrong: Mapping[str, bool]) -> None:
+    """Refuse options that go with a text.
+
+    Args:
+        wrong: others, with whether they are given.
+    """
     given = {
         "--text-pair": args.text_pair,
         "--label": args.targets,
         "--html": args.html,
         "--variant": args.variant,
         "--threads": args.threads is not None,
-        "--method": args.method != "occlusion",
+        **wrong,
     }
-    if wrong := next((name for name, value in given.items() if value), None):
-        raise UserError("goes with --text", where=wrong)
-    if args.rows < 1:
+    if name := next((name for name, value in given.items() if value), None):
+        raise UserError("goes with --text", where=name)
+    if args.rows is not None and args.rows < 1:
         raise UserError("must be at least 1", where="--rows")
 
 

@@ -17,6 +17,7 @@ from ftcore.runs.explaining import explain_errors, explain_labels
 from ftcore.runs.folder import open_run
 from ftcore.runs.similar_rows import similar_rows
 
+_ROWS = 200  # unless --rows says otherwise
 _WIDTH = 80
 
 
@@ -30,7 +31,7 @@ def explain_run(args: argparse.Namespace, path: Path) -> None:
     if not (folder.bundle / "bundle.json").is_file():
         hint = f"make it with: ftcore export {path}"
         raise UserError("this run has no bundle yet", where=str(path), hint=hint)
-    labels = explain_labels(folder, args.rows)
+    labels = explain_labels(folder, args.rows or _ROWS)
     errors = explain_errors(folder)
     with open_workspace(args, folder) as workspace:
         near = similar_rows(workspace, [error["input"] for error in errors])

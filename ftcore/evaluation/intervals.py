@@ -43,6 +43,14 @@ def proportion(hits: int, rows: int, confidence: float) -> Interval:
     return Interval(float(found.low), float(found.high))
 
 
+def of_mean(values: Array, confidence: float = 0.95) -> Interval:
+    """Student's interval (1908) of the mean of some numbers, float [numbers], of which there are two or more."""
+    from scipy.stats import t
+
+    half = float(t.ppf((1 + confidence) / 2, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
+    return Interval(float(np.mean(values)) - half, float(np.mean(values)) + half)
+
+
 def bootstrap(
     scorer: Scorer,
     rows: int,

@@ -6,12 +6,14 @@ import math
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from ftcore.errors import UserError
+from ftcore.evaluation.intervals import of_mean
 from ftcore.files import read_json_lines
 from ftcore.runs.folder import RunFolder
 from ftcore.runs.predictions import worst_errors
@@ -134,16 +136,10 @@ def _words(found: Explanation) -> Iterator[tuple[str, float]]:
 
 def _ranked(words: Mapping[str, Sequence[float]], fewest: int = _FEWEST) -> list[dict[str, Any]]:
     """Words with the mean of their weights and Student's interval, those whose interval begins highest first."""
-    from scipy.stats import t
-
     made = []
     for word, weights in words.items():
         if len(weights) < fewest:
             continue
-        mean, half = float(np.mean(weights)), math.inf
-        if len(weights) > 1:
-            half = float(t.ppf(0.975, len(weights) - 1) * np.std(weights, ddof=1) / math.sqrt(len(weights)))
-        known = math.isfinite(half)
-        interval = {"low": mean - half if known else None, "high": mean + half if known else None}
-        made.append({"word": word, "count": len(weights), "weight": mean, **interval})
+        known = asdict(of_mean(np.array(weights))) if len(weights) > 1 else {"low": None, "high": None}
+        made.append({"word": word, "count": len(weights), "weight": float(np.mean(weights)), **known})
     return sorted(made, key=lambda one: -(one["weight"] if one["low"] is None else one["low"]))

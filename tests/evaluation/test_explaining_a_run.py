@@ -6,7 +6,9 @@ import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from graph_cache import working_in
@@ -17,10 +19,11 @@ from small import trained
 
 from ftcore.cli import main
 from ftcore.errors import UserError
-from ftcore.evaluation import gradients
+from ftcore.evaluation import weight_randomisation
 from ftcore.evaluation.answering_model import AnsweringModel
 from ftcore.evaluation.attention import RAW, ROLLOUT, attention_picture
-from ftcore.evaluation.gradients import SIMPLE, explain_by_gradients
+from ftcore.evaluation.gradients import SIMPLE, Gradients, explain_by_gradients
+from ftcore.evaluation.weight_randomisation import compare_with_random_weights
 
 TEXT = "the food was very good"
 
@@ -49,8 +52,9 @@ def answers(run: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> Answ
 def test_gradients_add_up_to_the_difference_from_no_words(answers: AnsweringModel) -> None:
     found = explain_by_gradients(answers, TEXT, ["pos", "neg"])
     positive, negative = found.reasons
-    batch = answers.batch(TEXT)
-    nothing = {**batch, "input_ids": gradients._without_words(answers, batch["input_ids"])}
+    batch = answers.batch(answers.decoder.prepare([TEXT], answers.encoder))
+    words = torch.tensor([[False, *[True] * 5, False]])
+    nothing = {**batch, "input_ids": torch.where(words, answers.encoder.config.pad_id, batch["input_ids"])}
     with torch.no_grad():
         whole, bare = (
             float(answers.family.model.attributed(answers.family.model.outputs(answers.model, one), "pos"))
@@ -70,7 +74,7 @@ def test_gradient_x_input_is_one_gradient_and_what_integrated_ones_are_compared_
     answers: AnsweringModel,
 ) -> None:
     found = explain_by_gradients(answers, TEXT, ["pos"], method=SIMPLE)
-    batch = answers.batch(TEXT)
+    batch = answers.batch(answers.decoder.prepare([TEXT], answers.encoder))
     embeddings: list[torch.Tensor] = []
     layer = answers.model.get_input_embeddings()  # type: ignore[operator]
     handle = layer.register_forward_hook(lambda _, __, made: embeddings.append(made))
@@ -127,6 +131,7 @@ def test_the_command_prints_and_writes_them(
         (["--method", "gradients", "--variant", "int8"], "goes with --method occlusion"),
         (["--method", "occlusion"], "this run has no bundle yet"),
         (["--method", "gradient"], "did you mean `gradients`?"),
+        (["--sanity"], "not allowed with"),
     ],
 )
 def test_what_is_refused(
@@ -141,6 +146,27 @@ def test_what_is_refused(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--method", "attention"], "--method attention: goes with --text"),
+        (["--label", "pos"], "--label: goes with --text"),
+        (["--rows", "0"], "--rows: must be at least 1"),
+        (["--rows", "1"], "fewer than two rows of 1 have explanations that can be compared"),
+    ],
+)
+def test_what_is_no_sanity_check(
+    run: Path,
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(run.parents[2])
+    assert main(["explain", str(run), "--sanity", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_a_bundle_has_no_model_to_differentiate(
     tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,6 +175,52 @@ def test_a_bundle_has_no_model_to_differentiate(
 
 
 def test_a_family_without_such_a_score_says_so() -> None:
-    spans = SimpleNamespace(family=SimpleNamespace(name="spans", model=object()))
-    with pytest.raises(UserError, match="the family spans has no score that gradients could be taken of"):
-        explain_by_gradients(spans, TEXT)  # type: ignore[arg-type]
+    none: Any = None
+    texts: Any = SimpleNamespace(family=SimpleNamespace(name="texts", model=object()))
+    with pytest.raises(UserError, match="the family texts has no score that gradients could be taken of"):
+        Gradients(texts, none, none)
+
+
+@pytest.mark.parametrize("method", ["occlusion", "gradients"])
+def test_explanations_of_random_weights_are_others(
+    answers: AnsweringModel, method: str, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", str(run), "--sanity", "--rows", "12", "--method", method, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["method"] == method
+    assert found["rows"] == 12
+    assert [*found["random"]] == ["head", "all"]
+    low, high = found["random"]["all"]["interval"]
+    assert -1 <= low <= found["random"]["all"]["correlation"] <= high <= 1
+    assert main(["explain", str(run), "--sanity", "--rows", "6", "--method", method]) == 0
+    shown = capsys.readouterr().out
+    assert "rank correlation" in shown
+    assert ("they rest on what the model learnt" in shown) or ("show the text and not the model" in shown)
+
+
+def test_an_explanation_that_never_changes_is_found_out(
+    answers: AnsweringModel, run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that weighs words by their length says the same of any model."""
+    lengths = lambda _, cut, *rest: np.array([len(part.text) for part in cut.parts], float)  # noqa: E731
+    monkeypatch.setattr(weight_randomisation, "_weights", lengths)
+    found = compare_with_random_weights(answers, [TEXT, "a slow place to eat", "good"])
+    assert found.rows == 2, "one word has no order"
+    assert not found.passed
+    assert found.found["all"].mean == pytest.approx(1.0)
+    assert main(["explain", str(run), "--sanity", "--rows", "6"]) == 0
+    assert "a high correlation: words are ranked much the same" in capsys.readouterr().out
+    with pytest.raises(UserError, match="fewer than two rows of 1"):
+        compare_with_random_weights(answers, [TEXT])
+
+
+def test_only_the_head_is_random_first(answers: AnsweringModel) -> None:
+    own = dict(answers.model.named_parameters())
+
+    def changed(part: str) -> set[str]:
+        made = weight_randomisation._randomised(answers, part, 0).model
+        return {name for name, weight in made.named_parameters() if not torch.equal(weight, own[name])}
+
+    head = {name for name in own if "classifier" in name or "pooler" in name}
+    assert changed("head") == head
+    assert changed("all") == {name for name in own if own[name].std(correction=0) > 0} > head
