@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 import transformers
 from bundles import WORDS
-from tokenizers import Tokenizer, models, pre_tokenizers
+from chat_model import NAMES, save_chat_model
 
 from ftcore.cli import main
 from ftcore.data.features import FeatureStore
@@ -22,43 +22,6 @@ from ftcore.families.text_generation.reader import FittedTexts
 from ftcore.families.text_generation.spec import TextGenerationSpec
 from ftcore.modeling import chat_template
 from ftcore.modeling.base_model import BaseModel
-
-CHATML = """{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}\
-{% generation %}{{ message['content'] + '<|im_end|>' + '\n' }}{% endgeneration %}{% endfor %}\
-{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"""
-NAMES = {"bos_token": None, "eos_token": "</s>", "pad_token": None, "unk_token": None}
-SPECIAL = ["<unk>", "</s>", "<|im_start|>", "<|im_end|>"]
-
-
-def save_chat_model(folder: Path, template: str | None = CHATML) -> Path:
-    """A tiny Llama whose tokenizer has a chat template, and an end of its own that is not that of a message."""
-    import torch
-
-    words = [*SPECIAL, *WORDS, "user", "assistant", "system"]
-    tokenizer = Tokenizer(models.WordLevel({word: place for place, word in enumerate(words)}, "<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    torch.manual_seed(0)
-    config = transformers.LlamaConfig(
-        vocab_size=len(words),
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        max_position_embeddings=64,
-        bos_token_id=None,
-        eos_token_id=1,
-    )
-    transformers.LlamaForCausalLM(config).save_pretrained(folder)
-    (folder / "generation_config.json").unlink()
-    fast = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        eos_token="</s>",
-        unk_token="<unk>",
-        additional_special_tokens=SPECIAL[2:],
-    )
-    fast.chat_template = template
-    fast.save_pretrained(folder)
-    return folder
 
 
 def spec_of(folder: Path, **data: Any) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 from bundles import WORDS
+from every_door import assert_every_door
 from graph_cache import working_in
 from ruamel.yaml import YAML
+from stopping import stopped_and_resumed
 
 from ftcore.cli import main
 from ftcore_runtime import Pipeline
@@ -76,7 +78,7 @@ def translator(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "evaluation": {"bootstrap": 20, "tokenization": "char"},
         "export": {"parity_rows": 20, "tolerance": {"int8_flips": 0.9}},
     }
-    return run(folder, "letters", spec)
+    return stopped_and_resumed(folder, "letters", spec, 6)
 
 
 def test_learns_and_says_the_same_from_the_bundle(translator: Path) -> None:
@@ -135,6 +137,10 @@ def test_the_report_shows_what_is_written(translator: Path, capsys: pytest.Captu
     printed = capsys.readouterr().out
     assert f"3 source      {samples[2]['source']}\n" in printed
     assert f"  reference   {samples[2]['reference']}\n" in printed
+
+
+def test_every_door(translator: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert_every_door(translator, {"text": "a b c"}, tmp_path, capsys)
 
 
 def test_lengths_come_from_the_data(translator: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from bundles import WORDS
+from every_door import assert_explained
 from models import NEGATIVE, POSITIVE, labelled_rows, tiny_base  # noqa: F401 (fixture)
 from serving import serving
 from stopping import stopped_and_resumed
@@ -102,6 +103,10 @@ def test_the_bundle_on_a_labelled_file(intent_run: Path, tmp_path: Path, capsys:
     found = json.loads(capsys.readouterr().out)["splits"]["gold"]["metrics"]
     assert found["closed_accuracy"]["value"] >= 0.9
     assert found["oos_recall"]["value"] == 1.0
+
+
+def test_explained(intent_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert_explained(intent_run, {"text": KNOWN}, capsys)
 
 
 def test_served_and_packaged(intent_run: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from every_door import assert_explained
 from models import tiny_base  # noqa: F401 (fixture)
 from serving import serving
 from stopping import stopped_and_resumed
@@ -201,6 +202,10 @@ def test_served(ner_run: Path) -> None:
         assert (found["label"]["shape"], found["label"]["data"]) == ([2, 2], ["spot", "act", "", ""])
         assert found["end"]["data"] == [12, 19, -1, -1]
         assert running.client.get("/v1/models/ner/drift").json()["psi"].keys() >= {"entities", "confidence"}
+
+
+def test_explained(ner_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert_explained(ner_run, {"text": "the food was good to eat very slow"}, capsys)
 
 
 def test_packaged_for_triton(ner_run: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from every_door import assert_explained
 from models import labelled_rows, tiny_base  # noqa: F401 (fixture)
 from serving import serving
 from stopping import stopped_and_resumed
@@ -125,6 +126,10 @@ def test_ranks_the_rows_of_a_query(
     assert "--rank: writes JSON Lines" in capsys.readouterr().err
     assert main([*arguments[:-1], "--relevance", "gold"]) == 2
     assert "--relevance: goes with --rank" in capsys.readouterr().err
+
+
+def test_explained(pair_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert_explained(pair_run, {"text": POSITIVE, "text_pair": NEGATIVE}, capsys)
 
 
 def test_served_and_packaged(pair_run: Path, tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from graph_cache import working_in
+from every_door import assert_every_door
 from models import tiny_base  # noqa: F401 (fixture)
-from ruamel.yaml import YAML
+from stopping import stopped_and_resumed
 
 from ftcore.cli import main
 from ftcore_runtime import Pipeline
@@ -49,6 +49,7 @@ def squad(count: int, *, unanswerable: bool, seed: int = 0) -> dict[str, Any]:
 def run_qa(
     project: Path, base: Path, data: dict[str, Any], variants: list[str], **sections: dict[str, Any]
 ) -> Path:
+    """A run that was stopped within training and resumed."""
     (project / "qa.json").write_text(json.dumps(data))
     spec = {
         "task": "qa",
@@ -59,10 +60,7 @@ def run_qa(
         "export": {"variants": variants},
         **sections,
     }
-    YAML().dump(spec, project / "qa.yaml")
-    assert main(["run", str(project / "qa.yaml")]) == 0
-    (record,) = project.glob("runs/*/*/run.json")
-    return record.parent
+    return stopped_and_resumed(project, "qa", spec, 6)
 
 
 def read(path: Path) -> Any:
@@ -73,17 +71,15 @@ def read(path: Path) -> Any:
 def answerable(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:  # noqa: F811
     """A run on questions that all have an answer."""
     folder = tmp_path_factory.mktemp("qa")
-    with working_in(folder):
-        return run_qa(folder, tiny_base, squad(200, unanswerable=False), ["fp32", "int8"])
+    return run_qa(folder, tiny_base, squad(200, unanswerable=False), ["fp32", "int8"])
 
 
 @pytest.fixture(scope="module")
 def abstaining(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:  # noqa: F811
     """A run on questions of which some have no answer, with a precision for the answers that are given."""
     folder = tmp_path_factory.mktemp("abstaining")
-    with working_in(folder):
-        data = squad(240, unanswerable=True)
-        return run_qa(folder, tiny_base, data, ["fp32", "int8"], policy={"target_precision": 0.9})
+    data = squad(240, unanswerable=True)
+    return run_qa(folder, tiny_base, data, ["fp32", "int8"], policy={"target_precision": 0.9})
 
 
 def test_learns_and_says_the_same_from_the_bundle(answerable: Path) -> None:
@@ -103,6 +99,11 @@ def test_learns_and_says_the_same_from_the_bundle(answerable: Path) -> None:
     for line, answer in zip(lines, answers, strict=True):
         assert answer.text == line["answer"]["text"]
         assert line["input"]["context"][answer.start : answer.end] == answer.text
+
+
+def test_every_door(answerable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    item = {"question": "good bad ?", "context": "the food was a place to not very slow"}
+    assert_every_door(answerable, item, tmp_path, capsys)
 
 
 def test_the_bundle_measured_on_the_test_questions_gives_the_figures_of_the_run(
