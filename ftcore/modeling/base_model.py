@@ -51,6 +51,11 @@ class BaseModel:
     gguf: str | None = None
     notes: list[str] = field(default_factory=list, compare=False)
 
+    @property
+    def hidden_size(self) -> int:
+        """Of the hidden states; 0 where the configuration has no one size."""
+        return int(getattr(self.config, "hidden_size", 0))
+
 
 def open_base(ref: str, base_dir: Path) -> BaseModel:
     """Find the base model and read its config.

@@ -6,6 +6,10 @@ from collections.abc import Mapping
 
 import torch
 
+# cuDNN plans its attention anew for each shape of a batch, and nearly every batch here has its own: on an H100 that
+# took two thirds of a training step. Torch's other kernels need no plan.
+torch.backends.cuda.enable_cudnn_sdp(False)
+
 
 def torch_device() -> torch.device:
     """This process's GPU where there is one, else the CPU.

@@ -10,7 +10,7 @@ from ftcore.data import Splits
 from ftcore.errors import UserError
 from ftcore.families.bound import BoundFamily
 from ftcore.families.reader import input_text
-from ftcore.families.sequence_classification.recipe import usual_rate
+from ftcore.families.recipe import usual_rate
 from ftcore.recommendation.catalogue import Base, fitting, known_bases
 from ftcore.recommendation.measure import Measured, measure
 from ftcore.spec import ResolvedSpec

@@ -23,7 +23,7 @@ from ftcore.events import EventLog, Listener
 from ftcore.families import opening
 from ftcore.families.bound import BoundFamily
 from ftcore.families.model import SupportsOwnTokenizer
-from ftcore.families.recipe import PLAIN_RECIPE, Recipe, RecipeChooser
+from ftcore.families.recipe import Recipe, RecipeChooser, enough_steps
 from ftcore.files import read_json, write_json
 from ftcore.modeling.base_model import BaseModel, open_base
 from ftcore.plugins import LoadedTask
@@ -224,10 +224,10 @@ class Workspace:
         return fill_by_recipe(self.spec.training, self.folder, self._choose_recipe, self.events.emit)
 
     def _choose_recipe(self) -> Recipe:
-        if not isinstance(chooser := self.family.model, RecipeChooser):
-            return PLAIN_RECIPE
-        rows = (self.splits[split].table.num_rows for split in ("train", "validation"))
-        return chooser.choose_recipe(self.base, *rows)
+        rows, held_out = (self.splits[split].table.num_rows for split in ("train", "validation"))
+        if isinstance(chooser := self.family.model, RecipeChooser):
+            return chooser.choose_recipe(self.base, rows, held_out)
+        return enough_steps(self.spec.training, rows, self.base.hidden_size, fresh_head=False)
 
     def teacher_outputs(self, rows: Split | None = None) -> dict[str, np.ndarray]:
         """The teacher's outputs for the training rows, from the cache where an earlier run computed them.

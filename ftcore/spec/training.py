@@ -18,7 +18,7 @@ Optimizer = Literal["adamw", "adafactor", "adamw_8bit"]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 #: Of `recipe: plain`, and wherever nothing was chosen.
-EPOCHS, LEARNING_RATE = 4.0, 1e-4
+EPOCHS, LEARNING_RATE, BATCH_SIZE = 4.0, 1e-4, 32
 
 
 class EarlyStoppingSpec(Section):
@@ -101,27 +101,26 @@ class DistillationSpec(Section):
     )
 
 
-#: Of families that know one recipe.
-PlainRecipe = Literal["auto", "plain"]
+#: Of families whose recipes choose nothing but rates, epochs and batches.
+StepsRecipe = Literal["auto", "plain", "steps"]
 
 
 class TrainingSpec(Section):
     """How it is fine-tuned."""
 
-    recipe: Literal["auto", "plain", "probe", "fresh_head"] = Field(
+    recipe: Literal["auto", "plain", "probe", "fresh_head", "steps"] = Field(
         "auto",
-        description="Chooses what the spec leaves open of rates, epochs, pooling and the head's start. auto: by rows,"
-        " labels and base model; it prints what it chose, and why.",
+        description="Chooses what the spec leaves open of rates, epochs and batches; it prints what, and why.",
     )
     epochs: float | None = Field(
         None, gt=0, le=10_000, description="Passes over the training rows; chosen by `recipe` unless given."
     )
     max_steps: int | None = Field(None, ge=1, description="Optimizer steps; takes the place of `epochs`.")
-    batch_size: Annotated[int, Field(ge=1, le=65_536)] | Literal["auto"] = Field(
-        32,
+    batch_size: Annotated[int, Field(ge=1, le=65_536)] | Literal["auto"] | None = Field(
+        None,
         union_mode="left_to_right",
-        description="Rows a micro-batch, on each device. auto: a step has 32 rows times"
-        " `gradient_accumulation`, in as few micro-batches as memory holds.",
+        description="Rows a micro-batch, on each device; 32 unless `recipe` chooses fewer. auto: a step has 32 rows"
+        " times `gradient_accumulation`, in as few micro-batches as memory holds.",
     )
     token_budget: int | None = Field(
         None, ge=16, description="Padded tokens a micro-batch; takes the place of `batch_size`."

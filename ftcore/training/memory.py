@@ -12,10 +12,8 @@ import torch
 
 from ftcore.errors import UserError
 from ftcore.families.model import Batch
-from ftcore.spec.training import TrainingSpec
+from ftcore.spec.training import BATCH_SIZE, TrainingSpec
 
-#: Rows a step has with `batch_size: auto`, before accumulation.
-AUTO_ROWS = 32
 # Padded tokens that a CPU works on at once: more gain nothing there, and take memory.
 _CPU_TOKENS = 4096
 
@@ -23,8 +21,8 @@ _CPU_TOKENS = 4096
 def rows_and_accumulation(training: TrainingSpec) -> tuple[int, int]:
     """Rows a batch of the plan and batches a step. With `auto` a step is one batch, which `MicroBatches` cuts."""
     if training.batch_size == "auto":
-        return AUTO_ROWS * training.gradient_accumulation, 1
-    return training.batch_size, training.gradient_accumulation
+        return BATCH_SIZE * training.gradient_accumulation, 1
+    return training.batch_size or BATCH_SIZE, training.gradient_accumulation
 
 
 class MicroBatches:

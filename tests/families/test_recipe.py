@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from ftcore.families.recipe import PLAIN_RECIPE
+from ftcore.families.recipe import PLAIN_RECIPE, enough_steps
 from ftcore.families.sequence_classification.recipe import Shape, choose
 from ftcore.families.sequence_classification.spec import SequenceClassificationTraining
+from ftcore.spec.training import TrainingSpec
 
 
 def shape(rows: int, counts: list[int], **rest: Any) -> Shape:
@@ -111,3 +112,38 @@ def test_plain_has_one_rate() -> None:
     filled = PLAIN_RECIPE.fill(SequenceClassificationTraining())
     assert (filled.epochs, filled.learning_rate) == (4, 1e-4)
     assert filled.head_learning_rate is filled.head_start is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch", "epochs"),
+    [(10, 8, 20), (100, 8, 20), (300, 8, 11), (1000, 16, 7), (2000, 32, 7), (3200, 32, 4), (100_000, 32, 4)],
+)
+def test_few_rows_get_smaller_batches_then_more_passes(rows: int, batch: int, epochs: int) -> None:
+    recipe = enough_steps(TrainingSpec(), rows, 384, fresh_head=False)
+    assert (recipe.training["batch_size"], recipe.training["epochs"]) == (batch, epochs)
+    assert f"{rows:,} rows" in recipe.why
+    assert "head_learning_rate" not in recipe.training
+
+
+def test_steps_fit_what_the_spec_gives() -> None:
+    given = enough_steps(TrainingSpec(batch_size=32), 300, 384, fresh_head=False).training
+    assert (given["batch_size"], given["epochs"]) == (32, 20)
+    assert enough_steps(TrainingSpec(epochs=3), 300, 384, fresh_head=False).training["batch_size"] == 32
+    assert (
+        enough_steps(TrainingSpec(token_budget=512), 300, 384, fresh_head=False).training["batch_size"] == 32
+    )
+    accumulated = enough_steps(TrainingSpec(gradient_accumulation=4), 300, 384, fresh_head=False).training
+    assert (accumulated["batch_size"], accumulated["epochs"]) == (8, 20)
+
+
+@pytest.mark.parametrize(("size", "rate"), [(128, 1e-4), (384, 1e-4), (768, 5e-5), (1024, 2e-5)])
+def test_larger_models_learn_at_lower_rates_and_new_heads_at_ten_times_theirs(size: int, rate: float) -> None:
+    training = enough_steps(TrainingSpec(), 300, size, fresh_head=True).training
+    assert training["learning_rate"] == rate
+    assert training["head_learning_rate"] == pytest.approx(10 * rate)
+    given = enough_steps(TrainingSpec(learning_rate=3e-4), 300, size, fresh_head=True)
+    assert given.training["head_learning_rate"] == pytest.approx(3e-3)
+
+
+def test_plain_stays_plain_for_every_family() -> None:
+    assert enough_steps(TrainingSpec(recipe="plain"), 300, 384, fresh_head=True) == PLAIN_RECIPE

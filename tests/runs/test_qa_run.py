@@ -161,7 +161,7 @@ def test_top_k_and_bad_inputs(answerable: Path) -> None:
 def test_predict_command(answerable: Path, tmp_path: Path, capsys) -> None:
     bundle = str(answerable / "bundle")
     assert main(["predict", bundle, "--text", "good ?", "--text-pair", "the food was a place"]) == 0
-    assert capsys.readouterr().out.startswith("place 0.")
+    assert capsys.readouterr().out.startswith("place ")
     rows = tmp_path / "in.jsonl"
     rows.write_text('{"q": "good ?", "context": "the place was nice"}\n{"q": "good ?"}\n', encoding="utf-8")
     assert main(["predict", bundle, "--input", str(rows), "--columns", "question=q"]) == 3

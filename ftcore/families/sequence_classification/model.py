@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from ftcore.families import losses
 from ftcore.families.model import Batch, Features, Model, Outputs, Stored
 from ftcore.families.plans import length_plan, window_plan
-from ftcore.families.recipe import Recipe
+from ftcore.families.recipe import Recipe, step_rows
 from ftcore.families.sequence_classification.classifier import build_classifier
 from ftcore.families.sequence_classification.label_names import in_words, is_a_word
 from ftcore.families.sequence_classification.label_order import require_same_labels
@@ -123,8 +123,7 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
     def choose_recipe(self, base: BaseModel, rows: int, validation: int) -> Recipe:
         """By rows and rows of each label; what the head reads is chosen by the base model."""
         training, counts = self.spec.training, self.fitted.counts
-        batch = 32 if training.batch_size == "auto" else training.batch_size
-        step = batch * training.gradient_accumulation
+        step = step_rows(training)
         known = set(self.labels) & set(labels_of(base.config)) if has_classifier(base.config) else ()
         gates = self.spec.export.chosen_by
         free = self.spec.data.validation is None and training.refit is not False
@@ -139,7 +138,7 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
             known=len(known),
             held_out=free,
             several=several,
-            size=getattr(base.config, "hidden_size", 0),
+            size=base.hidden_size,
         )
         recipe = choose(training.recipe, shape)
         extras: dict[str, Any] = {"pooling": self.pooling(base)}

@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ftcore.families.recipe import PLAIN, PLAIN_RECIPE, Recipe
-from ftcore.spec.training import LEARNING_RATE
+from ftcore.families.recipe import HEAD_FACTOR, PLAIN, PLAIN_RECIPE, Recipe, usual_rate
 
 #: Rows up to which a head starts from the probe; above, one pass over the rows costs more than it brings.
 PROBED_ROWS = 10_000
@@ -31,13 +30,8 @@ FOLDED = {150: 5, 1_000: 3}
 STEPS, PASSES = 160, 10
 #: Evaluations of a training on few rows: each writes a checkpoint.
 EVALUATIONS = 4
-#: Of a head that starts from the probe, times the rate of the trunk; and of a fresh one.
-HEAD_FACTOR, FRESH_HEAD_RATE = 10.0, 5e-3
-
-
-#: Learning rate by the size of the hidden states from which it holds: 2e-5 to 5e-5 is usual for base and large models
-#: (Devlin et al. 2019), and what is smaller takes more.
-RATES = {1024: 2e-5, 640: 5e-5, 0: LEARNING_RATE}
+#: Of a fresh head.
+FRESH_HEAD_RATE = 5e-3
 
 
 @dataclass(frozen=True)
@@ -79,11 +73,6 @@ class Shape:
     def __str__(self) -> str:
         labels = f", {self.each:,} a label (the median of {len(self.counts)})" if self.counts else ""
         return f"{self.rows:,} rows{labels}"
-
-
-def usual_rate(hidden_size: int) -> float:
-    """The learning rate of a base model whose hidden states have this size."""
-    return next(rate for size, rate in RATES.items() if hidden_size >= size)
 
 
 def choose(requested: str, shape: Shape) -> Recipe:

@@ -96,6 +96,11 @@ class SequenceClassificationModel(ModelSpec):
 class SequenceClassificationTraining(TrainingSpec):
     """How it is fine-tuned."""
 
+    recipe: Literal["auto", "plain", "probe", "fresh_head"] = Field(
+        "auto",
+        description="Chooses what the spec leaves open of rates, epochs, pooling and the head's start. auto: by rows,"
+        " labels and base model; it prints what it chose, and why.",
+    )
     head_start: Literal["probe", "random"] | None = Field(
         None,
         description="probe: the head's first weights are those of a logistic (or ridge) regression on what the base"

@@ -15,6 +15,7 @@ from ftcore.families import losses
 from ftcore.families.model import Batch, Features, Model, Outputs, Stored
 from ftcore.families.padding import require_right_padding
 from ftcore.families.plans import length_plan
+from ftcore.families.recipe import Recipe, enough_steps
 from ftcore.families.span_extraction.reader import FittedSpans, answerable
 from ftcore.families.span_extraction.spec import SpanExtractionSpec
 from ftcore.families.teachers import open_teacher_model
@@ -83,6 +84,11 @@ class SpanModel(Model[SpanExtractionSpec, FittedSpans]):
         config = with_dropout(base.config, self.spec.model.dropout)
         config.num_labels = 2
         return load_weights(transformers.AutoModelForQuestionAnswering, base, config)
+
+    def choose_recipe(self, base: BaseModel, rows: int, validation: int) -> Recipe:
+        """Enough steps for the rows; the head is new unless the base model answers questions already."""
+        known = any("QuestionAnswering" in name for name in base.config.architectures or ())
+        return enough_steps(self.spec.training, rows, base.hidden_size, fresh_head=not known)
 
     def outputs(self, model: torch.nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
         """`start_logits` and `end_logits`, float32 [windows, tokens]; padding is far below everything."""

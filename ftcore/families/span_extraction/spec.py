@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from ftcore.spec.metrics import MetricInfo
 from ftcore.spec.sections import DataSpec, EvaluationSpec, ModelSpec, Section, Spec, TrainingSpec
-from ftcore.spec.training import PlainRecipe
+from ftcore.spec.training import StepsRecipe
 
 _METRICS: Mapping[str, MetricInfo] = {
     "exact_match": MetricInfo("Share of answers that are exactly one of the right texts, normalised"),
@@ -74,8 +74,10 @@ class SpanExtractionData(DataSpec):
 class SpanExtractionTraining(TrainingSpec):
     """How it is fine-tuned."""
 
-    recipe: PlainRecipe = Field(
-        "auto", description="Chooses what the spec leaves open of rate and epochs; this family knows one."
+    recipe: StepsRecipe = Field(
+        "auto",
+        description="Chooses what the spec leaves open of rates, epochs and batches. auto and steps: rates by the size"
+        " of the base model, and at least 400 optimizer steps where 20 passes make as many.",
     )
 
 

@@ -11,7 +11,7 @@ from ftcore.spec.base import Fraction
 from ftcore.spec.export import ExportSpec, ToleranceSpec
 from ftcore.spec.metrics import MetricInfo
 from ftcore.spec.sections import DataSpec, EvaluationSpec, ModelSpec, Section, Spec, TrainingSpec
-from ftcore.spec.training import PlainRecipe
+from ftcore.spec.training import StepsRecipe
 
 Measure = Literal["bleu", "chrf", "rouge", "copying"]
 
@@ -179,8 +179,10 @@ class GenerationSpec(Section):
 class TextGenerationTraining(TrainingSpec):
     """How it is fine-tuned."""
 
-    recipe: PlainRecipe = Field(
-        "auto", description="Chooses what the spec leaves open of rate and epochs; this family knows one."
+    recipe: StepsRecipe = Field(
+        "auto",
+        description="Chooses what the spec leaves open of rates, epochs and batches. auto and steps: rates by the size"
+        " of the base model, and at least 400 optimizer steps where 20 passes make as many.",
     )
 
     label_smoothing: Fraction = Field(0.0, description="Share of each target token spread over all tokens.")

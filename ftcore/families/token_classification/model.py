@@ -17,6 +17,7 @@ from ftcore.families import losses
 from ftcore.families.model import IGNORED, Batch, Features, Model, Outputs, Stored
 from ftcore.families.padding import require_right_padding
 from ftcore.families.plans import length_plan, window_plan
+from ftcore.families.recipe import Recipe, enough_steps
 from ftcore.families.teachers import checked_teacher
 from ftcore.families.token_classification.reader import FittedEntities
 from ftcore.families.token_classification.spec import TokenClassificationSpec
@@ -137,6 +138,12 @@ class EntityModel(Model[TokenClassificationSpec, FittedEntities]):
             model = load_weights(kind, base, config)
         built: torch.nn.Module = model
         return built
+
+    def choose_recipe(self, base: BaseModel, rows: int, validation: int) -> Recipe:
+        """Enough steps for the rows; the head is new unless the base model tags already."""
+        return enough_steps(
+            self.spec.training, rows, base.hidden_size, fresh_head=not has_tagger(base.config)
+        )
 
     def outputs(self, model: torch.nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
         """`logits`, float32 [windows, tokens, tags]."""
