@@ -119,9 +119,12 @@ def _fit(args: argparse.Namespace, rows: int, seed: int, overrides: list[str]) -
         recipe = run.record()["recipe"]["training"]
     name, splits_found = metrics["metric"], metrics["splits"]
     test = splits_found["test"]["metrics"][name]
+    low, high = (test["value"] if test[end] is None else test[end] for end in ("low", "high"))
     return {
         "metric": name,
-        **{end: round(test[end], 4) for end in ("value", "low", "high")},
+        "value": round(test["value"], 4),
+        "low": round(low, 4),
+        "high": round(high, 4),
         "validation": round(splits_found["validation"]["metrics"][name]["value"], 4),
         "chosen": recipe,
         "seconds": round(seconds, 1),
