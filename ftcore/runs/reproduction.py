@@ -15,7 +15,15 @@ from ftcore.errors import UserError
 from ftcore.events import read_events
 from ftcore.files import read_json, write_atomic, write_json
 from ftcore.plugins import PluginRegistry
-from ftcore.runs.folder import RunFolder, new_folder, now, plugin_record, versions
+from ftcore.runs.folder import (
+    RunFolder,
+    new_folder,
+    now,
+    plugin_record,
+    reload_spec,
+    spec_digest,
+    versions,
+)
 from ftcore.task import LoadedTask
 
 _NEEDED = ("train", "evaluate")
@@ -62,8 +70,8 @@ def begin(
             where=str(original.path),
             hint=f"finish it with `ftcore resume {original.path}`",
         )
-    task = registry.load(record["task"])
-    folder = new_folder(runs_dir, record["name"], original.path.name.split("-")[1])
+    resolved, task = reload_spec(original, registry)
+    folder = new_folder(runs_dir, record["name"], spec_digest(resolved))
     spec = read_json(original.spec_file)
     # `auto` measures the machine; the same numbers need the same choice.
     spec["training"]["precision"] = device_of(original)["precision"]

@@ -12,16 +12,38 @@ from ftcore.cli.examples import EXAMPLES
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-#: What else than ftcore is called in a block without a language.
-PROGRAMS = frozenset({
-    "accelerate", "automodel", "az", "cd", "curl", "docker", "hf", "kubectl", "make", "openssl", "pip", "python",
-    "tritonserver", "torchrun", "yes",
-})  # fmt: skip
+#: Programs that the documents call and no test here starts, and why.
+PROGRAMS = {
+    "accelerate": "tests/training/test_distributed.py starts several processes",
+    "automodel": "trains on GPUs",
+    "az": "asks a cloud",
+    "cd": "tells where the next line runs",
+    "curl": "tests/server/test_curl_lines.py runs it",
+    "docker": "needs a daemon",
+    "kubectl": "needs a cluster",
+    "make": "builds an environment, or runs this suite",
+    "openssl": "makes the keys that a fixture has made",
+    "pip": "installs packages",
+    "python": "measures for minutes or hours, or runs the slow tests",
+    "torchrun": "tests/training/test_distributed.py starts several processes",
+    "tritonserver": "is no Python package",
+    "yes": "goes into a line of curl",
+}
+#: Lines of ftcore that `test_documented_commands.py` does not run, and why.
+NOT_RUN = {
+    "ftcore init 评论.csv --base intfloat/multilingual-e5-small": "asks the Hub; test_chinese_documents.py does not",
+    "ftcore predict BUNDLE --input rows/ --engine ray --workers 8 --output answers/": "needs Ray: tests/offline",
+    "ftcore predict RUN/bundle --variant fp16 --device cuda --input texts.csv --output answers.jsonl": "needs a GPU",
+    "ftcore push reviews --repo acme/reviews --private": "asks the Hub; tests/packaging/test_push.py does not",
+    "ftcore run rating.yaml": "tests/examples/test_label_and_number.py installs the example",
+    "ftcore run reviews.yaml --observer mlflow": "MLflow is not installed; tests/plugins/test_trackers.py",
+    "ftcore run tasks/*.yaml": "starts a process a run; tests/runs/test_queue.py",
+    "ftcore run tasks/sentiment.yaml tasks/classification.yaml --jobs 2": "starts processes; tests/runs/test_queue.py",
+    "ftcore serve RUN/bundle --variant fp16 --device cuda --batch-tokens 8192": "needs a GPU",
+}
 _SHELL = ("bash", "console", "sh")
 _FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"(?:^    .*\n)+", re.MULTILINE)
-#: What stands for something: a bracket of synopses, dots, a choice.
-_SYNOPSIS = re.compile(r"\.\.\.|[|\[<>…]| \(")
 _ASSIGNMENT = re.compile(r"^(\w+=\S* )+")
 
 
@@ -100,8 +122,3 @@ def _calls(line: str) -> bool:
 
 def _bare(line: str) -> str:
     return line.partition("  #")[0].strip()
-
-
-def is_synopsis(line: str) -> bool:
-    """Whether parts of it stand for something."""
-    return bool(_SYNOPSIS.search(line))
