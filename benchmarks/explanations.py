@@ -1,18 +1,21 @@
 """Explanations: is a word that decides found, are they better than chance on real texts, and how long do they take.
 
     python benchmarks/explanations.py --data FOLDER --name sst2 [--base MODEL] [--planted] [--work FOLDER]
+    python benchmarks/explanations.py --data FOLDER --name squad --questions
 
-FOLDER holds train.jsonl and test.jsonl with `text` and `label`. A run on `--train` rows is made in `--work` (kept,
-and taken up again) with fp32 and int8; the int8 bundle answers, one thread a CPU.
+FOLDER holds train.jsonl and test.jsonl with `text` and `label`; with `--questions` train.squad.json and
+test.squad.json, whose questions on contexts of up to 120 words are taken. A run on `--train` rows is made in `--work`
+(kept, and taken up again) with fp32 and int8; the int8 bundle answers, one thread a CPU.
 
 - Real labels: comprehensiveness of the best words against that of random ones over `--rows` test rows, the mean of the
   paired difference with its 95 % bootstrap interval, whose lower end must be above 0.
 - `--planted`: each text gets one word that says which of two labels it has; of 500 test rows the word must be ranked
   first in 99 %.
-- Time: one explanation of a text of 100 words, without and with its faithfulness; the first within a second.
+- Time: one explanation of a text of 100 words, without and with its faithfulness; the first within a second. With
+  `--method gradients` of 60 words, without a bar.
 
 With `--method gradients` the run itself explains, by layer integrated gradients; their convergence delta must be under
-1 % in 95 % of the rows.
+1 % in 95 % of the rows. `--method gradient-x-input` takes one gradient.
 """
 
 from __future__ import annotations
@@ -20,8 +23,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -29,17 +30,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from explained import PLANTED, Row, interval, model_of, planted_in, read_lines, run_of, write_lines
 from targets import print_target
 
+from ftcore.errors import UserError
 from ftcore_runtime.errors import InputError
 from ftcore_runtime.explanations.explanation import Explanation
+from ftcore_runtime.inputs import Input
 from ftcore_runtime.pipeline import Pipeline
 from ftcore_runtime.segmentation import without, words
 
-Row = dict[str, Any]
-#: A text, and whether faithfulness is measured.
-Explain = Callable[[str, bool], Explanation]
-PLANTED = {"one": "tulip", "two": "granite"}  # label -> the word that says so
+#: An input, and whether faithfulness is measured.
+Explain = Callable[[Input, bool], Explanation]
+METHODS = ("occlusion", "gradients", "gradient-x-input")
+TIMED_WORDS = {"occlusion": 100, "gradients": 60, "gradient-x-input": 60}  # those must fit into what is read
+LONGEST_CONTEXT = 120  # words
 PLANTED_ROWS, TIMED = 500, 5
 MOST_DELTA = 0.01
 
@@ -51,10 +56,10 @@ def main() -> None:
         folder = args.work or Path(scratch)
         run = _run(folder, args)
         explain = _explains(run, args.method)
-        test = _read(folder / "test.jsonl")
+        test = _questions(folder / "test.json") if args.questions else read_lines(folder / "test.jsonl")
         ok = _planted(explain, test, args) if args.planted else _compared(explain, test, args)
-        if args.method == "occlusion":
-            ok &= _timed(run, test, args.name)
+        if not args.questions:
+            ok &= _timed(explain, test, args)
     raise SystemExit(0 if ok else 3)
 
 
@@ -69,7 +74,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--rows", type=int, default=200, help="test rows that are explained")
     parser.add_argument("--planted", action="store_true")
-    parser.add_argument("--method", choices=("occlusion", "gradients"), default="occlusion")
+    parser.add_argument("--questions", action="store_true")
+    parser.add_argument("--method", choices=METHODS, default="occlusion")
     parser.add_argument("--work", type=Path, help="where the run is kept")
     return parser.parse_args()
 
@@ -77,53 +83,69 @@ def _arguments() -> argparse.Namespace:
 # -- the run -----------------------------------------------------------------------------------------------
 def _run(folder: Path, args: argparse.Namespace) -> Path:
     """The folder of the run, which is trained and exported unless it was before."""
-    done = [path.parent for path in folder.glob("runs/spec/*/bundle")]
-    if done:
-        return done[0]
     folder.mkdir(parents=True, exist_ok=True)
     draw = random.Random(0)
-    for split, count in (("train", args.train), ("test", max(args.rows, PLANTED_ROWS))):
-        rows = _read(args.data / f"{split}.jsonl")
-        draw.shuffle(rows)
-        made = [_with_planted(row, draw) for row in rows] if args.planted else rows
-        _write(folder / f"{split}.jsonl", made[:count])
-    spec = {
-        "task": "classification",
-        "data": {"train": "train.jsonl", "test": "test.jsonl", "split": {"validation": 200}},
-        "model": {"base": args.base, "max_length": 96},
-        "training": {"recipe": "plain", "epochs": args.epochs, "learning_rate": 1e-4},
+    spec: dict[str, Any] = {
+        "data": {"split": {"validation": 200}},
+        "training": {"epochs": args.epochs, "learning_rate": 1e-4},
         "export": {"variants": ["fp32", "int8"]},
     }
-    (folder / "spec.yaml").write_text(json.dumps(spec), encoding="utf-8")
-    command = [sys.executable, "-m", "ftcore", "run", "spec.yaml", "--no-audit"]
-    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if ended.returncode not in (0, 3):
-        raise SystemExit(ended.stdout + ended.stderr)
-    return next(iter(folder.glob("runs/spec/*/bundle"))).parent
+    counts = {"train": args.train, "test": max(args.rows, PLANTED_ROWS)}
+    if args.questions:
+        for split, count in counts.items():
+            _write_questions(args.data / f"{split}.squad.json", folder / f"{split}.json", count, draw)
+        spec |= {"task": "qa", "model": {"base": args.base, "max_length": 256, "stride": 64}}
+    else:
+        for split, count in counts.items():
+            rows = read_lines(args.data / f"{split}.jsonl")
+            draw.shuffle(rows)
+            made = [_with_planted(row, draw) for row in rows] if args.planted else rows
+            write_lines(folder / f"{split}.jsonl", made[:count])
+        spec |= {"task": "classification", "model": {"base": args.base, "max_length": 96}}
+        spec["training"]["recipe"] = "plain"
+    suffix = "json" if args.questions else "jsonl"
+    spec["data"] |= {split: f"{split}.{suffix}" for split in counts}
+    return run_of(folder, spec)
 
 
 def _with_planted(row: Row, draw: random.Random) -> Row:
     """The text with the word of a label drawn by chance in the place of one of its own."""
     label = draw.choice(list(PLANTED))
-    text, spans = row["text"], words(row["text"])
-    begin, end = draw.choice(spans)
-    return {"text": f"{text[:begin]} {PLANTED[label]} {text[end:]}".strip(), "label": label}
+    return {"text": planted_in(row["text"], PLANTED[label], draw), "label": label}
+
+
+def _write_questions(source: Path, path: Path, count: int, draw: random.Random) -> None:
+    """Some questions of SQuAD's form, each an article of its own, on contexts that are not long."""
+    articles = json.loads(source.read_text(encoding="utf-8"))["data"]
+    found = [
+        {"title": article["title"], "paragraphs": [{"context": paragraph["context"], "qas": [asked]}]}
+        for article in articles
+        for paragraph in article["paragraphs"]
+        if len(words(paragraph["context"])) <= LONGEST_CONTEXT
+        for asked in paragraph["qas"]
+    ]
+    chosen = draw.sample(found, min(count, len(found)))
+    path.write_text(json.dumps({"version": "1.1", "data": chosen}), encoding="utf-8")
+
+
+def _questions(path: Path) -> list[Row]:
+    """As rows whose `text` is an input of the task."""
+    paragraphs = [
+        article["paragraphs"][0] for article in json.loads(path.read_text(encoding="utf-8"))["data"]
+    ]
+    return [
+        {"text": {"question": one["qas"][0]["question"], "context": one["context"]}} for one in paragraphs
+    ]
 
 
 def _explains(run: Path, method: str) -> Explain:
     if method == "occlusion":
         pipeline = Pipeline.load(run / "bundle", "int8")
-        return lambda text, measured: pipeline.explain(text, faithfulness=measured)
-    from ftcore.evaluation.answering_model import AnsweringModel
+        return lambda item, measured: pipeline.explain(item, faithfulness=measured)
     from ftcore.evaluation.gradients import explain_by_gradients
-    from ftcore.plugins import PluginRegistry
-    from ftcore.runs.folder import open_run, reload_spec
-    from ftcore.runs.workspace import Workspace
 
-    folder = open_run(run)
-    workspace = Workspace(folder, *reload_spec(folder, PluginRegistry.discover()), ())
-    answers = AnsweringModel(workspace.fine_tuned(), workspace.family, workspace.encoder)
-    return lambda text, measured: explain_by_gradients(answers, text, faithfulness=measured)
+    answers = model_of(run)
+    return lambda item, measured: explain_by_gradients(answers, item, faithfulness=measured, method=method)
 
 
 # -- figures -----------------------------------------------------------------------------------------------
@@ -145,12 +167,14 @@ def _planted(explain: Explain, test: list[Row], args: argparse.Namespace) -> boo
 
 
 def _compared(explain: Explain, test: list[Row], args: argparse.Namespace) -> bool:
-    gains, faithful, sufficient, simple, deltas = [], [], [], [], []
+    gains, faithful, sufficient, simple, deltas, seconds = [], [], [], [], [], []
     for row in test[: args.rows]:
+        began = time.perf_counter()
         try:
             found = explain(row["text"], True)
-        except InputError:  # one word only
+        except (InputError, UserError):  # one word only; more than one window
             continue
+        seconds.append(time.perf_counter() - began)
         tried = found.faithfulness
         assert tried is not None
         deltas.append(found.reasons[0].delta or 0.0)
@@ -160,11 +184,11 @@ def _compared(explain: Explain, test: list[Row], args: argparse.Namespace) -> bo
         if tried.simple is not None:
             simple.append(tried.comprehensiveness - tried.simple)
     if simple:
-        low, high = _interval(np.array(simple))
+        low, high = interval(simple)
         line = {"better than gradient x input by": round(float(np.mean(simple)), 4)}
         print(json.dumps({"set": args.name, **line, "interval": [round(low, 4), round(high, 4)]}))
     for name, values in (("comprehensiveness", gains), ("sufficiency", sufficient)):
-        low, high = _interval(np.array(values))
+        low, high = interval(values)
         line = {
             "set": args.name,
             "method": args.method,
@@ -175,7 +199,11 @@ def _compared(explain: Explain, test: list[Row], args: argparse.Namespace) -> bo
         )
         if name == "comprehensiveness":
             lowest = low
-    print(json.dumps({"set": args.name, "faithful rows": round(float(np.mean(faithful)), 4)}))
+    line = {
+        "faithful rows": round(float(np.mean(faithful)), 4),
+        "seconds each": round(float(np.median(seconds)), 3),
+    }
+    print(json.dumps({"set": args.name, **line}))
     name = f"{args.name}: {args.method}, lower end of comprehensiveness above random"
     return print_target(name, lowest, 0.0) & _converged(deltas, args)
 
@@ -188,36 +216,24 @@ def _converged(deltas: list[float], args: argparse.Namespace) -> bool:
     return print_target(f"{args.name}: rows with a convergence delta below {MOST_DELTA:.0%}", share, 0.95)
 
 
-def _interval(values: np.ndarray) -> tuple[float, float]:
-    draw = np.random.default_rng(0)
-    means = values[draw.integers(0, len(values), (2000, len(values)))].mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
-
-
-def _timed(run: Path, test: list[Row], name: str) -> bool:
-    """A text of 100 words, made of the first test rows."""
+def _timed(explain: Explain, test: list[Row], args: argparse.Namespace) -> bool:
+    """A text of so many words, made of the first test rows."""
     text = " ".join(row["text"] for row in test[:200])
-    spans = words(text)
-    text = without(text, spans, range(100, len(spans)))
-    pipeline, seconds = Pipeline.load(run / "bundle", "int8"), {}
+    spans, count = words(text), TIMED_WORDS[args.method]
+    text = without(text, spans, range(count, len(spans)))
+    seconds = {}
     for faithfulness in (False, True):
         taken = []
         for _ in range(TIMED):
             began = time.perf_counter()
-            pipeline.explain(text, faithfulness=faithfulness)
+            explain(text, faithfulness)
             taken.append(time.perf_counter() - began)
         seconds[faithfulness] = float(np.median(taken))
-    print(json.dumps({"set": name, "seconds with faithfulness": round(seconds[True], 3)}))
-    return print_target(f"{name}: seconds of 100 words, int8", seconds[False], 1.0, at_most=True)
-
-
-def _read(path: Path) -> list[Row]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def _write(path: Path, rows: list[Row]) -> None:
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    line = {"set": args.name, "method": args.method, "words": count, "seconds": round(seconds[False], 3)}
+    print(json.dumps({**line, "with faithfulness": round(seconds[True], 3)}))
+    if args.method != "occlusion":
+        return True
+    return print_target(f"{args.name}: seconds of {count} words, int8", seconds[False], 1.0, at_most=True)
 
 
 if __name__ == "__main__":

@@ -4,28 +4,21 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from ftcore.api import (
-    Field,
-    SequenceClassificationData,
-    SequenceClassificationSpec,
-    Task,
-    field_validator,
-    hookimpl,
-)
+from ftcore import api
 
 
-class SentimentData(SequenceClassificationData):
+class SentimentData(api.SequenceClassificationData):
     """What is learnt from: texts and their sentiment. The order of `labels` is the scale: required."""
 
     problem: Literal["single_label"] = "single_label"
-    labels: list[str] = Field(
+    labels: list[str] = api.Field(
         min_length=2,
         max_length=5,
         description="From most negative to most positive: 2, 3 or 5.",
         json_schema_extra={"uniqueItems": True, "not": {"minItems": 4, "maxItems": 4}},
     )
 
-    @field_validator("labels")
+    @api.field_validator("labels")
     @classmethod
     def _has_a_scale(cls, labels: list[str]) -> list[str]:
         if len(labels) == 4:
@@ -33,15 +26,14 @@ class SentimentData(SequenceClassificationData):
         return labels
 
 
-class SentimentSpec(SequenceClassificationSpec):
+class SentimentSpec(api.SequenceClassificationSpec):
     """A sentiment task."""
 
     ordered: ClassVar[bool] = True
-
     data: SentimentData
 
 
-@hookimpl
-def ftcore_task() -> Task:
+@api.hookimpl
+def ftcore_task() -> api.Task:
     """The task `sentiment`."""
-    return Task(id="sentiment", summary="Ordered classes from negative to positive", spec=SentimentSpec)
+    return api.Task(id="sentiment", summary="Ordered classes from negative to positive", spec=SentimentSpec)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from ftcore.errors import PluginError, UserError
 from ftcore.plugins import PluginInfo, PluginRegistry
 from ftcore.spec import SpecError, load_spec
 
+ROOT = Path(__file__).parents[2]
 DROP_IN = Path(__file__).parent / "drop_in" / "topics.py"
 GOOD = """\
 from ftcore.api import SequenceClassificationSpec, Task, hookimpl
@@ -64,6 +66,14 @@ def failure(task_id: str, registry: PluginRegistry | None = None) -> PluginError
 
 def test_drop_in_fits_on_a_page() -> None:
     assert len(DROP_IN.read_text().splitlines()) <= 40
+
+
+@pytest.mark.parametrize("task", SHIPPED)
+def test_a_shipped_task_fits_on_a_page_and_has_one_in_the_reference(task: str) -> None:
+    assert len((ROOT / "plugins" / "ftcore_plugins" / f"{task}.py").read_text().splitlines()) <= 40
+    index = (ROOT / "docs" / "index.md").read_text()
+    listed = re.findall(r"\]\((reference/[a-z-]+\.md)\)", index.split("\nTasks: ")[1].split("\n\n")[0])
+    assert any(f"`{task}`" in (ROOT / "docs" / page).read_text() for page in listed)
 
 
 def test_drop_in_works_with_its_own_field_and_metric(plugins: Path, project: Path) -> None:

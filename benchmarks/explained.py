@@ -1,0 +1,69 @@
+"""What the benchmarks of explanations share: runs that are made once, their models, planted words, intervals."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ftcore.evaluation.answering_model import AnsweringModel
+from ftcore_runtime.segmentation import words
+
+Row = dict[str, Any]
+
+#: Label -> the word that says so.
+PLANTED = {"one": "tulip", "two": "granite"}
+
+
+def run_of(folder: Path, spec: Mapping[str, Any], command: str = "run") -> Path:
+    """The run of a spec in `folder`, made by a command of ftcore unless that was done before."""
+    done = sorted(folder.glob("runs/spec/*/bundle" if command == "run" else "runs/spec/*/model"))
+    if not done:
+        (folder / "spec.yaml").write_text(json.dumps(spec), encoding="utf-8")
+        call = [sys.executable, "-m", "ftcore", command, "spec.yaml", "--no-audit"]
+        ended = subprocess.run(call, cwd=folder, capture_output=True, text=True, check=False)
+        if ended.returncode not in (0, 3):
+            raise SystemExit(ended.stdout + ended.stderr)
+        done = sorted(folder.glob("runs/spec/*/model"))
+    return done[-1].parent
+
+
+def model_of(run: Path) -> AnsweringModel:
+    """The run's model in torch."""
+    from ftcore.plugins import PluginRegistry
+    from ftcore.runs.folder import open_run, reload_spec
+    from ftcore.runs.workspace import Workspace
+
+    folder = open_run(run)
+    workspace = Workspace(folder, *reload_spec(folder, PluginRegistry.discover()), ())
+    return AnsweringModel(workspace.fine_tuned(), workspace.family, workspace.encoder)
+
+
+def planted_in(text: str, word: str, draw: random.Random) -> str:
+    """The text with the word in the place of one of its own."""
+    begin, end = draw.choice(words(text))
+    return f"{text[:begin]} {word} {text[end:]}".strip()
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """The 95 % bootstrap interval of the mean."""
+    found = np.array(values)
+    means = found[np.random.default_rng(0).integers(0, len(found), (2000, len(found)))].mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def read_lines(path: Path) -> list[Row]:
+    """JSON Lines."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def write_lines(path: Path, rows: Sequence[Row]) -> None:
+    """JSON Lines."""
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
