@@ -92,7 +92,7 @@ def review_spec(**training: Any) -> dict[str, Any]:
             "labels": ["negative", "positive"],
             "split": {"validation": 0.2, "test": 0.2},
         },
-        "model": {"base": "./base", "max_length": 32},
+        "model": {"base": "./base", "max_length": 64},
         "training": {"batch_size": 16, "precision": "fp32", "learning_rate": 5e-3, **training},
         "evaluation": {"bootstrap": 20},
         "checks": {"audit": "off"},
