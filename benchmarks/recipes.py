@@ -82,7 +82,7 @@ def _recipes(args: argparse.Namespace) -> dict[str, list[str]]:
         _WRITING if args.task in ("translation", "summarization") else _SCRIPTS
     )
     chosen = {name: [f"training.{one}" for one in text.split(",")] for name, text in named.items()}
-    every = {"auto": []} | chosen
+    every: dict[str, list[str]] = {"auto": []} | chosen
     return {name: overrides for name, overrides in every.items() if name in (args.only or every)}
 
 

