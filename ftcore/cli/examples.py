@@ -27,7 +27,7 @@ EXAMPLES = {
     "bundle unpack": "ftcore bundle unpack reviews.tar unpacked",
     "serve": "ftcore serve reviews --port 8000",
     "package": "ftcore package docker reviews --output image",
-    "package triton": "ftcore package triton reviews --output repository --kind gpu --variant fp32",
+    "package triton": "ftcore package triton reviews --output repository --group fp32=gpu:2 --group int8=cpu",
     "package kserve": "ftcore package kserve reviews --output kserve --image registry/reviews:1"
     " --storage pvc://models/reviews",
     "package kubernetes": "ftcore package kubernetes reviews --output manifests --image registry/reviews:1",

@@ -15,6 +15,7 @@ from ftcore.errors import ExitCode, UserError
 if TYPE_CHECKING:
     from ftcore_server.packaging.installing import Installation
     from ftcore_server.packaging.target import Packed
+    from ftcore_server.packaging.triton import Instances
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,18 @@ def _add_instances(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", metavar="N", type=int, default=1, help="of one run of the graph on CPUs (default: 1)"
     )
+    parser.add_argument("--kind", choices=("cpu", "gpu"), help="where the graph runs (default: cpu)")
     parser.add_argument(
-        "--kind", choices=("cpu", "gpu"), default="cpu", help="where the graph runs (default: cpu)"
+        "--count", metavar="N", type=int, help="copies of the graph, on each GPU (default: 1)"
     )
     parser.add_argument(
-        "--count", metavar="N", type=int, default=1, help="copies of the graph, on each GPU (default: 1)"
+        "--group",
+        dest="groups",
+        metavar="VARIANT=KIND[:COUNT]",
+        action="append",
+        default=[],
+        help="a model of its own for this variant, as in fp16=gpu:2; may be repeated, in place of --variant, --kind and"
+        " --count",
     )
 
 
@@ -84,14 +92,36 @@ def _add_machines(parser: argparse.ArgumentParser) -> None:
 
 
 def _triton(packed: Packed, args: argparse.Namespace) -> list[str]:
-    from ftcore_server.packaging.triton import Instances, write_triton
+    from ftcore_server.packaging.triton import write_triton
 
-    for name in ("threads", "count"):
-        _require_one(getattr(args, name), f"--{name}")
-    if args.kind == "gpu" and packed.pipeline.generates:
-        raise UserError("a bundle that generates texts runs in a step on CPUs", where="--kind")
-    write_triton(packed, args.output, Instances(args.kind == "gpu", args.count, args.threads))
-    return []
+    members = _triton_members(packed, args)
+    if packed.pipeline.generates and any(instances.gpu for _, instances in members):
+        where = "--group" if args.groups else "--kind"
+        raise UserError("a bundle that generates texts runs in a step on CPUs", where=where)
+    write_triton(members, args.output)
+    return [f"model: {one.name} ({one.pipeline.variant})" for one, _ in members] if args.groups else []
+
+
+def _triton_members(packed: Packed, args: argparse.Namespace) -> list[tuple[Packed, Instances]]:
+    """The bundle itself, or a member for each group of `--group`."""
+    from ftcore_server.packaging.triton import Instances, variants_of
+
+    _require_one(args.threads, "--threads")
+    if not args.groups:
+        _require_one(count := 1 if args.count is None else args.count, "--count")
+        return [(packed, Instances(args.kind == "gpu", count, args.threads))]
+    if given := [name for name in ("variant", "kind", "count") if getattr(args, name) is not None]:
+        raise UserError(
+            "says all of it: give one of the two", where="--group", hint=f"leave out --{given[0]}"
+        )
+    try:
+        found = [Instances.parse(text, args.threads) for text in args.groups]
+    except UserError as error:
+        raise UserError(error.what, where="--group") from None
+    groups = dict(found)
+    if len(groups) < len(found):
+        raise UserError("names a variant twice", where="--group", hint="give its copies a number: fp16=gpu:2")
+    return variants_of(packed, groups)
 
 
 def _kserve(packed: Packed, args: argparse.Namespace) -> list[str]:

@@ -58,6 +58,51 @@ def test_triton_on_gpus(
     assert "--kind: a bundle that generates texts runs in a step on CPUs" in capsys.readouterr().err
 
 
+def test_each_variant_has_instances_of_its_own(
+    tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    groups = ("--group", "fp32=gpu:2", "--group", "int8=cpu:4", "--threads", "2")
+    folder = package("triton", tiny_bundle, tmp_path / "both", *groups)
+    assert capsys.readouterr().out.splitlines()[1:] == ["model: tiny-fp32 (fp32)", "model: tiny-int8 (int8)"]
+    found = {}
+    for path in folder.iterdir():
+        parsed = parsed_configuration(path)
+        (group,) = parsed.instance_group
+        found[path.name] = (parsed.name, type(group).Kind.Name(group.kind), group.count)
+    assert found == {
+        "tiny-fp32": ("tiny-fp32", "KIND_CPU", 1),
+        "tiny-fp32_graph": ("tiny-fp32_graph", "KIND_GPU", 2),
+        "tiny-int8": ("tiny-int8", "KIND_CPU", 1),
+        "tiny-int8_graph": ("tiny-int8_graph", "KIND_CPU", 4),
+    }
+    for variant in ("fp32", "int8"):
+        fake, model = started_step(folder, f"tiny-{variant}", monkeypatch)
+        (answered,) = model.execute([[fake.Tensor("text", np.array([t.encode() for t in TEXTS], object))]])
+        scores = next(tensor.array for tensor in answered.tensors if tensor.label == "score")
+        wanted = [answer.score for answer in Pipeline.load(tiny_bundle, variant).predict(TEXTS)]
+        assert scores.tolist() == pytest.approx(wanted, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--group", "fp32"], "--group: 'fp32' is no VARIANT=cpu or VARIANT=gpu"),
+        (["--group", "fp32=tpu"], "--group: 'fp32=tpu' is no VARIANT=cpu or VARIANT=gpu"),
+        (["--group", "fp32=gpu:0"], "--group: 'fp32=gpu:0' is no VARIANT=cpu or VARIANT=gpu"),
+        (["--group", "fp16=gpu"], "no variant 'fp16'"),
+        (["--group", "fp32=gpu", "--kind", "gpu"], "help: leave out --kind"),
+        (["--group", "fp32=gpu", "--group", "fp32=cpu"], "--group: names a variant twice"),
+        (["--count", "0"], "--count: must be at least 1"),
+    ],
+)
+def test_groups_that_are_none(
+    options: list[str], says: str, tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["package", "triton", str(tiny_bundle), "--output", str(tmp_path / "x"), *options]) == 2
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
 def test_tritons_own_definitions_read_its_configuration(triton_repository: Path) -> None:
     parsed = {name: parsed_configuration(triton_repository / name) for name in ("tiny", "tiny_graph")}
     graph = ort.InferenceSession(triton_repository / "tiny_graph/1/model.onnx")

@@ -7,12 +7,15 @@ A bundle that generates texts runs its graphs once a token, with a cache that mu
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
+from ftcore_runtime.errors import UserError
+from ftcore_runtime.pipeline import Pipeline
 from ftcore_server.packaging.target import Packed, new_folder
 from ftcore_server.tensors import describe_outputs
 
@@ -34,34 +37,74 @@ class Instances:
     count: int = 1
     threads: int = 1
 
+    @classmethod
+    def parse(cls, text: str, threads: int) -> tuple[str, Instances]:
+        """A variant and where it runs, of `VARIANT=KIND` or `VARIANT=KIND:COUNT`.
+
+        Raises:
+            UserError: the text is neither.
+        """
+        found = re.fullmatch(r"(\w+)=(cpu|gpu)(?::(\d{1,4}))?", text)
+        if found is None or (count := int(found[3] or 1)) < 1:
+            raise UserError(
+                f"{text!r} is no VARIANT=cpu or VARIANT=gpu, or with a number of copies, as in fp16=gpu:2"
+            )
+        return found[1], cls(found[2] == "gpu", count, threads)
+
     @property
     def group(self) -> str:
         """As Triton reads it."""
         return f"instance_group [ {{ kind: KIND_{'GPU' if self.gpu else 'CPU'}, count: {self.count} }} ]"
 
 
-def write_triton(packed: Packed, output: Path, instances: Instances) -> Path:
-    """Write the repository: `NAME` (texts to answers) and `NAME_graph`; of a bundle that generates texts `NAME` alone.
+def write_triton(members: Sequence[tuple[Packed, Instances]], output: Path) -> Path:
+    """Write the repository: of each member `NAME` (texts to answers) and `NAME_graph`; of one that generates, `NAME`.
 
     Args:
+        members: what answers by which name, and where its graph runs; of a bundle that generates texts, the step that
+            runs its graphs.
         output: a folder that is not there yet; `--model-repository` of `tritonserver`.
-        instances: of the graph; of a bundle that generates texts, of the step that runs its graphs.
     """
-    pipeline = packed.pipeline
     with new_folder(output) as folder:
-        front = folder / packed.name
-        packed.copy_to(front / "1" / "bundle")
-        step = resources.files("ftcore_server.packaging") / "triton_step.py"
-        (front / "1" / "model.py").write_text(step.read_text(encoding="utf-8"), encoding="utf-8")
-        (front / "config.pbtxt").write_text(_front(packed, instances), encoding="utf-8")
-        if pipeline.generates:
-            return output
-        behind = folder / f"{packed.name}_graph"
-        (behind / "1").mkdir(parents=True)
-        graph = pipeline.manifest.variants[pipeline.variant].graphs["model"]
-        shutil.copyfile(packed.path / graph, behind / "1" / "model.onnx")
-        (behind / "config.pbtxt").write_text(_graph(packed, instances), encoding="utf-8")
+        for packed, instances in members:
+            _write(packed, instances, folder)
     return output
+
+
+def variants_of(packed: Packed, groups: Mapping[str, Instances]) -> list[tuple[Packed, Instances]]:
+    """A member for each variant, `NAME-VARIANT`.
+
+    Raises:
+        UserError: the bundle has no such variant.
+    """
+    return [
+        (
+            replace(
+                packed,
+                name=f"{packed.name}-{variant.replace('_', '-')}",
+                pipeline=Pipeline.load(packed.path, variant),
+            ),
+            instances,
+        )
+        for variant, instances in groups.items()
+    ]
+
+
+def _write(packed: Packed, instances: Instances, folder: Path) -> None:
+    """The models of one member."""
+    pipeline = packed.pipeline
+    front = folder / packed.name
+    packed.copy_to(front / "1" / "bundle")
+    step = resources.files("ftcore_server.packaging") / "triton_step.py"
+    (front / "1" / "model.py").write_text(step.read_text(encoding="utf-8"), encoding="utf-8")
+    (front / "config.pbtxt").write_text(_front(packed, instances), encoding="utf-8")
+    if pipeline.generates:
+        return
+    behind = folder / f"{packed.name}_graph"
+    (behind / "1").mkdir(parents=True)
+    graph = pipeline.manifest.variants[pipeline.variant].graphs["model"]
+    shutil.copyfile(packed.path / graph, behind / "1" / "model.onnx")
+    (behind / "config.pbtxt").write_text(_graph(packed, instances), encoding="utf-8")
 
 
 def _front(packed: Packed, instances: Instances) -> str:
