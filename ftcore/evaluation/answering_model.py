@@ -36,7 +36,11 @@ class AnsweringModel:
         self.model, self.family, self.encoder = model, family, encoder
         self.decoder = make_decoder(family.scoring.decoder)
         if self.decoder.generates:
-            raise UserError("texts that are generated cannot be explained", where=f"the family {family.name}")
+            raise UserError(
+                f"the family {family.name} generates texts, which occlusion alone explains, by the bundle",
+                where="--method",
+                hint="leave it out: ftcore explain RUN --text ...",
+            )
 
     def __call__(self, inputs: Sequence[Input]) -> list[Answer]:
         """One answer to each."""

@@ -141,6 +141,9 @@ def test_the_report_shows_what_is_written(translator: Path, capsys: pytest.Captu
 
 def test_every_door(translator: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert_every_door(translator, {"text": "a b c"}, tmp_path, capsys)
+    for arguments in (["--text", "a b c", "--method", "gradients"], ["--sanity"]):
+        assert main(["explain", str(translator), *arguments]) == 2
+        assert "generates texts, which occlusion alone explains, by the bundle" in capsys.readouterr().err
 
 
 def test_lengths_come_from_the_data(translator: Path) -> None:
