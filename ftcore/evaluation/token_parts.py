@@ -20,15 +20,15 @@ def parts_of_tokens(answers: AnsweringModel, cut: CutInput, tokens: int) -> Arra
         tokens: how many the model reads of the input, which is one feature.
 
     Raises:
-        UserError: the model does not read the whole input.
+        UserError: the model reads other tokens than the first of the input: those of a question that was cut.
     """
     text, *pair = cut.texts.values()
-    encoding = answers.encoder.untruncated.encode(text, pair[0] if pair else None)
+    encoding = answers.encoder.tokenizer.encode(text, pair[0] if pair else None)
     if len(encoding.ids) != tokens:
         raise UserError(
             f"the model reads {tokens} of the {len(encoding.ids)} tokens of the input, and this method needs all",
             where="--method",
-            hint="use occlusion, or a shorter text",
+            hint="use occlusion, or a shorter question",
         )
     fields = answers.decoder.fields
     found = np.full(tokens, -1)

@@ -70,6 +70,13 @@ def test_gradients_add_up_to_the_difference_from_no_words(answers: AnsweringMode
     assert found.answer.label == answers([TEXT])[0].label  # type: ignore[attr-defined]
 
 
+def test_words_that_are_not_read_weigh_nothing(answers: AnsweringModel) -> None:
+    (reason,) = explain_by_gradients(answers, " ".join([TEXT] * 4), ["pos"], faithfulness=False).reasons
+    assert len(reason.weights) == 20
+    assert all(reason.weights[:14])
+    assert not any(reason.weights[14:]), "14 words and two special tokens are read"
+
+
 def test_gradient_x_input_is_one_gradient_and_what_integrated_ones_are_compared_with(
     answers: AnsweringModel,
 ) -> None:
