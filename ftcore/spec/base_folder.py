@@ -67,9 +67,7 @@ def check_files(folder: Path, ref: str) -> dict[str, list[int]]:
         ModelError: they are not.
     """
     if not (folder / "config.json").is_file():
-        raise ModelError(
-            "no config.json in the base model's folder", where=ref, hint="name a Hugging Face folder"
-        )
+        raise _no_model(folder, ref)
     if not any(folder.glob("*.safetensors")):
         raise ModelError(
             "the base model has no *.safetensors weights, and pickled weights are never loaded",
@@ -86,6 +84,32 @@ def check_files(folder: Path, ref: str) -> dict[str, list[int]]:
     for file in sorted(folder.glob("*.safetensors")):
         shapes |= _shapes(file, ref)
     return shapes
+
+
+#: Where NeMo Automodel puts the whole model of a checkpoint, seen from `model/`, the checkpoint and all checkpoints.
+_CONSOLIDATED = ("consolidated", "model/consolidated", "LATEST/model/consolidated")
+
+
+def _no_model(folder: Path, ref: str) -> ModelError:
+    """What a folder without config.json is instead, and what to do with it."""
+    if any((folder / front / "adapter_config.json").is_file() for front in ("", "model", "LATEST/model")):
+        what = "the folder holds an adapter (LoRA), and no model"
+        hint = (
+            "merge it into its base model once: `PeftModel.from_pretrained(model, folder).merge_and_unload()"
+            ".save_pretrained(merged)`; of NeMo's adapters docs/how-to/nemo.md has all lines"
+        )
+        return ModelError(what, where=ref, hint=hint)
+    for inside in _CONSOLIDATED:
+        if (folder / inside / "config.json").is_file():
+            what, hint = "a checkpoint of NeMo, and not the model in it", f"name {Path(ref) / inside}"
+            return ModelError(what, where=ref, hint=hint)
+    if any((folder / front / ".hf_metadata").is_dir() for front in ("", "model", "LATEST/model")):
+        what = "a checkpoint of NeMo in shards, which only NeMo joins"
+        hint = "run its `consolidate.sh`, or set `checkpoint.save_consolidated: true` in the recipe"
+        return ModelError(what, where=ref, hint=f"{hint}; then name `model/consolidated`")
+    return ModelError(
+        "no config.json in the base model's folder", where=ref, hint="name a Hugging Face folder"
+    )
 
 
 def require_tokenizer(folder: Path) -> None:

@@ -18,6 +18,7 @@ from serving import serving
 #: Pages whose Python does not run here, and why.
 NOT_RUN = {
     "README.zh.md": "is that of README.md",
+    "docs/how-to/nemo.md": "merges an adapter: tests/packaging/test_nemo.py",
     "docs/how-to/deploy.md": "needs MLflow: tests/packaging/test_engines.py loads such a model with it",
 }
 Runs = Callable[[str], dict[str, Any]]

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
 from bundles import sentences
 from models import save_tiny_bert, tiny_spec
+from nemo_checkpoints import FILES, STEP
 
 import ftcore
 from ftcore.cli import main
@@ -175,21 +178,28 @@ print(None if peft is None else peft.dim, len(batches.dataset), next(iter(batche
 """
 
 
-def test_nemos_own_loader_takes_the_recipe_and_its_rows_and_refuses_spoilt_ones(
-    run_folder: Path, tmp_path: Path
-) -> None:
-    """Its recipe trains on GPUs alone; its packages are installed without theirs, on those that are here."""
-    folder = tmp_path / "nemo"
-    assert main(["package", "nemo", str(run_folder), "--output", str(folder)]) == 0
-    python = installed(tmp_path / "venv", "pip")
-    (site,) = (tmp_path / "venv/lib").glob("python*/site-packages")
+@pytest.fixture(scope="module")
+def nemo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python with NeMo Automodel, installed without its packages, on those that are here."""
+    folder = tmp_path_factory.mktemp("nemo")
+    python = installed(folder / "venv", "pip")
+    (site,) = (folder / "venv/lib").glob("python*/site-packages")
     (site / "here.pth").write_text(str(Path(pytest.__file__).parents[1]))
     needed = ("torchdata", "tiktoken", "pyyaml", "megatron-fsdp", "flashoptim", "torchao", "mistral-common")
     shell(python, "-m", "pip", "install", "--quiet", "--no-deps", "nemo-automodel==0.7.0", *needed)
+    return python
+
+
+def test_nemos_own_loader_takes_the_recipe_and_its_rows_and_refuses_spoilt_ones(
+    run_folder: Path, nemo: Path, tmp_path: Path
+) -> None:
+    """Its recipe trains on GPUs alone."""
+    folder = tmp_path / "nemo"
+    assert main(["package", "nemo", str(run_folder), "--output", str(folder)]) == 0
 
     def load(text: str) -> str:
         (folder / "tried.yaml").write_text(text)
-        return shell(python, "-c", RECIPE, "tried.yaml", cwd=folder).splitlines()[-1]
+        return shell(nemo, "-c", RECIPE, "tried.yaml", cwd=folder).splitlines()[-1]
 
     text = (folder / "recipe.yaml").read_text()
     rows = len((folder / "rows/train.jsonl").read_text().splitlines())
@@ -200,6 +210,66 @@ def test_nemos_own_loader_takes_the_recipe_and_its_rows_and_refuses_spoilt_ones(
         assert good in text
         with pytest.raises(AssertionError, match="Error"):
             load(text.replace(good, bad))
+
+
+#: Three steps, and a checkpoint by NeMo's own checkpointer; prints the model's logits.
+CHECKPOINT = """
+import json, sys, torch, transformers
+from nemo_automodel.components._peft.lora import PeftConfig, apply_lora_to_linear_modules
+from nemo_automodel.components.checkpoint.checkpointing import Checkpointer
+from nemo_automodel.components.checkpoint.config import CheckpointingConfig
+
+kind = sys.argv[1]
+torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+model = transformers.AutoModelForSequenceClassification.from_pretrained("model")
+tokenizer = transformers.AutoTokenizer.from_pretrained("model")
+peft = PeftConfig(dim=4, alpha=8, match_all_linear=True) if kind == "adapter" else None
+if peft:
+    apply_lora_to_linear_modules(model, peft)
+optimizer = torch.optim.AdamW([one for one in model.parameters() if one.requires_grad], lr=1e-2)
+batch = tokenizer(["good food", "bad food"], return_tensors="pt")
+for _ in range(3):
+    torch.nn.functional.cross_entropy(model(**batch).logits, torch.tensor([0, 1])).backward()
+    optimizer.step()
+    optimizer.zero_grad()
+config = CheckpointingConfig(
+    checkpoint_dir=kind, save_consolidated=kind == "whole", is_peft=kind == "adapter", model_repo_id="model",
+    model_state_dict_keys=list(model.state_dict()),
+)
+Checkpointer(config, 0, 0, 0).save_model(
+    model, f"{kind}/epoch_0_step_2", peft_config=peft, tokenizer=tokenizer, is_final_checkpoint=True
+)
+print(json.dumps(model.eval()(**batch).logits.tolist()))
+"""
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_nemos_own_checkpoints_are_laid_as_they_are_taken(
+    kind: str, run_folder: Path, nemo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`test_nemo.py` has checkpoints of the same files, and says what becomes of each."""
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    shutil.copytree(run_folder / "model", tmp_path / "model")
+    logits = shell(nemo, "-c", CHECKPOINT, kind, cwd=tmp_path).splitlines()[-1]
+    inside = tmp_path / kind / STEP / "model"
+    assert {path.relative_to(inside).as_posix() for path in inside.rglob("*") if path.is_file()} == FILES[
+        kind
+    ]
+    if kind == "sharded":
+        return
+    taken = inside / "consolidated"
+    if kind == "adapter":
+        page = (ROOT / "docs/how-to/nemo.md").read_text()
+        (lines,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+        monkeypatch.chdir(tmp_path)
+        exec(lines.replace("checkpoints/LATEST", f"{kind}/{STEP}"), {})
+        taken = tmp_path / "merged"
+    batch = AutoTokenizer.from_pretrained(taken)(["good food", "bad food"], return_tensors="pt")
+    found = AutoModelForSequenceClassification.from_pretrained(taken).eval()(**batch).logits
+    np.testing.assert_allclose(found.detach().numpy(), json.loads(logits), atol=1e-5)
+    spec = tiny_spec(taken, training={"max_steps": 2}, export={"variants": ["fp32"]})
+    assert ftcore.run(ftcore.Spec(**spec), runs_dir=tmp_path / "runs", progress=False).status == "finished"
 
 
 def test_the_steps_of_the_image(tiny_bundle: Path, wheel: Path, tmp_path: Path) -> None:
