@@ -2,8 +2,8 @@
 
 Each tracker watches a run of its own, from training to bundle, in a process of its own with one thread. CPU time, not
 the clock: on a machine with other work everything takes longer, and a tracker sleeps while its writes are on the way.
-The run's time is the shorter of its CPU time and the clock, so that neither waiting nor other work hides a tracker. Ends
-with one JSON line a target.
+The run's time is the shorter of its CPU time and the clock, so that neither waiting nor other work hides a tracker. It
+ends with one JSON line a target.
 
     pip install 'ftcore[mlflow,tensorboard]'
     python benchmarks/observers.py --rows 2000
@@ -57,7 +57,7 @@ class Account:
             self.shown += time.thread_time() - begun
 
         Watcher.__init__ = make  # type: ignore[method-assign, assignment]
-        Watcher.show = show  # type: ignore[method-assign]
+        Watcher.show = show  # type: ignore[method-assign, assignment]
 
     def _see(self, see: Any, event: Mapping[str, Any], run: Path) -> None:
         before, begun = {thread.native_id for thread in threading.enumerate()}, time.thread_time()
