@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from ftcore.modeling.base_model import BaseModel, load_weights, save_tokenizer
 from ftcore.modeling.device import torch_device
 from ftcore.modeling.layers import trunk_of
 from ftcore.modeling.pooling import save_pooling, trained_pooling
+from ftcore.runs.folder import RunFolder
 from ftcore.runs.rows import read_texts
 from ftcore.spec.sections import Spec
 from ftcore.spec.training import TrainingSpec
@@ -38,26 +39,43 @@ from ftcore.training.job import Job
 from ftcore.training.sharding import full_state, is_sharded
 from ftcore.training.stopping import StopRequest
 from ftcore_runtime.encoding import TextEncoder
+from ftcore_runtime.files import sha256
 from ftcore_runtime.publishing import publishing
 
 
-def pretrain(
-    spec: Spec,
-    base: BaseModel,
-    encoder: TextEncoder,
-    texts: Opened,
-    folder: Path,
-    events: EventLog,
-    stop: StopRequest,
-    spec_sha256: str,
-    resume: bool,
-) -> None:
-    """Train `base` on the texts, and write what becomes of it to `folder`, a model folder like that of any base model.
+@dataclass(frozen=True)
+class PretrainingInputs:
+    """What a base model is trained on, and what for.
+
+    Args:
+        spec: of the run, with `training.pretrain`.
+        base: is left as it is on disk.
+        encoder: its tokenizer.
+        texts: compared with what the run first read of them.
+        folder: of the run: the model that is made lies in `folder.pretrained`.
+        events: of the run.
+    """
+
+    spec: Spec
+    base: BaseModel
+    encoder: TextEncoder
+    texts: Opened
+    folder: RunFolder
+    events: EventLog
+
+    def emit(self, kind: str, **fields: Any) -> None:  # noqa: ANN401 (anything JSON can hold)
+        """Write an event of this phase."""
+        self.events.emit(kind, phase="pretraining", **fields)
+
+
+def pretrain(inputs: PretrainingInputs, stop: StopRequest, resume: bool) -> None:
+    """Train the base model on the texts, and write what becomes of it, a model folder like that of any base model.
 
     Raises:
         UserError: the tokenizer has no mask, the base model cannot tell hidden tokens, or a text cannot be read.
         Interrupted, RunFailed: see `fine_tune`.
     """
+    spec, base, encoder = inputs.spec, inputs.base, inputs.encoder
     what = spec.training.pretrain
     assert what is not None
     mask = mask_id(encoder)
@@ -71,13 +89,14 @@ def pretrain(
     set_seed(spec.training.seed)
     model = family.build(base).to(torch_device())
     base.notes.clear()  # of a head that is thrown away
-    checkpoints = folder.with_name("pretraining")
-    rows, locations = zip(*read_texts(texts, what.column), strict=True)
+    checkpoints = inputs.folder.pretrained.with_name("pretraining")
+    rows, locations = zip(*read_texts(inputs.texts, what.column), strict=True)
     table = pa.table({"text": pa.array(rows)}, schema=SCHEMA)
     features = FeatureStore.build(table, family, encoder, checkpoints / "texts.arrow")
-    emit = partial(events.emit, phase="pretraining")
-    emit("planned", split="texts", plan=family.plan(table, features))
-    store = CheckpointStore(checkpoints, lambda text: emit("warning", message=text), spec_sha256)
+    inputs.emit("planned", split="texts", plan=family.plan(table, features))
+    store = CheckpointStore(
+        checkpoints, lambda text: inputs.emit("warning", message=text), sha256(inputs.folder.spec_file)
+    )
     training = TrainingSpec(
         epochs=what.epochs,
         learning_rate=what.learning_rate,
@@ -94,14 +113,14 @@ def pretrain(
         metric="loss",
         higher_is_better=False,
         checkpoints=store,
-        emit=emit,
+        emit=inputs.emit,
         stop=stop,
         resume=resume and bool(store.steps()),
     )
     fine_tune(job)
     weights = full_state(model) if is_sharded(model) else None
     if processes.is_first():
-        _keep(model, weights, base, folder)
+        _keep(model, weights, base, inputs.folder.pretrained)
         shutil.rmtree(checkpoints, ignore_errors=True)
     processes.wait()
 

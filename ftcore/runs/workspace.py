@@ -32,7 +32,7 @@ from ftcore.runs.evaluation_inputs import EvaluationInputs, monitored_metric
 from ftcore.runs.folder import RunFolder
 from ftcore.runs.model_folder import open_model
 from ftcore.runs.parts import as_fold
-from ftcore.runs.pretraining import pretrain
+from ftcore.runs.pretraining import PretrainingInputs, pretrain
 from ftcore.runs.recipe_choice import fill_by_recipe
 from ftcore.runs.rows import open_texts, read_splits
 from ftcore.runs.teacher import Teacher, compute_outputs, open_teacher
@@ -205,17 +205,8 @@ class Workspace:
             UserError, Interrupted, RunFailed: see `ftcore.runs.pretraining`.
         """
         assert self.texts is not None
-        pretrain(
-            self.spec,
-            self.base,
-            self.encoder,
-            self.texts,
-            self.folder.pretrained,
-            self.events,
-            stop,
-            sha256(self.folder.spec_file),
-            resume,
-        )
+        inputs = PretrainingInputs(self.spec, self.base, self.encoder, self.texts, self.folder, self.events)
+        pretrain(inputs, stop, resume)
         del self.base
 
     @cached_property
