@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,84 +16,120 @@ from ftcore_export.bundle_writer import BundleSource, VariantSource, write_bundl
 from ftcore_runtime.encoding import EncoderConfig
 
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-_WINDOWS = {"stride": 4, "max_question_length": 32}
-#: Task -> its family, its decoder, and the outputs of its graph with the size of their last axis (0 of a token's one).
-_KINDS: Mapping[str, tuple[str, Mapping[str, Any], Mapping[str, int]]] = {
-    "qa": (
+
+
+@dataclass(frozen=True)
+class _Output:
+    """The ids of the tokens, or their mean over the text, times each factor.
+
+    Args:
+        factors: size of the last axis; without any, the ids of the tokens themselves.
+        by_token: one for each token, else one for the text.
+    """
+
+    name: str
+    factors: Sequence[float] = ()
+    by_token: bool = True
+
+    def nodes(self) -> Iterator[onnx.NodeProto]:
+        """From `ids`, float [batch, seq]."""
+        if not self.factors:
+            yield helper.make_node("Identity", ["ids"], [self.name])
+            return
+        if self.by_token:
+            yield helper.make_node("Unsqueeze", ["ids", "last"], ["wide"])
+        else:
+            yield helper.make_node("ReduceMean", ["ids", "last"], ["wide"], keepdims=1)
+        yield helper.make_node("Mul", ["wide", "factors"], [self.name])
+
+    @property
+    def shape(self) -> list[str | int]:
+        """Its axes."""
+        axes: list[str | int] = ["batch", "seq"] if self.by_token else ["batch"]
+        return [*axes, len(self.factors)] if self.factors else axes
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What makes up a bundle of a task."""
+
+    family: str
+    outputs: Sequence[_Output]
+    settings: Mapping[str, Any]
+    golden: Sequence[Any]
+
+
+_TEXTS = sentences(2)
+_KINDS = {
+    "qa": _Kind(
         "span_extraction",
-        {"name": "span_extraction", "windows": _WINDOWS, "max_answer_length": 30, "null_threshold": None},
-        {"start_logits": 0, "end_logits": 0},
+        [_Output("start_logits"), _Output("end_logits")],
+        {
+            "windows": {"stride": 4, "max_question_length": 32},
+            "max_answer_length": 30,
+            "null_threshold": None,
+        },
+        [{"question": _TEXTS[0], "context": _TEXTS[1]}],
     ),
-    "ner": (
+    "ner": _Kind(
         "token_classification",
-        {"name": "token_classification", "labels": ["person", "place"], "stride": 4},
-        {"logits": 5},
+        [_Output("logits", (0.0, 0.05, 0.01, 0.04, 0.02))],
+        {"labels": ["person", "place"], "stride": 4},
+        _TEXTS,
     ),
-    "intent": (
+    "intent": _Kind(
         "intent_classification",
-        {"name": "intent_classification", "labels": ["refund", "cancel", "status"], "method": "probability",
-         "threshold": 0.1},
-        {"logits": -3},
+        [_Output("logits", (-0.01, -0.02, -0.03), by_token=False)],
+        {"labels": ["refund", "cancel", "status"], "method": "probability", "threshold": 0.1},
+        _TEXTS,
     ),
-    "similarity": (
+    "similarity": _Kind(
         "sequence_classification",
-        {"name": "sequence_classification", "problem": "regression", "labels": [], "threshold": 0.5,
-         "polarity": None, "pair": True},
-        {"logits": -1},
+        [_Output("logits", (-0.01,), by_token=False)],
+        {"problem": "regression", "labels": [], "threshold": 0.5, "polarity": None, "pair": True},
+        [{"text": _TEXTS[0], "text_pair": _TEXTS[1]}],
     ),
-}  # fmt: skip
+}
 
 
 def hand_made_bundle(task: str, folder: Path) -> Path:
     """A bundle of this task, in a new folder; what it answers means nothing."""
-    family, decoder, outputs = _KINDS[task]
+    kind = _KINDS[task]
     folder.parent.mkdir(parents=True, exist_ok=True)
     graph, tokenizer = folder.parent / f"{task}.onnx", folder.parent / f"{task}.tokenizer.json"
-    onnx.save(as_model(_graph(outputs)), graph)
+    onnx.save(as_model(_graph(kind.outputs)), graph)
     tiny_tokenizer().save(str(tokenizer))
     source = BundleSource(
         name=task,
         task=task,
-        family=family,
+        family=kind.family,
         encoder_config=EncoderConfig(48, 0, "right", _INPUTS),
         tokenizer_path=tokenizer,
-        decoder=dict(decoder),
+        decoder={"name": kind.family, **kind.settings},
         variants={"fp32": VariantSource({"model": graph})},
         default_variant="fp32",
         metrics={},
         provenance={"base_model": "made by hand"},
-        golden=_golden(task),
+        golden=kind.golden,
         created=CREATED,
     )
     return write_bundle(folder, source)
 
 
-def _golden(task: str) -> Sequence[Any]:
-    texts = sentences(4)
-    if task == "qa":
-        return [{"question": texts[0], "context": texts[1]}]
-    return [{"text": texts[0], "text_pair": texts[1]}] if task == "similarity" else texts[:2]
-
-
-def _graph(outputs: Mapping[str, int]) -> onnx.GraphProto:
-    """Ids as numbers: of each token one or several, or the mean of a text's, times -1, -2, ... to part labels."""
-    nodes = [helper.make_node("Cast", ["input_ids"], ["ids"], to=TensorProto.FLOAT)]
-    constants, shapes = [], []
-    axes = helper.make_tensor("axes", TensorProto.INT64, [1], [-1 if max(outputs.values()) else 1])
-    for name, size in outputs.items():
-        if size == 0:
-            nodes.append(helper.make_node("Identity", ["ids"], [name]))
-            shapes.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", "seq"]))
-            continue
-        factors = [-0.01 * (place + 1) for place in range(abs(size))]
-        constants.append(helper.make_tensor("factors", TensorProto.FLOAT, [abs(size)], factors))
-        if size > 0:
-            nodes.append(helper.make_node("Unsqueeze", ["ids", "axes"], ["wide"]))
-        else:
-            nodes.append(helper.make_node("ReduceMean", ["ids", "axes"], ["wide"], keepdims=1))
-        constants.append(axes)
-        nodes.append(helper.make_node("Mul", ["wide", "factors"], [name]))
-        shape = ["batch", "seq", size] if size > 0 else ["batch", -size]
-        shapes.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
-    inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "seq"]) for name in _INPUTS]
-    return helper.make_graph(nodes, "hand made", inputs, shapes, initializer=constants)
+def _graph(outputs: Sequence[_Output]) -> onnx.GraphProto:
+    """One that reads the ids alone; a graph has factors once at most."""
+    constants = [helper.make_tensor("last", TensorProto.INT64, [1], [-1])]
+    for output in outputs:
+        if output.factors:
+            size = len(output.factors)
+            constants.append(helper.make_tensor("factors", TensorProto.FLOAT, [size], output.factors))
+    return helper.make_graph(
+        [
+            helper.make_node("Cast", ["input_ids"], ["ids"], to=TensorProto.FLOAT),
+            *(node for output in outputs for node in output.nodes()),
+        ],
+        "hand made",
+        [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "seq"]) for name in _INPUTS],
+        [helper.make_tensor_value_info(one.name, TensorProto.FLOAT, one.shape) for one in outputs],
+        initializer=constants,
+    )
