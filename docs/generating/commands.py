@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 
 from ftcore.cli import make_parser
-from ftcore.cli.examples import EXAMPLES, EXIT_CODES
+from ftcore.cli.epilogs import EXAMPLES, EXIT_CODES
 from ftcore.cli.options import Parser
 from ftcore.errors import ExitCode
 from generating import cell, head, table

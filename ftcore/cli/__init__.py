@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from ftcore import __version__
-from ftcore.cli.examples import epilog
+from ftcore.cli.epilogs import epilog
 from ftcore.cli.options import Parser, add_common
 from ftcore.errors import CheckFailed, ExitCode, Interrupted, RunFailed, UserError
 from ftcore.system_errors import SYSTEM, sentence, system_error

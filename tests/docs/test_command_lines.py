@@ -9,7 +9,7 @@ import pytest
 from doc_blocks import NOT_RUN
 
 from ftcore.cli import make_parser
-from ftcore.cli.examples import EXAMPLES, EXIT_CODES
+from ftcore.cli.epilogs import EXAMPLES, EXIT_CODES
 
 PARSERS = dict(make_parser().commands())
 
