@@ -6,13 +6,17 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ftcore.evaluation.answering_model import AnsweringModel
+from ftcore.evaluation.gradients import explain_by_gradients
+from ftcore_runtime.explanations.explanation import Explanation
+from ftcore_runtime.explanations.occlusion import OCCLUSION, drive, occlude
+from ftcore_runtime.inputs import Input
 from ftcore_runtime.segmentation import words
 
 Row = dict[str, Any]
@@ -43,6 +47,17 @@ def model_of(run: Path) -> AnsweringModel:
     folder = open_run(run)
     workspace = Workspace(folder, *reload_spec(folder, PluginRegistry.discover()), ())
     return AnsweringModel(workspace.fine_tuned(), workspace.family, workspace.encoder)
+
+
+def explains_in_torch(answers: AnsweringModel) -> Callable[[Input, str, bool], Explanation]:
+    """Explains an input by a method, with or without its faithfulness."""
+
+    def explain(item: Input, method: str, faithfulness: bool) -> Explanation:
+        if method == OCCLUSION:
+            return drive(occlude(answers.decoder, item, faithfulness=faithfulness), answers)
+        return explain_by_gradients(answers, item, faithfulness=faithfulness, method=method)
+
+    return explain
 
 
 def planted_in(text: str, word: str, draw: random.Random) -> str:

@@ -5,7 +5,7 @@
 
 FOLDER holds train.jsonl and test.jsonl with `text` and `label`; with `--questions` train.squad.json and
 test.squad.json, whose questions on contexts of up to 120 words are taken. A run on `--train` rows is made in `--work`
-(kept, and taken up again) with fp32 and int8; the int8 bundle answers, one thread a CPU.
+(kept, and taken up again) with fp32 and int8; the int8 bundle answers, with `--torch` the run's own model.
 
 - Real labels: comprehensiveness of the best words against that of random ones over `--rows` test rows, the mean of the
   paired difference with its 95 % bootstrap interval, whose lower end must be above 0.
@@ -30,7 +30,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from explained import PLANTED, Row, interval, model_of, planted_in, read_lines, run_of, write_lines
+from explained import (
+    PLANTED,
+    Row,
+    explains_in_torch,
+    interval,
+    model_of,
+    planted_in,
+    read_lines,
+    run_of,
+    write_lines,
+)
 from targets import print_target
 
 from ftcore.errors import UserError
@@ -54,7 +64,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = args.work or Path(scratch)
         run = _run(folder, args)
-        explain = _explains(run, args.method)
+        explain = _explains(run, args)
         test = _questions(folder / "test.json") if args.questions else read_lines(folder / "test.jsonl")
         ok = _planted(explain, test, args) if args.planted else _compared(explain, test, args)
         if not args.questions:
@@ -75,6 +85,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--planted", action="store_true")
     parser.add_argument("--questions", action="store_true")
     parser.add_argument("--method", choices=METHODS, default="occlusion")
+    parser.add_argument(
+        "--torch", action="store_true", help="occlusion by the run's own model, without a bundle"
+    )
     parser.add_argument("--work", type=Path, help="where the run is kept")
     return parser.parse_args()
 
@@ -104,7 +117,11 @@ def _run(folder: Path, args: argparse.Namespace) -> Path:
         spec["training"]["recipe"] = "plain"
     suffix = "json" if args.questions else "jsonl"
     spec["data"] |= {split: f"{split}.{suffix}" for split in counts}
-    return run_of(folder, spec)
+    return run_of(folder, spec, "run" if _by_bundle(args) else "train")
+
+
+def _by_bundle(args: argparse.Namespace) -> bool:
+    return args.method == "occlusion" and not args.torch
 
 
 def _with_planted(row: Row, draw: random.Random) -> Row:
@@ -137,14 +154,12 @@ def _questions(path: Path) -> list[Row]:
     ]
 
 
-def _explains(run: Path, method: str) -> Explain:
-    if method == "occlusion":
+def _explains(run: Path, args: argparse.Namespace) -> Explain:
+    if _by_bundle(args):
         pipeline = Pipeline.load(run / "bundle", "int8")
         return lambda item, measured: pipeline.explain(item, faithfulness=measured)
-    from ftcore.evaluation.gradients import explain_by_gradients
-
-    answers = model_of(run)
-    return lambda item, measured: explain_by_gradients(answers, item, faithfulness=measured, method=method)
+    explain = explains_in_torch(model_of(run))
+    return lambda item, measured: explain(item, args.method, measured)
 
 
 # -- figures -----------------------------------------------------------------------------------------------
@@ -230,7 +245,7 @@ def _timed(explain: Explain, test: list[Row], args: argparse.Namespace) -> bool:
         seconds[faithfulness] = float(np.median(taken))
     line = {"set": args.name, "method": args.method, "seconds of 100 words": round(seconds[False], 3)}
     print(json.dumps({**line, "with faithfulness": round(seconds[True], 3)}))
-    if args.method != "occlusion":
+    if not _by_bundle(args):
         return True
     return print_target(f"{args.name}: seconds of 100 words, int8", seconds[False], 1.0, at_most=True)
 
