@@ -4,8 +4,8 @@
     python benchmarks/explanations.py --data FOLDER --name squad --questions
 
 FOLDER holds train.jsonl and test.jsonl with `text` and `label`; with `--questions` train.squad.json and
-test.squad.json, whose questions on contexts of up to 120 words are taken. A run on `--train` rows is made in `--work`
-(kept, and taken up again) with fp32 and int8; the int8 bundle answers, with `--torch` the run's own model.
+test.squad.json, whose questions on contexts of up to `--context` words are taken. A run on `--train` rows is made in
+`--work` (kept, and taken up again) with fp32 and int8; the int8 bundle answers, with `--torch` the run's own model.
 
 - Real labels: comprehensiveness of the best words against that of random ones over `--rows` test rows, the mean of the
   paired difference with its 95 % bootstrap interval, whose lower end must be above 0.
@@ -53,7 +53,6 @@ from ftcore_runtime.segmentation import without, words
 #: An input, and whether faithfulness is measured.
 Explain = Callable[[Input, bool], Explanation]
 METHODS = ("occlusion", "gradients", "gradient-x-input")
-LONGEST_CONTEXT = 120  # words
 PLANTED_ROWS, TIMED = 500, 5
 MOST_DELTA = 0.01
 
@@ -84,6 +83,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=200, help="test rows that are explained")
     parser.add_argument("--planted", action="store_true")
     parser.add_argument("--questions", action="store_true")
+    parser.add_argument(
+        "--context", type=int, default=120, help="words of the longest context of --questions"
+    )
     parser.add_argument("--method", choices=METHODS, default="occlusion")
     parser.add_argument(
         "--torch", action="store_true", help="occlusion by the run's own model, without a bundle"
@@ -105,7 +107,9 @@ def _run(folder: Path, args: argparse.Namespace) -> Path:
     counts = {"train": args.train, "test": max(args.rows, PLANTED_ROWS)}
     if args.questions:
         for split, count in counts.items():
-            _write_questions(args.data / f"{split}.squad.json", folder / f"{split}.json", count, draw)
+            _write_questions(
+                args.data / f"{split}.squad.json", folder / f"{split}.json", count, args.context, draw
+            )
         spec |= {"task": "qa", "model": {"base": args.base, "max_length": 256, "stride": 64}}
     else:
         for split, count in counts.items():
@@ -130,14 +134,14 @@ def _with_planted(row: Row, draw: random.Random) -> Row:
     return {"text": planted_in(row["text"], PLANTED[label], draw), "label": label}
 
 
-def _write_questions(source: Path, path: Path, count: int, draw: random.Random) -> None:
-    """Some questions of SQuAD's form, each an article of its own, on contexts that are not long."""
+def _write_questions(source: Path, path: Path, count: int, longest: int, draw: random.Random) -> None:
+    """Some questions of SQuAD's form, each an article of its own, on contexts of at most `longest` words."""
     articles = json.loads(source.read_text(encoding="utf-8"))["data"]
     found = [
         {"title": article["title"], "paragraphs": [{"context": paragraph["context"], "qas": [asked]}]}
         for article in articles
         for paragraph in article["paragraphs"]
-        if len(words(paragraph["context"])) <= LONGEST_CONTEXT
+        if len(words(paragraph["context"])) <= longest
         for asked in paragraph["qas"]
     ]
     chosen = draw.sample(found, min(count, len(found)))

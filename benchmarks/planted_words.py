@@ -5,8 +5,8 @@
 FOLDER holds train.jsonl and test.jsonl with `text`, of any labels: the texts that words are planted into (those of 6 to
 20 words). For each kind of answer a small model (`--layers` of the base) is trained on `--train` rows and explains
 `--rows` others, in torch: the word must be ranked first in 99 % of the rows that are answered as planted, and these
-must be 90 % of all. With `gradients` the convergence delta must be under 1 % in 95 % of the rows. `--work` keeps the
-runs.
+must be 90 % of all. With `gradients` the convergence delta must be under 1 % in 95 % of the rows; `gradient-x-input`
+has no bar. `--work` keeps the runs.
 
 - label, labels, pair, number: a word says which of two labels, which of three labels, which label of two texts, or
   which of two numbers it is (there the word that counts most, up or down).
