@@ -137,7 +137,8 @@ class Gradients:
         """The reasons of a target: the whole, then its edges if it has any, whose scores add up to the whole's."""
         attribute = self._integrated if method == GRADIENTS else self._simple
         edges = {edge: attribute(score) for edge, score in self._scores(target).items()}
-        found = edges if len(edges) == 1 else {"": reduce(_Attribution.__add__, edges.values()), **edges}
+        apart = len(edges) > 1 and self._answer.place(target) is not None  # no answer begins nowhere
+        found = {"": reduce(_Attribution.__add__, edges.values()), **(edges if apart else {})}
         return [self._reason(target, edge, one) for edge, one in found.items()]
 
     def _reason(self, target: str, edge: str, found: _Attribution) -> Reason:

@@ -21,9 +21,10 @@ from ftcore.cli import main
 from ftcore.errors import UserError
 from ftcore.evaluation.answering_model import AnsweringModel
 from ftcore.evaluation.attention import attention_picture
-from ftcore.evaluation.gradients import explain_by_gradients
+from ftcore.evaluation.gradients import Gradients, explain_by_gradients
 from ftcore.families.token_span import token_span
 from ftcore_runtime.explanations.explanation import Explanation
+from ftcore_runtime.explanations.parts import CutInput
 
 FILLERS = ["food", "was", "the", "very", "slow", "not", "a", "to"]
 TRAINING = {"epochs": 20, "batch_size": 16, "learning_rate": 2e-3, "precision": "fp32"}
@@ -139,6 +140,8 @@ def test_start_and_end_of_an_answer_are_apart_and_add_up(spans: tuple[Path, Answ
         logits = answers.family.model.outputs(answers.model, answers.batch(prepared))["start_logits"][0]
     odds = logits[6] - torch.cat([logits[:6], logits[7:]]).logsumexp(dim=0)
     assert start.score == pytest.approx(float(odds), abs=1e-4)
+    (nothing,) = Gradients(answers, CutInput(answers.decoder, item, found.answer), found.answer).reasons("")
+    assert nothing.title == "no answer"
     other = explain_by_gradients(answers, item, ["nice place"])
     assert {one.target for one in other.reasons} == {"nice place"}
     assert other.reasons[0].weights[asked[0]] < 0, "the word speaks against the other answer"
