@@ -15,17 +15,17 @@ from typing import Any
 
 from ftcore.errors import UserError
 from ftcore.families.bound import BoundFamily
+from ftcore.families.recipe import Recipe, step_rows
 from ftcore.files import read_json
 from ftcore.plugins import PluginRegistry
 from ftcore.runs.folder import RunFolder, reload_spec
 from ftcore.runs.rows import read_splits
 from ftcore.spec.sections import Spec
+from ftcore.spec.training import EPOCHS, LEARNING_RATE, TrainingSpec
 from ftcore_server.packaging.target import new_folder, write_yaml
 
 _FAMILY = "sequence_classification"
-_LEARNING_RATE = 2e-5  # where neither spec nor recipe says one
-_EPOCHS = 3
-_BATCH = 32
+_LOCAL_ROWS = 8  # at a time on a GPU, at most
 RECIPE = "recipe.yaml"
 
 
@@ -55,13 +55,13 @@ def write_nemo(run: RunFolder, output: Path, plugins: PluginRegistry) -> None:
         for split in (splits.train, splits.validation):
             inputs, references = reader.inputs(split.table), reader.references(split.table)
             _write_rows(folder / "rows" / f"{split.name}.jsonl", inputs, references, labels)
-        write_yaml(folder / RECIPE, recipe(spec, len(labels), _chosen(run)))
+        write_yaml(folder / RECIPE, recipe(spec, _training(run, spec), len(labels)))
 
 
-def _chosen(run: RunFolder) -> dict[str, Any]:
-    """What the run's recipe chose for the fields of `training` that its spec leaves open."""
-    found: dict[str, Any] = run.record().get("recipe", {}).get("training", {})
-    return found
+def _training(run: RunFolder, spec: Spec) -> TrainingSpec:
+    """The section `training` with what the run's recipe chose for the fields that are open."""
+    chosen = run.record().get("recipe")  # not in runs from before
+    return Recipe(**chosen).fill(spec.training) if chosen else spec.training
 
 
 def _write_rows(file: Path, inputs: Iterable[Any], references: Iterable[Any], labels: dict[str, int]) -> None:
@@ -73,30 +73,25 @@ def _write_rows(file: Path, inputs: Iterable[Any], references: Iterable[Any], la
             lines.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def recipe(spec: Spec, labels: int, chosen: dict[str, Any]) -> dict[str, Any]:
+def recipe(spec: Spec, training: TrainingSpec, labels: int) -> dict[str, Any]:
     """The recipe, with the run's own batch size, learning rate, epochs and seed.
 
     Args:
+        training: of the spec, as it is filled.
         labels: how many there are.
-        chosen: fields of `training` that the spec leaves open.
     """
-
-    def training(name: str, otherwise: object) -> Any:  # noqa: ANN401 (what the spec has)
-        found = getattr(spec.training, name, None)
-        return found if found is not None else chosen.get(name, otherwise)
-
-    batch = training("batch_size", _BATCH)
+    rows = step_rows(training)
     collated = {
         "_target_": "torchdata.stateful_dataloader.StatefulDataLoader",
         "collate_fn": "nemo_automodel.components.datasets.utils.default_collater",
     }
     found: dict[str, Any] = {
         "recipe": "TrainFinetuneRecipeForSequenceClassification",
-        "seed": spec.training.seed,
+        "seed": training.seed,
         "step_scheduler": {
-            "global_batch_size": batch,
-            "local_batch_size": min(batch, 8),
-            "num_epochs": max(1, round(training("epochs", _EPOCHS))),
+            "global_batch_size": rows,
+            "local_batch_size": min(rows, _LOCAL_ROWS),
+            "num_epochs": max(1, round(EPOCHS if training.epochs is None else training.epochs)),
             "ckpt_every_steps": 500,
             "val_every_steps": 100,
         },
@@ -119,8 +114,8 @@ def recipe(spec: Spec, labels: int, chosen: dict[str, Any]) -> dict[str, Any]:
         "validation_dataloader": dict(collated),
         "optimizer": {
             "_target_": "torch.optim.AdamW",
-            "lr": training("learning_rate", _LEARNING_RATE),
-            "weight_decay": training("weight_decay", 0.0),
+            "lr": training.learning_rate or LEARNING_RATE,
+            "weight_decay": training.weight_decay,
         },
     }
     if (lora := spec.model.lora) is not None:

@@ -20,6 +20,7 @@ from safetensors.numpy import load_file
 import ftcore
 from ftcore.cli import main
 from ftcore.runs.nemo import recipe
+from ftcore.spec.training import TrainingSpec
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +62,20 @@ def test_a_run(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], mo
 
 def test_low_rank_updates_stay_low_rank_updates(run: Path) -> None:
     spec = ftcore.Spec(**tiny_spec(run.parents[2] / "base", model={"lora": {"rank": 4, "alpha": 8}}))
-    made = recipe(spec.resolved.spec, 3, {})["peft"]
+    made = recipe(spec.resolved.spec, spec.resolved.spec.training, 3)["peft"]
     assert (made["dim"], made["alpha"], made["match_all_linear"]) == (4, 8, True)
     named = spec.with_overrides(model={"lora": {"target_modules": ["query"]}}).resolved.spec
-    assert recipe(named, 3, {})["peft"]["target_modules"] == ["*.query"]
+    assert recipe(named, named.training, 3)["peft"]["target_modules"] == ["*.query"]
+
+
+@pytest.mark.parametrize(
+    ("training", "rows"),
+    [({}, 32), ({"batch_size": "auto"}, 32), ({"batch_size": 4, "gradient_accumulation": 3}, 12)],
+)
+def test_a_step_has_the_rows_that_it_has_here(run: Path, training: dict[str, Any], rows: int) -> None:
+    spec = ftcore.Spec(**tiny_spec(run.parents[2] / "base")).resolved.spec
+    made = recipe(spec, TrainingSpec(**training), 3)["step_scheduler"]
+    assert (made["global_batch_size"], made["local_batch_size"]) == (rows, min(rows, 8))
 
 
 def test_what_nemo_does_not_take(
