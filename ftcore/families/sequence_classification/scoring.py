@@ -241,7 +241,7 @@ class LabelScoring(Scoring[SequenceClassificationSpec, FittedLabels]):
         return frozenset({"precision_macro", "recall_macro", "f1_macro"})
 
     def baselines(self, train: pa.Table, rows: pa.Table) -> Mapping[str, Sequence[Answer]]:
-        """The most frequent answer, and logistic regression on TF-IDF; the mean of a number."""
+        """The most frequent answer, and a linear SVM on TF-IDF; the mean of a number."""
         return label_baselines(self.problem, self.labels, train, rows)
 
     def warnings(self, references: Sequence[Any], answers: Sequence[Answer]) -> list[str]:
