@@ -243,6 +243,7 @@ print(json.dumps(model.eval()(**batch).logits.tolist()))
 """
 
 
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")  # in peft
 @pytest.mark.parametrize("kind", FILES)
 def test_nemos_own_checkpoints_are_laid_as_they_are_taken(
     kind: str, run_folder: Path, nemo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
