@@ -5,7 +5,7 @@
 
 `--data` holds `train.jsonl` with `text` and `label`. Its first rows become a file as Excel on Windows writes it:
 cp1252, semicolons, column names of its own. Nothing of this checkout is used but the wheel, and nothing is written by
-hand. Prints each step with its seconds, and ends with one JSON line a target.
+hand. Prints each step with its seconds and its CPU (of those that have ended), and ends with one JSON line a target.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import csv
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -43,6 +44,7 @@ class Stranger:
         self.folder = folder
         self.seconds: dict[str, float] = {}
         self._wheel = wheel
+        self._cpu = 0.0
         kept = (
             "HTTP",
             "http",
@@ -115,7 +117,9 @@ class Stranger:
 
     def _note(self, step: str, begun: float) -> None:
         self.seconds[step] = time.monotonic() - begun
-        print(f"== {step}: {self.seconds[step]:.1f} s", flush=True)
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu, self._cpu = used.ru_utime + used.ru_stime - self._cpu, used.ru_utime + used.ru_stime
+        print(f"== {step}: {self.seconds[step]:.1f} s, {cpu:.1f} s of CPU", flush=True)
 
 
 def write_csv(data: Path, rows: int, file: Path) -> str:
