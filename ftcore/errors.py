@@ -35,8 +35,8 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130, "interrupted (Ctrl-C); a run can be resumed"
     TERMINATED = 143, "terminated (SIGTERM); a run can be resumed"
 
-    def __new__(cls, code: int, meaning: str) -> ExitCode:
-        """A code with its meaning."""
+    def __new__(cls, code: int, meaning: str = "") -> ExitCode:
+        """A code with its meaning, which whoever looks a code up does not give."""
         made = int.__new__(cls, code)
         made._value_, made.meaning = code, meaning
         return made
