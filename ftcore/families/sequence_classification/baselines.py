@@ -39,10 +39,10 @@ def label_baselines(
     if problem == "multi_label":
         frequent = _in_half_of_the_rows(references, labels)
         name = "always answering " + (", ".join(f"`{label}`" for label in frequent) or "no label")
-        regression = tfidf_labels(learnt, references, labels, texts)
+        found_labels = tfidf_labels(learnt, references, labels, texts)
         return {
             name: [_several(frequent, labels)] * count,
-            "TF-IDF": [_several(one, labels) for one in regression],
+            "TF-IDF": [_several(one, labels) for one in found_labels],
         }
     most = majority(references, count)
     return {
