@@ -239,12 +239,15 @@ def _write(path: Path, rows: Sequence[Planted], kind: str) -> None:
 
 
 def _text(folder: Path, args: argparse.Namespace) -> bool:
-    """The label is what is written."""
+    """The label is what is written; `none` where there is neither word, or no word at all would be one of the two."""
     train, test = (
         list(_rows(label, args.data / f"{split}.jsonl", count))
         for split, count in (("train", 2 * args.train), ("test", args.rows))
     )
     rows = [{"source": one.row["text"], "target": one.row["label"]} for one in train]
+    for row in rows[::3]:
+        row["source"] = " ".join(word for word in row["source"].split() if word not in PLANTED.values())
+        row["target"] = "none"
     write_lines(folder / "train.jsonl", rows)
     (folder / "config").mkdir(exist_ok=True)
     both = {"layers": 1, "attention_heads": 4, "ffn_dim": 128}
