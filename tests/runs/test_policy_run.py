@@ -187,7 +187,7 @@ def test_the_words_that_drive_each_label(run: Path, capsys: pytest.CaptureFixtur
         (["--global", "--label", "pos"], "--label: goes with --text"),
         (["--global", "--rows", "0"], "--rows: must be at least 1"),
         (["--global", "--text", "good"], "not allowed with"),
-        ([], "one of the arguments --text --global is required"),
+        ([], "one of the arguments --text --global --sanity is required"),
     ],
 )
 def test_what_explain_refuses_of_a_whole_run(
