@@ -6,7 +6,6 @@ They speak of other rows from the same source, not of other trainings: the rows 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,24 +75,24 @@ def bootstrap(
     if not resamples or not rows:
         return {}
     names = list(scorer(np.arange(rows)))
-    members = _members(rows, clusters)
-    samples = _samples(members, strata)
+    units = _Units.of(rows, clusters)
+    samples = _samples(len(units), strata)
     always = np.concatenate([sample for sample in samples if len(sample) < 2] or [np.empty(0, np.int64)])
     drawn = [sample for sample in samples if len(sample) >= 2]
     if not drawn:
         return dict.fromkeys(names)
 
-    def statistic(*units: Array, axis: int) -> Array:
+    def statistic(*chosen: Array, axis: int) -> Array:
         """[metrics, ...] of units [..., n] a stratum, which broadcast against each other but for the last axis."""
-        shape = np.broadcast_shapes(*(sample.shape[:-1] for sample in units))
-        whole = [np.broadcast_to(sample, (*shape, sample.shape[-1])) for sample in units]
-        flat = np.concatenate(whole, axis=-1).reshape(-1, sum(sample.shape[-1] for sample in units))
-        values = [list(scorer(_rows(members, np.concatenate((row, always)))).values()) for row in flat]
+        shape = np.broadcast_shapes(*(sample.shape[:-1] for sample in chosen))
+        whole = [np.broadcast_to(sample, (*shape, sample.shape[-1])) for sample in chosen]
+        flat = np.concatenate(whole, axis=-1).reshape(-1, sum(sample.shape[-1] for sample in chosen))
+        values = [list(scorer(units.rows(np.concatenate((row, always)))).values()) for row in flat]
         return np.asarray(values, dtype=float).T.reshape(len(names), *shape)
 
     from scipy import stats
 
-    method = "BCa" if len(members) <= _MANY else "percentile"
+    method = "BCa" if len(units) <= _MANY else "percentile"
     with warnings.catch_warnings():  # a metric that never varies has None
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
         warnings.simplefilter("ignore", RuntimeWarning)
@@ -151,9 +150,9 @@ def percentiles(
     """
     if not resamples or not rows:
         return {}
-    members = _members(rows, clusters)
+    units = _Units.of(rows, clusters)
     rng, tail = np.random.default_rng(seed), 100 * (1 - confidence) / 2
-    drawn = [scorer(_rows(members, rng.integers(0, len(members), len(members)))) for _ in range(resamples)]
+    drawn = [scorer(units.rows(rng.integers(0, len(units), len(units)))) for _ in range(resamples)]
     found: dict[str, Interval | None] = {}
     for name in drawn[0]:
         low, high = np.percentile([values[name] for values in drawn], [tail, 100 - tail])
@@ -161,25 +160,46 @@ def percentiles(
     return found
 
 
-def _members(rows: int, clusters: Array | None) -> list[Array] | Array:
-    """The rows of each unit that is drawn: int64 [rows] of each cluster, or each row alone."""
-    if clusters is None:
-        return np.arange(rows)
-    order = np.argsort(clusters, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(clusters[order])) + 1)
+@dataclass(frozen=True)
+class _Units:
+    """What is drawn: rows, or clusters of rows.
+
+    Args:
+        order: int64 [rows]: the rows of the first unit, of the second, and so on.
+        starts, lengths: int64 [units]: where each begins in that, and how many rows it has.
+    """
+
+    order: Array
+    starts: Array
+    lengths: Array
+
+    @classmethod
+    def of(cls, rows: int, clusters: Array | None) -> _Units:
+        """Each row alone, or each cluster (int64 [rows])."""
+        if clusters is None:
+            return cls(np.arange(rows), np.arange(rows), np.ones(rows, np.int64))
+        order = np.argsort(clusters, kind="stable")
+        starts = np.flatnonzero(np.diff(clusters[order], prepend=clusters[order[:1]] - 1))
+        return cls(order, starts, np.diff(starts, append=rows))
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def rows(self, units: Array) -> Array:
+        """The rows of some units one after another, int64."""
+        if len(self.starts) == len(self.order):
+            return np.asarray(self.order[units])
+        lengths = self.lengths[units]
+        ends = np.cumsum(lengths)
+        places = np.repeat(self.starts[units] - ends + lengths, lengths) + np.arange(ends[-1])
+        return np.asarray(self.order[places])
 
 
-def _samples(members: Sequence[Array] | Array, strata: Array | None) -> list[Array]:
-    units = np.arange(len(members))
+def _samples(count: int, strata: Array | None) -> list[Array]:
+    units = np.arange(count)
     if strata is None:
         return [units]
     return [units[strata == stratum] for stratum in np.unique(strata)]
-
-
-def _rows(members: Sequence[Array] | Array, units: Array) -> Array:
-    if isinstance(members, np.ndarray):
-        return units
-    return np.concatenate([members[unit] for unit in units])
 
 
 def _interval(low: float, high: float) -> Interval | None:

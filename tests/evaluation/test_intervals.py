@@ -84,6 +84,19 @@ def test_rows_that_depend_on_each_other_widen_the_interval() -> None:
     assert 2.5 < together / alone < 4.0, "ten copies of a row are worth one: the root of ten"
 
 
+def test_rows_of_a_cluster_are_drawn_together_wherever_they_stand() -> None:
+    clusters, drawn = np.array([4, 1, 4, 9, 1, 4]), []
+    bootstrap(lambda rows: drawn.append(rows) or {"mean": rows.mean()}, 6, 50, 0.95, clusters=clusters)
+    assert len({len(rows) for rows in drawn}) > 1, "clusters have one, two and three rows"
+    for rows in drawn:
+        counts = np.bincount(rows, minlength=6)
+        assert counts[0] == counts[2] == counts[5]
+        assert counts[1] == counts[4]
+        assert counts[0] + counts[1] + counts[3] in (2, 3), (
+            "as many clusters as there are, or all but one (BCa)"
+        )
+
+
 def test_the_same_rows_give_the_same_interval() -> None:
     def scorer(rows: np.ndarray) -> dict[str, float]:
         return {"x": float(rows.mean())}
