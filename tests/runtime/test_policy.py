@@ -13,7 +13,7 @@ from ftcore_runtime import Pipeline
 from ftcore_runtime.answers import LabelAnswer
 from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.errors import BundleError
-from ftcore_runtime.policy import Policy
+from ftcore_runtime.policy import Conformal, Policy
 
 LOGITS = [[0, np.log(3), np.log(4)], [0, 0, np.log(8)]]  # 0.125 0.375 0.5; 0.1 0.1 0.8
 
@@ -157,3 +157,22 @@ def test_the_server_says_what_answers_of_a_policy_have() -> None:
     tensors = {tensor.name: tensor for tensor in output_tensors(answers, decoder.labels)}
     assert tensors["abstained"].values.tolist() == [True, False]
     assert json.loads(tensors["answer"].values[0])["prediction_set"] == ["positive", "neutral"]
+
+
+def test_what_lies_on_a_bound_is_within_it() -> None:
+    found = Conformal("lac", 0.25, 0.9).members(np.array([[0.25, 0.5, 0.25], [0.2, 0.3, 0.5]]))
+    assert found.tolist() == [[True, True, True], [False, True, True]]
+    chosen = Policy(min_confidence=0.5)
+    assert (chosen.abstains(0.5), chosen.abstains(0.4999), chosen.abstains(1.0)) == (False, True, False)
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        Policy(),
+        Policy(2.0, 1.0, Conformal("aps", 0.75, 0.9)),
+        Policy(0.5, 0.0, Conformal("lac", 0.125, 0.95)),
+    ],
+)
+def test_it_comes_back_as_it_was_written(chosen: Policy) -> None:
+    assert Policy.from_json(json.loads(json.dumps(chosen.to_json())), "policy") == chosen
