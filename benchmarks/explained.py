@@ -72,13 +72,3 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     means = found[np.random.default_rng(0).integers(0, len(found), (2000, len(found)))].mean(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
     return float(low), float(high)
-
-
-def read_lines(path: Path) -> list[Row]:
-    """JSON Lines."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def write_lines(path: Path, rows: Sequence[Row]) -> None:
-    """JSON Lines."""
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")

@@ -37,10 +37,10 @@ from explained import (
     interval,
     model_of,
     planted_in,
-    read_lines,
     run_of,
-    write_lines,
 )
+from few_rows_data import read
+from fits import write_rows
 from targets import print_target
 
 from ftcore.errors import UserError
@@ -64,7 +64,7 @@ def main() -> None:
         folder = args.work or Path(scratch)
         run = _run(folder, args)
         explain = _explains(run, args)
-        test = _questions(folder / "test.json") if args.questions else read_lines(folder / "test.jsonl")
+        test = _questions(folder / "test.json") if args.questions else read(folder / "test.jsonl")
         ok = _planted(explain, test, args) if args.planted else _compared(explain, test, args)
         if not args.questions:
             ok &= _timed(explain, test, args)
@@ -113,10 +113,10 @@ def _run(folder: Path, args: argparse.Namespace) -> Path:
         spec |= {"task": "qa", "model": {"base": args.base, "max_length": 256, "stride": 64}}
     else:
         for split, count in counts.items():
-            rows = read_lines(args.data / f"{split}.jsonl")
+            rows = read(args.data / f"{split}.jsonl")
             draw.shuffle(rows)
             made = [_with_planted(row, draw) for row in rows] if args.planted else rows
-            write_lines(folder / f"{split}.jsonl", made[:count])
+            write_rows(made[:count], folder / f"{split}.jsonl")
         spec |= {"task": "classification", "model": {"base": args.base, "max_length": 96}}
         spec["training"]["recipe"] = "plain"
     suffix = "json" if args.questions else "jsonl"

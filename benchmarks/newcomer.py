@@ -66,7 +66,7 @@ class Stranger:
         """Make the environment; a base model in a package comes with it.
 
         Args:
-            also: what else pip is told, such as a build of torch.
+            also: further requirements, such as a build of torch.
         """
         begun = time.monotonic()
         subprocess.run([sys.executable, "-m", "venv", str(self.folder / "venv")], check=True)

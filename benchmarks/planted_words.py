@@ -29,7 +29,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from explained import PLANTED, Row, explains_in_torch, model_of, planted_in, read_lines, run_of, write_lines
+from explained import PLANTED, Row, explains_in_torch, model_of, planted_in, run_of
+from few_rows_data import read
+from fits import write_rows
 from targets import print_target
 
 from ftcore.evaluation.gradients import GRADIENTS, SIMPLE
@@ -221,7 +223,7 @@ def _first(kind: str, found: Explanation) -> str:
 
 def _rows(make: Maker, path: Path, count: int) -> Iterator[Planted]:
     draw = random.Random(path.name)
-    texts = [row["text"] for row in read_lines(path) if 6 <= len(words(row["text"])) <= 20]
+    texts = [row["text"] for row in read(path) if 6 <= len(words(row["text"])) <= 20]
     draw.shuffle(texts)
     for place in range(count):
         yield make([texts[place % len(texts)], texts[(place + 1) % len(texts)]], draw)
@@ -229,7 +231,7 @@ def _rows(make: Maker, path: Path, count: int) -> Iterator[Planted]:
 
 def _write(path: Path, rows: Sequence[Planted], kind: str) -> None:
     if kind != "span":
-        write_lines(path, [row.row for row in rows])
+        write_rows([row.row for row in rows], path)
         return
     articles = []
     for place, one in enumerate(rows):
@@ -248,7 +250,7 @@ def _text(folder: Path, args: argparse.Namespace) -> bool:
     for row in rows[::3]:
         row["source"] = " ".join(word for word in row["source"].split() if word not in PLANTED.values())
         row["target"] = "none"
-    write_lines(folder / "train.jsonl", rows)
+    write_rows(rows, folder / "train.jsonl")
     (folder / "config").mkdir(exist_ok=True)
     both = {"layers": 1, "attention_heads": 4, "ffn_dim": 128}
     sizes = {f"{side}_{key}": value for side in ("encoder", "decoder") for key, value in both.items()}

@@ -149,10 +149,11 @@ def _randomised(answers: AnsweringModel, part: str, seed: int) -> AnsweringModel
     """The same model with weights of a part drawn from normal distributions of their tensors' means and deviations."""
     model = copy.deepcopy(answers.model)
     depths = parameter_depths(model)
+    head = head_depth(depths)
     draw = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, weight in model.named_parameters():
-            if part == ALL or depths[name] == head_depth(depths):
+            if part == ALL or depths[name] == head:
                 drawn = torch.randn(weight.shape, generator=draw).to(weight)
                 weight.copy_(weight.mean() + weight.std(correction=0) * drawn)
     return AnsweringModel(model, answers.family, answers.encoder)

@@ -15,10 +15,11 @@ from typing import Any
 
 from ftcore.errors import UserError
 from ftcore.families.bound import BoundFamily
-from ftcore.families.recipe import Recipe, step_rows
+from ftcore.families.recipe import step_rows
 from ftcore.files import read_json
 from ftcore.plugins import PluginRegistry
 from ftcore.runs.folder import RunFolder, reload_spec
+from ftcore.runs.recipe_choice import recipe_of
 from ftcore.runs.rows import read_splits
 from ftcore.spec.sections import Spec
 from ftcore.spec.training import EPOCHS, LEARNING_RATE, TrainingSpec
@@ -60,8 +61,8 @@ def write_nemo(run: RunFolder, output: Path, plugins: PluginRegistry) -> None:
 
 def _training(run: RunFolder, spec: Spec) -> TrainingSpec:
     """The section `training` with what the run's recipe chose for the fields that are open."""
-    chosen = run.record().get("recipe")  # not in runs from before
-    return Recipe(**chosen).fill(spec.training) if chosen else spec.training
+    chosen = recipe_of(run)
+    return chosen.fill(spec.training) if chosen else spec.training
 
 
 def _write_rows(file: Path, inputs: Iterable[Any], references: Iterable[Any], labels: dict[str, int]) -> None:

@@ -12,6 +12,12 @@ from ftcore.runs.folder import RunFolder
 from ftcore.spec.training import TrainingSpec
 
 
+def recipe_of(folder: RunFolder) -> Recipe | None:
+    """The recipe that a run has chosen; None where it has none yet, or is from before there were recipes."""
+    chosen = folder.record().get("recipe")
+    return Recipe(**chosen) if chosen else None
+
+
 def fill_by_recipe(
     training: TrainingSpec,
     folder: RunFolder,
@@ -24,10 +30,7 @@ def fill_by_recipe(
         choose: chooses the recipe; called only where the run has none yet.
         emit: writes an event.
     """
-    record = folder.record()
-    if "recipe" in record:
-        recipe = Recipe(**record["recipe"])
-    else:
+    if (recipe := recipe_of(folder)) is None:
         recipe = choose()
         if processes.is_first():
             folder.update(recipe=asdict(recipe))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import transformers
 
 from ftcore.families.recipe import PLAIN_RECIPE, enough_steps
 from ftcore.families.sequence_classification.recipe import Shape, choose
 from ftcore.families.sequence_classification.spec import SequenceClassificationTraining
+from ftcore.families.span_extraction.model import SpanModel
+from ftcore.families.token_classification.model import EntityModel
 from ftcore.spec.training import TrainingSpec
 
 
@@ -147,3 +151,16 @@ def test_larger_models_learn_at_lower_rates_and_new_heads_at_ten_times_theirs(si
 
 def test_plain_stays_plain_for_every_family() -> None:
     assert enough_steps(TrainingSpec(recipe="plain"), 300, 384, fresh_head=True) == PLAIN_RECIPE
+
+
+@pytest.mark.parametrize(
+    ("model", "head"), [(SpanModel, "QuestionAnswering"), (EntityModel, "TokenClassification")]
+)
+def test_a_head_that_the_base_model_has_already_learns_at_its_rate(model: Any, head: str) -> None:
+    own = SimpleNamespace(spec=SimpleNamespace(training=TrainingSpec()))
+    for architecture, fresh in (("BertModel", True), (f"BertFor{head}", False)):
+        config = transformers.BertConfig(architectures=[architecture], id2label={0: "O", 1: "B-x", 2: "I-x"})
+        base = SimpleNamespace(config=config, hidden_size=384)
+        recipe = model.choose_recipe(own, base, 300, 30)
+        assert recipe.name == "steps"
+        assert ("head_learning_rate" in recipe.training) == fresh

@@ -73,6 +73,8 @@ def ner_run(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path: 
 def test_learns_and_says_the_same_from_the_bundle(ner_run: Path) -> None:
     metrics = read(ner_run / "metrics.json")["splits"]["test"]
     assert metrics["metrics"]["f1"]["value"] >= 0.9, "a word is an entity wherever it stands"
+    recipe = read(ner_run / "run.json")["recipe"]
+    assert (recipe["name"], recipe["training"]["head_learning_rate"]) == ("steps", pytest.approx(0.05))
     assert {one["label"] for one in metrics["classes"]} == {"act", "spot"}
     assert set(metrics["baselines"]) == {"finding nothing", "looking up the training rows' entities"}
     exported = read(ner_run / "export.json")["variants"]

@@ -180,3 +180,9 @@ def test_what_is_written_is_compared_where_the_model_is() -> None:
     model = torch.nn.Linear(1, 1, device="meta")
     assert parity._largest_difference(family, model, generator, features) == 0.25
     assert seen == {"meta"}
+
+
+def test_attention_needs_no_plan_for_each_shape_of_a_batch() -> None:
+    assert not torch.backends.cuda.cudnn_sdp_enabled()
+    assert torch.backends.cuda.flash_sdp_enabled()
+    assert torch.backends.cuda.mem_efficient_sdp_enabled()
