@@ -16,27 +16,28 @@ _SHOWN = 8
 
 def has_classifier(config: transformers.PretrainedConfig) -> bool:
     """Whether the folder of this configuration says that its weights have a classification head."""
-    return any(
-        str(name).endswith(("ForSequenceClassification", "PooledClassifier"))
-        for name in config.architectures or ()
-    )
+    return _is_one_of(config, "ForSequenceClassification", "PooledClassifier")
 
 
 def has_tagger(config: transformers.PretrainedConfig) -> bool:
     """Whether the folder of this configuration says that its weights have a head with logits of each token's tag."""
-    return any(str(name).endswith("ForTokenClassification") for name in config.architectures or ())
+    return _is_one_of(config, "ForTokenClassification")
+
+
+def has_span_head(config: transformers.PretrainedConfig) -> bool:
+    """Whether the folder of this configuration says that its weights have a head with a start and an end a token."""
+    return _is_one_of(config, "ForQuestionAnswering")
 
 
 def has_head(config: transformers.PretrainedConfig) -> bool:
     """Whether its weights have a head that was trained for a task; one that tells hidden tokens is none."""
-    return (
-        has_classifier(config)
-        or has_tagger(config)
-        or any(
-            str(name).endswith(("ForQuestionAnswering", "ForMultipleChoice"))
-            for name in config.architectures or ()
-        )
-    )
+    known = (has_classifier, has_tagger, has_span_head)
+    return any(has(config) for has in known) or _is_one_of(config, "ForMultipleChoice")
+
+
+def _is_one_of(config: transformers.PretrainedConfig, *endings: str) -> bool:
+    """Whether an architecture of the configuration ends like that."""
+    return any(str(name).endswith(endings) for name in config.architectures or ())
 
 
 def output_layer(model: nn.Module, outputs: int) -> tuple[nn.Module, str, nn.Linear]:

@@ -21,6 +21,7 @@ from ftcore.families.span_extraction.spec import SpanExtractionSpec
 from ftcore.families.teachers import open_teacher_model
 from ftcore.families.token_span import TokenSpan
 from ftcore.modeling.base_model import BaseModel, load_weights, with_dropout
+from ftcore.modeling.heads import has_span_head
 from ftcore_runtime.encoding import TextEncoder
 from ftcore_runtime.windows import WindowConfig, WindowEncoder, Windows
 
@@ -87,8 +88,8 @@ class SpanModel(Model[SpanExtractionSpec, FittedSpans]):
 
     def choose_recipe(self, base: BaseModel, rows: int, validation: int) -> Recipe:
         """Enough steps for the rows; the head is new unless the base model answers questions already."""
-        known = any("QuestionAnswering" in name for name in base.config.architectures or ())
-        return enough_steps(self.spec.training, rows, base.hidden_size, fresh_head=not known)
+        fresh = not has_span_head(base.config)
+        return enough_steps(self.spec.training, rows, base.hidden_size, fresh_head=fresh)
 
     def outputs(self, model: torch.nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
         """`start_logits` and `end_logits`, float32 [windows, tokens]; padding is far below everything."""
