@@ -16,7 +16,7 @@ from ftcore_runtime.pipeline import Pipeline
 
 _WARM_UP = 5  # answers before the clock starts: the first ones allocate
 _SINGLE = 200  # answers timed one at a time
-_BATCHED = 1024  # rows timed in batches
+_BATCHED = 512  # rows timed in batches
 _STRETCH, _GENERATED = 128, 32  # rows between two looks at the clock; texts take longer to write
 _LONGEST = 10.0  # seconds that either of the two may take
 

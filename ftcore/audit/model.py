@@ -25,7 +25,7 @@ from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.decoders.sequence_classification import SequenceClassificationDecoder
 
 #: Rows that the base model reads at most: of an audit for its own sake, and of one before a training, which waits.
-MOST_ROWS, MOST_ROWS_OF_RUN = 10_000, 2_000
+MOST_ROWS, MOST_ROWS_OF_RUN = 10_000, 1_000
 _CUT = 0.05  # share of the rows from which texts that are cut are a warning
 _CUT_AT = "cut at "
 _LONGER = "raise model.max_length, if the base model reads more, or read texts whole with model.windows"

@@ -81,7 +81,8 @@ def measure_bundle(
     groups, evaluator = groups_of(reader, rows.table), measurement.evaluator
     answers, plain = with_and_without_policy(pipeline, inputs, scoring.top_k)
     found = evaluator.measure(references, answers, groups)
-    policy = measure_policy(evaluator, pipeline.decoder, references, answers, plain, groups)
+    metrics = found.to_json()["metrics"]
+    policy = measure_policy(evaluator, pipeline.decoder, references, answers, metrics, plain, groups)
     slices, warnings = _trusted(family.spec.slices)
     members = members_of(slices, reader, rows)
     measured = measure_slices(evaluator, measurement.metric, members or {}, found, groups)

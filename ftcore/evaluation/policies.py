@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -46,6 +46,7 @@ def measure_policy(
     decoder: Decoder,
     references: Sequence[Any],
     answers: Sequence[Any],
+    measured: Mapping[str, Any],
     without: Sequence[Any],
     groups: Array | None,
     notes: Sequence[str] = (),
@@ -55,6 +56,7 @@ def measure_policy(
     Args:
         decoder: with the policy.
         answers: of it.
+        measured: metric -> what they are worth, as metrics.json has it.
         without: answers to the same rows without it; any, or none, where it has no temperature.
         groups: of these rows; see `groups_of`.
         notes: of the answers that the policy was chosen on; see `notes_of`.
@@ -68,7 +70,7 @@ def measure_policy(
     content: dict[str, Any] = policy.to_json()
     if policy.temperature != 1.0:
         content["before"] = evaluator.probabilities(references, without, groups)
-        content["after"] = evaluator.probabilities(references, answers, groups)
+        content["after"] = {name: measured[name] for name in content["before"]}
         if correct is not None:
             content["reliability"] = {"before": _bins(without, correct), "after": _bins(answers, correct)}
     if policy.min_confidence is not None and correct is not None:

@@ -83,7 +83,7 @@ def section_of(inputs: EvaluationInputs, split: SplitEvaluation, *, final: bool)
         final: of rows that nothing was chosen on: what the policy is worth there, and each slice, too.
     """
     section = {key: value for key, value in split.found.to_json().items() if key != _CELLS}
-    if final and (policy := _policy(inputs, split)):
+    if final and (policy := _policy(inputs, split, section["metrics"])):
         section["policy"] = policy
     if split.held_out.how is not None:
         section["how"] = split.held_out.how
@@ -96,15 +96,16 @@ def section_of(inputs: EvaluationInputs, split: SplitEvaluation, *, final: bool)
     return section
 
 
-def _policy(inputs: EvaluationInputs, split: SplitEvaluation) -> dict[str, Any]:
+def _policy(inputs: EvaluationInputs, split: SplitEvaluation, measured: Mapping[str, Any]) -> dict[str, Any]:
     """What the policy is worth; empty where nothing was asked and nothing chosen."""
     given, found, scoring = split.held_out, split.found, inputs.family.scoring
     decoder, plain = make_decoder(scoring.decoder), []
     if decoder.policy.temperature != 1:
         without = without_policy(inputs.family).scoring
         plain = without.answers(given.outputs, given.features, given.rows.table)
+    notes = notes_of(scoring)
     return measure_policy(
-        inputs.evaluator, decoder, found.references, found.answers, plain, split.groups, notes_of(scoring)
+        inputs.evaluator, decoder, found.references, found.answers, measured, plain, split.groups, notes
     )
 
 

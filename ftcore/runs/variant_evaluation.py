@@ -19,7 +19,7 @@ from ftcore.families.export import Comparison, Responses, SupportsComparison
 from ftcore.families.scoring import SupportsTuning
 from ftcore.families.tuning import tuned
 from ftcore.modeling.device import torch_device
-from ftcore.runs.evaluation_inputs import EvaluationInputs
+from ftcore.runs.evaluation_inputs import EvaluationInputs, Outputs
 from ftcore.runs.gates import Measured
 from ftcore_export.invariance import measure_invariance
 from ftcore_export.parity import compare
@@ -28,6 +28,7 @@ from ftcore_export.speed import measure_speed
 from ftcore_runtime.bundle import read_bundle
 from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.encoding import TextEncoder
+from ftcore_runtime.outputs import join_batches
 from ftcore_runtime.pipeline import Pipeline
 from ftcore_runtime.reference import Reference
 from ftcore_runtime.special_tokens import unknown_id
@@ -65,7 +66,6 @@ class VariantEvaluation:
         self.scratch = scratch
         self.draft = draft
         family, split = inputs.family, inputs.splits.validation
-        self._validation = family.reader.inputs(split.table)
         rows = split.table.slice(0, parity_rows)
         features = FeatureStore.build(rows, family.model, encoder, scratch / "features.arrow")
         made = predict(model.to(torch_device()), family, features, inputs.batch_size)
@@ -74,7 +74,9 @@ class VariantEvaluation:
         outputs = {name: values for name, values in made.items() if name in read}
         reference = outputs, family.scoring.answers(outputs, features, rows)
         ids = split.locations.slice(0, rows.num_rows).to_pylist()
-        self._compared = rows.num_rows
+        self._validation = family.reader.inputs(split.table)
+        parts = self._validation[: rows.num_rows], self._validation[rows.num_rows :]
+        self._parts = [part for part in parts if part]
         self._compare = _comparison(family, model, features, reference, ids)
         self._tested: dict[str, Sequence[Any]] = {}  # each measured variant's answers to the test rows
 
@@ -82,29 +84,44 @@ class VariantEvaluation:
         """Everything that is measured of a variant."""
         folder = self.draft(self._folder(name), name, graphs)
         pipeline = Pipeline.load(folder)
-        compared = pipeline.respond(
-            self._validation[: self._compared], top_k=self.inputs.family.scoring.top_k
-        )
-        own = self._own_family(name, pipeline)
+        parts = self._respond(pipeline)
+        own = self._own_family(name, pipeline.decoder.by_token, [outputs for outputs, _ in parts])
         decided = pipeline.with_decoder(make_decoder(own.scoring.decoder))
         tested, plain = self._test(decided)
         self._tested[name] = tested
+        test = self.inputs.measure("test", tested)
         return Measured(
             bytes=sum(path.stat().st_size for path in graphs.values()),
-            parity=self._compare(pipeline, compared),
-            validation=self.inputs.measure("validation", self._predict(decided, self._validation)),
-            test=self.inputs.measure("test", tested),
+            parity=self._compare(pipeline, parts[0]),
+            validation=self.inputs.measure("validation", self._decide(decided, own, parts)),
+            test=test,
             speed=measure_speed(partial(Pipeline.load, folder), self._validation[:TIMED]),
             invariance=measure_invariance(pipeline, self._validation),
             note=note,
             decoder=self._own_settings(own),
-            policy=self._policy(own, tested, plain),
+            policy=self._policy(own, tested, test["metrics"], plain),
         )
 
-    def _own_family(self, name: str, pipeline: Pipeline) -> BoundFamily:
-        """The family as it is tuned on this variant's own answers to the validation rows.
+    def _respond(self, pipeline: Pipeline) -> list[Responses]:
+        """What a variant makes of the validation rows: of those that are compared with torch, then of the rest."""
+        return [pipeline.respond(part, top_k=self.inputs.family.scoring.top_k) for part in self._parts]
+
+    def _decide(self, pipeline: Pipeline, own: BoundFamily, parts: Sequence[Responses]) -> list[Any]:
+        """The answers to the validation rows by the variant's own thresholds, without another run of its graphs."""
+        if own is self.inputs.family:
+            return [answer for _, answers in parts for answer in answers]
+        decoder, top_k, decided = pipeline.decoder, own.scoring.top_k, []
+        for inputs, (outputs, _) in zip(self._parts, parts, strict=True):
+            decided += decoder.decode(outputs, decoder.prepare(inputs, pipeline.encoder), top_k)
+        return decided
+
+    def _own_family(self, name: str, by_token: bool, parts: Sequence[Outputs]) -> BoundFamily:
+        """The family as it is tuned on this variant's own outputs for the validation rows.
 
         That of the run where the model was trained on these rows, and for fp32, which is what torch is.
+
+        Args:
+            by_token: whether the second axis of the outputs is that of the tokens.
         """
         family, rows = self.inputs.family, self.inputs.splits.validation.table
         known = name == "fp32" or self.inputs.saw_validation
@@ -112,13 +129,17 @@ class VariantEvaluation:
             return family
         path = self.scratch / "validation.arrow"
         features = FeatureStore.build(rows, family.model, self.encoder, path)
-        return tuned(family, pipeline.outputs(self._validation), features, rows)
+        lengths = features.lengths if by_token else None
+        outputs = {key: join_batches([part[key] for part in parts], lengths) for key in parts[0]}
+        return tuned(family, outputs, features, rows)
 
     def _own_settings(self, own: BoundFamily) -> dict[str, Any]:
         common = self.inputs.family.scoring.decoder
         return {key: value for key, value in own.scoring.decoder.items() if value != common.get(key)}
 
-    def _policy(self, own: BoundFamily, tested: Sequence[Any], plain: Sequence[Any]) -> dict[str, Any]:
+    def _policy(
+        self, own: BoundFamily, tested: Sequence[Any], measured: Mapping[str, Any], plain: Sequence[Any]
+    ) -> dict[str, Any]:
         """What the variant's policy is worth on the test rows; empty without one."""
         rows, reader = self.inputs.splits.test.table, self.inputs.family.reader
         return measure_policy(
@@ -126,6 +147,7 @@ class VariantEvaluation:
             make_decoder(own.scoring.decoder),
             reader.references(rows),
             tested,
+            measured,
             plain,
             groups_of(reader, rows),
             notes_of(own.scoring),
