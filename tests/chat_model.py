@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import transformers
 from bundles import WORDS
+from models import save_tiny_decoder
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 CHATML = """{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}\
@@ -17,30 +17,16 @@ SPECIAL = ["<unk>", "</s>", "<|im_start|>", "<|im_end|>"]
 
 def save_chat_model(folder: Path, template: str | None = CHATML) -> Path:
     """A tiny Llama whose tokenizer has a chat template, and an end of its own that is not that of a message."""
-    import torch
-
     words = [*SPECIAL, *WORDS, "user", "assistant", "system"]
     tokenizer = Tokenizer(models.WordLevel({word: place for place, word in enumerate(words)}, "<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    torch.manual_seed(0)
-    config = transformers.LlamaConfig(
-        vocab_size=len(words),
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        max_position_embeddings=64,
-        bos_token_id=None,
-        eos_token_id=1,
-    )
-    transformers.LlamaForCausalLM(config).save_pretrained(folder)
+    tokens = {
+        "eos_token": "</s>",
+        "unk_token": "<unk>",
+        "additional_special_tokens": SPECIAL[2:],
+        "chat_template": template,
+    }
+    ids = {"bos_token_id": None, "eos_token_id": 1}
+    save_tiny_decoder(folder, tokenizer, tokens=tokens, intermediate_size=48, **ids)
     (folder / "generation_config.json").unlink()
-    fast = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        eos_token="</s>",
-        unk_token="<unk>",
-        additional_special_tokens=SPECIAL[2:],
-    )
-    fast.chat_template = template
-    fast.save_pretrained(folder)
     return folder

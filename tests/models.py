@@ -1,13 +1,15 @@
-"""A tiny random BERT as a base-model folder, and a spec that trains on it in a second."""
+"""Tiny random base models as folders, a BERT and decoders, and a spec that trains on it in a second."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bundles import WORDS, tiny_tokenizer
+from tokenizers import Tokenizer
 
 from ftcore.runs.folder import RunFolder
 from ftcore_runtime.files import sha256
@@ -36,6 +38,33 @@ def save_tiny_bert(folder: Path, room: int = 0, **config: Any) -> Path:
         sep_token="[SEP]",
         model_input_names=["input_ids", "token_type_ids", "attention_mask"],
     ).save_pretrained(folder)
+    return folder
+
+
+def save_tiny_decoder(
+    folder: Path, tokenizer: Tokenizer, kind: str = "llama", *, tokens: Mapping[str, Any], **config: Any
+) -> Path:
+    """Write a random decoder of one layer and its tokenizer into `folder`.
+
+    Args:
+        kind: the type of the model.
+        tokens: special tokens and other settings of `PreTrainedTokenizerFast`.
+        config: fields of the configuration that are not the usual ones.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
+
+    torch.manual_seed(0)
+    sizes = {
+        "vocab_size": tokenizer.get_vocab_size(),
+        "hidden_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "max_position_embeddings": 64,
+    }
+    made = AutoConfig.for_model(kind, **{**sizes, **config})
+    AutoModelForCausalLM.from_config(made).save_pretrained(folder)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **tokens).save_pretrained(folder)
     return folder
 
 

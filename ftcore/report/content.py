@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,7 +15,7 @@ from ftcore.audit.findings import Audit
 from ftcore.events import read_events
 from ftcore.families.reader import input_text
 from ftcore.files import read_json, read_json_lines
-from ftcore.report.ranking import RankingCurve, ranking_curves
+from ftcore.report.ranking import LabelScores, RankingCurve
 from ftcore.runs.folder import RunFolder
 
 _MOST_ROWS = 200_000  # predictions that are read for charts and the worst rows
@@ -112,6 +112,11 @@ def read_run(folder: RunFolder) -> Content:
     # Of several trainings the last one is drawn; what was measured in folds is there for all of them together.
     steps = [event for event in steps if event.get("phase") == "refit"] or steps
     evaluated = [event for event in events if event["event"] == "evaluated" and "phase" not in event]
+    scores = LabelScores(metrics["splits"]["test"].get("labels", []))
+    rows = []
+    for line in islice(read_json_lines(folder.predictions("test")), _MOST_ROWS):
+        rows.append(_row(line))
+        scores.add(line)
     return Content(
         path=folder.path,
         record=folder.record(),
@@ -122,10 +127,8 @@ def read_run(folder: RunFolder) -> Content:
             _curve("validation loss", evaluated, "loss"),
         ],
         metric=[_curve(metric, evaluated, metric)],
-        rows=list(islice(_rows(folder.predictions("test")), _MOST_ROWS)),
-        ranking=ranking_curves(
-            read_json_lines(folder.predictions("test")), metrics["splits"]["test"].get("labels", [])
-        ),
+        rows=rows,
+        ranking=scores.curves(),
         audit=Audit.from_json(read_json(folder.audit_file)) if folder.audit_file.exists() else None,
         export=read_json(folder.export_file) if folder.export_file.exists() else None,
         explanations=read_json(folder.explanations_file) if folder.explanations_file.exists() else {},
@@ -136,10 +139,6 @@ def read_run(folder: RunFolder) -> Content:
 def _curve(name: str, evaluated: Sequence[Mapping[str, Any]], metric: str) -> Curve:
     points = [(event["step"], event["metrics"][metric]) for event in evaluated if metric in event["metrics"]]
     return Curve(name, [step for step, _ in points], [value for _, value in points])
-
-
-def _rows(path: Path) -> Iterator[Row]:
-    return map(_row, read_json_lines(path))
 
 
 def _row(line: Mapping[str, Any]) -> Row:

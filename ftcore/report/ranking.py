@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -37,43 +36,48 @@ class RankingCurve:
     area: float
 
 
-def ranking_curves(lines: Iterable[Mapping[str, Any]], labels: Sequence[str]) -> list[RankingCurve]:
-    """All labels together, and the two with the smallest area; of two labels of one row the rarer one alone.
+class LabelScores:
+    """The probability of each label and whether it is right, of the first rows that are added.
 
     Args:
-        lines: of the predictions.
         labels: all of them.
-
-    Returns:
-        none where there are no labels, answers do not have the probability of each, or nothing varies.
     """
-    if not labels:
-        return []
-    scores, right, several = _scores(lines, labels)
-    if not len(scores):
-        return []
-    if len(labels) == 2 and not several:
-        rarer = int(right.sum(axis=0).argmin())
-        return _curves({labels[rarer]: (scores[:, rarer], right[:, rarer])})
-    each = {name: (scores[:, column], right[:, column]) for column, name in enumerate(labels)}
-    worst = sorted(_curves(each), key=lambda curve: curve.area)[:_WORST]
-    return [*_curves({"all labels": (scores.ravel(), right.ravel())}), *worst]
 
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._labels = labels
+        self._scores: list[list[float]] = []
+        self._right: list[list[bool]] = []
+        self._several = False
+        self._complete = bool(labels)
 
-def _scores(lines: Iterable[Mapping[str, Any]], labels: Sequence[str]) -> tuple[Array, Array, bool]:
-    """Probabilities and which labels are right, both [rows, labels]; and whether a row may have several."""
-    scores: list[list[float]] = []
-    right: list[list[bool]] = []
-    several = False
-    for line in islice(lines, MOST_ROWS):
-        given = line["answer"].get("scores") or {}
-        if any(label not in given for label in labels):
-            return np.empty((0, 0)), np.empty((0, 0)), False
-        several |= isinstance(line["reference"], list)
-        truth = set(line["reference"]) if isinstance(line["reference"], list) else {line["reference"]}
-        scores.append([given[label] for label in labels])
-        right.append([label in truth for label in labels])
-    return np.array(scores), np.array(right, dtype=bool), several
+    def add(self, line: Mapping[str, Any]) -> None:
+        """Take a line of the predictions."""
+        if not self._complete or len(self._scores) == MOST_ROWS:
+            return
+        given, reference = line["answer"].get("scores") or {}, line["reference"]
+        if any(label not in given for label in self._labels):
+            self._complete = False
+            return
+        self._several |= isinstance(reference, list)
+        truth = set(reference) if isinstance(reference, list) else {reference}
+        self._scores.append([given[label] for label in self._labels])
+        self._right.append([label in truth for label in self._labels])
+
+    def curves(self) -> list[RankingCurve]:
+        """All labels together, and the two with the smallest area; of two labels of one row the rarer one alone.
+
+        Returns:
+            none where there are no labels, answers do not have the probability of each, or nothing varies.
+        """
+        if not self._complete or not self._scores:
+            return []
+        scores, right = np.array(self._scores), np.array(self._right, dtype=bool)
+        if len(self._labels) == 2 and not self._several:
+            rarer = int(right.sum(axis=0).argmin())
+            return _curves({self._labels[rarer]: (scores[:, rarer], right[:, rarer])})
+        each = {name: (scores[:, column], right[:, column]) for column, name in enumerate(self._labels)}
+        worst = sorted(_curves(each), key=lambda curve: curve.area)[:_WORST]
+        return [*_curves({"all labels": (scores.ravel(), right.ravel())}), *worst]
 
 
 def _curves(found: Mapping[str, tuple[Array, Array]]) -> list[RankingCurve]:

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import transformers
 
-from ftcore.families.recipe import PLAIN_RECIPE, enough_steps
+from ftcore.families.recipe import PLAIN_RECIPE, Recipe, enough_steps
 from ftcore.families.sequence_classification.recipe import Shape, choose
 from ftcore.families.sequence_classification.spec import SequenceClassificationTraining
 from ftcore.families.span_extraction.model import SpanModel
 from ftcore.families.token_classification.model import EntityModel
+from ftcore.families.token_classification.reader import FittedEntities
 from ftcore.spec.training import TrainingSpec
 
 
@@ -153,14 +154,26 @@ def test_plain_stays_plain_for_every_family() -> None:
     assert enough_steps(TrainingSpec(recipe="plain"), 300, 384, fresh_head=True) == PLAIN_RECIPE
 
 
+def chosen(model: Any, **config: Any) -> Recipe:
+    """Of 300 rows with the entities `x` and `y`, on a base model of this configuration."""
+    fitted = FittedEntities(("x", "y"), (150, 150))
+    own = SimpleNamespace(spec=SimpleNamespace(training=TrainingSpec()), fitted=fitted)
+    base = SimpleNamespace(config=transformers.BertConfig(**config), hidden_size=384)
+    recipe: Recipe = model.choose_recipe(own, base, 300, 30)
+    return recipe
+
+
 @pytest.mark.parametrize(
     ("model", "head"), [(SpanModel, "QuestionAnswering"), (EntityModel, "TokenClassification")]
 )
 def test_a_head_that_the_base_model_has_already_learns_at_its_rate(model: Any, head: str) -> None:
-    own = SimpleNamespace(spec=SimpleNamespace(training=TrainingSpec()))
     for architecture, fresh in (("BertModel", True), (f"BertFor{head}", False)):
-        config = transformers.BertConfig(architectures=[architecture], id2label={0: "O", 1: "B-x", 2: "I-x"})
-        base = SimpleNamespace(config=config, hidden_size=384)
-        recipe = model.choose_recipe(own, base, 300, 30)
+        recipe = chosen(model, architectures=[architecture], id2label={0: "O", 1: "B-x", 2: "I-x"})
         assert recipe.name == "steps"
         assert ("head_learning_rate" in recipe.training) == fresh
+
+
+def test_a_tagger_of_other_labels_alone_gets_a_new_head_at_its_own_rate() -> None:
+    tags = {0: "O", 1: "B-z", 2: "I-z"}
+    training = chosen(EntityModel, architectures=["BertForTokenClassification"], id2label=tags).training
+    assert training["head_learning_rate"] == pytest.approx(10 * training["learning_rate"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from sklearn.metrics import precision_recall_curve, roc_auc_score
 
 from ftcore.cli.summary import print_summary
 from ftcore.report import charts
-from ftcore.report.ranking import ranking_curves
+from ftcore.report.ranking import LabelScores, RankingCurve
 from ftcore.report.render import write_report
 from ftcore.runs.folder import RunFolder
 
@@ -202,6 +203,13 @@ def test_the_summary_fits_the_screen_and_escapes_what_is_hostile(
     assert "most frequent confusions" in shown
     body = [line for line in shown.splitlines() if not line.startswith(("run ", "report:", "next:"))]
     assert max(map(len, body)) <= 80
+
+
+def ranking_curves(lines: Iterable[Mapping[str, Any]], labels: Sequence[str]) -> list[RankingCurve]:
+    scores = LabelScores(labels)
+    for line in lines:
+        scores.add(line)
+    return scores.curves()
 
 
 def test_curves_of_labels_are_scikit_learns() -> None:

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from bundles import WORDS
-from models import labelled_rows, tiny_spec
+from models import labelled_rows, save_tiny_decoder, tiny_spec
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from ftcore.cli import main
 from ftcore_runtime import Pipeline
 
-_SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 64}
 #: Model type -> its own settings, and how its tokens are pooled: by the recipe, as the folder says, by its own head.
 KINDS: dict[str, tuple[dict[str, Any], str]] = {
     "gpt2": ({}, "architecture"),
@@ -26,22 +25,13 @@ KINDS: dict[str, tuple[dict[str, Any], str]] = {
 
 def save_decoder(folder: Path, kind: str, settings: dict[str, Any]) -> Path:
     """A tiny random decoder whose tokenizer has no padding token and says that it fills up at the left."""
-    import torch
-    import transformers
-
     tokenizer = Tokenizer(
         models.WordLevel({word: place for place, word in enumerate(["</s>", *WORDS])}, "</s>")
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    torch.manual_seed(0)
-    config = transformers.AutoConfig.for_model(
-        kind, vocab_size=tokenizer.get_vocab_size(), bos_token_id=0, eos_token_id=0, **_SIZES, **settings
-    )
-    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
-    transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token="</s>", padding_side="left"
-    ).save_pretrained(folder)
-    return folder
+    tokens = {"eos_token": "</s>", "padding_side": "left"}
+    ids = {"bos_token_id": 0, "eos_token_id": 0}
+    return save_tiny_decoder(folder, tokenizer, kind, tokens=tokens, num_hidden_layers=2, **ids, **settings)
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama", pytest.param("qwen3", marks=pytest.mark.slow)])

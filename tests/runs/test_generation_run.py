@@ -11,6 +11,7 @@ import pytest
 from bundles import WORDS
 from every_door import assert_every_door
 from graph_cache import working_in
+from models import save_tiny_decoder
 from ruamel.yaml import YAML
 from stopping import stopped_and_resumed
 
@@ -263,28 +264,19 @@ def test_two_encoders_become_one_that_writes(tmp_path_factory: pytest.TempPathFa
 
 def save_decoder(folder: Path) -> None:
     """A tiny Llama whose tokenizer knows the words of the tests, and no padding token of its own."""
-    import torch
     from bundles import tiny_tokenizer
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    from tokenizers.processors import TemplateProcessing
 
     tokenizer = tiny_tokenizer()
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=32,
+    tokenizer.post_processor = TemplateProcessing(single="[CLS] $A", special_tokens=[("[CLS]", 2)])
+    save_tiny_decoder(
+        folder,
+        tokenizer,
+        tokens={"bos_token": "[CLS]", "eos_token": "[SEP]", "unk_token": "[UNK]"},
         intermediate_size=64,
-        num_hidden_layers=1,
         num_attention_heads=4,
         num_key_value_heads=2,
-        max_position_embeddings=64,
         bos_token_id=2,
         eos_token_id=3,
         tie_word_embeddings=True,
     )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    from tokenizers.processors import TemplateProcessing
-
-    tokenizer.post_processor = TemplateProcessing(single="[CLS] $A", special_tokens=[("[CLS]", 2)])
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="[CLS]", eos_token="[SEP]", unk_token="[UNK]"
-    ).save_pretrained(folder)

@@ -140,10 +140,10 @@ class EntityModel(Model[TokenClassificationSpec, FittedEntities]):
         return built
 
     def choose_recipe(self, base: BaseModel, rows: int, validation: int) -> Recipe:
-        """Enough steps for the rows; the head is new unless the base model tags already."""
-        return enough_steps(
-            self.spec.training, rows, base.hidden_size, fresh_head=not has_tagger(base.config)
-        )
+        """Enough steps for the rows; the head is new unless the base model's own knows one of the labels."""
+        known = {*labels_of(base.config)} if has_tagger(base.config) else set()
+        fresh = known.isdisjoint(tag_names(self.fitted.labels)[1:])  # O says nothing of what an entity is
+        return enough_steps(self.spec.training, rows, base.hidden_size, fresh_head=fresh)
 
     def outputs(self, model: torch.nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
         """`logits`, float32 [windows, tokens, tags]."""
