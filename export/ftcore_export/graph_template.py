@@ -126,9 +126,9 @@ def _answers_alike(model: onnx.ModelProto, graph: Graph) -> bool:
     """Whether the graph gives the module's outputs for the example."""
     try:
         session = GraphSession(model.SerializeToString(), graph.name, outputs=list(graph.outputs))
+        got = session.run({name: one.numpy() for name, one in graph.example.items()})
     except BundleError:
         return False
-    got = session.run({name: one.numpy() for name, one in graph.example.items()})
     return all(
         got[name].shape == tuple(one.shape)
         and np.allclose(got[name], one.numpy(), rtol=_TOLERANCE, atol=_TOLERANCE)

@@ -19,6 +19,7 @@ from ftcore.families.reader import Reader
 from ftcore.spec.sections import Condition, Spec
 from ftcore_runtime.records import require_columns
 from ftcore_runtime.terminal import printable
+from ftcore_runtime.textfile import codec_of
 
 _SHOWN = 10  # bad rows named in one error
 _COLUMNS = 256  # column names remembered of a source without a header
@@ -180,11 +181,13 @@ def _with_encoding(error: DataError, source: Opened) -> DataError:
         found = guess_encoding(source.file)
     except OSError:  # what was wrong with its bytes is known
         return error
-    return DataError(
-        error.what,
-        where=error.where,
-        hint=f"the file looks like {found}: set `encoding: {found}` of this source",
-    )
+    if found is None:
+        hint = "this is no file of text: unpack it, or say what it is with `format`"
+    elif codec_of(found) == codec_of(source.encoding):
+        return error
+    else:
+        hint = f"the file looks like {found}: set `encoding: {found}` of this source"
+    return DataError(error.what, where=error.where, hint=hint)
 
 
 def _prepared(

@@ -70,7 +70,8 @@ def sniff(path: Path, name: str) -> Sniffed:
             return Sniffed("a gettext catalog")
         if suffix == ".xlsx":
             return Sniffed("the first sheet of a workbook")
-        encoding = guess_encoding(path)
+        if (encoding := guess_encoding(path)) is None:
+            raise DataError("is no file of text", where=name, hint="unpack it, or convert it to CSV in UTF-8")
         if (other := counterpart(path)) is not None:
             options = {} if encoding == "utf-8" else {"encoding": encoding}
             return Sniffed(
@@ -99,7 +100,7 @@ def _folder(path: Path, name: str) -> Sniffed:
         hint = "name a file; or a folder with one folder of .txt files a label, or with gettext catalogs"
         raise DataError("nothing in this folder can be read", where=name, hint=hint)
     for text in texts:
-        if (encoding := guess_encoding(text)) != "utf-8":
+        if (encoding := guess_encoding(text)) not in ("utf-8", None):
             says = f"a folder of texts a label, some in {encoding}"
             return Sniffed(says, {"fallback_encoding": encoding})
     return Sniffed("a folder of texts a label, utf-8")

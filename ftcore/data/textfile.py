@@ -43,14 +43,18 @@ def whole_text(path: Path, name: str, encodings: Encodings) -> str:
 
 
 def is_encoded(path: Path, encoding: str) -> bool:
-    """Whether every byte of a file is of the encoding; also where it cannot be read, which its reader will say."""
+    """Whether every byte of a file is of the encoding, and no character a NUL.
+
+    Also where it cannot be read, which its reader will say.
+    """
     try:
         with (
             open_regular(path) as raw,
             io.TextIOWrapper(io.BufferedReader(raw), encoding=codec_of(encoding)) as file,
         ):
-            while file.read(_CHUNK):
-                pass
+            while text := file.read(_CHUNK):
+                if "\0" in text:
+                    return False
     except UnicodeError:
         return False
     except OSError:

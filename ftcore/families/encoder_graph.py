@@ -19,6 +19,8 @@ def encoder_graph(model: torch.nn.Module, encoder: TextEncoder, outputs: Sequenc
     whole = next(part for part in model.modules() if isinstance(part, transformers.PreTrainedModel))
     whole.set_attn_implementation("eager")
     example = {name: torch.ones((2, 8), dtype=torch.long) for name in encoder.config.inputs}
+    if whole.config.is_encoder_decoder:  # its head reads the text at its end mark
+        example["input_ids"][:, -1] = whole.config.eos_token_id
     dynamic = {name: {0: "batch", 1: "sequence"} for name in example}
     return Graph("model", _Outputs(model, outputs), example, list(outputs), dynamic)
 

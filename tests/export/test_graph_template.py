@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,14 @@ import onnx
 import pytest
 import torch
 import transformers
+from graphs import as_model
+from onnx import helper
 
+from ftcore.families.encoder_graph import encoder_graph
 from ftcore_export import onnx_graph
 from ftcore_export.graph import Graph
 from ftcore_export.graph_key import graph_key
+from ftcore_export.graph_template import fill
 from ftcore_export.onnx_graph import export_graph
 from ftcore_runtime.session import GraphSession
 
@@ -179,3 +184,31 @@ def test_the_folder_that_a_model_was_loaded_from_leaves_the_key_alone(tmp_path: 
         loaded = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / run)
         keys.append(graph_key(Graph("model", loaded.eval(), ids, ["logits"], {})))
     assert keys[0] == keys[1] is not None
+
+
+def test_a_graph_that_fails_on_the_example_is_no_template() -> None:
+    numbers = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", None]) for name in "xy"]
+    fifth = helper.make_tensor("fifth", onnx.TensorProto.INT64, [1], [5])
+    read = helper.make_node("Gather", ["x", "fifth"], ["y"], axis=1)
+    template = as_model(helper.make_graph([read], "model", numbers[:1], numbers[1:], [fifth]))
+    helper.set_model_props(template, {"ftcore.weights": "{}"})
+    assert fill(template, graph(Product())) is None
+
+
+def test_a_model_that_reads_a_text_at_its_end_mark_finds_one_in_the_example() -> None:
+    config = transformers.BartConfig(
+        vocab_size=20,
+        d_model=8,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=8,
+        decoder_ffn_dim=8,
+        max_position_embeddings=16,
+        num_labels=3,
+    )
+    model = transformers.BartForSequenceClassification(config).eval()
+    encoder: Any = SimpleNamespace(config=SimpleNamespace(inputs=("input_ids", "attention_mask")))
+    (logits,) = encoder_graph(model, encoder, ["logits"]).answers()
+    assert logits.shape == (2, 3)
