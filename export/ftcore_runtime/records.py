@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +13,11 @@ from typing import Any
 from ftcore_runtime.errors import DataError
 
 _DELIMITERS = ";\t|,"
+_EXCEL = {
+    "sep=",
+    *(f"sep={mark}" for mark in _DELIMITERS),
+}  # with and without the mark, which may be the delimiter
+_QUOTED = "the header is in quotes: set quoting to rfc4180"
 _SHOWN = 20  # columns named in a message
 
 
@@ -31,11 +38,14 @@ class Record:
     number: int = 0
 
 
-def require_columns(there: Sequence[str], name: str, needed: Mapping[str, str]) -> None:
+def require_columns(
+    there: Sequence[str], name: str, needed: Mapping[str, str], source: str | None = None
+) -> None:
     """Refuse a table without a column that is needed.
 
     Args:
         needed: column -> the setting that would name another one.
+        source: the section of the spec whose options say how the table is written, if one does.
 
     Raises:
         DataError: with the columns that are there, and the most likely reason.
@@ -48,22 +58,31 @@ def require_columns(there: Sequence[str], name: str, needed: Mapping[str, str]) 
         raise DataError(
             f"there is no column {column!r:.60}; the columns are {shown}",
             where=name,
-            hint=_looks_written(there) or f"{_close(column, there)}{setting}",
+            hint=_looks_written(there, source) or f"{_close(column, there)}{setting}",
         )
 
 
-def _looks_written(there: Sequence[str]) -> str | None:
-    """A hint where a header of one column looks like several, or like one in quotes."""
+def _looks_written(there: Sequence[str], source: str | None) -> str | None:
+    """A hint where a header looks like several columns in one, like one in quotes, or like a line of Excel's own."""
     if any(len(one) > 2 and one[0] == '"' == one[-1] for one in there[:_SHOWN]):
-        return "the header is in quotes: set quoting to rfc4180"
+        return f"the header is in quotes: set {source}.quoting to rfc4180" if source else _QUOTED
+    if there[0].lower() in _EXCEL:
+        return "the first line is one that Excel alone reads: delete it, and say the delimiter that it names"
     if len(there) == 1 and (counts := Counter(mark for mark in there[0] if mark in _DELIMITERS)):
         mark = counts.most_common(1)[0][0]
         shown = "a tab" if mark == "\t" else f"{mark!r}"
-        other = "the format tsv" if mark == "\t" else f"the delimiter {shown}"
-        return f"the header looks separated by {shown}: set {other}"
+        option, value = ("format", "tsv") if mark == "\t" else ("delimiter", shown)
+        setting = f"{source}.{option} to {value}" if source else f"the {option} {value}"
+        return f"the header looks separated by {shown}: set {setting}"
     return None
 
 
 def _close(column: str, there: Sequence[str]) -> str:
     close = get_close_matches(column[:60], [one for one in there[:1000] if len(one) <= 60], n=1)
-    return f"did you mean {close[0]!r}? " if close else ""
+    if not close:
+        return ""
+    looks_alike = (
+        unicodedata.normalize("NFKC", close[0]).strip() == unicodedata.normalize("NFKC", column).strip()
+    )
+    shown = json.dumps(close[0]) if looks_alike or not close[0].isprintable() else f"{close[0]!r}"
+    return f"did you mean {shown}? "

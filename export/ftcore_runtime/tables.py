@@ -35,6 +35,11 @@ FORMATS = {
 _UNCLOSED = (
     "double each quote within a quoted field, or set `quoting: none` where quotes are plain characters"
 )
+_NO_HEADER = (
+    "the first line names the columns: delete what is above it, or set the delimiter or quoting of the file"
+)
+_AS_IN_CSV = "is quoted as in CSV: set quoting to rfc4180, or to none if the quotes are text"
+_ROWS_THAT_TELL = 10  # whose quotes are no part of a column's texts
 
 
 @dataclass(frozen=True)
@@ -103,11 +108,12 @@ def _json_lines(lines: Lines, name: str) -> Iterator[Record]:
         location = f"{name}:{lines.number}"
         if not line.strip():
             continue
-        if empty and line.lstrip().startswith("["):
+        if empty and (start := line.strip()).startswith(("[", "{")) and (start[0] == "[" or len(start) == 1):
+            kind = "array" if start[0] == "[" else "object over several lines"
             raise DataError(
-                "this is a JSON array, not JSON Lines",
+                f"this is a JSON {kind}, not JSON Lines",
                 where=location,
-                hint="write one object a line, without the brackets around and the commas between",
+                hint="write one object a line, without brackets around and commas between; or name an array .json",
             )
         empty = False
         value: Any = None
@@ -129,6 +135,7 @@ def _delimited(lines: Lines, name: str, form: str, options: TableOptions) -> Ite
     quoting = options.quoting or ("none" if form == "tsv" else "rfc4180")
     header = None if options.header is None else _header([*options.header], name, name, options.needed or {})
     watch = None if header is None else QuoteWatch(len(header), delimiter)
+    misfits, above, quoted = Counter[int](), name, _QuotedColumns()
     plain_header = sorted(map(_plain, header or ()))
     plain_names = set(plain_header)
     for number, fields, problem, raw in _split(lines, name, form, delimiter, quoting):
@@ -139,15 +146,17 @@ def _delimited(lines: Lines, name: str, form: str, options: TableOptions) -> Ite
             header = _header(fields, name, location, options.needed or {})
             plain_header = sorted(map(_plain, header))
             plain_names = set(plain_header)
-            watch = QuoteWatch(len(header), delimiter)
+            watch, above = QuoteWatch(len(header), delimiter), location
             continue
+        misfits[0 if len(fields) == len(header) else len(fields)] += 1
         if not problem and len(fields) != len(header):
-            count = "1 field" if len(fields) == 1 else f"{len(fields):,} fields"
-            problem = f"the row has {count}, the header {len(header):,}"
+            problem = f"the row has {_counted(len(fields))}, the header {len(header):,}"
         elif not problem and _plain(fields[0]) in plain_names and sorted(map(_plain, fields)) == plain_header:
             problem = "the row repeats the header (files put one after another?)"
-        elif not problem and form == "tsv" and options.quoting is None and any(map(_is_quoted, fields)):
-            problem = "a field is quoted as in CSV: set quoting to rfc4180, or to none if the quotes are text"
+        elif not problem and form == "tsv" and options.quoting is None:
+            if any(map(_is_quoted, fields)):
+                problem = f"a field {_AS_IN_CSV}"
+            quoted.see(fields)
         if watch is not None and quoting == "rfc4180" and not problem:
             watch.see(number, fields, raw)
         values = dict(zip(header, fields, strict=True)) if len(fields) == len(header) else None
@@ -158,6 +167,32 @@ def _delimited(lines: Lines, name: str, form: str, options: TableOptions) -> Ite
         first, swallowed = found
         what = f"the quote that opens here swallows {swallowed:,} lines that look like rows of their own"
         raise DataError(what, where=f"{name}:{first}", hint=_UNCLOSED)
+    if misfits.total() > 1 and len(misfits) == 1 and not misfits[0]:
+        (width,) = misfits
+        what = f"the header has {_counted(len(header))}, and each of the {misfits.total():,} rows {width:,}"
+        raise DataError(what, where=above, hint=_NO_HEADER)
+    if column := quoted.found(header):
+        raise DataError(f"every value of the column {column!r:.60} {_AS_IN_CSV}", where=name)
+
+
+class _QuotedColumns:
+    """The columns of which every value so far is in quotes."""
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._columns: set[int] | None = None
+
+    def see(self, fields: list[str]) -> None:
+        """Look at a row."""
+        self._rows += 1
+        if self._columns is None:
+            self._columns = set(range(len(fields)))
+        self._columns = {i for i in self._columns if fields[i][:1] == '"' == fields[i][-1:] != fields[i]}
+
+    def found(self, header: list[str]) -> str | None:
+        """The name of the first of them; None where there is none, or too few rows to say so."""
+        columns = self._columns if self._rows >= _ROWS_THAT_TELL else None
+        return header[min(columns)] if columns else None
 
 
 def _split(
@@ -189,6 +224,10 @@ def _split(
             return
         if fields or wrong:
             yield start, fields, problem or wrong, raw
+
+
+def _counted(fields: int) -> str:
+    return "1 field" if fields == 1 else f"{fields:,} fields"
 
 
 def _plain(cell: str) -> str:

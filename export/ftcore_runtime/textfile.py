@@ -16,6 +16,7 @@ from ftcore_runtime.files import open_regular
 #: Longest line, CSV field or text file, in characters: bounds memory on a file that is not what it says.
 MAX_CHARACTERS = 16 * 1024 * 1024
 STANDARD_INPUT = "-"
+_MARK = "\ufeff"
 _CHUNK = 1 << 20
 
 
@@ -91,12 +92,31 @@ class Lines:
         if not line:
             raise StopIteration
         self.number += 1
+        if self.number == 1:
+            line = self._without_mark(line)
         if len(line) > MAX_CHARACTERS:
             what = f"a line of more than {MAX_CHARACTERS:,} characters"
             raise DataError(what, where=f"{self._name}:{self.number}")
         if not line.isascii() or "\0" in line:
             self._problem = self._problem or unfit(line, self._encoding)
         self._taken.append(line)
+        return line
+
+    def _without_mark(self, line: str) -> str:
+        """The first line of a file without the byte order marks that it may begin with.
+
+        Raises:
+            DataError: the mark is that of UTF-8, and the file is read as another encoding.
+        """
+        if line.startswith(_MARK):
+            return line.lstrip(_MARK)
+        try:
+            head = b"" if line.isascii() else line[:4].encode(self._encoding, "surrogateescape")
+        except UnicodeError:  # of an encoding that does not give back what it read
+            return line
+        if head.startswith(codecs.BOM_UTF8):
+            what = f"the file begins with the byte order mark of UTF-8, and is read as {self._encoding}"
+            raise DataError(what, where=f"{self._name}:1", hint="set its encoding to utf-8")
         return line
 
     def take(self) -> tuple[list[str], str]:

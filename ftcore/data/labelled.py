@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def read_labelled(
     Raises:
         DataError: it cannot be read, a row is bad, or one contradicts what was learnt.
     """
-    opened = open_source(source, NAME, Path.cwd())
+    opened = replace(open_source(source, NAME, Path.cwd()), field=None)
     prepare = hooks.ftcore_prepare_row if hooks.ftcore_prepare_row.get_hookimpls() else None
     path = folder / f"{NAME}.arrow"
     counts = stage(opened, reader, prepare, path, _HINTS)

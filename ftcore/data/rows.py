@@ -152,7 +152,7 @@ def stage(
             except RowError as error:
                 what = f"column {error.column!r}: {error.what}" if error.column else error.what
                 problems.add(record.location, what, unreadable=isinstance(error, _Incomparable))
-    _require_columns(seen, reader, source.name, hints)
+    _require_columns(seen, reader, source, hints)
     if problems.total:
         raise _with_encoding(problems.error(source.name, hints.rows), source)
     if not kept:
@@ -247,7 +247,7 @@ def _short(value: Any) -> str:  # noqa: ANN401 (a cell)
     return shown if len(shown) <= 60 else shown[:57] + "..."
 
 
-def _require_columns(seen: Iterable[str], reader: Reader[Any, Any], name: str, hints: Hints) -> None:
+def _require_columns(seen: Iterable[str], reader: Reader[Any, Any], source: Opened, hints: Hints) -> None:
     """Refuse a source in which a column that the spec names never occurs."""
     there = list(seen)
     if not there:
@@ -264,4 +264,4 @@ def _require_columns(seen: Iterable[str], reader: Reader[Any, Any], name: str, h
     if hints.keep is not None:
         named += [(column, hints.keep) for column in reader.spec.data.keep]
     for column, advice in named:
-        require_columns(there, name, {column: advice})
+        require_columns(there, source.name, {column: advice}, source.field)

@@ -31,6 +31,7 @@ class Opened:
         records: starts reading from the first row.
         file: where its content is, of a single file.
         encoding: of that file, as its section gives it; None where it is no text.
+        field: the section of the spec that names it and says how it is written; None of one that a command names.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Opened:
     records: Callable[[], Iterator[Record]]
     file: Path | None = None
     encoding: str | None = None
+    field: str | None = None
 
 
 def open_source(source: Source, role: str, base_dir: Path, field: str | None = None) -> Opened:
@@ -102,7 +104,7 @@ def _open_path(source: Source, role: str, field: str, base_dir: Path) -> Opened:
         source = source.model_copy(update={"target": str(target)})
     file = path if path.is_file() else None
     encoding = source.encoding if file and "encoding" in form.options else None
-    return Opened(name, form.name, size, digest, lambda: read(path, name, source), file, encoding)
+    return Opened(name, form.name, size, digest, lambda: read(path, name, source), file, encoding, field)
 
 
 def _target(source: Source, form: Format, field: str, base_dir: Path) -> Path | None:

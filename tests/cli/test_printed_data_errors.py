@@ -73,7 +73,7 @@ def test_no_character_of_a_file_reaches_the_terminal(train: Train) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("text;label\na;b\n", "the header looks separated by ';': set the delimiter ';'"),
+        ("text;label\na;b\n", "the header looks separated by ';': set data.train.delimiter to ';'"),
         ("txt,label\na,b\n", "did you mean 'txt'? set data.columns.text to the column's name"),
         ("text,label\na,b\ntext,label\n", "train.csv:3: the row repeats the header"),
         ('text,label\n"a,b\nc,d\n', "train.csv:2: not valid CSV: unexpected end of data"),

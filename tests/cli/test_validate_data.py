@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -29,7 +30,7 @@ WRONG: dict[str, tuple[str, str | bytes, tuple[str, ...]]] = {
         TRAIN.replace(",", ";"),
         (
             "train.csv: there is no column 'text'; the columns are 'text;label'",
-            "the header looks separated by ';': set the delimiter ';'",
+            "the header looks separated by ';': set data.train.delimiter to ';'",
         ),
     ),
     "column": (
@@ -53,6 +54,45 @@ WRONG: dict[str, tuple[str, str | bytes, tuple[str, ...]]] = {
         ("train.csv:1: the header is not valid: byte 0x", "looks like gb18030: set `encoding: gb18030`"),
     ),
     "UTF-16": (VALID, TRAIN.encode("utf-16"), ("looks like utf-16: set `encoding: utf-16`",)),
+    "UTF-16 without a mark": (VALID, CHINESE.encode("utf-16-le"), ("set `encoding: utf-16-le`",)),
+    "UTF-16, the other way round": (VALID, TRAIN.encode("utf-16-be"), ("set `encoding: utf-16-be`",)),
+    "UTF-32": (VALID, TRAIN.encode("utf-32"), ("looks like utf-32: set `encoding: utf-32`",)),
+    "no text": (VALID, gzip.compress(TRAIN.encode()), ("this is no file of text: unpack it",)),
+    "a zero byte": (
+        VALID,
+        TRAIN.replace("text 5", "te\0t 5"),
+        ("train.csv:7: a NUL byte", "help: fix this row"),
+    ),
+    "UTF-8 with a mark that is read as another encoding": (
+        edited("train: train.csv", "train: {path: train.csv, encoding: cp1252}"),
+        TRAIN.encode("utf-8-sig"),
+        ("train.csv:1: the file begins with the byte order mark of UTF-8, and is read as cp1252", "to utf-8"),
+    ),
+    "a title above the header": (
+        VALID,
+        f"Reviews of 2024\n{TRAIN}",
+        ("train.csv:1: the header has 1 field, and each of the 21 rows 2", "delete what is above it"),
+    ),
+    "a line of Excel's own": (
+        edited("train: train.csv", "train: {path: train.csv, delimiter: ;}"),
+        "sep=;\n" + TRAIN.replace(",", ";"),
+        ("the first line is one that Excel alone reads: delete it",),
+    ),
+    "a column in another form of Unicode": (
+        edited("  labels:", "  columns: {text: t\u00e9xt}\n  labels:"),
+        TRAIN.replace("text,", "te\u0301xt,"),
+        ('did you mean "te\\u0301xt"? set data.columns.text to',),
+    ),
+    "quotes in TSV": (
+        edited("train: train.csv", "train: {path: train.csv, format: tsv}"),
+        "text\tlabel\n" + "".join(f'"text {row}"\tpos\n' for row in range(20)),
+        ("every value of the column 'text' is quoted as in CSV: set quoting to rfc4180",),
+    ),
+    "JSON over several lines": (
+        edited("train: train.csv", "train: {path: train.csv, format: jsonl}"),
+        json.dumps({"text": "a", "label": "pos"}, indent=1),
+        ("train.csv:1: this is a JSON object over several lines, not JSON Lines", "write one object a line"),
+    ),
     "labels of the spec that are not those of the data": (
         edited("[neg, pos]", "[negative, positive]"),
         TRAIN,
