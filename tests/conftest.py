@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 from collections.abc import Iterator
 
 # One thread a test process, and no spinning: tests run at the same time, and threads that spin while they wait for one
 # another stand still together on a busy machine. Before anything imports torch.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# What Python compiles is kept, also where the shell says otherwise: each command that a test starts would compile all
+# of ftcore anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 from pathlib import Path
 
@@ -66,8 +72,14 @@ def _speed_is_of_a_few_answers() -> Iterator[None]:
 
 
 def pytest_collection_finish() -> None:
-    """Make each trace of a graph shorter, where tests are about to make some."""
+    """Make each trace of a graph shorter, where tests are about to make some, and keep imports from the collector.
+
+    What has been imported by now lives as long as the process: a collection would look at a million objects for nothing.
+    """
     keep_operators()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_unconfigure() -> None:
