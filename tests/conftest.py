@@ -11,10 +11,6 @@ from collections.abc import Iterator
 # another stand still together on a busy machine. Before anything imports torch.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# What Python compiles is kept, also where the shell says otherwise: each command that a test starts would compile all
-# of ftcore anew.
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-sys.dont_write_bytecode = False
 
 from pathlib import Path
 
@@ -71,10 +67,16 @@ def _speed_is_of_a_few_answers() -> Iterator[None]:
         yield
 
 
+def pytest_configure() -> None:
+    """Keep what Python compiles, also where the shell says otherwise: each command of a test would compile all of it."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+
+
 def pytest_collection_finish() -> None:
     """Make each trace of a graph shorter, where tests are about to make some, and keep imports from the collector.
 
-    What has been imported by now lives as long as the process: a collection would look at a million objects for nothing.
+    What has been imported by now lives as long as the process: the collector would look at it again and again.
     """
     keep_operators()
     gc.collect()
