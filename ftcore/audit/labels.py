@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,18 +10,18 @@ from ftcore.audit.findings import Finding, counted
 from ftcore.data import Splits
 from ftcore.data.tables import Split
 from ftcore.families.reader import Reader, SupportsLabelCounts, labels_in
+from ftcore.families.spelling import means_nothing, variants
 
 #: Training rows below which a label is rare: fewer teach little, and measure nothing.
 RARE = 10
 _MOST = 0.8  # share of the rows from which one label drowns the others
 _SHOWN = 8  # labels named in a sentence
 _CHUNK = 65_536  # rows that are in memory at a time
-_BLANKS = re.compile(r"(?<=\w)[\s_-]+(?=\w)")
 
 
 def label_table(splits: Splits, reader: Reader[Any, Any]) -> dict[str, dict[str, int]]:
     """Label -> split -> all its rows, the most frequent label of the training rows first; empty without labels."""
-    if not isinstance(splits.fitted, SupportsLabelCounts):
+    if not isinstance(splits.fitted, SupportsLabelCounts) or not splits.fitted.label_counts:
         return {}
     counts = {split.name: _counts(split, reader) for split in splits}
     names = {label for count in counts.values() for label in count}
@@ -56,14 +54,16 @@ def label_findings(table: Mapping[str, Mapping[str, int]], rows: Mapping[str, in
         if absent := [f"{label!r}" for label, splits in table.items() if not splits[name]]:
             what = f"{counted(len(absent), 'label')} without a row in {name}, where nothing can be measured of them:"
             yield Finding("absent labels", "note", f"{what} {_first(absent)}", len(absent))
-    written = defaultdict(list)
-    for label in table:
-        written[_key(label)].append(label)
-    variants = [" = ".join(map(repr, names)) for names in written.values() if len(names) > 1]
-    if variants:
-        what = f"{counted(len(variants), 'label')} written in several ways: {_first(variants)}"
+    if written := [" = ".join(map(ascii, names)) for names in variants(table)]:
+        what = f"{counted(len(written), 'label')} written in several ways: {_first(written)}"
         hint = "write each in one way: rows of the others teach another label"
-        yield Finding("label variants", "warning", what, len(variants), hint)
+        yield Finding("label variants", "warning", what, len(written), hint)
+    if nothing := [f"{label!r} {train[label]}" for label in table if means_nothing(label)]:
+        what = (
+            f"{counted(len(nothing), 'label')} that programs write where there is no value: {_first(nothing)}"
+        )
+        hint = "leave these rows out with `data.where`, or label them"
+        yield Finding("missing labels", "warning", what, len(nothing), hint)
 
 
 def _balance(table: Mapping[str, Mapping[str, int]], rows: Mapping[str, int]) -> Iterator[Finding]:
@@ -73,11 +73,6 @@ def _balance(table: Mapping[str, Mapping[str, int]], rows: Mapping[str, int]) ->
             what = f"{share:.1%} of the training rows have the label {label!r}"
             hint = "look at macro F1, and think of `training.class_weights`"
             yield Finding("label balance", "warning", what, splits["train"], hint)
-
-
-def _key(label: str) -> str:
-    """A label without case, outer space, and the kind of its blanks."""
-    return _BLANKS.sub(" ", unicodedata.normalize("NFKC", label).casefold().strip())
 
 
 def _first(names: list[str]) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ftcore.families.reader import finite_number
 from ftcore.writing_systems import UNSPACED, script_of
 from ftcore_runtime.records import Record
 
@@ -59,7 +59,7 @@ class Column:
             self.texts += 1
             self.characters += len(text)
             self.words += text.count(" ") + 1
-        number = _number(value)
+        number = finite_number(value)
         self.numbers += number is not None
         self.integers += number is not None and number.is_integer()
         if len(text) <= _SHORT and (text in self.counts or len(self.counts) < _VALUES):
@@ -126,13 +126,3 @@ def look_at(records: Iterable[Record]) -> Columns:
                 named[name] = Column(name)
             named[name].add(value)
     return Columns(named, rows, True, bad, problem)
-
-
-def _number(value: Any) -> float | None:  # noqa: ANN401 (a cell)
-    if isinstance(value, bool):
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None

@@ -35,6 +35,9 @@ def read_conll(path: Path, name: str, encoding: str) -> Iterator[Record]:
     def sentence() -> Record:
         if problem is not None:
             return Record(f"{name}:{problem[0]}", None, problem[1], problem[0])
+        if (columns or 0) > 2 and len(words) > 1 and _counts(words):
+            what = "the first column numbers the words: leave it out, the word comes first"
+            return Record(f"{name}:{first}", None, what, first)
         return Record(f"{name}:{first}", {"text": words, "entities": tags}, "", first)
 
     try:
@@ -83,6 +86,11 @@ def _parts(line: str) -> list[str]:
     if not text.strip():
         return []
     return [part.strip() for part in text.split("\t")] if "\t" in text else text.split()
+
+
+def _counts(words: Sequence[str]) -> bool:
+    """Whether words are the numbers from 0 or 1 on."""
+    return any(all(word == str(number) for number, word in enumerate(words, start)) for start in (0, 1))
 
 
 def _is_comment(parts: list[str]) -> bool:

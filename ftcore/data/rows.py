@@ -220,7 +220,7 @@ def meets(condition: Condition, row: Mapping[str, Any]) -> bool:
     if condition.min is None and condition.max is None:
         return True
     try:
-        if isinstance(value, bool):
+        if isinstance(value, bool) or (isinstance(value, str) and "_" in value):
             raise TypeError
         number = float(value)
     except (TypeError, ValueError, OverflowError):

@@ -68,7 +68,12 @@ LABEL_STUDIO = Format(
     read=lambda path, name, source: read_label_studio(path, name, source.encoding),
     options=frozenset({"encoding"}),
 )
-XLSX = Format(name="xlsx", read=lambda path, name, source: read_xlsx(path, name), suffixes=(".xlsx",))
+XLSX = Format(
+    name="xlsx",
+    read=lambda path, name, source: read_xlsx(path, name, source.sheet),
+    suffixes=(".xlsx",),
+    options=frozenset({"sheet"}),
+)
 PARALLEL = Format(
     name="parallel",
     read=lambda path, name, source: read_parallel(

@@ -69,7 +69,7 @@ def sniff(path: Path, name: str) -> Sniffed:
         if suffix in SUFFIXES:
             return Sniffed("a gettext catalog")
         if suffix == ".xlsx":
-            return Sniffed("the first sheet of a workbook")
+            return Sniffed("the sheet of a workbook")
         if (encoding := guess_encoding(path)) is None:
             raise DataError("is no file of text", where=name, hint="unpack it, or convert it to CSV in UTF-8")
         if (other := counterpart(path)) is not None:

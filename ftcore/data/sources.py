@@ -136,6 +136,7 @@ def _only(source: Source, field: str, kind: str, allowed: Collection[str]) -> No
         "fallback_encoding": None,
         "header": None,
         "target": None,
+        "sheet": None,
         "config": None,
         "split": None,
     }

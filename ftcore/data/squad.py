@@ -21,7 +21,7 @@ def read_squad(path: Path, name: str, encoding: str) -> Iterator[Record]:
         DataError: the file is too large, or not JSON of this shape.
     """
     document = read_json_file(path, name, encoding)
-    if isinstance(document, list) and document:
+    if isinstance(document, list):
         yield from _objects(document, name)
         return
     number = 0
@@ -34,7 +34,13 @@ def read_squad(path: Path, name: str, encoding: str) -> Iterator[Record]:
                 if not isinstance(question, Mapping):
                     yield Record(location, None, f"expected an object, got {type(question).__name__}")
                     continue
-                yield Record(location, _values(question, paragraph, article))
+                impossible = question.get("is_impossible")
+                problem = (
+                    ""
+                    if impossible is None or isinstance(impossible, bool)
+                    else f"`is_impossible` is true or false, not {impossible!r:.60}"
+                )
+                yield Record(location, None if problem else _values(question, paragraph, article), problem)
 
 
 def _objects(rows: list[Any], name: str) -> Iterator[Record]:

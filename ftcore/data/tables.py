@@ -74,7 +74,7 @@ class RowWriter:
                 try:
                     self._writer.write_batch(pa.RecordBatch.from_pylist([row], schema=self._schema))
                 except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-                    self._refused(row[LOCATION], str(error).partition("\n")[0])
+                    self._refused(row[LOCATION], _reason(error))
 
     def __enter__(self) -> RowWriter:
         return self
@@ -85,6 +85,15 @@ class RowWriter:
         if kind is None:
             self._flush()
         self._writer.close()
+
+
+def _reason(error: Exception) -> str:
+    """Why Arrow cannot hold a row."""
+    if isinstance(error, UnicodeEncodeError):
+        return (
+            f"half of a surrogate pair, {error.object[error.start]!a}, is in a text: surrogates not allowed"
+        )
+    return str(error).partition("\n")[0]
 
 
 def open_split(path: Path, name: str) -> Split:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
@@ -119,6 +120,17 @@ class Reader(ABC, Generic[SpecT, FittedT]):
     @abstractmethod
     def references(self, rows: pa.Table) -> list[Any]:
         """The right answer of each row, for `Scoring`."""
+
+
+def finite_number(cell: Any) -> float | None:  # noqa: ANN401 (a cell)
+    """A cell as a number; None where it is none, or no finite one. `1_5` is none: Python alone reads it as 15."""
+    if isinstance(cell, bool) or (isinstance(cell, str) and "_" in cell):
+        return None
+    try:
+        number = float(cell)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def input_text(given: Any) -> str:  # noqa: ANN401 (what `Reader.inputs` gives)

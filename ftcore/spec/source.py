@@ -47,7 +47,7 @@ class Source(Section):
         description="Said by the suffix unless given. `folders`: one folder of .txt files a label. `cloze`: a folder"
         " of .txt articles, out of which questions are made. `news`: likewise, headlines and articles. `gettext`: a"
         " .po or .mo file, or a folder of them. `conll`: words with their tags. `label_studio`: its JSON export."
-        " `xlsx`: the first sheet of a workbook. `parallel`: a text a line, with `target`.",
+        " `xlsx`: a sheet of a workbook. `parallel`: a text a line, with `target`.",
     )
     delimiter: str | None = Field(
         None, min_length=1, max_length=1, description="CSV only; a comma unless given."
@@ -67,6 +67,9 @@ class Source(Section):
         None,
         min_length=1,
         description="`parallel` only: the file with the target of each line of `path`, which is its source.",
+    )
+    sheet: str | None = Field(
+        None, min_length=1, description="`xlsx` only: the sheet's name, where several have values."
     )
     encoding: str = Field(
         "utf-8", description="Of text files; an undecodable byte is an error that names its row."

@@ -115,6 +115,19 @@ def test_labels_that_are_rare_or_one_label_written_twice(audit: Any) -> None:
     assert "1 label with fewer than 10 training rows: 'Pos' " in found["rare labels"].what
 
 
+def test_labels_that_programs_write_for_nothing(audit: Any) -> None:
+    nothing = [{"text": sentence(number), "label": "nan"} for number in range(100, 112)]
+    (found,) = [one for one in audit(rows(60) + nothing).findings if one.check == "missing labels"]
+    assert found.what.startswith("1 label that programs write where there is no value: 'nan' ")
+
+
+def test_numbers_are_no_labels(audit: Any) -> None:
+    pairs = [{"text": sentence(n), "text_pair": sentence(n + 500), "score": n / 10} for n in range(40)]
+    made = audit(pairs, spec=VALID.replace("task: sentiment", "task: similarity"))
+    assert made.labels == {}
+    assert [one.check for one in made.findings if "label" in one.check] == []
+
+
 def test_one_label_that_drowns_the_other(audit: Any) -> None:
     train = [{**row, "label": "pos" if number % 10 else "neg"} for number, row in enumerate(rows(200))]
     assert by_check(audit(train))["label balance"].what == "90.0% of the training rows have the label 'pos'"

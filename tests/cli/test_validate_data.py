@@ -23,6 +23,26 @@ def edited(old: str, new: str) -> str:
     return VALID.replace(old, new)
 
 
+def weighed(weight: str) -> str:
+    """The rows with a third column."""
+    head, *rows = TRAIN.splitlines()
+    return "\n".join([f"{head},w", *(f"{row},{weight}" for row in rows)]) + "\n"
+
+
+SIMILARITY = edited("task: sentiment", "task: similarity").replace("  labels: [neg, pos]\n", "")
+
+
+def scored(number: str) -> str:
+    """Pairs with the same number each."""
+    return "text,text_pair,score\n" + "".join(f"one {row},other,{number}\n" for row in range(20))
+
+
+def unanswered(number: int) -> dict[str, object]:
+    """A paragraph of SQuAD with a question that has no answer."""
+    question = {"id": str(number), "question": "who?", "answers": [], "is_impossible": True}
+    return {"context": f"text {number}", "qas": [question]}
+
+
 # name: (the spec, train.csv, all parts of what is printed)
 WRONG: dict[str, tuple[str, str | bytes, tuple[str, ...]]] = {
     "delimiter": (
@@ -87,6 +107,61 @@ WRONG: dict[str, tuple[str, str | bytes, tuple[str, ...]]] = {
         edited("train: train.csv", "train: {path: train.csv, format: tsv}"),
         "text\tlabel\n" + "".join(f'"text {row}"\tpos\n' for row in range(20)),
         ("every value of the column 'text' is quoted as in CSV: set quoting to rfc4180",),
+    ),
+    "a label that is known but for its spelling": (
+        edited("[neg, pos]", "[Neg, pos]"),
+        TRAIN,
+        ("unknown label 'neg'; the labels are Neg, pos; 'Neg' differs from 'neg' by its spelling alone",),
+    ),
+    "a label that no row can have": (
+        edited("[neg, pos]", "[' neg', pos]"),
+        TRAIN,
+        ("`labels` names ' neg': rows' labels are read without outer space, write 'neg'",),
+    ),
+    "a label without a name": (
+        edited("[neg, pos]", "[neg, '']"),
+        TRAIN,
+        ("`labels` has one without a name",),
+    ),
+    "one column for two fields": (
+        edited("  labels:", "  columns: {text: label}\n  labels:"),
+        TRAIN,
+        ("spec.yaml:4:13: error[value]: `text` and `label` are both the column 'label'",),
+    ),
+    "a weight that float32 does not hold": (
+        edited("  labels:", "  columns: {weight: w}\n  labels:"),
+        weighed("1e39"),
+        ("train.csv:2: column 'w': '1e39' is beyond 1e+06",),
+    ),
+    "weights that leave nothing": (
+        edited("  labels:", "  columns: {weight: w}\n  labels:"),
+        weighed("0"),
+        ("train.csv: column 'w': every training row has the weight 0",),
+    ),
+    "a number as Python alone writes it": (
+        edited("  labels:", "  columns: {weight: w}\n  labels:"),
+        weighed("1_5"),
+        ("train.csv:2: column 'w': expected a finite number, got '1_5'",),
+    ),
+    "one number for all": (
+        SIMILARITY,
+        scored("5"),
+        ("train.csv: column 'score': every training row has the number 5, and nothing is learnt from one",),
+    ),
+    "a number whose square float32 does not hold": (
+        SIMILARITY,
+        scored("1e30"),
+        ("train.csv: 20 bad rows", "train.csv:2: column 'score': '1e30' is beyond 1e+15"),
+    ),
+    "questions of which none has an answer": (
+        SIMILARITY.replace("similarity", "qa").replace("train.csv", "{path: train.csv, format: squad}"),
+        json.dumps({"data": [{"title": f"t{n}", "paragraphs": [unanswered(n)]} for n in range(20)]}),
+        ("train.csv: column 'answers': no training question has an answer",),
+    ),
+    "an empty array": (
+        edited("train: train.csv", "train: {path: train.csv, format: squad}"),
+        "[]",
+        ("train.csv: it has no rows",),
     ),
     "JSON over several lines": (
         edited("train: train.csv", "train: {path: train.csv, format: jsonl}"),

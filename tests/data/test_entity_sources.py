@@ -45,6 +45,13 @@ def test_bad_lines_are_named_and_the_next_sentence_is_read(tmp_path: Path) -> No
     assert sentence(three) == ["Bergen/B-loc"]
     (many,) = records(tmp_path, "b.conll", "1\tEva\t_\t_\tB-per\n")
     assert many.problem.startswith("5 columns; expected 2 to 4")
+    numbered = "Eva O\nin O\n\n".replace("Eva", "1 Eva").replace("in", "2 in")
+    (counted,) = records(tmp_path, "b.conll", numbered)
+    assert (counted.location, counted.problem) == (
+        "b.conll:1",
+        "the first column numbers the words: leave it out, the word comes first",
+    )
+    assert [one.problem for one in records(tmp_path, "b.conll", "1 O\n2 O\n\n2 O\n1 O\n")] == ["", ""]
     (tmp_path / "c.conll").write_bytes(b"caf\xe9 O\n\nin O\n")
     bad, good = open_source(Source(path="c.conll"), "train", tmp_path).records()
     assert "byte 0xe9 (character 4 of the line) is not utf-8" in bad.problem

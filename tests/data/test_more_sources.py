@@ -74,7 +74,7 @@ def test_files_that_do_not_fit(tmp_path: Path, target: str, source: dict[str, st
     assert said in refused(tmp_path, path="a.en", **source)
 
 
-def test_the_first_sheet_of_a_workbook(tmp_path: Path) -> None:
+def test_the_sheet_of_a_workbook(tmp_path: Path) -> None:
     book(
         tmp_path / "a.xlsx",
         ("text", "stars", None, "day"),
@@ -96,13 +96,38 @@ def test_workbooks_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.Monke
     book(tmp_path / "a.xlsx", ("text", "text"), ("a", "b"))
     assert "a.xlsx:1: the header names 'text' more than once" in refused(tmp_path, path="a.xlsx")
     book(tmp_path / "a.xlsx")
-    assert "the first sheet is empty" in refused(tmp_path, path="a.xlsx")
+    assert "its sheets are empty" in refused(tmp_path, path="a.xlsx")
+    book(tmp_path / "a.xlsx", ("Reviews of 2024",), ("text", "label"), ("a", "b"))
+    said = "each of the 2 rows has cells outside the columns that the first one names | delete what is above"
+    assert said in refused(tmp_path, path="a.xlsx")
     monkeypatch.setattr("ftcore.data.spreadsheet._MOST_BYTES", 10)
     assert "it unpacks to " in refused(tmp_path, path="a.xlsx")
     monkeypatch.undo()
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     assert "spreadsheets need the package `openpyxl`" in refused(tmp_path, path="a.xlsx")
     assert "pip install 'ftcore[excel]'" in refused(tmp_path, path="a.xlsx")
+
+
+def test_a_workbook_of_several_sheets_is_asked_for_one(tmp_path: Path) -> None:
+    made = Workbook()
+    made.active.title = "old"
+    for title in ("new", "notes"):
+        made.create_sheet(title)
+    made["new"].append(["text"])
+    made["new"].append(["good"])
+    made["new"].append(["#N/A"])
+    made.save(tmp_path / "a.xlsx")
+    assert read(tmp_path, path="a.xlsx") == [("a.xlsx:2", {"text": "good"})], "the others are empty"
+    made["old"].append(["text"])
+    made["old"].append(["bad"])
+    made.save(tmp_path / "a.xlsx")
+    said = "a.xlsx: 2 sheets have values: 'old', 'new' | name one in `sheet` of this source, or save it as"
+    assert said in refused(tmp_path, path="a.xlsx")
+    assert read(tmp_path, path="a.xlsx", sheet="old") == [("a.xlsx:2", {"text": "bad"})]
+    wrong = refused(tmp_path, path="a.xlsx", sheet="older")
+    assert "a.xlsx: there is no sheet 'older'; those with values are 'old', 'new'" in wrong
+    (tmp_path / "a.csv").write_text("text\ngood\n")
+    assert "`sheet` does not apply to csv" in refused(tmp_path, path="a.csv", sheet="old")
 
 
 def test_names_for_columns_of_a_file_without_a_header(tmp_path: Path) -> None:

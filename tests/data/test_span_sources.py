@@ -67,7 +67,6 @@ def test_a_question_a_record_with_its_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ("[]", "no list 'data'"),
         ('{"data": 3}', "no list 'data'"),
         ('{"data": [{"title": "t"}]}', "no list 'paragraphs'"),
         ('{"data": [{"paragraphs": [{"context": "c"}]}]}', "no list 'qas'"),
@@ -82,6 +81,16 @@ def test_what_is_not_of_the_shape_says_where(tmp_path: Path, content: Any, why: 
     with pytest.raises(DataError, match=why) as caught:
         list(open_source(Source(path="qa.json"), "train", tmp_path).records())
     assert caught.value.where.startswith("qa.json")
+
+
+def test_whether_a_question_is_impossible_is_true_or_false(tmp_path: Path) -> None:
+    questions = [{"question": "where?", "is_impossible": value} for value in (True, False, None, "true", 1)]
+    paragraph = {"context": CONTEXT, "qas": [{**one, "answers": []} for one in questions]}
+    (tmp_path / "qa.json").write_text(json.dumps({"data": [{"paragraphs": [paragraph]}]}))
+    found = list(open_source(Source(path="qa.json"), "train", tmp_path).records())
+    assert [one.problem for one in found[:3]] == ["", "", ""]
+    assert found[3].problem == "`is_impossible` is true or false, not 'true'"
+    assert (found[4].problem, found[4].values) == ("`is_impossible` is true or false, not 1", None)
 
 
 def test_fixed_and_dropped_rows_are_counted_and_named(tmp_path: Path) -> None:

@@ -97,6 +97,7 @@ def test_words_are_joined_as_their_script_writes_them() -> None:
         (TEXT, [[-1, 5, "a"]], "no span"),
         (TEXT, [[0.0, 4, "a"]], "`start` and `end` are whole numbers, got 0.0 and 4"),
         (TEXT, [[False, 4, "a"]], "whole numbers"),
+        (TEXT, [[0, 4, "O"]], "0 to 4 has the label O, which is that of no entity: leave it out"),
         (TEXT, [[0, 4, ""]], "expected one label of 0 to 4, got ''"),
         (TEXT, [{"start": 0, "end": 4, "labels": ["a", "b"]}], "expected one label"),
         (TEXT, [{"start": 0, "end": 4, "label": "a", "text": "Berg"}], "'Anna' (a, 0 to 4) stands there"),

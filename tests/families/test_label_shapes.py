@@ -40,6 +40,11 @@ ABC = ["a", "b", "c"]
         ([0, 1], ["0", "1", "2"], ["0", "1"]),  # names
         ([3, 12], None, ["12", "3"]),
         ("[a]", ["[a]", "b"], ["[a]"]),  # a name that the spec gives
+        ("set()", None, []),
+        ("frozenset({'b', 'a'})", None, ["a", "b"]),
+        ("array(['b', 'a'], dtype=object)", None, ["a", "b"]),
+        ("array([1., 0., 1.])", ABC, ["a", "c"]),
+        ([3.0, 12.0], None, ["12", "3"]),  # a column of numbers with an empty cell
     ],
 )
 def test_every_shape_of_labels(value: Any, labels: list[str] | None, expected: list[str]) -> None:
@@ -74,6 +79,9 @@ def test_a_shape_that_says_no_labels_is_refused(value: Any, labels: list[str] | 
         (["a", "b", "a, b"], "label_separator` to ','"),
         (["a; b", "b; c"], "label_separator` to ';'"),
         (["0", "1"], "name what they stand for"),
+        (["a", "b", "a/b"], "label_separator` to '/'"),
+        (["a", "b", "a\nb"], "label_separator` to '.n'"),
+        (["\u597d", "\u574f", "\u597d\u3001\u574f"], "label_separator` to '\u3001'"),
     ],
 )
 def test_labels_that_are_visibly_several_in_one_are_refused(labels: list[str], message: str) -> None:
@@ -83,6 +91,7 @@ def test_labels_that_are_visibly_several_in_one_are_refused(labels: list[str], m
 
 def test_a_comma_within_a_name_is_part_of_it() -> None:
     check_names(["travel, hotels", "food", "sports, games"], "label", "|")
+    check_names(["news", "news/politics", "very good", "good", "R&D"], "label", "|")
 
 
 def test_numbers_of_any_length_are_sorted() -> None:

@@ -18,6 +18,15 @@ _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 #: An item of a list as Python or NumPy prints it: a quoted text, a whole number or a truth value.
 _ITEM = re.compile(r"""\s*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|-?\d+(?:\.0*)?|True|False)\s*(,|(?=\S)|$)""")
 _SEPARATORS = (",", ";", "|")
+#: Of these a label is several only where each of its parts is a label: they stand in names, too.
+_OTHER_SEPARATORS = ("/", "+", "&", "\t", "\n", "\uff0c", "\u3001", "\uff1b", " ")
+_CALLS = (
+    "set",
+    "frozenset",
+    "list",
+    "tuple",
+    "array",
+)  # how Python and NumPy print some, with brackets inside
 
 
 def label_name(value: Any, column: str) -> str:  # noqa: ANN401 (a cell)
@@ -30,6 +39,8 @@ def label_name(value: Any, column: str) -> str:  # noqa: ANN401 (a cell)
         return "true" if value else "false"
     if isinstance(value, int | np.integer):
         return str(value)
+    if isinstance(value, float) and value.is_integer():  # a column of numbers with an empty cell
+        return str(int(value))
     if not isinstance(value, str):
         raise RowError(f"expected a label (text or a whole number), got {value!r:.{_SHOWN}}", column)
     return value.strip()
@@ -75,6 +86,9 @@ def _of_text(text: str, column: str, separator: str, labels: Collection[str]) ->
     """What a cell of text holds: a list or mapping written as text, else names with a separator."""
     if text in labels:
         return [text]
+    text = _without_call(text)
+    if not text:
+        return []
     if _BRACKETS.get(text[:1]) == text[-1:] and len(text) > 1:
         found = _parsed(text)
         if found is None:
@@ -85,6 +99,15 @@ def _of_text(text: str, column: str, separator: str, labels: Collection[str]) ->
             )
         return found
     return text.split(separator)
+
+
+def _without_call(text: str) -> str:
+    """`set()`, `frozenset({...})` and `array([...], dtype=object)` without what stands around the brackets."""
+    for name in _CALLS:
+        if text.startswith(f"{name}(") and text.endswith(")"):
+            inner = text[len(name) + 1 : -1]
+            return (inner.rpartition(", dtype=")[0] or inner).strip()
+    return text
 
 
 def _parsed(text: str) -> Any:  # noqa: ANN401 (a list or a mapping; None if it is neither)
@@ -136,10 +159,13 @@ def check_names(labels: Collection[str], column: str, separator: str) -> None:
     if set(labels) <= {"0", "1"} and labels:
         what = "the only labels are 0 and 1: for lists of those, name what they stand for in `data.labels`"
         raise RowError(what, column)
-    for other in _SEPARATORS:
+    known = set(labels)
+    for other in (*_SEPARATORS, *_OTHER_SEPARATORS):
         joined = [name for name in labels if other in name and other != separator]
+        if other in _OTHER_SEPARATORS:
+            joined = [name for name in joined if {part.strip() for part in name.split(other)} <= known]
         parts = [part.strip() for name in joined for part in name.split(other)]
-        if joined and (len(set(parts)) < len(parts) or set(parts) & set(labels)):
+        if joined and (len(set(parts)) < len(parts) or known.intersection(parts)):
             raise RowError(
                 f"the label {joined[0]!r:.{_SHOWN}} looks like several: set `data.label_separator` to {other!r}, or"
                 " list the labels in `data.labels` if it is one",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,10 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ftcore.errors import RowError
-from ftcore.families.reader import Reader
+from ftcore.families.reader import Reader, finite_number
 from ftcore.families.sequence_classification.labels import check_names, label_name, label_set, natural
 from ftcore.families.sequence_classification.spec import SequenceClassificationSpec
+from ftcore.families.spelling import unknown_label
 from ftcore_runtime.policy import PLAIN, Policy
+
+_SHOWN = 60  # characters of a cell in a message
+#: Numbers whose squares, summed over a batch, float32 holds; and weights likewise: they count against one another.
+_MOST, _MOST_WEIGHT = 1e15, 1e6
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ class LabelReader(Reader[SequenceClassificationSpec, FittedLabels]):
         if self.spec.data.problem == "regression":
             return _number(value, column)
         if self.spec.data.problem == "single_label":
-            label = label_name(value, column)
+            label = "" if value is None or value != value else label_name(value, column)  # NaN
             if not label:
                 raise RowError("the label is empty", column)
             return label
@@ -132,7 +136,13 @@ class LabelReader(Reader[SequenceClassificationSpec, FittedLabels]):
 
     def fit(self, train: pa.Table) -> FittedLabels:
         """Label names (as given, or sorted; numbers by value), rows of each, and class weights."""
+        if pc.max(train["weight"]).as_py() == 0:
+            raise RowError("every training row has the weight 0", self.spec.data.columns.weight)
         if self.spec.data.problem == "regression":
+            least, most = pc.min_max(train["label"]).as_py().values()
+            if least == most:
+                what = f"every training row has the number {most:g}, and nothing is learnt from one"
+                raise RowError(what, self.spec.data.columns.label)
             return FittedLabels()
         column = (
             pc.list_flatten(train["label"]) if self.spec.data.problem == "multi_label" else train["label"]
@@ -175,9 +185,7 @@ class LabelReader(Reader[SequenceClassificationSpec, FittedLabels]):
         for index, value in enumerate(table["label"].to_pylist()):
             for label in value if isinstance(value, list) else (value,):
                 if label not in known:
-                    shown = ", ".join(fitted.labels[:8]) + (", ..." if len(fitted.labels) > 8 else "")
-                    what = f"unknown label {label!r}; the labels are {shown}"
-                    return index, RowError(what, self.spec.data.columns.label)
+                    return index, RowError(unknown_label(label, fitted.labels), self.spec.data.columns.label)
         return None
 
     @property
@@ -219,20 +227,21 @@ def _text(row: Mapping[str, Any], column: str) -> str:
     return value
 
 
-def _number(value: Any, column: str) -> float:  # noqa: ANN401
-    try:
-        number = float(value) if not isinstance(value, bool) else math.nan
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise RowError(f"expected a finite number, got {value!r}", column)
+def _number(value: Any, column: str, most: float = _MOST) -> float:  # noqa: ANN401
+    number = finite_number(value)
+    if number is None:
+        raise RowError(f"expected a finite number, got {value!r:.{_SHOWN}}", column)
+    if abs(number) > most:
+        raise RowError(
+            f"{value!r:.{_SHOWN}} is beyond {most:g}, as far as numbers are learnt: scale them", column
+        )
     return number
 
 
 def _weight(value: Any, column: str | None) -> float:  # noqa: ANN401
     if value is None or value == "":
         return 1.0
-    weight = _number(value, column or "weight")
+    weight = _number(value, column or "weight", _MOST_WEIGHT)
     if weight < 0:
         raise RowError(f"a weight cannot be negative: {value!r}", column)
     return weight

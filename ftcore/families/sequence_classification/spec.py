@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from ftcore.families.sequence_classification.known_metrics import OF_ORDERED, OF_PROBLEM, Problem
-from ftcore.spec.base import Fraction
+from ftcore.spec.base import Columns, Fraction, check_labels, check_stride
 from ftcore.spec.metrics import MetricInfo
 from ftcore.spec.sections import DataSpec, EvaluationSpec, ModelSpec, Section, Spec, TrainingSpec
 
 
-class SequenceClassificationColumns(Section):
+class SequenceClassificationColumns(Columns):
     """The names that the source gives its columns."""
 
     text: str = Field("text", min_length=1)
@@ -59,8 +58,7 @@ class SequenceClassificationData(DataSpec):
         if self.labels is not None:
             if self.problem == "regression":
                 raise ValueError("a regression has no `labels`")
-            if repeated := sorted(name for name, count in Counter(self.labels).items() if count > 1):
-                raise ValueError(f"`labels` names {', '.join(map(repr, repeated[:8]))} more than once")
+            check_labels(self.labels)
         return self
 
 
@@ -226,8 +224,8 @@ class SequenceClassificationSpec(Spec):
             return self
         if self.data.columns.text_pair is not None:
             raise ValueError("`model.windows` are of one text: leave it out with `data.columns.text_pair`")
-        if windows.stride > self.model.max_length // 2:
-            raise ValueError("`model.windows.stride` is more than half of `model.max_length`")
+        given = "stride" in windows.model_fields_set
+        check_stride(windows.stride, self.model.max_length, given=given, name="model.windows.stride")
         if augment and (augment.swap or augment.delete or augment.hook):
             raise ValueError(
                 "`training.augment` changes words of whole texts, and `model.windows` reads parts: `mask` can be used"

@@ -90,12 +90,19 @@ class SpanReader(Reader[SpanExtractionSpec, FittedSpans]):
         return found
 
     def fit(self, train: pa.Table) -> FittedSpans:
-        """Whether some questions have no answer, and what the script of the answers is compared as."""
+        """Whether some questions have no answer, and what the script of the answers is compared as.
+
+        Raises:
+            RowError: none of them has one.
+        """
+        with_answer = answerable(train)
+        if not with_answer.any():
+            raise RowError("no training question has an answer", self.spec.data.columns.answers)
         normalisation = self.spec.evaluation.normalisation
         if normalisation == "auto":
             texts = " ".join(train["answers"].combine_chunks().flatten().slice(0, _LOOKED_AT).to_pylist())
             normalisation = "characters" if script_of(texts) in UNSPACED else "english"
-        return FittedSpans(None if answerable(train).all() else 0.0, normalisation)
+        return FittedSpans(None if with_answer.all() else 0.0, normalisation)
 
     def restore(self, value: Mapping[str, Any]) -> FittedSpans:
         """All of it; what an earlier version wrote says in its spec alone what answers are compared as."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from ftcore.spec.base import Columns, check_stride
 from ftcore.spec.metrics import MetricInfo
-from ftcore.spec.sections import DataSpec, EvaluationSpec, ModelSpec, Section, Spec, TrainingSpec
+from ftcore.spec.sections import DataSpec, EvaluationSpec, ModelSpec, Spec, TrainingSpec
 from ftcore.spec.training import StepsRecipe
 
 _METRICS: Mapping[str, MetricInfo] = {
@@ -35,7 +36,7 @@ _METRICS: Mapping[str, MetricInfo] = {
 }
 
 
-class SpanExtractionColumns(Section):
+class SpanExtractionColumns(Columns):
     """The names that the source gives its columns."""
 
     question: str = Field("question", min_length=1)
@@ -94,6 +95,11 @@ class SpanExtractionModel(ModelSpec):
         64, ge=1, description="Tokens of a question that are read; at most half of a window."
     )
 
+    @model_validator(mode="after")
+    def _windows_overlap(self) -> Self:
+        check_stride(self.stride, self.max_length, given="stride" in self.model_fields_set)
+        return self
+
 
 class SpanExtractionEvaluation(EvaluationSpec):
     """How it is measured, and how answers are made."""
@@ -131,9 +137,3 @@ class SpanExtractionSpec(Spec):
     def answers_may_stay(self) -> bool:
         """Spans."""
         return True
-
-    @model_validator(mode="after")
-    def _windows_overlap(self) -> SpanExtractionSpec:
-        if self.model.stride > self.model.max_length // 2:
-            raise ValueError("`model.stride` is more than half of `model.max_length`")
-        return self

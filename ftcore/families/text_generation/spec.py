@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from ftcore.spec.base import Fraction
+from ftcore.spec.base import Columns, Fraction
 from ftcore.spec.export import ExportSpec, ToleranceSpec
 from ftcore.spec.metrics import MetricInfo
 from ftcore.spec.sections import DataSpec, EvaluationSpec, ModelSpec, Section, Spec, TrainingSpec
@@ -42,7 +42,7 @@ _ALWAYS: Mapping[str, MetricInfo] = {
 }
 
 
-class TextGenerationColumns(Section):
+class TextGenerationColumns(Columns):
     """The names that the source gives its columns."""
 
     source: str = Field("source", min_length=1, description="The text that is read.")

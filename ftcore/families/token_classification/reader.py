@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from ftcore.errors import RowError
 from ftcore.families.reader import Reader
+from ftcore.families.spelling import unknown_label
 from ftcore.families.token_classification.rows import parse_row
 from ftcore.families.token_classification.spec import TokenClassificationSpec
 
@@ -101,8 +102,7 @@ class EntityReader(Reader[TokenClassificationSpec, FittedEntities]):
         known = set(fitted.labels)
         for index, labels in enumerate(table["labels"].to_pylist()):
             if strangers := sorted({*labels} - known):
-                shown = ", ".join(fitted.labels[:8]) + (", ..." if len(fitted.labels) > 8 else "")
-                what = f"unknown label {strangers[0]!r:.80}; the labels are {shown}"
+                what = unknown_label(strangers[0], fitted.labels)
                 return index, RowError(what, self.spec.data.columns.entities)
         return None
 

@@ -157,6 +157,8 @@ def _span(item: Any, text: str, column: str) -> Span:  # noqa: ANN401 (any JSON)
         raise RowError(f"`start` and `end` are whole numbers, got {start!r:.20} and {end!r:.20}", column)
     if not isinstance(label, str) or not label.strip():
         raise RowError(f"expected one label of {start} to {end}, got {label!r:.{_SHOWN}}", column)
+    if label.strip() == "O":
+        raise RowError(f"{start} to {end} has the label O, which is that of no entity: leave it out", column)
     if not 0 <= start < end <= len(text):
         raise RowError(f"{start} to {end} is no span of a text of {len(text):,} characters", column)
     span = Span(start, end, label.strip())

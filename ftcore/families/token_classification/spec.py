@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ftcore.spec.base import Fraction
+from ftcore.spec.base import Columns, Fraction, check_labels, check_stride
 from ftcore.spec.metrics import MetricInfo
-from ftcore.spec.sections import DataSpec, ModelSpec, Section, Spec, TrainingSpec
+from ftcore.spec.sections import DataSpec, ModelSpec, Spec, TrainingSpec
 from ftcore.spec.training import StepsRecipe
 
 _METRICS: Mapping[str, MetricInfo] = {
@@ -29,7 +28,7 @@ _METRICS: Mapping[str, MetricInfo] = {
 }
 
 
-class TokenClassificationColumns(Section):
+class TokenClassificationColumns(Columns):
     """The names that the source gives its columns."""
 
     text: str = Field("text", min_length=1, description="A text, or the list of its words.")
@@ -65,9 +64,7 @@ class TokenClassificationData(DataSpec):
 
     @model_validator(mode="after")
     def _labels_differ(self) -> TokenClassificationData:
-        repeated = sorted(name for name, count in Counter(self.labels or ()).items() if count > 1)
-        if repeated:
-            raise ValueError(f"`labels` names {', '.join(map(repr, repeated[:8]))} more than once")
+        check_labels(self.labels or ())
         return self
 
 
@@ -87,6 +84,11 @@ class TokenClassificationModel(ModelSpec):
         "first",
         description="Which tokens of a word the loss counts: its first one, by which answers are made, or all.",
     )
+
+    @model_validator(mode="after")
+    def _windows_overlap(self) -> Self:
+        check_stride(self.stride, self.max_length, given="stride" in self.model_fields_set)
+        return self
 
 
 class TokenClassificationTraining(TrainingSpec):
@@ -113,9 +115,3 @@ class TokenClassificationSpec(Spec):
     def known_metrics(self) -> Mapping[str, MetricInfo]:
         """Strict, partial, the mean over labels, and the share of texts without a mistake."""
         return _METRICS
-
-    @model_validator(mode="after")
-    def _windows_overlap(self) -> TokenClassificationSpec:
-        if self.model.stride > self.model.max_length // 2:
-            raise ValueError("`model.stride` is more than half of `model.max_length`")
-        return self

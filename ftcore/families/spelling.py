@@ -1,0 +1,62 @@
+"""Labels that are one to people and several to a model: by case, blanks, invisible characters, forms of a number."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+_SHOWN = 8  # labels named in a message
+_BLANKS = re.compile(r"(?<=\w)[\s_-]+(?=\w)")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,300}(?:\.[0-9]{1,300})?")
+#: What stands in a file where there was no value, once it is text.
+_NOTHING = {
+    "nan",
+    "NaN",
+    "NAN",
+    "None",
+    "null",
+    "NULL",
+    "n/a",
+    "N/A",
+    "NA",
+    "#N/A",
+    "<NA>",
+    "NaT",
+    "undefined",
+}
+
+
+def spelled(label: str) -> str:
+    """A label without case, outer space, the kind of its blanks and what nobody sees of it; of a number its value."""
+    seen = "".join(character for character in label if unicodedata.category(character) != "Cf")
+    plain = _BLANKS.sub(" ", unicodedata.normalize("NFKC", seen).casefold().strip())
+    if _NUMBER.fullmatch(plain):
+        whole, _, fraction = plain.lstrip("+").partition(".")
+        sign, digits = ("-", whole[1:]) if whole.startswith("-") else ("", whole)
+        value = f"{digits.lstrip('0') or '0'}.{fraction.rstrip('0')}".rstrip(".")
+        return value if value == "0" else sign + value
+    return plain
+
+
+def variants(labels: Iterable[str]) -> list[list[str]]:
+    """The labels that are written in several ways, each in all of them."""
+    written = defaultdict(list)
+    for label in labels:
+        written[spelled(label)].append(label)
+    return [names for names in written.values() if len(names) > 1]
+
+
+def means_nothing(label: str) -> bool:
+    """Whether a label is what programs write where a value was missing."""
+    return label in _NOTHING
+
+
+def unknown_label(label: str, known: Sequence[str]) -> str:
+    """That a label is none of those that are known, and which of them it is but for its spelling."""
+    shown = ", ".join(known[:_SHOWN]) + (", ..." if len(known) > _SHOWN else "")
+    what = f"unknown label {label!r:.80}; the labels are {shown}"
+    if alike := [name for name in known if spelled(name) == spelled(label)]:
+        what += f"; {alike[0]!a} differs from {label!a} by its spelling alone"
+    return what
