@@ -15,8 +15,8 @@ from ftcore_runtime.inputs import Input
 from ftcore_runtime.pipeline import Pipeline
 
 _WARM_UP = 5  # answers before the clock starts: the first ones allocate
-_SINGLE = 200  # answers timed one at a time
-_BATCHED = 512  # rows timed in batches
+_SINGLE = 100  # answers timed one at a time
+_BATCHED = 256  # rows timed in batches
 _STRETCH, _GENERATED = 128, 32  # rows between two looks at the clock; texts take longer to write
 _LONGEST = 10.0  # seconds that either of the two may take
 

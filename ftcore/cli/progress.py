@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -61,6 +69,33 @@ class TerminalBar:
         self._progress.stop()
 
 
+class Spinner:
+    """Says on a terminal what is being done, and for how long, where no bar says how far it is.
+
+    Args:
+        console: a terminal; elsewhere nothing is shown.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress: Progress | None = None
+
+    def show(self, what: str) -> None:
+        """Something else is being done from now on."""
+        self.close()
+        if self._console.is_terminal:
+            columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()
+            self._progress = Progress(*columns, console=self._console, transient=True)
+            self._progress.add_task(what, total=None)
+            self._progress.start()
+
+    def close(self) -> None:
+        """Take it away."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+
 class RunProgress:
     """A listener of a run's `EventLog`.
 
@@ -76,6 +111,7 @@ class RunProgress:
             open_bar = partial(TerminalBar, console)
         self._open_bar = open_bar
         self._bar: Bar | None = None
+        self._spinner = Spinner(console)
         self._first = self._steps = 0
         self._started = self._last_line = time.monotonic()
 
@@ -86,13 +122,20 @@ class RunProgress:
             show(event)
 
     def close(self) -> None:
-        """Take the bar down."""
+        """Take the bar and the spinner down."""
+        self._spinner.close()
         if self._bar is not None:
             self._bar.close()
             self._bar = None
 
     def _say(self, text: str, style: str = "") -> None:
         self._console.print(text, style=style, highlight=False, soft_wrap=True, markup=False)
+
+    def _on_activity(self, event: Mapping[str, Any]) -> None:
+        if self._console.is_terminal:
+            self._spinner.show(event["what"])
+        else:
+            self._say(f"{event['what']} ...")
 
     def _on_step_started(self, event: Mapping[str, Any]) -> None:
         self._say(f"== {event['step']}", "bold")
@@ -142,6 +185,7 @@ class RunProgress:
     def _on_training_started(self, event: Mapping[str, Any]) -> None:
         self._first, self._steps = event["step"], event["steps"]
         self._started = self._last_line = time.monotonic()
+        self._spinner.close()  # a terminal shows one thing at a time
         if self._open_bar is not None:
             self._bar = self._open_bar(self._first, self._steps)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,10 +71,14 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 def new_run(args: argparse.Namespace) -> RunFolder:
     """The folder of a new run of the SPEC argument; its observers have been found."""
+    from ftcore.cli.console import console
+    from ftcore.cli.progress import Spinner
     from ftcore.runs.launch import begin
 
     args.observers = registry(args).chosen_observers(args.observers)
-    return begin(lambda: resolve(args.spec, args), args.runs_dir)
+    with closing(Spinner(console())) as spinner:
+        spinner.show("reading the rows")
+        return begin(lambda: resolve(args.spec, args), args.runs_dir)
 
 
 def resume_run(args: argparse.Namespace, path: Path) -> None:
@@ -84,16 +88,16 @@ def resume_run(args: argparse.Namespace, path: Path) -> None:
 
     folder, plugins = open_run(path), registry(args)
     observers = plugins.chosen_observers(args.observers)
-    with _summary(args, folder):
-        go_on(folder.path, plugins, _progress(), observers)
+    with _summary(args, folder), closing(_started()) as progress:
+        go_on(folder.path, plugins, progress, observers)
 
 
 def work(args: argparse.Namespace, folder: RunFolder, steps: Sequence[Step]) -> None:
     """Take these steps in this run, with progress, and end with a summary that says what to do next."""
     from ftcore.runs.launch import take
 
-    with _summary(args, folder):
-        take(folder, steps, registry(args), _progress(), observers=getattr(args, "observers", ()))
+    with _summary(args, folder), closing(_started()) as progress:
+        take(folder, steps, registry(args), progress, observers=getattr(args, "observers", ()))
 
 
 def open_workspace(args: argparse.Namespace, folder: RunFolder) -> AbstractContextManager[Workspace]:
@@ -115,6 +119,14 @@ def _summary(args: argparse.Namespace, folder: RunFolder) -> Iterator[None]:
         raise
     if processes.is_first():
         print_summary(folder, verbose=args.verbose)
+
+
+def _started() -> Progress:
+    """The progress of steps that are about to be taken: the first thing that they do is to import torch."""
+    progress = _progress()
+    if processes.is_first():
+        progress({"event": "activity", "what": "starting torch"})
+    return progress
 
 
 def _progress() -> Progress:

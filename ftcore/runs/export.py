@@ -115,15 +115,18 @@ def export_bundle(workspace: Workspace) -> list[str]:
         inputs.splits.validation.table,
     )
     with temporary_folder(folder.path, "export") as scratch:
+        emit("activity", what="tracing the graph")
         made = _make(workspace, inputs, run, scratch)
         variants = _measure_all(made, criteria, emit)
         choice = _choose(spec, variants)
         comparison = _teacher_comparison(workspace, inputs, run, variants, scratch)
+        emit("activity", what="writing the bundle")
         _publish(folder.bundle, run, made, spec, variants, choice, comparison)
     problems = _problems(criteria, choice, variants)
     report = _report(criteria, made, variants, choice, comparison, problems)
     write_json(folder.export_file, report)
     if folder.predictions("test").is_file():
+        emit("activity", what="explaining the worst errors")
         write_json(folder.explanations_file, {"errors": explain_errors(folder)})
     return problems
 
@@ -155,6 +158,7 @@ def _measure_all(made: Made, criteria: Criteria, emit: Emit) -> dict[str, Varian
     variants: dict[str, Variant] = {}
 
     def measure(kind: str, graphs: Graphs, note: Mapping[str, Any]) -> None:
+        emit("activity", what=f"measuring {kind}")
         found = made.evaluation.measure(kind, graphs, note)
         before = {name: variant.found for name, variant in variants.items()}
         found = replace(found, failures=tuple(criteria.failures(kind, found, before)))
@@ -167,6 +171,7 @@ def _measure_all(made: Made, criteria: Criteria, emit: Emit) -> dict[str, Varian
         }
         measure(kind, graphs, {})
     if _mixed_is_due(criteria, variants):
+        emit("activity", what="looking for the operators that int8 loses most by")
         fp32, allowed = variants["fp32"].found, criteria.max_metric_drop or 0.0
         graphs, kept = made.evaluation.operators_to_keep(
             made.graphs, lambda value: criteria.dropped(fp32, value) <= allowed

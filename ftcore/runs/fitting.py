@@ -104,9 +104,14 @@ def fit(inputs: TrainingInputs, model: torch.nn.Module, what: Fit, stop: StopReq
         share=what.share,
     )
     stores = [features, inputs.features(what.held_out)] if what.held_out else [features]
+    starts, read = probed and not (resume and store.steps()), None
+    if starts:
+        what.emit("activity", what=f"starting the head from {len(features):,} rows as the base reads them")
+        if inputs.refits and not (training.freeze and training.freeze.trunk):
+            read = inputs.head_inputs.of(model, family.model, what.train)
     with frozen_trunk_runs_once(model, family.model, stores, inputs.spec.training, warn):
-        if probed and not (resume and store.steps()):
-            head_from_probe(model, family.model, inputs.base, features, warn)
+        if starts:
+            head_from_probe(model, family.model, inputs.base, features, warn, read)
         fine_tune(job)
 
 

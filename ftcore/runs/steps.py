@@ -69,6 +69,7 @@ def take_steps(
             if processes.is_first():
                 folder.update(steps=[*(s for s in folder.record()["steps"] if s != step), step])
         if processes.is_first() and folder.metrics_file.exists():
+            events.emit("activity", what="drawing the report")
             write_report(folder)
         if unmet:
             raise CheckFailed("; ".join(unmet))
@@ -114,7 +115,9 @@ def _audit(workspace: Workspace) -> None:
     """Take down what is in the rows, for the report; unless the spec says not to look."""
     file = workspace.folder.audit_file
     if workspace.spec.checks.audit == "on" and processes.is_first() and not file.exists():
+        workspace.events.emit("activity", what="looking at the rows")
         found = audit_of(workspace.family.reader, workspace.splits, workspace.base_dir)
+        workspace.events.emit("activity", what="reading rows with the base model")
         closer = audit_model(workspace, suspects=processes.world() == 1, most_rows=MOST_ROWS_OF_RUN)
         found = closer.joined(found)
         write_json(file, found.to_json())
@@ -171,8 +174,9 @@ def evaluate(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]
     Returns:
         the checks that it does not meet, a sentence each.
     """
-    folder, model = workspace.folder, workspace.fine_tuned()
+    folder, model, emit = workspace.folder, workspace.fine_tuned(), workspace.events.emit
     splits, features_of, inputs = workspace.splits, workspace.features, workspace.evaluation_inputs
+    emit("activity", what="answering the validation rows")
     unseen = held_out(folder.selection_file, inputs, features_of)
     chosen_on = unseen or predict_split(inputs, model, splits.validation, features_of)
     # Rows that were held out have been read by other models, in whose spaces these rows lie elsewhere.
@@ -186,16 +190,18 @@ def evaluate(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]
         split = measure_split(inputs, rows)
         write_split(folder, name, inputs, split)
         sections[name] = section_of(inputs, split, final=name == "test")
-        workspace.events.emit("measured", split=name, metrics=sections[name]["metrics"])
+        emit("measured", split=name, metrics=sections[name]["metrics"])
         return split
 
     measure("validation", chosen_on)
+    emit("activity", what="answering the test rows")
     test = measure("test", predict_split(inputs, model, splits.test, features_of))
     if changes := workspace.changes:
         sections["test"]["invariance"] = invariance_of(inputs, test, changes, model, workspace.encoder)
     if workspace.spec.evaluation.zero_shot:
         del model
         sections["test"]["zero_shot"] = measure_zero_shot(inputs, test, workspace.base, workspace.encoder)
+    emit("activity", what="comparing with baselines")
     learnt = both(splits) if unseen else splits.train
     judgement = judge(
         inputs.evaluator, inputs.metric, learnt.table, splits.test.table, test.found, test.groups
@@ -211,7 +217,7 @@ def evaluate(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]
     if (folds := out_of_fold(workspace)) is not None:
         content["cross_validation"] = folds
     write_json(folder.metrics_file, content)
-    workspace.events.emit("judged", verdict=judgement.verdict, warnings=judgement.warnings)
+    emit("judged", verdict=judgement.verdict, warnings=judgement.warnings)
     return _unmet(inputs, sections["test"], judgement, workspace.events.warn)
 
 

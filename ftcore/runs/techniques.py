@@ -117,11 +117,20 @@ def answer_by_names(
 
 
 def head_from_probe(
-    model: torch.nn.Module, family: Model[Any, Any], base: BaseModel, features: FeatureStore, warn: Warn
+    model: torch.nn.Module,
+    family: Model[Any, Any],
+    base: BaseModel,
+    features: FeatureStore,
+    warn: Warn,
+    inputs: np.ndarray | None = None,
 ) -> None:
-    """Start the head of `model` from a regression on these rows, or warn why it starts at random."""
+    """Start the head of `model` from a regression on these rows, or warn why it starts at random.
+
+    Args:
+        inputs: what the head reads of them; computed unless given.
+    """
     texts = family.probe_texts(base) if isinstance(family, Probed) else None
-    if problem := start_head(model, family, features, texts):
+    if problem := start_head(model, family, features, texts, inputs):
         warn(f"the head starts at random: {problem}")
 
 

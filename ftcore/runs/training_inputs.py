@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from ftcore.events import EventLog
 from ftcore.families.bound import BoundFamily
 from ftcore.modeling.base_model import BaseModel
 from ftcore.runs.evaluation_inputs import EvaluationInputs, FeaturesOf
+from ftcore.runs.head_inputs import HeadInputs
+from ftcore.runs.parts import both
 from ftcore.spec.sections import Spec
 from ftcore.spec.training import TrainingSpec
 from ftcore_runtime.encoding import TextEncoder
@@ -57,6 +60,11 @@ class TrainingInputs:
     def splits(self) -> Splits:
         """The run's rows."""
         return self.evaluation.splits
+
+    @cached_property
+    def head_inputs(self) -> HeadInputs:
+        """What a head reads of all rows that may be trained on, read once."""
+        return HeadInputs(both(self.splits), self.features)
 
     @property
     def refits(self) -> bool:

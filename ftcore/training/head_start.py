@@ -25,7 +25,11 @@ _SHARPNESS = 20.0  # what cosines are multiplied by before the softmax, as sente
 
 
 def start_head(
-    model: nn.Module, family: Model[Any, Any], features: FeatureStore, texts: Sequence[str] | None = None
+    model: nn.Module,
+    family: Model[Any, Any],
+    features: FeatureStore,
+    texts: Sequence[str] | None = None,
+    inputs: np.ndarray | None = None,
 ) -> str | None:
     """Give the last linear layer of the head the weights of a regression on what it reads of the training rows.
 
@@ -33,6 +37,7 @@ def start_head(
         model: on the device to compute on.
         features: of the training rows.
         texts: one for each output, to learn from as from a row of it.
+        inputs: what the layer reads of the rows, as `inputs_of` gives it; computed unless given.
 
     Returns:
         why that cannot be; None where it was done.
@@ -40,7 +45,8 @@ def start_head(
     layer = last_linear(model)
     if layer is None or not isinstance(family, Probed):
         return f"{type(model).__name__} has no head that ends in a linear layer"
-    inputs = inputs_of(layer, model, family, features)
+    if inputs is None:
+        inputs = inputs_of(layer, model, family, features)
     if inputs is None:
         return f"the head of {type(model).__name__} reads more than one representation a row"
     named = read_texts(model, family, features.encoder, texts) if texts else None

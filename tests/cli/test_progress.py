@@ -27,3 +27,27 @@ def test_a_terminal_shows_a_bar_with_loss_and_speed() -> None:
         reporter.close()
     assert "1/4" in shown.getvalue()
     assert "loss 0.5000, 3 rows/s" in shown.getvalue()
+
+
+def test_a_terminal_says_what_is_being_done_until_a_bar_shows_it() -> None:
+    shown = io.StringIO()
+    reporter = RunProgress(Console(file=shown, width=200, force_terminal=True))
+    try:
+        reporter({"event": "activity", "what": "reading [rows] with the base model"})
+        assert "reading [rows] with the base model" in shown.getvalue()
+        reporter({"event": "activity", "what": "starting the head"})
+        assert "starting the head" in shown.getvalue()
+        reporter(
+            {"event": "training_started", "step": 0, "steps": 4, "rows": 32}
+        )  # rich shows one live thing
+    finally:
+        reporter.close()
+    assert "0/4" in shown.getvalue()
+
+
+def test_off_a_terminal_an_activity_is_a_line() -> None:
+    printed = io.StringIO()
+    reporter = RunProgress(Console(file=printed, width=200))
+    reporter({"event": "activity", "what": "tracing the graph"})
+    reporter.close()
+    assert printed.getvalue() == "tracing the graph ...\n"

@@ -92,16 +92,16 @@ def test_without_steps_the_head_starts_anew_from_all_rows(project: Path, tiny_ba
 
 
 @pytest.mark.parametrize(
-    ("folds", "moments"),
+    ("folds", "start", "moments"),
     [
-        (1, [("evaluated", None), ("checkpoint_saved", "refit")]),
-        (2, [("checkpoint_saved", "fold 2 of 2"), ("selected", None)]),
+        (1, "random", [("evaluated", None), ("checkpoint_saved", "refit")]),
+        (2, "probe", [("activity", "fold 2 of 2"), ("checkpoint_saved", "fold 2 of 2"), ("selected", None)]),
     ],
 )
 def test_a_killed_run_goes_on_to_the_same_weights(
-    project: Path, tiny_base: Path, folds: int, moments: list[tuple[str, str | None]]
+    project: Path, tiny_base: Path, folds: int, start: str, moments: list[tuple[str, str | None]]
 ) -> None:
-    training = {**TRAINING, "folds": folds, "head_start": "random"}
+    training = {**TRAINING, "folds": folds, "head_start": start}
     whole = trained(project, tiny_base, data=DATA, training=training)
     weights, answers = kept(whole), unseen_of(whole)
     for moment in moments:
@@ -120,6 +120,28 @@ def test_a_killed_run_goes_on_to_the_same_weights(
         assert answers is not None
         assert unseen is not None
         assert np.array_equal(unseen.outputs["logits"], answers.outputs["logits"]), moment
+
+
+def test_the_base_model_reads_each_row_once_for_all_folds(project: Path, tiny_base: Path) -> None:
+    from ftcore.runs.fitting import fresh_model
+    from ftcore.training.head_start import inputs_of, last_linear
+
+    workspace = workspace_of(project, tiny_base, data=DATA)
+    inputs, family = workspace.training_inputs, workspace.family.model
+    model = fresh_model(inputs)
+    layer = last_linear(model)
+    assert layer is not None
+    read: list[int] = []
+    layer.register_forward_pre_hook(lambda _, args: read.append(len(args[0])))
+    for trial in trials(workspace.splits, workspace.family.reader, 3, seed=42):
+        found = inputs.head_inputs.of(model, family, trial.train)
+        assert found is not None
+        assert sum(read) == both(workspace.splits).table.num_rows
+        alone = inputs_of(layer, model, family, workspace.features(trial.train))
+        assert alone is not None
+        del read[1:]  # the rows of the first reading are one batch
+        assert np.allclose(found, alone, atol=1e-6)
+    assert inputs.head_inputs.of(model, family, workspace.splits.test) is None  # rows that nobody trains on
 
 
 def test_folds_keep_groups_whole_and_classes_even() -> None:
