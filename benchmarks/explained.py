@@ -14,6 +14,7 @@ import numpy as np
 
 from ftcore.evaluation.answering_model import AnsweringModel
 from ftcore.evaluation.gradients import explain_by_gradients
+from ftcore.evaluation.intervals import percentiles
 from ftcore_runtime.explanations.explanation import Explanation
 from ftcore_runtime.explanations.occlusion import OCCLUSION, drive, occlude
 from ftcore_runtime.inputs import Input
@@ -68,7 +69,6 @@ def planted_in(text: str, word: str, draw: random.Random) -> str:
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
     """The 95 % bootstrap interval of the mean."""
-    found = np.array(values)
-    means = found[np.random.default_rng(0).integers(0, len(found), (2000, len(found)))].mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
+    array = np.array(values)
+    found = percentiles(lambda rows: {"mean": float(array[rows].mean())}, len(array), 2000, 0.95)["mean"]
+    return (found.low, found.high) if found else (float(array.mean()), float(array.mean()))

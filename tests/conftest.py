@@ -68,7 +68,7 @@ def _speed_is_of_a_few_answers() -> Iterator[None]:
 
 
 def pytest_configure() -> None:
-    """Keep what Python compiles, also where the shell says otherwise: each command of a test would compile all of it."""
+    """Keep what Python compiles, also where the shell says otherwise: every command of a test would compile it anew."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
 

@@ -27,7 +27,7 @@ REFIT_ROWS = 5_000
 #: several labels folds always choose, since thresholds of rare labels need all the rows that there are.
 FOLDED = {150: 5, 1_000: 3}
 #: Fewest optimizer steps of a recipe that starts from the probe, and most passes that are taken for them.
-STEPS, PASSES = 160, 10
+PROBE_STEPS, PROBE_PASSES = 160, 10
 #: Evaluations of a training on few rows: each writes a checkpoint.
 EVALUATIONS = 4
 #: Of a fresh head.
@@ -97,7 +97,7 @@ def _from_probe(shape: Shape) -> Recipe:
     head = {"head_start": "probe", "head_learning_rate": HEAD_FACTOR * (shape.rate or rate)}
     why = f"{shape}: few, so the head starts from a regression on the base model's representations"
     steps = math.ceil(shape.rows / shape.step)
-    epochs = min(PASSES, max(4, math.ceil(STEPS / steps)))
+    epochs = min(PROBE_PASSES, max(4, math.ceil(PROBE_STEPS / steps)))
     every = max(1, math.ceil(epochs * steps / EVALUATIONS))
     last: dict[str, Any] = {}
     whole = shape.rows + shape.validation
