@@ -1,7 +1,13 @@
-"""The example distribution, installed by pip: everything that ftcore does with a shipped family, it does with that."""
+"""The example distribution, installed by pip: everything that ftcore does with a shipped family, it does with that.
+
+A run and a server are processes of their own; what only reads is asked in this one, which saves it their imports.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import io
 import json
 import os
 import shutil
@@ -19,7 +25,9 @@ from graph_cache import cache
 from models import labelled_rows, tiny_spec
 from ruamel.yaml import YAML
 
-pytestmark = pytest.mark.timeout(900)  # a fixture of three processes that import torch
+from ftcore.cli import main
+
+pytestmark = pytest.mark.timeout(900)  # a fixture of a process that imports torch
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "docs" / "examples" / "label_and_number"
@@ -47,18 +55,18 @@ class Example:
             "FTCORE_CACHE": cache(self.project / "cache"),
         }
 
-    def ftcore(self, *arguments: str, code: int = 0, installed: bool = True) -> str:
+    def ftcore(self, *arguments: str, code: int = 0) -> str:
         """What a command prints, both streams together, once it has ended with `code`."""
-        done = subprocess.run(
-            [sys.executable, "-m", "ftcore", *arguments],
-            cwd=self.project,
-            env=self.environment(installed),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert done.returncode == code, done.stdout
-        return done.stdout
+        printed = io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+            patch.chdir(self.project)
+            patch.setenv("FTCORE_CACHE", cache(self.project / "cache"))
+            patch.syspath_prepend(self.site)
+            importlib.invalidate_caches()
+            with contextlib.redirect_stderr(printed):
+                ended = main(list(arguments))
+        assert ended == code, printed.getvalue()
+        return printed.getvalue()
 
     @property
     def run(self) -> Path:
@@ -73,7 +81,7 @@ class Example:
 
 
 @pytest.fixture(scope="module")
-def example(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Example:
+def example(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Iterator[Example]:
     """The distribution, installed, and a run that was killed, resumed and exported."""
     site, project = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("project")
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
@@ -87,7 +95,9 @@ def example(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Exampl
     assert "valid, task rating" in made.ftcore("validate", "rating.yaml")
     kill_within_training(made)
     made.ftcore("resume", str(made.run))
-    return made
+    yield made
+    for name in [name for name in sys.modules if name.partition(".")[0] == "ftcore_label_and_number"]:
+        del sys.modules[name]
 
 
 def kill_within_training(example: Example) -> None:
@@ -160,7 +170,16 @@ def test_its_answers_are_explained(example: Example) -> None:
 
 
 def test_without_it_a_runtime_says_what_to_install(example: Example) -> None:
-    printed = example.ftcore("predict", example.bundle, "--text", "good", code=2, installed=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "ftcore", "predict", example.bundle, "--text", "good"],
+        cwd=example.project,
+        env=example.environment(installed=False),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    printed = done.stdout
+    assert done.returncode == 2, printed
     assert "comes with the distribution 'ftcore-label-and-number', which is not installed" in printed
     assert "pip install 'ftcore-label-and-number==0.1.0'" in printed
     assert "Traceback" not in printed
