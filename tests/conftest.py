@@ -62,8 +62,9 @@ def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyt
 def _speed_is_of_a_few_answers() -> Iterator[None]:
     """What tests ask of a variant's speed is that it was measured; thousands of answers a run take seconds."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ftcore_export.speed._SINGLE", 20)
-        patch.setattr("ftcore_export.speed._BATCHED", 64)
+        patch.setattr("ftcore_export.speed._SINGLE", 10)
+        patch.setattr("ftcore_export.speed._BATCHED", 1)  # one stretch of rows
+        patch.setattr("ftcore_export.speed._GENERATED", 8)
         yield
 
 

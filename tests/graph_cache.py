@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
@@ -44,6 +45,8 @@ def keep_operators() -> None:
     """
     if "torch" not in sys.modules:
         return
+    # pytest listens to each logger that does not propagate; with a listener torch takes down every step of a trace.
+    logging.getLogger("torch.__trace").propagate = True
     from torch.onnx._internal.exporter._registration import ONNXRegistry
 
     made = cache_of(ONNXRegistry.from_torchlib.__func__)

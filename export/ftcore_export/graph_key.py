@@ -1,4 +1,7 @@
-"""A key of everything but the weights that an exported graph depends on: two equal keys, one graph."""
+"""A key of everything but the weights that an exported graph depends on: two equal keys, one graph.
+
+How many labels or pieces of a vocabulary there are is no part of it: operators are the same for any number.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,18 @@ from ftcore_export.graph import Graph
 
 #: Their code is known by their version; that of other modules' classes by the files that hold it.
 _VERSIONED = ("torch", "transformers", "onnx", "onnxscript", "onnx-ir", "numpy")
+#: Numbers that differ between tasks on one base model.
+_COUNTS = {"num_labels", "vocab_size"}
 #: Of a configuration: what a graph does not show (`problem_type` is which loss a model computes from labels).
-_NAMES = {"_name_or_path", "id2label", "label2id", "problem_type", "transformers_version"}
+_NAMES = {"_name_or_path", "id2label", "label2id", "problem_type", "transformers_version", *_COUNTS}
 #: Of a module: what torch keeps in it, which the key looks at in a way of its own, and the folder it was loaded from.
-_HELD = {"_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "name_or_path"}
+_HELD = {"_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "name_or_path", *_COUNTS}
+#: Kinds of module whose weights may have any number of rows, and what they call that. Rows of any other layer are in
+#: the key as another one's columns or in a configuration.
+_ROWS: dict[type[torch.nn.Module], str] = {
+    torch.nn.Linear: "out_features",
+    torch.nn.Embedding: "num_embeddings",
+}
 
 
 class _Unknown(Exception):
@@ -46,12 +57,23 @@ def graph_key(graph: Graph) -> str | None:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
+def free_rows(module: torch.nn.Module) -> set[str]:
+    """The names of the weights whose number of rows is no part of the key."""
+    return {
+        f"{path}.{name}" if path else name
+        for path, part in module.named_modules(remove_duplicate=False)
+        if type(part) in _ROWS
+        for name, _ in part.named_parameters(recurse=False)
+    }
+
+
 def _tensors(module: torch.nn.Module) -> Iterable[tuple[Any, ...]]:
     """Name and shape of every weight, and which other one it is; of what is no weight the content too."""
     first: dict[int, str] = {}
+    free = free_rows(module)
     for name, weight in module.named_parameters(remove_duplicate=False):
         same = first.setdefault(weight.data_ptr(), name) if weight.numel() else name
-        yield name, list(weight.shape), str(weight.dtype), same
+        yield name, list(weight.shape[name in free :]), str(weight.dtype), same
         if not weight.is_floating_point():
             yield (_content(weight),)
     for name, buffer in module.named_buffers(remove_duplicate=False):
@@ -64,7 +86,8 @@ def _content(tensor: torch.Tensor) -> str:
 
 
 def _module(module: torch.nn.Module) -> Any:  # noqa: ANN401 (JSON)
-    held = {name: value for name, value in vars(module).items() if name not in _HELD}
+    left_out = {*_HELD, _ROWS.get(type(module))}
+    held = {name: value for name, value in vars(module).items() if name not in left_out}
     return _class(type(module)), _described(held)
 
 

@@ -4,6 +4,8 @@ Tracing takes most of the time of an export, and gives the same graph for every 
 traced with weights that are all different, so that each constant of the graph is known by its content: that of a
 weight, of its transpose, or of neither. What the exporter computes from weights is no weight any more; then the
 graph, filled with the own weights of the model, does not answer as the model does, and there is no template.
+
+Weights may have another number of rows than those that were traced: another task's labels, or another vocabulary.
 """
 
 from __future__ import annotations
@@ -69,12 +71,38 @@ def fill(template: onnx.ModelProto, graph: Graph) -> onnx.ModelProto | None:
     weights: Weights = json.loads(_entry(template))
     del model.metadata_props[:]
     own = dict(graph.module.named_parameters())
-    for tensor in model.graph.initializer:
-        if tensor.name in weights:
-            name, transposed = weights[tensor.name]
-            array = own[name].detach().cpu().numpy()
-            tensor.raw_data = np.ascontiguousarray(array.T if transposed else array).tobytes()
+    arrays = {
+        held: own[name].detach().cpu().numpy().T if transposed else own[name].detach().cpu().numpy()
+        for held, (name, transposed) in weights.items()
+    }
+    known = [tensor for tensor in model.graph.initializer if tensor.name in arrays]
+    resized = [tensor for tensor in known if tuple(tensor.dims) != arrays[tensor.name].shape]
+    for tensor in resized:
+        tensor.dims[:] = arrays[tensor.name].shape
+    if resized:
+        _correct_shapes(model)
+    for tensor in known:
+        tensor.raw_data = np.ascontiguousarray(arrays[tensor.name]).tobytes()
     return model if _answers_alike(model, graph) else None
+
+
+def _correct_shapes(model: onnx.ModelProto) -> None:
+    """Let what the graph says of its values' sizes follow from the weights'; names of dimensions stay."""
+    unknown = onnx.ModelProto()
+    unknown.CopyFrom(model)
+    del unknown.graph.value_info[:]
+    for value in unknown.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    found = onnx.shape_inference.infer_shapes(unknown, data_prop=True).graph
+    sizes = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
+    for value in (*found.value_info, *found.output):
+        sizes[value.name] = [
+            dim.dim_value for dim in value.type.tensor_type.shape.dim
+        ]  # 0 for one with a name
+    for value in (*model.graph.value_info, *model.graph.output):
+        for dim, size in zip(value.type.tensor_type.shape.dim, sizes.get(value.name, ()), strict=False):
+            if dim.HasField("dim_value") and size:
+                dim.dim_value = size
 
 
 def _entry(template: onnx.ModelProto) -> str:

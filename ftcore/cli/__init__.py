@@ -58,7 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     try:
-        args = make_parser().parse_args(arguments)
+        named = arguments[0] if arguments and arguments[0] in COMMANDS else None
+        args = make_parser(named).parse_args(arguments)
         code: int = args.run(args)
         sys.stdout.flush()
         return code
@@ -113,8 +114,8 @@ def _not_installed(error: ModuleNotFoundError, arguments: Sequence[str]) -> User
     return UserError(f"this needs the package `{package}`, which is not installed", hint=hint)
 
 
-def make_parser() -> Parser:
-    """The parser of the command line, with every command."""
+def make_parser(only: str | None = None) -> Parser:
+    """The parser of the command line, with every command, or with the `only` one that an invocation names."""
     codes = "\n".join(f"  {code:<4} {code.meaning}" for code in ExitCode)
     parser = Parser(
         prog="ftcore",
@@ -124,7 +125,7 @@ def make_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"ftcore {__version__}")
     add_common(parser, top=True)
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name in COMMANDS:
+    for name in (only,) if only else COMMANDS:
         import_module(f"ftcore.cli.{name}").add(subparsers)
     for name, command in parser.commands():
         command.epilog = epilog(name, command.epilog)

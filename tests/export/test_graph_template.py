@@ -124,6 +124,33 @@ def test_a_damaged_template_is_made_anew(tmp_path: Path, traced: list[Graph], da
     assert len(traced) == 2
 
 
+class Classifier(torch.nn.Module):
+    """Logits of a text's tokens."""
+
+    def __init__(self, labels: int, pieces: int) -> None:
+        super().__init__()
+        self.embed, self.head = torch.nn.Embedding(pieces, 8), torch.nn.Linear(8, labels)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return self.head(self.embed(ids))
+
+
+def test_another_number_of_labels_and_of_pieces_is_not_traced(tmp_path: Path, traced: list[Graph]) -> None:
+    draw = np.random.default_rng(0)
+    for labels, pieces in ((3, 40), (1, 40), (7, 25)):
+        module = Classifier(labels, pieces)
+        dynamic = {"ids": {0: "batch", 1: "sequence"}}
+        one = Graph("model", module, {"ids": torch.ones((2, 8), dtype=torch.long)}, ["y"], dynamic)
+        path = export_graph(one, tmp_path / "model.onnx", tmp_path / "graphs")
+        ids = draw.integers(0, pieces, (5, 11))
+        found = GraphSession(path.read_bytes(), path.name, outputs=["y"]).run({"ids": ids})["y"]
+        assert found.shape == (5, 11, labels)
+        np.testing.assert_allclose(found, module(torch.from_numpy(ids)).detach().numpy(), atol=1e-5)
+    assert len(traced) == 1
+    whole = export_graph(one, tmp_path / "whole.onnx")
+    assert path.read_bytes() == whole.read_bytes(), "to the byte what a trace of this model gives"
+
+
 def test_what_the_graph_depends_on_is_in_the_key() -> None:
     def key(module: torch.nn.Module, **changed: object) -> str | None:
         return graph_key(Graph(**{**vars(graph(module)), **changed}))
@@ -157,8 +184,10 @@ def test_models_of_transformers_have_a_key_that_names_of_labels_leave_alone(kind
     if kind == "distilbert":
         sizes = {"dim": 16, "n_layers": 1, "n_heads": 2, "hidden_dim": 16, "vocab_size": 50}
 
-    def key(attention: str, names: dict[int, str]) -> str | None:
-        config = transformers.AutoConfig.for_model(kind, num_labels=2, **sizes)
+    def key(attention: str, names: dict[int, str], pieces: int = 50) -> str | None:
+        config = transformers.AutoConfig.for_model(
+            kind, num_labels=len(names), **{**sizes, "vocab_size": pieces}
+        )
         config.id2label = names
         model = transformers.AutoModelForSequenceClassification.from_config(config)
         model.set_attn_implementation(attention)
@@ -168,6 +197,7 @@ def test_models_of_transformers_have_a_key_that_names_of_labels_leave_alone(kind
     eager = key("eager", {0: "a", 1: "b"})
     assert eager is not None
     assert key("eager", {0: "x", 1: "y"}) == eager
+    assert key("eager", {0: "x", 1: "y", 2: "z"}, pieces=60) == eager, "how many there are neither"
     if kind not in ("mpnet",):  # it has one kind of attention
         assert key("sdpa", {0: "a", 1: "b"}) != eager
 
