@@ -62,6 +62,7 @@ def test_speed_is_what_the_clock_says(monkeypatch: pytest.MonkeyPatch) -> None:
         return Timed()
 
     monkeypatch.setattr(speed, "time", SimpleNamespace(perf_counter=lambda: now))
+    monkeypatch.setattr(speed, "_SINGLE", 20)
     found = measure_speed(load, sentences(20))
     assert (found.load_ms, found.p50_ms, found.p95_ms) == pytest.approx((250, 2, 9))
     assert found.rows_per_second == pytest.approx(2000)
