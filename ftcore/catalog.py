@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from ftcore.errors import UserError
-from ftcore.locate import find_module
+from ftcore.locate import find_module, leads_nowhere
 
 _EDITOR_LINE = "yaml-language-server"
 
@@ -50,6 +50,10 @@ def find_spec(argument: str) -> Path:
         return shipped[argument]
     if path.is_dir():
         raise UserError(f"`{argument}` is a folder, not a spec file")
+    if leads_nowhere(path):
+        raise UserError(f"`{argument}` is a link that leads nowhere", hint="link it to a file that is there")
+    if path.exists():
+        raise UserError(f"`{argument}` is a pipe or a device, not a spec file")
     near = get_close_matches(path.stem, shipped, n=1) or get_close_matches(path.name, _siblings(path), n=1)
     help_ = f"did you mean `{near[0]}`?" if near else f"the shipped task files are {', '.join(shipped)}"
     raise UserError(f"no spec file `{argument}`", hint=help_)

@@ -37,13 +37,23 @@ def locate(ref: str, base_dir: Path) -> Path:
         path = base_dir / Path(ref).expanduser()
         if path.exists():
             return path
+        lost = leads_nowhere(path)
     except (OSError, ValueError, RuntimeError) as error:
         raise UserError(
             f"`{ref}` cannot be looked up: {getattr(error, 'strerror', None) or error}"
         ) from error
-    raise UserError(
-        f"no such file or folder: `{ref}`", hint=_similar(path) or f"paths are relative to {base_dir}"
-    )
+    if lost:
+        raise UserError(f"`{ref}` is a link that leads nowhere", hint="link it to a file that is there")
+    if "://" in ref:
+        hint = "what is read is a file on this machine: download it first"
+    else:
+        hint = _similar(path) or f"paths are relative to {base_dir}"
+    raise UserError(f"no such file or folder: `{ref}`", hint=hint)
+
+
+def leads_nowhere(path: Path) -> bool:
+    """Whether a path is a link to what is not there, or to itself."""
+    return path.is_symlink() and not path.exists()
 
 
 def find_module(name: str) -> ModuleSpec | None:

@@ -21,6 +21,11 @@ _QUOTED = "the header is in quotes: set quoting to rfc4180"
 _SHOWN = 20  # columns named in a message
 
 
+def is_delimiter(text: str) -> bool:
+    """Whether a text can stand between the fields of CSV: one character, neither a quote nor a line end nor a NUL."""
+    return len(text) == 1 and text not in '"\r\n\0'
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One row as the source has it.

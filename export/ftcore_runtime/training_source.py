@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from ftcore_runtime.fields import Fields
+from ftcore_runtime.records import is_delimiter
 from ftcore_runtime.tables import FORMATS, Quoting, TableOptions
 from ftcore_runtime.textfile import codec_of
 
@@ -43,8 +44,8 @@ class TrainingSource:
         encoding = fields.text("encoding")
         codec_of(encoding, f"{where}.encoding")
         delimiter = None if fields.is_null("delimiter") else fields.text("delimiter")
-        if delimiter is not None and len(delimiter) != 1:
-            raise fields.error("delimiter", "expected one character")
+        if delimiter is not None and not is_delimiter(delimiter):
+            raise fields.error("delimiter", "expected one character, no quote and no line end")
         quoting = None if fields.is_null("quoting") else fields.choice("quoting", ("rfc4180", "none"))
         columns = fields.mapping("columns")
         if not all(type(name) is str and name for name in columns.values()):

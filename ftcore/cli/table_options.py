@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ftcore.errors import UserError
 
 if TYPE_CHECKING:
+    from ftcore_runtime.records import is_delimiter
     from ftcore_runtime.tables import TableOptions
     from ftcore_runtime.training_source import TrainingSource
 
@@ -66,8 +67,12 @@ def table_options(
 
     if args.encoding is not None:
         codec_of(args.encoding, "--encoding")
-    if args.delimiter is not None and (form != "csv" or len(args.delimiter) != 1):
-        raise UserError("is one character, of csv", where="--delimiter", hint="for tabs: --format tsv")
+    if args.delimiter is not None and (form != "csv" or not is_delimiter(args.delimiter)):
+        raise UserError(
+            "is one character of csv, no quote and no line end",
+            where="--delimiter",
+            hint="for tabs: --format tsv",
+        )
     if args.quoting is not None and form not in ("csv", "tsv"):
         raise UserError(f"does not apply to {form}", where="--quoting")
     like = TableOptions() if training is None else training.options_of(form)

@@ -144,7 +144,8 @@ def _unknown_key(key: Key, document: Document, model: type[BaseModel]) -> tuple[
         else:
             ideas = [every[match] for match in get_close_matches(name[:_LONGEST_KEY], every, n=1, cutoff=0.8)]
     if ideas:
-        help_ = "did you mean " + " or ".join(f"`{idea}`" for idea in ideas) + "?"
+        named = [f"`{idea}`" + (" at the top level" if idea == name else "") for idea in ideas]
+        help_ = f"did you mean {' or '.join(named)}?"
     else:
         help_ = "the keys here are " + ", ".join(f"`{name}`" for name in here)
     where = f" in `{dotted(key[:-1])}`" if key[:-1] else ""

@@ -11,6 +11,7 @@ from pydantic.config import JsonDict
 from ftcore.spec.base import Section
 from ftcore.spec.conditions import given
 from ftcore_runtime.installed import installed
+from ftcore_runtime.records import is_delimiter
 
 #: A folder that the library `datasets` saved; every other format is an entry point of the group `ftcore.sources`.
 DATASET = "dataset"
@@ -79,6 +80,13 @@ class Source(Section):
     )
     config: str | None = Field(None, description="Hub only: the configuration's name.")
     split: str | None = Field(None, description="Hub and `dataset` folders: the split's name.")
+
+    @field_validator("delimiter")
+    @classmethod
+    def _parts_fields(cls, value: str | None) -> str | None:
+        if value is not None and not is_delimiter(value):
+            raise ValueError("a quote, a line end or a NUL byte parts no fields; of tabs say `format: tsv`")
+        return value
 
     @field_validator("format")
     @classmethod

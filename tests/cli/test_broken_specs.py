@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -71,6 +72,17 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
     "fraction of a whole": (edited("epochs: 1", "batch_size: 1.5"), "8:15", "expected a whole number"),
     "true for a number": (edited("epochs: 1", "epochs: true"), "8:11", "got `true`"),
     "number out of range": (edited("epochs: 1", "learning_rate: -1e-5"), "8:18", "a number above 0"),
+    "key of the top level in a section": (
+        edited("training:\n", "evaluation: {slices: []}\ntraining:\n"),
+        "7:14",
+        "did you mean `slices` at the top level?",
+    ),
+    "delimiter that is none": (
+        edited("train: train.csv", "train: {path: train.csv, delimiter: '\"'}"),
+        "3:39",
+        "a quote, a line end or a NUL byte parts no fields",
+    ),
+    "address of a file": (edited("train.csv", "https://localhost/a.csv"), "3:10", "download it first"),
     "not a number": (edited("epochs: 1", "epochs: .nan"), "8:11", "not a finite number"),
     "too large a number": (edited("epochs: 1", "epochs: 1e999"), "8:11", "too large"),
     "unknown choice": (edited("epochs: 1", "scheduler: linaer"), "8:14", "did you mean `linear`?"),
@@ -184,11 +196,15 @@ def test_file_that_is_no_spec(
         ("spce.yaml", "did you mean `spec.yaml`?"),
         ("sentimnt", "did you mean `sentiment`?"),
         ("base", "is a folder"),
+        ("lost.yaml", "`lost.yaml` is a link that leads nowhere"),
+        ("pipe.yaml", "`pipe.yaml` is a pipe or a device, not a spec file"),
     ],
 )
 def test_spec_that_is_not_there(
     argument: str, says: str, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (project / "lost.yaml").symlink_to(project / "nowhere")
+    os.mkfifo(project / "pipe.yaml")
     assert main(["validate", argument]) == 2
     assert says in capsys.readouterr().err
 

@@ -158,6 +158,11 @@ WRONG: dict[str, tuple[str, str | bytes, tuple[str, ...]]] = {
         json.dumps({"data": [{"title": f"t{n}", "paragraphs": [unanswered(n)]} for n in range(20)]}),
         ("train.csv: column 'answers': no training question has an answer",),
     ),
+    "weights of labels that leave nothing": (
+        VALID + "  class_weights: {neg: 0, pos: 0}\n",
+        TRAIN,
+        ("training.class_weights gives every label of the training rows the weight 0",),
+    ),
     "an empty array": (
         edited("train: train.csv", "train: {path: train.csv, format: squad}"),
         "[]",

@@ -120,6 +120,7 @@ def test_a_variant_answers_with_settings_of_its_own(copy_bundle: CopyBundle) -> 
         (lambda m: m.update(source={"format": "csv"}), "'encoding' is missing"),
         (lambda m: m.update(source={**SOURCE, "format": "pickle"}), "expected one of csv"),
         (lambda m: m.update(source={**SOURCE, "delimiter": "ab"}), "expected one character"),
+        (lambda m: m.update(source={**SOURCE, "delimiter": "\n"}), "no quote and no line end"),
         (lambda m: m.update(source={**SOURCE, "columns": {"text": 1}}), "the names of columns"),
         (lambda m: m.update(measurement=[]), "expected an object"),
         (lambda m: m.update(schema_version=4, source=SOURCE), "unknown key: 'source'"),

@@ -24,6 +24,12 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def test_a_link_that_leads_nowhere_is_no_missing_name(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").symlink_to(tmp_path / "a.csv")
+    with pytest.raises(UserError, match=r"`a\.csv` is a link that leads nowhere"):
+        locate("a.csv", tmp_path)
+
+
 def test_relative_absolute_and_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "rows.csv").write_text("a\n")
     monkeypatch.setenv("HOME", str(tmp_path))

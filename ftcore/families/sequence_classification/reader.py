@@ -169,7 +169,11 @@ class LabelReader(Reader[SequenceClassificationSpec, FittedLabels]):
             if strangers := sorted(set(weights) - set(labels)):
                 what = f"training.class_weights names {strangers[0]!r}, which is no label"
                 raise RowError(what, self.spec.data.columns.label)
-            return tuple(weights.get(label, 1.0) for label in labels)
+            given = tuple(weights.get(label, 1.0) for label in labels)
+            if not any(count * weight for count, weight in zip(rows, given, strict=True)):
+                what = "training.class_weights gives every label of the training rows the weight 0"
+                raise RowError(what, self.spec.data.columns.label)
+            return given
         counts = [float(count) for count in rows]
         if weights == "effective_number":  # Cui et al. 2019: the n-th row of a label adds beta^(n-1) to it
             beta = training.effective_number_beta
