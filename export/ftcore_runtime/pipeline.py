@@ -59,6 +59,8 @@ class Pipeline:
     ) -> None:
         if threads is None:
             threads = cpu_count()
+        if threads < 1:
+            raise InputError(f"must be at least 1, got {threads}", where="threads")
         if not 1 <= run_threads <= threads:
             raise InputError(
                 f"a run has at least 1 thread and no more than there are, got {run_threads} of {threads}",

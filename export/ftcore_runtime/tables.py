@@ -113,7 +113,8 @@ def _json_lines(lines: Lines, name: str) -> Iterator[Record]:
             raise DataError(
                 f"this is a JSON {kind}, not JSON Lines",
                 where=location,
-                hint="write one object a line, without brackets around and commas between; or name an array .json",
+                hint="write one object a line, without brackets around and commas between; a spec reads an array, too,"
+                " from a file named .json",
             )
         empty = False
         value: Any = None

@@ -134,5 +134,6 @@ def unfit(line: str, encoding: str) -> str:
         line.encode()
     except UnicodeEncodeError as error:
         byte = ord(line[error.start]) - 0xDC00
-        return f"byte 0x{byte:02x} (character {error.start + 1} of the line) is not {encoding}"
+        at = f"byte 0x{byte:02x} (character {error.start + 1} of the line)"
+        return f"{at} is not {encoding} (another `encoding`?)"
     return ""

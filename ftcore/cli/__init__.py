@@ -11,6 +11,7 @@ from importlib import import_module
 from ftcore import __version__
 from ftcore.cli.epilogs import epilog
 from ftcore.cli.options import Parser, add_common
+from ftcore.cli.streams import open_standard_streams
 from ftcore.errors import CheckFailed, ExitCode, Interrupted, RunFailed, UserError
 from ftcore.system_errors import SYSTEM, sentence, system_error
 from ftcore.waiting import wait_asleep
@@ -54,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code (`ftcore.errors.ExitCode`).
     """
+    open_standard_streams()
     wait_asleep()
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ftcore.cli.given_texts import given_input
 from ftcore.cli.options import Subparsers, add_command, bundle_path, run_path
 from ftcore.errors import ExitCode, UserError
 
@@ -143,7 +144,8 @@ def _by_bundle(args: argparse.Namespace, bundle: Path) -> Explanation:
     from ftcore_runtime import Pipeline
 
     pipeline = Pipeline.load(bundle, args.variant, threads=args.threads)
-    return pipeline.explain(_input(args, pipeline.fields, pipeline.required), args.targets)
+    item = given_input(args.text, args.text_pair, pipeline.fields, pipeline.required)
+    return pipeline.explain(item, args.targets)
 
 
 def _by_run(args: argparse.Namespace) -> Explanation:
@@ -169,21 +171,7 @@ def _by_run(args: argparse.Namespace) -> Explanation:
 
     with open_workspace(args, open_run(path)) as workspace:
         answers = AnsweringModel(workspace.fine_tuned(), workspace.family, workspace.encoder)
-    item = _input(args, answers.decoder.fields, answers.decoder.required)
+    item = given_input(args.text, args.text_pair, answers.decoder.fields, answers.decoder.required)
     if args.method in _GRADIENTS:
         return explain_by_gradients(answers, item, args.targets, method=args.method)
     return attention_picture(answers, item, args.method)
-
-
-def _input(args: argparse.Namespace, fields: Sequence[str], required: int) -> Mapping[str, str]:
-    """The texts by field.
-
-    Raises:
-        UserError: there are more or fewer than are answered.
-    """
-    texts = [args.text] if args.text_pair is None else [args.text, args.text_pair]
-    if len(texts) < required:
-        raise UserError(f"answers take {' and '.join(fields)}: give both", where="--text-pair")
-    if len(texts) > len(fields):
-        raise UserError("answers are to single texts", where="--text-pair", hint="leave it out")
-    return dict(zip(fields, texts, strict=False))

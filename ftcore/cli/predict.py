@@ -6,9 +6,11 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
+from ftcore.cli.given_texts import given_input
 from ftcore.cli.options import Subparsers, add_bundle, add_command, add_device
 from ftcore.cli.table_options import add_table_options, any_table_option, named_columns, table_options
 from ftcore.errors import ExitCode, UserError
@@ -180,11 +182,13 @@ def _answer_texts(pipeline: Pipeline, args: argparse.Namespace) -> int:
     from ftcore.cli.console import marked_text, print_text
     from ftcore_runtime.answers import to_jsonl
 
-    inputs: list[Any] = args.text
-    if args.text_pair:
-        if len(args.text_pair) != len(args.text):
-            raise UserError("give one for each --text", where="--text-pair")
-        inputs = list(zip(args.text, args.text_pair, strict=True))
+    if args.text_pair and len(args.text_pair) != len(args.text):
+        raise UserError("give one for each --text", where="--text-pair")
+    fields, required = pipeline.fields, pipeline.required
+    inputs = [
+        given_input(text, pair, fields, required)
+        for text, pair in zip_longest(args.text, args.text_pair or ())
+    ]
     if args.stream:
         return _stream_texts(pipeline, args.text)
     prepared = pipeline.decoder.prepare(inputs, pipeline.encoder)

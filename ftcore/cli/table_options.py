@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from ftcore.errors import UserError
 
 if TYPE_CHECKING:
-    from ftcore_runtime.records import is_delimiter
     from ftcore_runtime.tables import TableOptions
     from ftcore_runtime.training_source import TrainingSource
 
@@ -62,6 +61,7 @@ def table_options(
     Raises:
         UserError: an option that the format has no use for, or that is no delimiter or encoding.
     """
+    from ftcore_runtime.records import is_delimiter
     from ftcore_runtime.tables import TableOptions
     from ftcore_runtime.textfile import codec_of
 
@@ -85,7 +85,7 @@ def named_columns(pairs: Iterable[str], fields: Collection[str]) -> dict[str, st
     """Field -> column, of pairs `FIELD=NAME`.
 
     Raises:
-        UserError: one is no such pair.
+        UserError: one is no such pair, or two are of one field.
     """
     names = {}
     for pair in pairs:
@@ -93,5 +93,7 @@ def named_columns(pairs: Iterable[str], fields: Collection[str]) -> dict[str, st
         if field not in fields or not name:
             expected = " or ".join(f"{field}=NAME" for field in fields)
             raise UserError(f"{pair!r} is not {expected}", where="--columns")
+        if field in names:
+            raise UserError(f"names {field} twice", where="--columns", hint="leave one of them out")
         names[field] = name
     return names

@@ -76,7 +76,7 @@ def test_what_a_terminal_obeys_is_not_printed(tiny_bundle: Path, capsys: pytest.
         (["--text", " "], "the text is empty"),
         (["--text", "good food", "--label", "great"], "the answer could not be 'great'"),
         (["--text", "good food", "--variant", "int9"], "has no variant 'int9'"),
-        (["--text", "good food", "--threads", "0"], "at least 1 thread"),
+        (["--text", "good food", "--threads", "0"], "threads: must be at least 1, got 0"),
         ([], "--text"),
     ],
 )

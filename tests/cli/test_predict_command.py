@@ -58,7 +58,7 @@ def test_to_standard_output_with_the_columns_kept(tiny_bundle: Path, tmp_path: P
     assert predict(tiny_bundle, "--input", tmp_path / "in.tsv", "--columns", "text=body", "--keep") == 3
     good, bad = lines(capfdbinary.readouterr().out.decode())
     assert good["input"] == {"n": "1", "body": "good"}
-    assert bad["error"] == "byte 0xe9 (character 6 of the line) is not utf-8"
+    assert bad["error"] == "byte 0xe9 (character 6 of the line) is not utf-8 (another `encoding`?)"
     assert bad["input"] == {"n": "2", "body": "caf\udce9"}
 
 
@@ -79,6 +79,18 @@ def test_standard_input(tiny_bundle: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "2 rows answered, 0 could not be\n")
     assert [line["row"] for line in lines(done.stdout)] == [1, 2]
+
+
+def test_closed_streams_are_like_empty_ones(tiny_bundle: Path) -> None:
+    command = [sys.executable, "-m", "ftcore", "predict", str(tiny_bundle), "--input", "-"]
+    done = subprocess.run(["sh", "-c", '"$@" <&- >&-', "sh", *command], stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (0, "0 rows answered, 0 could not be\n")
+
+
+def test_a_semicolon_between_fields(tiny_bundle: Path, tmp_path: Path, capsys) -> None:
+    (tmp_path / "in.csv").write_text("id;text\n1;good\n")
+    assert predict(tiny_bundle, "--input", tmp_path / "in.csv", "--delimiter", ";") == 0
+    assert [line["row"] for line in lines(capsys.readouterr().out)] == [2]
 
 
 def test_many_chunks_keep_their_order(tiny_bundle: Path, tmp_path: Path, capsys, monkeypatch) -> None:
@@ -159,7 +171,15 @@ def test_a_row_that_the_model_cannot_answer_stands_alone(
         (["--input", "in.csv", "--columns", "text=body"], "the columns are 'id', 'text'"),
         (["--input", "in.csv", "--columns", "label=x"], "text=NAME"),
         (["--input", "in.csv", "--batch-size", "0"], "--batch-size"),
-        (["--input", "in.csv", "--threads", "0"], "threads"),
+        (["--input", "in.csv", "--threads", "0"], "threads: must be at least 1, got 0"),
+        (["--input", "in.csv", "--delimiter", '"'], "is one character of csv, no quote and no line end"),
+        (["--input", "in.csv", "--columns", "text=id", "text=text"], "--columns: names text twice"),
+        (["--input", "in.csv", "--output", "out.xlsx"], "written as CSV, Parquet or JSON Lines"),
+        (["--input", "in.csv", "--output", "out.json"], "end in .csv, .parquet or .jsonl"),
+        (["--input", "-", "--format", "parquet"], "standard input: Parquet cannot be read from a pipe"),
+        (["--text", "good", "--text", ""], "--text: the text is empty"),
+        (["--text", "good", "--text-pair", " "], "--text-pair: the text is empty"),
+        (["--input", "in.json"], "save it as one of .csv, .tsv"),
         (["--input", "in.csv", "--variant", "int4"], "it has fp32, int8"),
         (["--input", "in.csv", "--output", "in.csv"], "the input itself"),
         (["--input", "in.csv", "--output", "nowhere/out.jsonl"], "cannot be written"),

@@ -225,7 +225,7 @@ def test_a_bad_byte_far_into_the_file_is_found(tmp_path):
     (tmp_path / "a.csv").write_bytes(content[:bad] + b"!" + content[bad + 1 :])
     (found,) = [record for record in records(tmp_path, "a.csv") if record.problem]
     assert found.location == f"a.csv:{content[:bad].count(10) + 1}"
-    assert found.problem == "byte 0xc3 (character 5 of the line) is not utf-8"
+    assert found.problem == "byte 0xc3 (character 5 of the line) is not utf-8 (another `encoding`?)"
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_a_bad_byte_far_into_the_file_is_found(tmp_path):
         (
             b'{"text": "x", "label": "a"}\n{"text": "\xe9"}\n',
             "a.jsonl:2",
-            "byte 0xe9 (character 11 of the line) is not utf-8",
+            "byte 0xe9 (character 11 of the line) is not utf-8 (another `encoding`?)",
         ),
     ],
 )

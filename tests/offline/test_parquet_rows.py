@@ -55,5 +55,7 @@ def test_bad_rows_and_columns_of_every_type(
     assert bad["input"]["share"] is None
     assert bad["error"] == "expected a text, got NoneType"
     assert f"{file}:2: expected a text" in capsys.readouterr().err
+    assert main(["predict", str(tiny_bundle), "--input", str(file), "--columns", "text=tags"]) == 3
+    assert f"{file}:1: tags: expected a text, got list" in capsys.readouterr().err
     assert main(["predict", str(tiny_bundle), "--input", str(file), "--columns", "text=body"]) == 2
     assert "the columns are 'id', 'day', 'share', 'text', 'tags'" in capsys.readouterr().err

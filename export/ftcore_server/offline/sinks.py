@@ -20,6 +20,7 @@ from ftcore_runtime.errors import InputError
 from ftcore_runtime.terminal import json_text
 
 _INPUT = "input."
+_NOT_WRITTEN = (".json", ".tsv", ".tab", ".xlsx", ".xls", ".ods", ".gz", ".zip")
 _MOST_LABELS = 100  # that get a column each
 
 
@@ -34,7 +35,14 @@ class Sink(Protocol):
 
 
 def sink_for(name: str | None) -> Callable[[BinaryIO, Decoder], Sink]:
-    """What writes a file of this name: a table for `.csv` and `.parquet`, else JSON Lines."""
+    """What writes a file of this name: a table for `.csv` and `.parquet`, else JSON Lines.
+
+    Raises:
+        InputError: the name is of a format that is not written.
+    """
+    if name is not None and Path(name).suffix.lower() in _NOT_WRITTEN:
+        what = "answers are written as CSV, Parquet or JSON Lines"
+        raise InputError(what, where=name, hint="let its name end in .csv, .parquet or .jsonl")
     kinds: dict[str, Callable[[BinaryIO, Decoder], Sink]] = {".csv": CsvSink, ".parquet": ParquetSink}
     return kinds.get(Path(name or "").suffix.lower(), JsonSink)
 

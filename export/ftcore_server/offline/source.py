@@ -6,13 +6,17 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from ftcore_runtime.errors import InputError
+from ftcore_runtime.inputs import problem
 from ftcore_runtime.records import Record
 from ftcore_runtime.rows import Row, rows_of
 from ftcore_runtime.tables import FORMATS, TableOptions, read_table
 from ftcore_runtime.textfile import STANDARD_INPUT as STANDARD_INPUT
+
+_OF_JSON = (str, bool, int, float, NoneType)
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,17 @@ class Source:
             for record in read_table(path, str(path), self.form, self.options):
                 number += 1
                 values = {column: _as_json(value) for column, value in (record.values or {}).items()}
-                yield replace(record, values=values, number=number)
+                yield replace(
+                    record, values=values, problem=record.problem or self._no_text(record), number=number
+                )
+
+    def _no_text(self, record: Record) -> str:
+        """What is wrong with a text of a record that JSON has no form for: as text it would be answered."""
+        for column in self.columns:
+            value = (record.values or {}).get(column)
+            if not isinstance(value, _OF_JSON):
+                return f"{column}: {problem(value)}"
+        return ""
 
     def resolved(self) -> Source:
         """The same for a process with another working directory."""
@@ -71,8 +85,10 @@ class Source:
         """The files that it is made of.
 
         Raises:
-            InputError: a folder without Parquet files.
+            InputError: standard input, or a folder without Parquet files.
         """
+        if self.path == STANDARD_INPUT:
+            raise InputError("Parquet cannot be read from a pipe", where=self.name, hint="name its file")
         path = Path(self.path)
         if not path.is_dir() or self.form != "parquet":
             return [path]
@@ -94,7 +110,8 @@ def form_of(path: str) -> str:
         return "parquet"
     form = FORMATS.get(Path(path).suffix.lower())
     if form is None:
-        raise InputError("its suffix does not tell its format", where=path, hint="give --format")
+        hint = f"give --format, or save it as one of {', '.join(FORMATS)}"
+        raise InputError("its suffix does not tell its format", where=path, hint=hint)
     return form
 
 
@@ -102,4 +119,4 @@ def _as_json(value: Any) -> Any:  # noqa: ANN401 (whatever Parquet holds)
     """What JSON has no form for as text; what is no number as null."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return value if value is None or isinstance(value, (str, bool, int, float)) else str(value)
+    return value if isinstance(value, _OF_JSON) else str(value)
