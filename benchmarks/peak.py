@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,7 @@ def _measured(name: str, model: onnx.ModelProto, rounds: int) -> float:
     for texts, tokens in SHAPES:
         feeds = _feeds(session, texts, tokens)
         alone = _product(max(products, key=lambda one: one[0] * one[1]), texts * tokens, name == "int8")
-        graph, single = _seconds(lambda feeds=feeds: session.run(None, feeds), alone[0], rounds=rounds)
+        graph, single = _seconds(partial(session.run, None, feeds), alone[0], rounds=rounds)
         rate, peak = per_token * texts * tokens / graph, alone[1] / single
         share = rate / peak
         shown = f"{rate / 1e9:.0f} of {peak / 1e9:.0f} GFLOP/s"
@@ -82,6 +83,8 @@ def _product(shape: tuple[int, int], tokens: int, integers: bool) -> tuple[Calla
     """One product of this shape as a graph of its own, and its floating-point or integer operations."""
     rows, columns = shape
     draw = np.random.default_rng(0)
+    left: np.ndarray
+    right: np.ndarray
     if integers:
         kind, given, made = "MatMulInteger", TensorProto.UINT8, TensorProto.INT32
         left = draw.integers(0, 255, (tokens, rows)).astype(np.uint8)
