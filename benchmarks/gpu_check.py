@@ -28,7 +28,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import onnxruntime as ort
 import torch
 from fits import write_rows
 from gpu_check_data import Size, make_base, make_rows, words_of
@@ -59,16 +58,18 @@ def main() -> None:
     if not torch.cuda.is_available() and not args.stand_in:
         print("error: there is no GPU here\n  help: --stand-in lets the CPU stand in for it", file=sys.stderr)
         raise SystemExit(2)
+    import onnxruntime as ort
+
     args.device = "cuda" if "CUDAExecutionProvider" in ort.get_available_providers() else "cpu"
-    print(_machine(args.device))
+    print(_machine(args.device, ort.__version__))
     with tempfile.TemporaryDirectory() as folder:
         for check in _checks(args, Path(folder)):
             check()
 
 
-def _machine(device: str) -> str:
+def _machine(device: str, version: str) -> str:
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no GPU: the CPU stands in"
-    return f"{gpu}; torch {torch.__version__}, onnxruntime {ort.__version__} on {device}"
+    return f"{gpu}; torch {torch.__version__}, onnxruntime {version} on {device}"
 
 
 def _checks(args: argparse.Namespace, folder: Path) -> list[Callable[[], None]]:

@@ -18,14 +18,17 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 from targets import print_target
 
 from ftcore_runtime.session import _SLOWER, session_options
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
 
 SHAPES = ((1, 16), (1, 64), (1, 512), (8, 128), (32, 32))  # texts, tokens of each
 _PRODUCTS = {"MatMul", "Gemm", "MatMulIntegerToFloat"}
@@ -107,6 +110,8 @@ def _product(shape: tuple[int, int], tokens: int, integers: bool) -> tuple[Calla
 
 def _session(data: bytes, options: ort.SessionOptions | None = None) -> ort.InferenceSession:
     """As a service opens a graph, on one thread."""
+    import onnxruntime as ort
+
     options = options or session_options(1)
     return ort.InferenceSession(
         data, options, providers=["CPUExecutionProvider"], disabled_optimizers=_SLOWER

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 # another stand still together on a busy machine. Before anything imports torch.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # some tests import onnxruntime before ftcore does
 
 from pathlib import Path
 

@@ -7,6 +7,7 @@ numbers travels through Ray.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -80,6 +81,7 @@ def run(job: Job, missing: list[int], workers: int) -> None:
     Args:
         workers: actors, each with a CPU.
     """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else it reports to its maker what it runs on
     ray.init(
         address="local",
         num_cpus=workers,
