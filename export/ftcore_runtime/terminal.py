@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from typing import Any
 
 # Delete and C1 controls, marks and overrides of direction, line separators, what has no width. The joiners U+200C and
@@ -17,11 +16,6 @@ _OTHERS = r"\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\uf
 #: With C0 controls and halves of surrogate pairs.
 _OBEYED = re.compile(rf"[\x00-\x1f{_OTHERS}\ud800-\udfff]")
 _UNESCAPED = re.compile(f"[{_OTHERS}]")  # by JSON
-
-
-def cells(text: str) -> int:
-    """How wide a text is, in letters: those of East Asia take two cells of a terminal."""
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def printable(text: str, *, lines: bool = False) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import bisect
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ftcore.errors import UserError
-from ftcore_runtime.terminal import cells, printable
+from ftcore_runtime.terminal import printable
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -177,5 +178,9 @@ def _excerpt(span: Span) -> tuple[str, str, str]:
     shown = text[first : first + _EXCERPT_WIDTH]
     under = text[column : min(column + span.length, first + _EXCERPT_WIDTH)]
     before, after = "…" if first else "", "…" if first + _EXCERPT_WIDTH < len(text) else ""
-    caret = " " * cells(before + text[first:column]) + "^" * max(1, cells(under.rstrip()))
+    caret = " " * _cells(before + text[first:column]) + "^" * max(1, _cells(under.rstrip()))
     return f"{line:>4}", before + shown + after, caret
+
+
+def _cells(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)

@@ -18,7 +18,7 @@ from ftcore_runtime.errors import BundleError
 from ftcore_server.settings import Loading
 from ftcore_server.trial import _outcome, try_bundle
 
-QUICK = Loading(seconds=4.0)
+QUICK = Loading(seconds=6.0)
 
 
 async def tried(path: Path, loading: Loading) -> str:

@@ -120,6 +120,7 @@ def test_l1_leaves_weights_that_are_exactly_zero(project: Path, tiny_base: Path)
 
 @pytest.mark.skipif(not (shutil.which("c++") or shutil.which("g++")), reason="no C++ compiler here")
 @pytest.mark.filterwarnings("ignore")  # torch's compiler warns of itself
+@pytest.mark.timeout(900)  # a C++ compiler is at work, whose results a new machine has not kept
 def test_a_compiled_model_trains_alike(project: Path) -> None:
     base = save_tiny_bert(project / "shallow", num_hidden_layers=1)  # compiling takes seconds a layer
     sections: dict[str, Any] = {"model": {"dropout": 0.0}}
