@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
+from itertools import count
 
 # One thread a test process, and no spinning: tests run at the same time, and threads that spin while they wait for one
 # another stand still together on a busy machine. Before anything imports torch.
@@ -54,9 +55,16 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> PluginRegistry:
     return PluginRegistry.discover(cwd=tmp_path_factory.mktemp("empty"))
 
 
+@pytest.fixture(scope="session")
+def _caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folders, one after another: pytest's own counter reads all that there are each time."""
+    root = tmp_path_factory.mktemp("caches")
+    return (root / str(number) for number in count())
+
+
 @pytest.fixture(autouse=True)
-def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FTCORE_CACHE", cache(tmp_path_factory.mktemp("cache")))
+def _cache_of_its_own(_caches: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FTCORE_CACHE", cache(next(_caches)))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -39,18 +39,23 @@ def working_in(folder: Path) -> Iterator[None]:
 
 
 def keep_operators() -> None:
-    """Have torch make its table of operators once a process, and not anew for each graph: a fourth of a trace.
+    """Have torch make its tables of operators once a process, and not anew for each graph: a third of a trace.
 
     The graphs are the same to the byte. A process that has not imported torch is left alone.
     """
     if "torch" not in sys.modules:
         return
-    # pytest listens to each logger that does not propagate; with a listener torch takes down every step of a trace.
-    logging.getLogger("torch.__trace").propagate = True
+    # Where anybody listens, torch takes down every step; pytest listens to each logger that does not propagate.
+    steps = logging.getLogger("torch.__trace")
+    steps.handlers.clear()
+    steps.propagate = True
+    from torch._export import utils
     from torch.onnx._internal.exporter._registration import ONNXRegistry
 
     made = cache_of(ONNXRegistry.from_torchlib.__func__)
     ONNXRegistry.from_torchlib = classmethod(made)  # type: ignore[method-assign, assignment]
+    # Each of them is looked up some fifty times for a graph.
+    utils._materialize_cpp_cia_ops = cache_of(utils._materialize_cpp_cia_ops)
 
 
 def forget_operators() -> None:
