@@ -7,6 +7,7 @@ from typing import Any
 
 import onnxruntime as ort
 import pytest
+from serving import as_before
 
 from ftcore.cli import main
 from ftcore_runtime import Pipeline
@@ -38,7 +39,8 @@ def test_without_cuda_every_command_says_what_to_install(
     rows = tmp_path / "rows.csv"
     rows.write_text("text,label\ngood,pos\n")
     given = [part.format(bundle=tiny_bundle, rows=rows) for part in command]
-    assert main([*given, "--device", "cuda"]) == 2
+    with as_before():
+        assert main([*given, "--device", "cuda"]) == 2
     printed = capsys.readouterr().err
     assert "error: --device" in printed or "error: device" in printed
     assert "the installed onnxruntime has no CUDA" in printed
@@ -74,7 +76,8 @@ def test_other_workers_have_no_gpu(
     rows, answers = tmp_path / "rows.csv", tmp_path / "answers.jsonl"
     rows.write_text("text\ngood\n")
     given = ["predict", str(tiny_bundle), "--input", str(rows), "--output", str(answers), "--engine", "ray"]
-    assert main([*given, "--device", "cuda"]) == 2
+    with as_before():
+        assert main([*given, "--device", "cuda"]) == 2
     assert "--device: the workers compute on CPUs" in capsys.readouterr().err
 
 
