@@ -48,18 +48,21 @@ def run(args: argparse.Namespace) -> int:
     """Look, and print; exit code 2 if a run would not begin."""
     from ftcore.cli.audit_summary import print_audit
     from ftcore.cli.console import print_json, write_output
+    from ftcore.cli.progress import spinning
     from ftcore.families.bound import BoundFamily
     from ftcore.runs.auditing import audit_of
     from ftcore.runs.rows import reading
 
     resolved = resolve(args.spec, args)
     reader = BoundFamily(resolved.task.family, resolved.spec).reader
-    with reading(resolved, reader) as splits:
-        found = audit_of(reader, splits, resolved.base_dir.resolve())
-    if not args.rows_only:
-        from ftcore.audit.outside import audit_with_base
+    with spinning("looking at the rows") as spinner:
+        with reading(resolved, reader) as splits:
+            found = audit_of(reader, splits, resolved.base_dir.resolve())
+        if not args.rows_only:
+            spinner.show("reading rows with the base model, and timing a few steps of training")
+            from ftcore.audit.outside import audit_with_base
 
-        found = audit_with_base(resolved, found)
+            found = audit_with_base(resolved, found)
     if args.html is not None:
         from ftcore.report.audit import render_audit
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -94,6 +95,19 @@ class Spinner:
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
+
+
+@contextmanager
+def spinning(what: str) -> Iterator[Spinner]:
+    """A spinner for what is done within, which prints nothing; on standard error, where that is a terminal."""
+    from ftcore.cli.console import console
+
+    spinner = Spinner(console(stderr=True))
+    spinner.show(what)
+    try:
+        yield spinner
+    finally:
+        spinner.close()
 
 
 class RunProgress:

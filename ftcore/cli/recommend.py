@@ -63,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
         if value is not None and not value > 0:
             raise UserError("must be above 0", where=option)
     from ftcore.cli.console import print_json
+    from ftcore.cli.progress import spinning
     from ftcore.families.bound import BoundFamily
     from ftcore.recommendation.choice import Budget, best, candidates
     from ftcore.runs.evaluation_inputs import monitored_metric
@@ -74,7 +75,8 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("its rows come from the Hub, and bases are compared on rows at hand", where=args.spec)
     licenses = frozenset(name.strip().lower() for name in args.license.split(",") if name.strip())
     budget = Budget(args.under_ms, args.under_mb, tuple(args.language), licenses)
-    found = list(candidates(resolved, splits, budget, args.bases))
+    with spinning("reading rows with each base model at hand"):
+        found = list(candidates(resolved, splits, budget, args.bases))
     family = BoundFamily(resolved.task.family, resolved.spec, splits.fitted)
     metric = monitored_metric(resolved.spec, resolved.task, family)
     higher = family.scoring.higher_is_better(metric)

@@ -71,13 +71,11 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 def new_run(args: argparse.Namespace) -> RunFolder:
     """The folder of a new run of the SPEC argument; its observers have been found."""
-    from ftcore.cli.console import console
-    from ftcore.cli.progress import Spinner
+    from ftcore.cli.progress import spinning
     from ftcore.runs.launch import begin
 
     args.observers = registry(args).chosen_observers(args.observers)
-    with closing(Spinner(console())) as spinner:
-        spinner.show("reading the rows")
+    with spinning("reading the rows"):
         return begin(lambda: resolve(args.spec, args), args.runs_dir)
 
 

@@ -1,9 +1,10 @@
 import io
 import time
 
+import pytest
 from rich.console import Console
 
-from ftcore.cli.progress import RunProgress
+from ftcore.cli.progress import RunProgress, spinning
 
 
 def test_a_resumed_training_counts_its_time_left_from_where_it_goes_on(monkeypatch) -> None:
@@ -51,3 +52,9 @@ def test_off_a_terminal_an_activity_is_a_line() -> None:
     reporter({"event": "activity", "what": "tracing the graph"})
     reporter.close()
     assert printed.getvalue() == "tracing the graph ...\n"
+
+
+def test_what_is_done_in_silence_leaves_no_line_off_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with spinning("looking at the rows"):
+        pass
+    assert capsys.readouterr() == ("", "")
