@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -157,13 +157,19 @@ class Evaluator:
         before: Sequence[Any],
         after: Sequence[Any],
         groups: Array | None = None,
+        only: str | None = None,
     ) -> dict[str, dict[str, Any]]:
         """Metric -> its `value` for the answers `after` less that for those `before`, and that difference's interval.
 
         Both answer the same rows, and are drawn together: what makes a row hard is in both, and goes out.
+
+        Args:
+            only: the one metric that is wanted, which takes a third of the time of all.
         """
         scoring, everything = self.family.scoring, np.arange(len(references))
         own = _difference(scoring.scorer(references, before), scoring.scorer(references, after))
+        if only is not None:
+            own = _only(own, frozenset({only}))
         values = dict(own(everything))
         intervals = self._resampled(own, references, groups)
         if self._has_plugin_metrics:
@@ -179,18 +185,23 @@ class Evaluator:
     ) -> dict[str, Interval | None]:
         """Averages over classes are drawn within the classes, so that no resample lacks one; groups come first."""
         scoring, rows = self.family.scoring, len(references)
-        found = bootstrap(scorer, rows, self.resamples, self.confidence, clusters=groups)
-        if isinstance(scoring, SupportsProbabilities) and (biased := scoring.biased & found.keys()):
-            own = _only(scorer, biased)
-            found = {**found, **reflected(own, rows, self.resamples, self.confidence, clusters=groups)}
-        if groups is not None or not isinstance(scoring, SupportsClasses):
-            return found
-        if (strata := scoring.classes(references)) is None:
-            return found
-        within = bootstrap(
-            _only(scorer, scoring.class_averages), rows, self.resamples, self.confidence, strata=strata
-        )
-        return {**found, **within}
+        if not self.resamples or not rows:
+            return {}
+        names = scorer(np.arange(rows)).keys()
+        strata, within = None, frozenset[str]()
+        if groups is None and isinstance(scoring, SupportsClasses):
+            strata = scoring.classes(references)
+            within = scoring.class_averages & names if strata is not None else within
+        biased = scoring.biased & names if isinstance(scoring, SupportsProbabilities) else frozenset[str]()
+        settings = (rows, self.resamples, self.confidence)
+        found: dict[str, Interval | None] = {}
+        if plain := names - within - biased:
+            found |= bootstrap(_only(scorer, plain), *settings, clusters=groups)
+        if biased:
+            found |= reflected(_only(scorer, biased), *settings, clusters=groups)
+        if within:
+            found |= bootstrap(_only(scorer, within), *settings, strata=strata)
+        return found
 
     def _of_plugin(
         self, scorer: Scorer, references: Sequence[Any], groups: Array | None
@@ -262,7 +273,7 @@ def prediction_lines(
         yield line if answer.confidence is None else {**line, "confidence": answer.confidence}
 
 
-def _only(scorer: Scorer, names: frozenset[str]) -> Scorer:
+def _only(scorer: Scorer, names: Set[str]) -> Scorer:
     return lambda rows: {name: value for name, value in scorer(rows).items() if name in names}
 
 

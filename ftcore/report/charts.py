@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,7 +46,8 @@ def confusion(labels: Sequence[str], counts: Array) -> str:
     if len(labels) > _MOST_LABELS:
         return ""
     side = 2.4 + 0.36 * len(labels)
-    figure, axes = _axes("answer", "reference", (side + 0.6, side))
+    figure, axes = _new_axes((side + 0.6, side))
+    _name(axes, "answer", "reference")
     figure.set_layout_engine("constrained")  # room for names of any length, aslant
     rows = counts.sum(axis=1, keepdims=True)
     share = np.divide(counts, rows, out=np.zeros(counts.shape), where=rows > 0)
@@ -120,20 +123,42 @@ def _unit_square(figure: Figure, axes: Axes, title: str) -> str:
     return _svg(figure, title)
 
 
-def _axes(across: str, up: str, size: tuple[float, float] = (4.6, 3.2)) -> tuple[Figure, Axes]:
+def _axes(across: str, up: str) -> tuple[Figure, Axes]:
+    """Empty axes of these names for lines; made once a thread, since that takes more than half of a drawing."""
+    figure, axes = _line_axes(threading.get_ident())
+    for line in (*axes.lines,):
+        line.remove()
+    if legend := axes.get_legend():
+        legend.remove()
+    axes.relim()
+    axes.autoscale()
+    _name(axes, across, up)
+    return figure, axes
+
+
+@lru_cache(maxsize=4)
+def _line_axes(_thread: int) -> tuple[Figure, Axes]:
+    return _new_axes((4.6, 3.2))
+
+
+def _new_axes(size: tuple[float, float]) -> tuple[Figure, Axes]:
+    """Axes of a figure of so many inches."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size)
     figure.patch.set_alpha(0)
     axes = figure.add_subplot()
     axes.patch.set_alpha(0)
-    axes.set_xlabel(across, color=_INK)
-    axes.set_ylabel(up, color=_INK)
     axes.tick_params(colors=_INK, labelsize=8)
     for side, spine in axes.spines.items():
         spine.set_color(_INK)
         spine.set_visible(side in ("left", "bottom"))
     return figure, axes
+
+
+def _name(axes: Axes, across: str, up: str) -> None:
+    axes.set_xlabel(across, color=_INK)
+    axes.set_ylabel(up, color=_INK)
 
 
 def _leave_room(figure: Figure) -> None:

@@ -171,7 +171,7 @@ def latest_of(
     sign = 1 if evaluator.family.scoring.higher_is_better(metric) else -1
     judge = Evaluator(evaluator.family, evaluator.hooks, resamples=_RESAMPLES, confidence=0.9)
     for index in range(len(tried) - 1, best, -1):
-        gain = judge.gain(references, tried[best].answers, tried[index].answers)[metric]
+        gain = judge.gain(references, tried[best].answers, tried[index].answers, only=metric)[metric]
         most = gain["high" if sign > 0 else "low"]
         if most is None or sign * most >= 0:
             return index

@@ -123,3 +123,15 @@ def test_it_is_called_once_an_evaluation_and_once_a_resample() -> None:
     found = measured.intervals["right"]
     assert found is not None
     assert found.low < 0.75 < found.high
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_gain_of_one_metric_is_as_it_is_among_all(name: str) -> None:
+    family, fitted, data, references, answers = CASES[name]
+    judge = evaluator(family, fitted, data, Plugin(), resamples=20)
+    worse = [*answers[1:], answers[0]]
+    gains = judge.gain(references, worse, answers)
+    assert len(gains) > 1
+    assert "right" in gains
+    for metric, found in gains.items():
+        assert judge.gain(references, worse, answers, only=metric)[metric] == found

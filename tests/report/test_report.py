@@ -14,7 +14,9 @@ import pytest
 from sklearn.metrics import precision_recall_curve, roc_auc_score
 
 from ftcore.cli.summary import print_summary
+from ftcore.families.calibration import reliability
 from ftcore.report import charts
+from ftcore.report.content import Curve
 from ftcore.report.ranking import LabelScores, RankingCurve
 from ftcore.report.render import write_report
 from ftcore.runs.folder import RunFolder
@@ -237,3 +239,30 @@ def test_a_confusion_matrix_that_nobody_could_read_is_not_drawn() -> None:
     many = [str(number) for number in range(40)]
     assert charts.confusion(many, np.eye(40, dtype=int)) == ""
     assert charts.confusion(["a", "b"], np.eye(2, dtype=int)).startswith("<svg")
+
+
+def test_a_chart_after_others_is_as_it_is_alone() -> None:
+    rng = np.random.default_rng(0)
+    scores, right = rng.random(60), rng.random(60) < 0.5
+    ranked = ranking_curves(
+        [
+            {"reference": "ab"[int(one)], "answer": {"scores": {"a": 1 - x, "b": x}}}
+            for x, one in zip(scores, right, strict=True)
+        ],
+        "ab",
+    )
+    drawn = [
+        lambda: charts.curves("loss", [Curve("train", [1, 2, 300], [1e-6, 3e-6, 2e-6]), Curve("x", [5], [0.0])]),
+        lambda: charts.roc(ranked),
+        lambda: charts.risk_coverage_curve(scores, right),
+        lambda: charts.curves("accuracy", [Curve("accuracy", [10, 20], [0.5, 0.75])]),
+        lambda: charts.confusion(["a", "b"], np.eye(2, dtype=int)),
+        lambda: charts.reliability_diagram({"score": reliability(scores, right)}),
+        lambda: charts.precision_recall(ranked),
+    ]  # fmt: skip
+    alone = []
+    for draw in drawn:
+        charts._line_axes.cache_clear()
+        alone.append(draw())
+    assert [draw() for draw in drawn] == alone
+    assert [draw() for draw in reversed(drawn)] == alone[::-1]

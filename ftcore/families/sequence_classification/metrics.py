@@ -29,6 +29,11 @@ def _ratio(numerator: Array | float, denominator: Array | float) -> Array:
     return found
 
 
+def _share(part: float, whole: float) -> float:
+    """The same of two numbers, at a tenth of the cost: the bootstrap takes many."""
+    return float(part / whole) if whole else 0.0
+
+
 def _f1(precision: Array, recall: Array) -> Array:
     return _ratio(2 * precision * recall, precision + recall)
 
@@ -61,15 +66,16 @@ class SingleLabelMeasures:
         precision, recall = _ratio(hits, answered), _ratio(hits, support)
         f1 = _f1(precision, recall)
         present = (support + answered) > 0
-        accuracy = float(_ratio(hits.sum(), total))
+        classes = float(np.count_nonzero(present))
+        accuracy = _share(hits.sum(), total)
         found = {"accuracy": accuracy}
         for name, by_class in (("precision", precision), ("recall", recall), ("f1", f1)):
-            found[f"{name}_macro"] = float(by_class[present].mean()) if present.any() else 0.0
+            found[f"{name}_macro"] = _share(by_class[present].sum(), classes)
             found[f"{name}_micro"] = accuracy  # one answer a row: every micro average is the accuracy
-            found[f"{name}_weighted"] = float(_ratio((by_class * support).sum(), total))
+            found[f"{name}_weighted"] = _share((by_class * support).sum(), total)
         covariance = total * hits.sum() - (support * answered).sum()
         spread = (total**2 - (support**2).sum()) * (total**2 - (answered**2).sum())
-        found["mcc"] = float(_ratio(covariance, np.sqrt(spread)))
+        found["mcc"] = _share(covariance, np.sqrt(spread))
         if self.ordered:
             distance = (self._true[rows] - self._answered[rows]).astype(float)
             rank = np.arange(len(self.labels), dtype=float)
@@ -79,8 +85,8 @@ class SingleLabelMeasures:
                 + support.sum() * (answered * rank**2).sum()
                 - 2 * (support * rank).sum() * (answered * rank).sum()
             ) / max(total, 1)
-            found["kappa_quadratic"] = float(1 - _ratio((distance**2).sum(), expected))
-            found["mae"] = float(_ratio(np.abs(distance).sum(), total))
+            found["kappa_quadratic"] = 1 - _share((distance**2).sum(), expected)
+            found["mae"] = _share(np.abs(distance).sum(), total)
         return found
 
     def details(self) -> dict[str, Any]:
@@ -136,17 +142,17 @@ class MultiLabelMeasures:
         true, predicted = self._true[rows], self._answered[rows]
         hits, support, answered = (true & predicted).sum(0), true.sum(0), predicted.sum(0)
         precision, recall = _ratio(hits, answered), _ratio(hits, support)
-        micro_precision, micro_recall = _ratio(hits.sum(), answered.sum()), _ratio(hits.sum(), support.sum())
+        micro_precision, micro_recall = _share(hits.sum(), answered.sum()), _share(hits.sum(), support.sum())
         found = {
             "accuracy": float((true == predicted).all(1).mean()),
             "hamming_loss": float((true != predicted).mean()),
-            "precision_micro": float(micro_precision),
-            "recall_micro": float(micro_recall),
-            "f1_micro": float(_f1(micro_precision, micro_recall)),
+            "precision_micro": micro_precision,
+            "recall_micro": micro_recall,
+            "f1_micro": _share(2 * micro_precision * micro_recall, micro_precision + micro_recall),
         }
         for name, by_class in (("precision", precision), ("recall", recall), ("f1", _f1(precision, recall))):
             found[f"{name}_macro"] = float(by_class.mean())
-            found[f"{name}_weighted"] = float(_ratio((by_class * support).sum(), support.sum()))
+            found[f"{name}_weighted"] = _share((by_class * support).sum(), support.sum())
         n = len(rows)
         spread = support * (n - support) * answered * (n - answered)
         found["mcc"] = float(_ratio(n * hits - support * answered, np.sqrt(spread.astype(float))).mean())
