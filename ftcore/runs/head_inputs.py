@@ -45,7 +45,7 @@ class HeadInputs:
         return None if self._read is None else self._read[places]
 
     def _places(self, rows: Split, known: FeatureStore) -> np.ndarray | None:
-        """Indices of the features of some rows among those of all, int64; None where a row cannot be told."""
+        """Indices of the features of some rows among those of all, int64; None where a row is unknown."""
         place = {location: index for index, location in enumerate(self._rows.locations.to_pylist())}
         wanted = [place.get(location, -1) for location in rows.locations.to_pylist()]
         if len(place) < self._rows.table.num_rows or -1 in wanted:

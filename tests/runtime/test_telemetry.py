@@ -1,4 +1,4 @@
-"""Nothing leaves the machine unasked: onnxruntime writes no events, neither sends them nor keeps them to be sent."""
+"""onnxruntime's telemetry is off: it neither sends events nor keeps them to be sent."""
 
 import os
 import subprocess

@@ -81,7 +81,7 @@ def run(job: Job, missing: list[int], workers: int) -> None:
     Args:
         workers: actors, each with a CPU.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else it reports to its maker what it runs on
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # on by default
     ray.init(
         address="local",
         num_cpus=workers,

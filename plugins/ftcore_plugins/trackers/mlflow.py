@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 require("mlflow")
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # else it reports to its maker what is called
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # on by default
 
 #: What a key of MLflow may not have in it.
 _REFUSED = re.compile(r"[^\w\-. /:]")
