@@ -2,8 +2,9 @@
 
 `Pipeline` is imported on first use, so that `import ftcore_runtime` stays free of numpy and onnxruntime.
 
-Since 1.29 onnxruntime on Linux and macOS sends telemetry to its maker (names and versions of models, errors) unless a variable forbids it
-before the import. A service that answers people's texts does not; `ORT_DISABLE_TELEMETRY=0` allows it.
+Since 1.29 onnxruntime on Linux and macOS sends telemetry to its maker (names and versions of models, errors) unless a
+variable forbids it before the import. A service that answers people's texts does not; `ORT_DISABLE_TELEMETRY=0` allows
+it.
 """
 
 from __future__ import annotations
