@@ -31,7 +31,7 @@ def save_decoder(folder: Path, kind: str, settings: dict[str, Any]) -> Path:
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokens = {"eos_token": "</s>", "padding_side": "left"}
     ids = {"bos_token_id": 0, "eos_token_id": 0}
-    return save_tiny_decoder(folder, tokenizer, kind, tokens=tokens, num_hidden_layers=2, **ids, **settings)
+    return save_tiny_decoder(folder, tokenizer, kind, tokens=tokens, **ids, **settings)
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama", pytest.param("qwen3", marks=pytest.mark.slow)])
