@@ -79,8 +79,8 @@ CASES: dict[type[UserError], tuple[dict[str, str], list[str], list[str]]] = {
     ),
     InputError: (
         {},
-        ["predict", "BUNDLE", "--text", "a\udc80"],
-        ["error: input 0: the text is not valid Unicode: half of a surrogate pair is in it"],
+        ["explain", "BUNDLE", "--text", "a"],
+        ["error: there is one word only: nothing would be left without it"],
     ),
 }
 
