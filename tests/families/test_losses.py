@@ -28,7 +28,8 @@ def family_of(problem: str = "single_label", counts: tuple[int, ...] = (6, 3, 1)
         }
     )
     labels = [label for label, count in zip("abc", counts, strict=True) for _ in range(count)]
-    rows = pa.table({"label": [[x] for x in labels] if problem == "multi_label" else labels})
+    given = [[x] for x in labels] if problem == "multi_label" else labels
+    rows = pa.table({"label": given, "weight": [1.0] * len(labels)})
     return LabelModel(spec, LabelReader(spec).fit(rows))
 
 

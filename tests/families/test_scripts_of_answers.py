@@ -37,7 +37,6 @@ def texts(**evaluation: Any) -> TextGenerationSpec:
         ([["猫がいる"]], "characters"),
         ([["GPT-2 模型"], ["北京的一家公司"]], "characters"),
         ([["고양이"]], "english"),
-        ([[], []], "english"),
     ],
 )
 def test_answers_are_compared_as_their_script_is_written(answers: list[list[str]], expected: str) -> None:
