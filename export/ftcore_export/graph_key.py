@@ -57,7 +57,7 @@ def graph_key(graph: Graph) -> str | None:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def free_rows(module: torch.nn.Module) -> set[str]:
+def _free_rows(module: torch.nn.Module) -> set[str]:
     """The names of the weights whose number of rows is no part of the key."""
     return {
         f"{path}.{name}" if path else name
@@ -70,7 +70,7 @@ def free_rows(module: torch.nn.Module) -> set[str]:
 def _tensors(module: torch.nn.Module) -> Iterable[tuple[Any, ...]]:
     """Name and shape of every weight, and which other one it is; of what is no weight the content too."""
     first: dict[int, str] = {}
-    free = free_rows(module)
+    free = _free_rows(module)
     for name, weight in module.named_parameters(remove_duplicate=False):
         same = first.setdefault(weight.data_ptr(), name) if weight.numel() else name
         yield name, list(weight.shape[name in free :]), str(weight.dtype), same

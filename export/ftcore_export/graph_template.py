@@ -95,10 +95,8 @@ def _correct_shapes(model: onnx.ModelProto) -> None:
         value.type.tensor_type.ClearField("shape")
     found = onnx.shape_inference.infer_shapes(unknown, data_prop=True).graph
     sizes = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
-    for value in (*found.value_info, *found.output):
-        sizes[value.name] = [
-            dim.dim_value for dim in value.type.tensor_type.shape.dim
-        ]  # 0 for one with a name
+    for value in (*found.value_info, *found.output):  # 0 is the size of a dimension with a name
+        sizes[value.name] = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
     for value in (*model.graph.value_info, *model.graph.output):
         for dim, size in zip(value.type.tensor_type.shape.dim, sizes.get(value.name, ()), strict=False):
             if dim.HasField("dim_value") and size:

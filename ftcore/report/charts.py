@@ -126,7 +126,7 @@ def _unit_square(figure: Figure, axes: Axes, title: str) -> str:
 def _axes(across: str, up: str) -> tuple[Figure, Axes]:
     """Empty axes of these names for lines; made once a thread, since that takes more than half of a drawing."""
     figure, axes = _line_axes(threading.get_ident())
-    for line in (*axes.lines,):
+    for line in list(axes.lines):
         line.remove()
     if legend := axes.get_legend():
         legend.remove()
