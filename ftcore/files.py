@@ -29,17 +29,24 @@ class DamagedError(UserError, ValueError):
     """A file that ftcore wrote, and that no longer holds what it wrote."""
 
 
-def read_json(path: Path) -> Any:  # noqa: ANN401
+def read_json(path: Path, *keys: str) -> Any:  # noqa: ANN401
     """Read a JSON file that ftcore wrote.
 
+    Args:
+        keys: what the object in it has; of none it may be anything.
+
     Raises:
-        DamagedError: it holds none.
+        DamagedError: it holds none, or an object without one of the keys.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         what = str(error).partition("\n")[0]
         raise DamagedError(f"cannot be read: {what}", where=str(path), hint=_DAMAGED) from None
+    for key in keys:
+        if not isinstance(found, dict) or key not in found:
+            raise DamagedError(f"has no `{key}`", where=str(path), hint=_DAMAGED)
+    return found
 
 
 def read_json_lines(path: Path) -> Iterator[Any]:

@@ -138,10 +138,12 @@ class Inference:
         # Without inputs there is no answer to tell how the other outputs look.
         known = [output["name"] for output in version.outputs][: None if inputs else 1]
         identity = document.get("id")
+        if not isinstance(identity, str | None):
+            raise invalid("id: expected a text")
         return _InferenceRequest(
             inputs,
             _outputs(document, known),
-            identity if isinstance(identity, str) else None,
+            identity,
         )
 
     def _inputs(self, version: Version, document: Mapping[str, Any], rest: memoryview) -> Sequence[Input]:

@@ -66,10 +66,12 @@ def _print_row(line: Mapping[str, Any]) -> None:
 
 
 def _labels(line: Mapping[str, Any]) -> set[str]:
-    """The labels that a row has, and those that it was given."""
+    """The labels that a row has, or its entities, and those that it was given; of questions the answers themselves."""
     reference, answer = line["reference"], line["answer"]
-    given = answer.get("labels", [answer.get("label", answer.get("text"))])
-    return {*(reference if isinstance(reference, list) else [reference]), *given}
+    given = answer.get("labels", answer.get("entities", [answer.get("label", answer.get("text"))]))
+    every = [*(reference if isinstance(reference, list) else [reference]), *given]
+    labels = (one["label"] if isinstance(one, dict) else one for one in every)
+    return {label for label in labels if isinstance(label, str)}
 
 
 def _slices(line: Mapping[str, Any]) -> Iterable[str]:
@@ -79,7 +81,7 @@ def _slices(line: Mapping[str, Any]) -> Iterable[str]:
 
 def _require(lines: Sequence[object], option: str, value: str, known: set[str]) -> None:
     if not lines:
-        near = get_close_matches(value, [one for one in known if isinstance(one, str)], n=1)
+        near = get_close_matches(value, known, n=1)
         hint = (
             f"did you mean `{near[0]}`?" if near else f"there are {', '.join(sorted(known)[:20]) or 'none'}"
         )

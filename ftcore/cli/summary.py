@@ -33,10 +33,10 @@ def print_summary(folder: RunFolder, *, verbose: bool = False) -> None:
         )
     if folder.seeds_file.exists():
         _print_seeds(read_json(folder.seeds_file))
-    if folder.export_file.exists():
+    if (exported := folder.exported()) is not None:
         from ftcore.cli.export_table import print_export
 
-        print_export(read_json(folder.export_file))
+        print_export(exported)
     if folder.report_file.exists():
         print_text(f"\nreport: {folder.report_file}")
     print_text(f"next: {_next(folder)}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from html import escape
 
-from ftcore.files import read_json
 from ftcore.report.render import columns_of, figure, variants_of
 from ftcore.report.templates import template
 from ftcore.runs.folder import RunFolder
@@ -27,9 +26,7 @@ def run_cell(folder: RunFolder, status: str) -> str:
                 (name, [figure(its.get(name)) for its in columns.values()]) for name in test["metrics"]
             ],
             "metric": metric,
-            "variants": variants_of(
-                read_json(folder.export_file) if folder.export_file.exists() else None, metric
-            ),
+            "variants": variants_of(folder.exported(), metric),
         }
     return template("run_cell.html.j2").render(measured=folder.metrics_file.exists(), **content)
 

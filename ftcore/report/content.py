@@ -130,7 +130,7 @@ def read_run(folder: RunFolder) -> Content:
         rows=rows,
         ranking=scores.curves(),
         audit=Audit.from_json(read_json(folder.audit_file)) if folder.audit_file.exists() else None,
-        export=read_json(folder.export_file) if folder.export_file.exists() else None,
+        export=folder.exported(),
         explanations=read_json(folder.explanations_file) if folder.explanations_file.exists() else {},
         warnings=list(dict.fromkeys(event["message"] for event in events if event["event"] == "warning")),
     )

@@ -141,14 +141,21 @@ class RunFolder:
 
     def metrics(self) -> dict[str, Any]:
         """metrics.json. Of a run from before it named the monitored metric, the first metric stands in for that."""
-        found: dict[str, Any] = read_json(self.metrics_file)
+        found: dict[str, Any] = read_json(self.metrics_file, "splits")
         return {"metric": next(iter(found["splits"]["test"]["metrics"])), "verdict": None, **found}
+
+    def exported(self) -> dict[str, Any] | None:
+        """export.json; None where nothing was exported."""
+        if not self.export_file.exists():
+            return None
+        found: dict[str, Any] = read_json(self.export_file, "variants", "metric")
+        return found
 
     def record(self) -> dict[str, Any]:
         """run.json as it is now.
 
         Raises:
-            UserError: it cannot be read, or is not what a run writes.
+            UserError: it cannot be read, is not what a run writes, or a later version of ftcore wrote it.
         """
         try:
             record: dict[str, Any] = read_json(self.record_file)
@@ -160,6 +167,12 @@ class RunFolder:
         if what:
             hint = "bring it back from a copy, or delete the run's folder"
             raise UserError(f"run.json cannot be read: {what}", where=str(self.path), hint=hint)
+        if (version := record.get("schema_version", _VERSION)) != _VERSION:
+            raise UserError(
+                f"run.json has schema_version {version}, and this ftcore knows {_VERSION}",
+                where=str(self.path),
+                hint="use the version of ftcore that wrote it, or a later one",
+            )
         return record
 
     def update(self, **fields: Any) -> None:  # noqa: ANN401 (anything JSON can hold)
@@ -171,6 +184,7 @@ class RunFolder:
         self.update(status=status, updated=now(), **fields)
 
 
+_VERSION = 1  # of run.json
 #: Fields that every run's record has, and what they are.
 _RECORD: Mapping[str, type] = {
     **dict.fromkeys(("name", "task", "family", "status", "created", "base_dir"), str),
@@ -213,7 +227,7 @@ def create_run(resolved: ResolvedSpec, runs_dir: Path) -> RunFolder:
     write_json(
         folder.record_file,
         {
-            "schema_version": 1,
+            "schema_version": _VERSION,
             "name": resolved.name,
             "task": resolved.task.task.id,
             "family": resolved.task.task.family,

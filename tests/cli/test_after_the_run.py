@@ -83,6 +83,19 @@ def test_errors_of_a_label_or_a_slice(runs: Path, capsys: pytest.CaptureFixture[
     assert [line["row"] for line in found] == ["test.csv:4", "test.csv:3"]
 
 
+def test_errors_of_a_label_of_entities(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    entity = {"text": "Ann", "label": "PER", "start": 0, "end": 3}
+    found = {"row": "a:2", "input": "Ann", "reference": [entity], "correct": False, "confidence": 0.5}
+    answers = [{"entities": [{**entity, "label": "ORG", "score": 0.5}]}, {"entities": []}]
+    lines = [{**found, "answer": answer, "summary": ""} for answer in answers]
+    write_predictions(next(runs.glob("runs/mail/*-c")), lines)
+    for label, shown in (("PER", "2 of 2"), ("ORG", "1 of 1")):
+        assert main(["errors", "mail", "--label", label]) == 0
+        assert capsys.readouterr().out.startswith(f"{shown} test rows of the label `{label}` are wrong")
+    assert main(["errors", "mail", "--label", "LOC"]) == 2
+    assert "no row of `LOC`\n  help: there are ORG, PER" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

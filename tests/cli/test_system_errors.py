@@ -14,6 +14,8 @@ import pytest
 from serving import as_before
 
 from ftcore.cli import main
+from ftcore.errors import UserError
+from ftcore.runs.folder import RunFolder
 from ftcore.system_errors import sentence, system_error
 
 LONG = "n" * 300
@@ -105,6 +107,7 @@ def test_a_full_disk_says_so_and_leaves_nothing(
         env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},  # which would be cut, and break every later import
         preexec_fn=limit,
         check=False,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},  # Python would keep the half of what it compiled
     )
     assert (done.returncode, "internal error" in done.stderr) == (1, False), done.stderr
     assert message in done.stderr
@@ -176,6 +179,27 @@ def test_a_damaged_record_of_a_run(damage: str, project: Path, capsys: pytest.Ca
     printed = capsys.readouterr()
     assert "runs/spec/whole" in printed.out
     assert "runs/spec/damaged: run.json cannot be read" in printed.err
+
+
+def test_a_record_of_a_later_version(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written = json.dumps({**run_record(project), "schema_version": 2})
+    Path("run/run.json").write_text(written)
+    for command in ("evaluate", "export", "resume", "reproduce"):
+        assert main([command, "run"]) == 2
+        assert capsys.readouterr().err.startswith(
+            "error: run: run.json has schema_version 2, and this ftcore knows 1\n  help: use the version"
+        )
+    assert Path("run/run.json").read_text() == written
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"metric": "accuracy"}'])
+def test_a_damaged_record_of_an_export(
+    content: str, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_record(project)
+    Path("run/export.json").write_text(content)
+    with pytest.raises(UserError, match="has no `variants`"):
+        RunFolder(Path("run")).exported()
 
 
 def test_other_damaged_files_of_a_run(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -126,6 +126,7 @@ BINARY = {"name": "text", "datatype": "BYTES", "shape": [1], "parameters": {"bin
     ("body", "says"),
     [
         ({}, "expected a list of tensors"),
+        (infer(["a"], id=5), "id: expected a text"),
         ({"inputs": [1]}, "expected the names text, text_pair"),
         ({"inputs": [{"name": "text", "datatype": "FP32", "shape": [1], "data": [1]}]}, "must be BYTES"),
         ({"inputs": [{"name": "text", "datatype": "BYTES", "shape": [2], "data": ["a"]}]}, "do not fit"),
