@@ -16,6 +16,17 @@ def given(name: str) -> JsonDict:
     return {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
 
 
+def _require_order(low: str, least: float | None, high: str, most: float | None) -> None:
+    """Refuse bounds that no value is within.
+
+    Args:
+        low: the field of `least`.
+        high: the field of `most`.
+    """
+    if least is not None and most is not None and least > most:
+        raise ValueError(f"`{low}` {least:g} is above `{high}` {most:g}: no row is within")
+
+
 class Condition(Section):
     """Keeps the rows whose column meets every bound given; rows without a value are dropped."""
 
@@ -33,6 +44,7 @@ class Condition(Section):
     def _some_bound(self) -> Condition:
         if all(bound is None for bound in (self.min, self.max, self.one_of, self.present)):
             raise ValueError("give at least one of `min`, `max`, `one_of` and `present`")
+        _require_order("min", self.min, "max", self.max)
         return self
 
 
@@ -70,4 +82,5 @@ class SliceSpec(Section):
             raise ValueError(
                 "give at least one of `label`, `min_characters`, `max_characters`, `pattern` and `where`"
             )
+        _require_order("min_characters", self.min_characters, "max_characters", self.max_characters)
         return self

@@ -170,6 +170,11 @@ def test_a_bundle_is_measured_by_slices_too(run: Path, capsys: pytest.CaptureFix
     [
         ("slices=[{name: x}]", "give at least one of `label`"),
         ("slices=[{name: x, pattern: '('}]", "is no regular expression"),
+        (
+            "slices=[{name: x, min_characters: 9, max_characters: 2}]",
+            "`min_characters` 9 is above `max_characters` 2: no row is within",
+        ),
+        ("slices=[{name: x, where: [{column: age, min: 3, max: 2.5}]}]", "`min` 3 is above `max` 2.5"),
         ("slices=[{name: x, label: pos}, {name: x, label: neg}]", "`slices` has 'x' more than once"),
         ("slices=[{name: x, where: [{column: age, min: 3}]}]", "looks at 'age': list it in `data.keep`"),
         ("checks.slices={shrot: 0.5}", "`checks.slices` names 'shrot', which is none of `slices`"),
