@@ -73,12 +73,16 @@ def read_bundle(
             f"has no {MANIFEST}", where=str(folder), hint="give the folder that `ftcore export` wrote"
         )
     written = _read(folder, MANIFEST, None, keep=True)
-    manifest = Manifest.from_json(parse_json(written, MANIFEST))
+    try:
+        manifest = Manifest.from_json(parse_json(written, MANIFEST))
+    except BundleError as error:
+        raise BundleError(error.what, where=f"{folder}/{error.where or MANIFEST}", hint=error.hint) from error
     expected = {MANIFEST, *manifest.files}
     if missing := sorted(expected - present):
-        raise BundleError(f"{missing[0]!r} is missing", where=str(folder))
+        raise BundleError(f"{missing[0]!r} is missing", where=str(folder), hint=_DAMAGED)
     if extra := sorted(present - expected):
-        raise BundleError(f"{extra[0]!r:.80} is not in the manifest", where=str(folder))
+        what = f"{extra[0]!r:.80} is not in the manifest"
+        raise BundleError(what, where=str(folder), hint="move it to another folder")
     wanted = set(keep(manifest))
     contents = {MANIFEST: written} if MANIFEST in wanted else {}
     for name, entry in manifest.files.items():

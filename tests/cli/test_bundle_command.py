@@ -52,6 +52,19 @@ def test_golden_examples_that_are_answered_otherwise(copy_bundle: Callable[[], P
     assert "is answered" in capsys.readouterr().err
 
 
+def test_what_is_wrong_with_a_bundle_names_its_folder(
+    tiny_bundle: Path, copy_bundle: Callable[[], Path], capsys
+) -> None:
+    folder = copy_bundle()
+    (folder / "notes.txt").touch()
+    assert main(["bundle", "verify", str(folder)]) == 2
+    assert "'notes.txt' is not in the manifest\n  help: move it to another folder" in capsys.readouterr().err
+    for written, what in (("[]", "expected an object, got a list"), ("", "is not valid JSON")):
+        (folder / "bundle.json").write_text(written)
+        assert main(["bundle", "diff", str(tiny_bundle), str(folder)]) == 2
+        assert capsys.readouterr().err.startswith(f"error: {folder}/bundle.json: {what}")
+
+
 def test_verify_looks_into_the_tokenizer(copy_bundle: Callable[[], Path], capsys) -> None:
     import hashlib
 
