@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -181,6 +181,18 @@ def _resolved(path: Path) -> Path:
         raise UserError(f"cannot be read: {error.strerror}", where=str(path)) from None
 
 
+def _require_one_kind(name: str, versions: Sequence[Version]) -> None:
+    """Refuse versions of one model that are asked or answer in different ways: a client knows of no versions."""
+    first, *others = [version.pipeline for version in versions]
+    for other in others:
+        if (first.decoder.answer, first.fields) != (other.decoder.answer, other.fields):
+            raise UserError(
+                f"a bundle of the task `{first.task}` and one of `{other.task}` are no versions of one model",
+                where=name,
+                hint="give each a name of its own: NAME=PATH",
+            )
+
+
 def _table(deployment: Deployment, versions: list[Version]) -> dict[str, Model]:
     by_name: dict[str, dict[str, Version]] = {}
     for version in versions:
@@ -192,6 +204,8 @@ def _table(deployment: Deployment, versions: list[Version]) -> dict[str, Model]:
                 hint="give NAME@VERSION=PATH",
             )
         named[version.version] = version
+    for name, named in by_name.items():
+        _require_one_kind(name, list(named.values()))
     models = {}
     for name, named in by_name.items():
         canary = deployment.canaries.get(name)

@@ -138,6 +138,7 @@ def test_the_token_comes_from_the_environment_or_a_file(tiny_bundle: Path, tmp_p
         (["BUNDLE", "--canary", "tiny@9=0.1"], "has no version 9"),
         (["BUNDLE", "--canary", "none@9=0.1"], "no bundle has this name"),
         (["a@1=BUNDLE", "a@1=BUNDLE"], "two bundles are version 1"),
+        (["a@1=BUNDLE", "a@2=WRITER"], "are no versions of one model"),
         (["BUNDLE", "--token-file", "none"], "cannot be read"),
         (["BUNDLE", "--token-file", "EMPTY"], "holds no token"),
         (["BUNDLE", "--workers", "0"], "must be at least 1"),
@@ -156,13 +157,19 @@ def test_the_token_comes_from_the_environment_or_a_file(tiny_bundle: Path, tmp_p
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_what_cannot_be_served_is_exit_2(
-    arguments: list[str], says: str, tiny_bundle: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    arguments: list[str],
+    says: str,
+    tiny_bundle: Path,
+    generating_bundle: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "empty").write_text(" \n")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         real = {
             "BUNDLE": str(tiny_bundle),
             "a@1=BUNDLE": f"a@1={tiny_bundle}",
+            "a@2=WRITER": f"a@2={generating_bundle}",
             "EMPTY": str(tmp_path / "empty"),
             "TAKEN": str(taken.getsockname()[1]),
         }
