@@ -153,7 +153,7 @@ def test_predict_texts_and_files(
     assert header == "row,entities,error"
     assert '""text"": ""nice place""' in row
     assert main(["predict", bundle, "--text", "good", "--text-pair", "food"]) == 2
-    assert "expected a text, got 2 texts" in capsys.readouterr().err
+    assert "--text-pair: answers are to single texts" in capsys.readouterr().err
 
 
 def test_the_bundle_on_a_labelled_file(ner_run: Path, tmp_path: Path, capsys: Any) -> None:

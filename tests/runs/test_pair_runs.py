@@ -82,7 +82,7 @@ def test_a_lone_text_is_refused_and_a_pair_is_answered(
     pipeline = Pipeline.load(bundle)
     assert (pipeline.fields, pipeline.required) == (("text", "text_pair"), 2)
     assert main(["predict", bundle, "--text", POSITIVE]) == 2
-    assert "expected text and text_pair, got a lone text" in capsys.readouterr().err
+    assert "--text-pair: answers take text and text_pair: give both" in capsys.readouterr().err
     assert main(["predict", bundle, "--text", POSITIVE, "--text-pair", NEGATIVE]) == 0
     first = capsys.readouterr().out.split("\t")[0]
     lines = [f"{POSITIVE},{POSITIVE}", f"{NEGATIVE},{NEGATIVE}", f"{POSITIVE},"]

@@ -52,21 +52,23 @@ def test_a_record_that_cannot_be_read(
     assert "Traceback" not in error
 
 
-@pytest.mark.parametrize("sections", [{"rows": 1}, {"classes": 1}])
+@pytest.mark.parametrize("weighed_by", ["rows", "classes"])
 def test_steps_whose_rows_weigh_nothing_change_nothing(
-    tmp_path: Path, tiny_base: Path, sections: dict[str, Any]
+    tmp_path: Path, tiny_base: Path, weighed_by: str
 ) -> None:
     from models import labelled_rows
 
     training: dict[str, Any] = {"batch_size": 1, "max_steps": 12}
-    data: dict[str, Any] = {}
-    if "classes" in sections:
+    # One row of many has a weight, or there would be nothing to learn; the first steps do not meet it.
+    rows: list[dict[str, Any]] = [{**row, "w": 0} for row in labelled_rows(160)]
+    columns = {"text": "text", "label": "label"}
+    if weighed_by == "classes":
+        rows.append({"text": "a rare row", "label": "rare"})
         training["class_weights"] = {"neg": 0.0, "pos": 0.0}
     else:
-        data = {
-            "train": [{**row, "w": 0} for row in labelled_rows(160)],
-            "columns": {"text": "text", "label": "label", "weight": "w"},
-        }
+        rows[-1]["w"] = 1
+        columns["weight"] = "w"
+    data: dict[str, Any] = {"train": rows, "columns": columns}
     workspace = trained(tmp_path, tiny_base, training=training, data=data)
     losses = [event["loss"] for event in events(workspace, "step")]
     assert set(losses) == {0.0}
