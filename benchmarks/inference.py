@@ -117,6 +117,8 @@ def of_bare_session(bundle: Path, variant: str) -> Answer:
     import onnxruntime as ort
     from tokenizers import Tokenizer
 
+    from ftcore_runtime.session import SLOWER
+
     manifest = json.loads((bundle / "bundle.json").read_text())
     encoder, labels = manifest["encoder"], manifest["decoder"]["labels"]
     options = ort.SessionOptions()
@@ -125,7 +127,7 @@ def of_bare_session(bundle: Path, variant: str) -> Answer:
         bundle / manifest["variants"][variant]["graphs"]["model"],
         options,
         providers=["CPUExecutionProvider"],
-        disabled_optimizers=["SkipLayerNormFusion", "BiasGeluFusion"],
+        disabled_optimizers=SLOWER,
     )
     cores = os.cpu_count() or 1
     tokenizer = Tokenizer.from_file(str(bundle / encoder["tokenizer"]))

@@ -25,7 +25,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from targets import print_target
 
-from ftcore_runtime.session import _SLOWER, session_options
+from ftcore_runtime.session import SLOWER, session_options
 
 if TYPE_CHECKING:
     import onnxruntime as ort
@@ -113,9 +113,7 @@ def _session(data: bytes, options: ort.SessionOptions | None = None) -> ort.Infe
     import onnxruntime as ort
 
     options = options or session_options(1)
-    return ort.InferenceSession(
-        data, options, providers=["CPUExecutionProvider"], disabled_optimizers=_SLOWER
-    )
+    return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOWER)
 
 
 def _feeds(session: ort.InferenceSession, texts: int, tokens: int) -> dict[str, np.ndarray]:

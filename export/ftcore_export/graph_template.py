@@ -70,11 +70,8 @@ def fill(template: onnx.ModelProto, graph: Graph) -> onnx.ModelProto | None:
     model.CopyFrom(template)
     weights: Weights = json.loads(_entry(template))
     del model.metadata_props[:]
-    own = dict(graph.module.named_parameters())
-    arrays = {
-        held: own[name].detach().cpu().numpy().T if transposed else own[name].detach().cpu().numpy()
-        for held, (name, transposed) in weights.items()
-    }
+    own = {name: weight.detach().cpu().numpy() for name, weight in graph.module.named_parameters()}
+    arrays = {held: own[name].T if transposed else own[name] for held, (name, transposed) in weights.items()}
     known = [tensor for tensor in model.graph.initializer if tensor.name in arrays]
     resized = [tensor for tensor in known if tuple(tensor.dims) != arrays[tensor.name].shape]
     for tensor in resized:

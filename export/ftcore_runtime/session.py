@@ -16,7 +16,7 @@ _SILENT = 4  # fatal only: what goes wrong is raised as well, and reported once
 
 #: Fusions of onnxruntime whose operators take longer than what they replace: with 768 tokens of 384 features a
 #: SkipLayerNormalization 1.3 ms, an Add and a LayerNormalization 0.2 ms. That is a fifth of MiniLM's time in int8.
-_SLOWER = ["SkipLayerNormFusion", "BiasGeluFusion"]
+SLOWER = ["SkipLayerNormFusion", "BiasGeluFusion"]
 
 
 class GraphSession:
@@ -57,7 +57,7 @@ class GraphSession:
                 data,
                 options,
                 providers=wanted,
-                disabled_optimizers=_SLOWER,
+                disabled_optimizers=SLOWER,
                 enable_fallback=0,  # to the provider it has already, with a print
             )
         except Exception as error:  # onnxruntime's own classes share no narrower base

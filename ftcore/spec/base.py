@@ -35,9 +35,11 @@ def check_labels(labels: Sequence[str]) -> None:
     Raises:
         ValueError: with the first of them.
     """
-    for index, label in enumerate(labels):
-        if label in labels[:index]:
+    before: set[str] = set()
+    for label in labels:
+        if label in before:
             raise ValueError(f"`labels` names {label!r} more than once")
+        before.add(label)
         if not label.strip():
             raise ValueError("`labels` has one without a name")
         if label != label.strip():
