@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -102,12 +102,9 @@ def spinning(what: str) -> Iterator[Spinner]:
     """A spinner for what is done within, which prints nothing; on standard error, where that is a terminal."""
     from ftcore.cli.console import console
 
-    spinner = Spinner(console(stderr=True))
-    spinner.show(what)
-    try:
+    with closing(Spinner(console(stderr=True))) as spinner:
+        spinner.show(what)
         yield spinner
-    finally:
-        spinner.close()
 
 
 class RunProgress:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from ftcore.data.features import FeatureStore
 from ftcore.data.tables import Split
 from ftcore.families.model import Model
+from ftcore.runs.evaluation_inputs import FeaturesOf
 from ftcore.training.head_start import inputs_of, last_linear
 from ftcore_runtime.windows import firsts_of
 
@@ -23,7 +23,7 @@ class HeadInputs:
         features: of some rows, as the model reads them.
     """
 
-    def __init__(self, rows: Split, features: Callable[[Split], FeatureStore]) -> None:
+    def __init__(self, rows: Split, features: FeaturesOf) -> None:
         self._rows = rows
         self._features = features
         self._read: np.ndarray | None = None
