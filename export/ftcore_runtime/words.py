@@ -3,6 +3,9 @@
 Letters and digits that follow one another are a word; a mark, an emoji, and a character of a script that puts no blanks
 between words (or puts endings on its words without one, as Korean does) is a word of its own. What is attached to a
 character (accents, vowel signs, joiners, modifiers) is never parted from it.
+
+Addresses may be a word each as well: handles (@name), hashtags (#topic), URLs, and those of mail, as tokenizers of
+tweets have it (O'Connor, Krieger and Ahn 2010).
 """
 
 from __future__ import annotations
@@ -21,12 +24,27 @@ _BY_CHARACTER = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1100-\u115f\u1780-\u17ff\u3040-\u30ff\u3100-\u312f\u31a0-\u31ff\u3400-\u9fff"
     "\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]"
 )
+# What never belongs to an address: the same scripts but Hangul, their marks, and full-width forms.
+_OUTSIDE = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3100-\u312f\u31a0-\u31ff\u3400-\u9fff\uf900-\ufaff"
+    "\uff00-\uffef\U00020000-\U0003ffff"
+)
+_ADDRESS = re.compile(
+    rf"(?<![a-zA-Z0-9_@#])[@#][^\W{_OUTSIDE}]+"  # handles and hashtags
+    rf"|(?<![a-zA-Z0-9_])(?:https?://|www\.)[^\s{_OUTSIDE}]*[^\W{_OUTSIDE}]/?"
+    r"|(?<![a-zA-Z0-9_.+-])[a-zA-Z0-9_.+-]+@[a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)+",
+    re.IGNORECASE,
+)
 # Vowels and final consonants of decomposed Hangul; skin tones; the letters of flags that follow a black flag.
 _MODIFIER = re.compile("[\u1160-\u11ff\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
 
 
-def word_starts(text: str) -> NDArray[np.bool_]:
-    """Which characters begin a word, bool [characters]; blanks never do."""
+def word_starts(text: str, *, whole_addresses: bool = False) -> NDArray[np.bool_]:
+    """Which characters begin a word, bool [characters]; blanks never do.
+
+    Args:
+        whole_addresses: see above; else their letters and marks are words of their own.
+    """
     count = len(text)
     kinds = np.fromiter(map(_kind, text), np.int8, count)
     attached = kinds == _ATTACHED
@@ -39,7 +57,15 @@ def word_starts(text: str) -> NDArray[np.bool_]:
     owners = kinds[np.maximum.accumulate(np.where(attached, 0, index))]  # what each is attached to, or itself
     starts: NDArray[np.bool_] = ~attached & (kinds != _BLANK)
     starts[1:] &= ~((kinds[1:] == _LETTER) & (owners[:-1] == _LETTER))
+    if whole_addresses:
+        for start, end in addresses(text):
+            starts[start + 1 : end] = False
     return starts
+
+
+def addresses(text: str) -> list[tuple[int, int]]:
+    """Where handles, hashtags, URLs and addresses of mail begin and end."""
+    return [found.span() for found in _ADDRESS.finditer(text)]
 
 
 def word_ends(text: str, starts: NDArray[np.bool_]) -> NDArray[np.int32]:

@@ -23,6 +23,7 @@ from ftcore.families.token_classification.reader import FittedEntities
 from ftcore.families.token_classification.spec import TokenClassificationSpec
 from ftcore.modeling.base_model import BaseModel, open_base, open_encoder
 from ftcore_runtime.decoders import make_decoder
+from ftcore_runtime.decoders.token_classification import TokenClassificationDecoder
 from ftcore_runtime.encoding import EncoderConfig, TextEncoder
 
 LABELS = ("name", "thing")
@@ -90,6 +91,47 @@ def test_every_kind_of_encoder_gives_back_the_entities_of_the_rows(
     assert counted == words if pieces == "first" else counted > words
 
 
+@pytest.mark.parametrize(
+    ("choice", "span", "whole"),
+    [
+        ("auto", (0, 8), True),
+        ("auto", (1, 8), False),
+        ("parts", (0, 8), False),
+        ("whole", (1, 8), True),
+    ],
+)
+def test_addresses_are_whole_where_no_entity_is_within_one(
+    choice: str, span: tuple[int, int], whole: bool
+) -> None:
+    reader = family_of(addresses=choice).reader
+    row = reader.parse({"text": "@annberg is Ann", "entities": [[*span, "name"], [12, 15, "name"]]})
+    fitted = reader.fit(pa.Table.from_pylist([row], schema=reader.schema))
+    assert fitted.whole_addresses is whole
+    assert reader.restore(fitted.to_json()) == fitted
+    bound = BoundFamily(FAMILY, reader.spec, fitted)
+    assert bound.scoring.decoder.get("whole_addresses", False) is whole
+    decoder = make_decoder(bound.scoring.decoder)
+    assert isinstance(decoder, TokenClassificationDecoder)
+    assert decoder.whole_addresses is whole
+    features = {"labels": ["name"], "counts": [1]}
+    assert not reader.restore(features).whole_addresses, "a run of an earlier version"
+
+
+def test_names_within_a_handle_are_none_where_addresses_are_whole(tmp_path: Path) -> None:
+    reader = family_of(addresses="whole").reader
+    row = reader.parse({"text": "Ann and @ann", "entities": [[0, 3, "name"]]})
+    rows = pa.Table.from_pylist([row], schema=reader.schema)
+    family = BoundFamily(FAMILY, reader.spec, FittedEntities(("name",), (1,), whole_addresses=True))
+    tokenizer = make_tokenizer("bert")
+    inputs = ("input_ids", "attention_mask", "token_type_ids")
+    encoder = TextEncoder(tokenizer, EncoderConfig(24, tokenizer.token_to_id("[PAD]"), "right", inputs))
+    features = FeatureStore.build(rows, family.model, encoder, tmp_path / "features.arrow")
+    tags = features.batch(np.arange(1))["tags"]
+    assert (tags >= 0).sum() == 3, "Ann, and, @ann"
+    (looked,) = family.scoring.baselines(rows, rows)["looking up the training rows' entities"]
+    assert looked.marks == [(0, 3, "name")]
+
+
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> BaseModel:
     folder = tmp_path_factory.mktemp("base")
@@ -152,7 +194,7 @@ def test_a_head_that_knows_the_tags_keeps_its_rows_by_name(base: BaseModel) -> N
 def test_what_cannot_be_learnt_is_said() -> None:
     family = family_of()
     rows = rows_of(family)
-    assert family.reader.fit(rows) == FittedEntities(LABELS, (3, 3))
+    assert family.reader.fit(rows) == FittedEntities(LABELS, (3, 3), whole_addresses=True)
     with pytest.raises(RowError, match="no training row has an entity"):
         family.reader.fit(rows.slice(3))
     found = family.reader.check(rows, FittedEntities(("name",), (1,)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 
 import numpy as np
 import pytest
@@ -11,11 +12,11 @@ from span_tokenizers import KINDS, make_tokenizer
 from ftcore_runtime.decoders.tagging import tag_count
 from ftcore_runtime.decoders.token_classification import TokenClassificationDecoder
 from ftcore_runtime.encoding import EncoderConfig, TextEncoder
-from ftcore_runtime.words import word_ends, word_starts
+from ftcore_runtime.words import addresses, word_ends, word_starts
 
 
-def words(text: str) -> list[str]:
-    starts = word_starts(text)
+def words(text: str, whole_addresses: bool = False) -> list[str]:
+    starts = word_starts(text, whole_addresses=whole_addresses)
     ends = word_ends(text, starts)
     return [text[start : ends[start]] for start in np.flatnonzero(starts)]
 
@@ -39,6 +40,40 @@ def words(text: str) -> list[str]:
 )  # fmt: skip
 def test_words(text: str, expected: list[str]) -> None:
     assert words(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("RT @anna_b: #Star1 is on!", ["RT", "@anna_b", ":", "#Star1", "is", "on", "!"]),
+        ("(see https://t.co/a-b?c=d/). Www.x.org, or", [
+            "(", "see", "https://t.co/a-b?c=d/", ")", ".", "Www.x.org", ",", "or",
+        ]),
+        ("mail o'neil first.last+x@mail.example.org.", [
+            "mail", "o", "'", "neil", "first.last+x@mail.example.org", ".",
+        ]),
+        ("a@b @ # ## c#d http:// @@x", [
+            "a", "@", "b", "@", "#", "#", "#", "c", "#", "d", "http", ":", "/", "/", "@", "@", "x",
+        ]),
+        ("看https://t.co/a你好，@小明 #北京# @bob你", [
+            "看", "https://t.co/a", "你", "好", "，", "@", "小", "明", "#", "北", "京", "#", "@bob", "你",
+        ]),
+        ("#naïve cafe\u0301 @é", ["#naïve", "cafe\u0301", "@é"]),
+    ],
+)  # fmt: skip
+def test_addresses_may_be_a_word_each(text: str, expected: list[str]) -> None:
+    assert words(text, whole_addresses=True) == expected
+
+
+@pytest.mark.parametrize("text", ["@a", "a@", "http://!", "www.", "#", "a.a", "a@a.", "+", "@a@"])
+def test_addresses_are_found_in_time_linear_in_the_text(text: str) -> None:
+    def seconds(times: int) -> float:
+        start = time.perf_counter()
+        addresses(text * times)
+        return time.perf_counter() - start
+
+    seconds(100)
+    assert seconds(20_000) < 1.0
 
 
 PIECES = [

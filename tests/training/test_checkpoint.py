@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import signal
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,17 +133,22 @@ def test_a_kill_at_any_point_of_a_save_leaves_the_checkpoints_before_it(tmp_path
     """Fork a process for each point: importing torch sixteen times would take minutes."""
     for number, (name, call) in enumerate(POINTS):
         folder = tmp_path / str(number)
+        state = training()  # in this process: torch may refuse to compute gradients in a fork
         pid = os.fork()
         if pid == 0:
+            status = 0  # reached where the point was never come to
             try:
                 torch.set_num_threads(1)
-                store, state = store_of(folder), training()
+                store = store_of(folder)
                 for step in (1, 2, 3):
                     store.save(state, Progress(step=step, best_step=1), SETTING)
                 at(name, call, lambda: os.kill(os.getpid(), signal.SIGKILL), after=when == "after")
                 store.save(state, Progress(step=4, best_step=1), SETTING)
+            except BaseException:  # noqa: BLE001 (a fork must not go back to pytest)
+                traceback.print_exc()
+                status = 1
             finally:
-                os._exit(0)  # reached where the point was never come to
+                os._exit(status)
         assert os.waitpid(pid, 0)[1] == signal.SIGKILL, f"{name} is not called {call + 1} times"
         warnings: list[str] = []
         store = store_of(folder, warnings)

@@ -31,6 +31,7 @@ class TokenClassificationDecoder(Decoder):
     Args:
         names: labels, in the order of their tags.
         stride: tokens that neighbouring windows share.
+        whole_addresses: handles, hashtags, URLs and addresses of mail are a word each; see `ftcore_runtime.words`.
     """
 
     outputs: ClassVar[tuple[str, ...]] = ("logits",)
@@ -38,12 +39,14 @@ class TokenClassificationDecoder(Decoder):
 
     names: tuple[str, ...]
     stride: int
+    whole_addresses: bool = False
 
     @classmethod
     def from_json(cls, settings: Mapping[str, Any], where: str) -> Self:
-        """Read `{labels, stride}`; see the base class."""
+        """Read `{labels, stride, whole_addresses}`, of which the last need not be there; see the base class."""
         fields = Fields(settings, where)
-        decoder = cls(fields.strings("labels"), fields.integer("stride", minimum=0))
+        whole = fields.has("whole_addresses") and fields.take("whole_addresses", bool)
+        decoder = cls(fields.strings("labels"), fields.integer("stride", minimum=0), whole)
         fields.end()
         if not decoder.names:
             raise BundleError("'labels': expected at least one", where=where)
@@ -73,7 +76,7 @@ class TokenClassificationDecoder(Decoder):
         """Cut texts into windows."""
         (texts,) = read_columns(inputs, self.fields, self.required)
         windows = text_windows(encoder, texts, self.stride)
-        begins, ends = words_in(windows, texts)
+        begins, ends = words_in(windows, texts, whole_addresses=self.whole_addresses)
         words = TokenPlaces(windows.row, pad_edges(begins), pad_edges(ends), texts)
         return PreparedWindows(windows.encoded, windows.row, words)
 
@@ -112,15 +115,20 @@ class TokenClassificationDecoder(Decoder):
 
 
 def words_in(
-    windows: Windows, texts: Sequence[str]
+    windows: Windows, texts: Sequence[str], *, whole_addresses: bool = False
 ) -> tuple[list[NDArray[np.int32]], list[NDArray[np.int32]]]:
     """`begins` and `ends` of `TokenPlaces`, int32 [tokens] for each window."""
-    edges = [token_words(tokens, text) for tokens, text in zip(windows.contexts, texts, strict=True)]
+    edges = [
+        token_words(tokens, text, whole_addresses=whole_addresses)
+        for tokens, text in zip(windows.contexts, texts, strict=True)
+    ]
     begins, ends = ([pair[side] for pair in edges] for side in (0, 1))
     return windows.spread(begins, owned=True), windows.spread(ends, owned=True)
 
 
-def token_words(tokens: Tokens, text: str) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def token_words(
+    tokens: Tokens, text: str, *, whole_addresses: bool = False
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """The word that begins with each token, as characters (from, to) of the text; two int32 [tokens], -1 elsewhere.
 
     A word of which no token begins where it begins goes with the one before it: some tokenizers join marks.
@@ -130,7 +138,7 @@ def token_words(tokens: Tokens, text: str) -> tuple[NDArray[np.int32], NDArray[n
     if not len(real):
         return begins, ends
     start, stop = tokens.offsets[real].T
-    starts = word_starts(text)
+    starts = word_starts(text, whole_addresses=whole_addresses)
     opens = starts[start]
     opens[1:] &= start[1:] != start[:-1]  # bytes of one character
     opens[0] = True

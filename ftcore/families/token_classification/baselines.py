@@ -14,13 +14,17 @@ from ftcore_runtime.words import word_ends, word_starts
 _LONGEST = 12  # words of a name that is looked up
 
 
-def entity_baselines(train: pa.Table, rows: pa.Table) -> Mapping[str, Sequence[EntitiesAnswer]]:
+def entity_baselines(
+    train: pa.Table, rows: pa.Table, *, whole_addresses: bool = False
+) -> Mapping[str, Sequence[EntitiesAnswer]]:
     """Name of each baseline -> its answers to `rows`; both tables are of the family's schema."""
     names = known_names(train)
     texts = rows["text"].to_pylist()
     return {
         "finding nothing": [EntitiesAnswer([])] * len(texts),
-        "looking up the training rows' entities": [looked_up(text, names) for text in texts],
+        "looking up the training rows' entities": [
+            looked_up(text, names, whole_addresses=whole_addresses) for text in texts
+        ],
     }
 
 
@@ -34,9 +38,9 @@ def known_names(train: pa.Table) -> dict[str, str]:
     return {name: min(own, key=lambda label: (-own[label], label)) for name, own in counts.items()}
 
 
-def looked_up(text: str, names: Mapping[str, str]) -> EntitiesAnswer:
+def looked_up(text: str, names: Mapping[str, str], *, whole_addresses: bool = False) -> EntitiesAnswer:
     """The names that stand in a text as whole words; of several that begin at a word the longest."""
-    starts = word_starts(text)
+    starts = word_starts(text, whole_addresses=whole_addresses)
     first = np.flatnonzero(starts)
     begins, ends = first.tolist(), word_ends(text, starts)[first].tolist()
     found = []

@@ -42,7 +42,12 @@ class EntityModel(Model[TokenClassificationSpec, FittedEntities]):
     def encoding_key(self) -> Mapping[str, Any]:
         """How texts are cut, the labels, and which tokens count."""
         model = self.spec.model
-        return {"stride": model.stride, "labels": list(self.fitted.labels), "pieces": model.label_pieces}
+        return {
+            "stride": model.stride,
+            "labels": list(self.fitted.labels),
+            "pieces": model.label_pieces,
+            "whole_addresses": self.fitted.whole_addresses,
+        }
 
     @property
     def pad_values(self) -> Mapping[str, int]:
@@ -58,7 +63,11 @@ class EntityModel(Model[TokenClassificationSpec, FittedEntities]):
         require_right_padding(encoder)
         texts = rows["text"].to_pylist()
         windows = text_windows(encoder, texts, self.spec.model.stride)
-        edges = list(map(token_words, windows.contexts, texts))
+        whole = self.fitted.whole_addresses
+        edges = [
+            token_words(tokens, text, whole_addresses=whole)
+            for tokens, text in zip(windows.contexts, texts, strict=True)
+        ]
         begins, ends = (windows.spread([pair[side] for pair in edges], owned=True) for side in (0, 1))
         entities = zip(*(rows[name].to_pylist() for name in ("starts", "ends", "labels")), strict=True)
         tags = [self._tags(*pair, *own) for pair, own in zip(edges, entities, strict=True)]

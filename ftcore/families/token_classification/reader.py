@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from ftcore.errors import RowError
 from ftcore.families.reader import Reader
 from ftcore.families.spelling import unknown_label
-from ftcore.families.token_classification.rows import parse_row
+from ftcore.families.token_classification.rows import addresses_are_whole, parse_row
 from ftcore.families.token_classification.spec import TokenClassificationSpec
 
 
@@ -25,10 +25,12 @@ class FittedEntities:
     Args:
         labels: of entities, in the order of their tags.
         counts: training rows that have one of each.
+        whole_addresses: handles, hashtags, URLs and addresses of mail are a word each.
     """
 
     labels: tuple[str, ...] = ()
     counts: tuple[int, ...] = ()
+    whole_addresses: bool = False
 
     @property
     def label_counts(self) -> dict[str, int]:
@@ -82,7 +84,7 @@ class EntityReader(Reader[TokenClassificationSpec, FittedEntities]):
         return pc.utf8_lower(pc.utf8_trim_whitespace(table["text"]))
 
     def fit(self, train: pa.Table) -> FittedEntities:
-        """The labels, and how many rows have them.
+        """The labels, how many rows have them, and whether their entities let addresses be whole.
 
         Raises:
             RowError: no training row has an entity.
@@ -91,11 +93,15 @@ class EntityReader(Reader[TokenClassificationSpec, FittedEntities]):
         if not counts:
             raise RowError("no training row has an entity", self.spec.data.columns.entities)
         labels = tuple(self.spec.data.labels or sorted(counts))
-        return FittedEntities(labels, tuple(counts[label] for label in labels))
+        choice = self.spec.model.addresses
+        whole = choice == "whole" or (choice == "auto" and addresses_are_whole(train))
+        return FittedEntities(labels, tuple(counts[label] for label in labels), whole)
 
     def restore(self, value: Mapping[str, Any]) -> FittedEntities:
-        """Labels, and rows of each."""
-        return FittedEntities(tuple(value["labels"]), tuple(value["counts"]))
+        """What `to_json` gave; earlier versions knew no whole addresses."""
+        return FittedEntities(
+            tuple(value["labels"]), tuple(value["counts"]), value.get("whole_addresses", False)
+        )
 
     def check(self, table: pa.Table, fitted: FittedEntities) -> tuple[int, RowError] | None:
         """The first row with a label that is not one of `labels`."""

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
+import pyarrow as pa
+
 from ftcore.errors import REMARK, RowError
 from ftcore.families.token_classification.spec import TokenClassificationData
 from ftcore_runtime import strict_json
-from ftcore_runtime.words import word_ends, word_starts
+from ftcore_runtime.words import addresses, word_ends, word_starts
 
 Join = Literal["auto", "blank", "nothing"]
 _SHOWN = 60  # characters of a cell or a text in a message
@@ -63,6 +65,17 @@ def parse_row(row: Mapping[str, Any], data: TokenClassificationData) -> dict[str
         "labels": [one.label for one in spans],
     }
     return {**made, REMARK: f"widened {', '.join(remarks)}"} if remarks else made
+
+
+def addresses_are_whole(rows: pa.Table) -> bool:
+    """Whether no entity of these rows, of the family's schema, begins or ends within a handle, a hashtag or a URL."""
+    columns = (rows[name].to_pylist() for name in ("text", "starts", "ends"))
+    for text, starts, ends in zip(*columns, strict=True):
+        for address in addresses(text):
+            inner = range(address[0] + 1, address[1])
+            if any(edge in inner for edge in (*starts, *ends)):
+                return False
+    return True
 
 
 def joined(words: Sequence[Any], join: Join, column: str) -> tuple[str, list[tuple[int, int]]]:

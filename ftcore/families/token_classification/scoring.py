@@ -32,9 +32,10 @@ class EntityScoring(Scoring[TokenClassificationSpec, FittedEntities]):
 
     @property
     def decoder(self) -> dict[str, Any]:
-        """Labels in the order of their tags, and how texts are cut."""
-        labels = list(self.fitted.labels)
-        return {"name": "token_classification", "labels": labels, "stride": self.spec.model.stride}
+        """Labels in the order of their tags, how texts are cut, and whether addresses are a word each."""
+        labels, whole = list(self.fitted.labels), self.fitted.whole_addresses
+        section = {"name": "token_classification", "labels": labels, "stride": self.spec.model.stride}
+        return {**section, "whole_addresses": True} if whole else section
 
     def answers(
         self, outputs: Mapping[str, np.ndarray], features: Stored, rows: pa.Table
@@ -77,7 +78,7 @@ class EntityScoring(Scoring[TokenClassificationSpec, FittedEntities]):
 
     def baselines(self, train: pa.Table, rows: pa.Table) -> Mapping[str, Sequence[EntitiesAnswer]]:
         """Nothing, and the names of the training rows."""
-        return entity_baselines(train, rows)
+        return entity_baselines(train, rows, whole_addresses=self.fitted.whole_addresses)
 
     def warnings(self, references: _References, answers: Sequence[EntitiesAnswer]) -> list[str]:
         """Nothing found, or always the same label."""

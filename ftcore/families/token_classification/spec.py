@@ -85,6 +85,13 @@ class TokenClassificationModel(ModelSpec):
         description="Which tokens of a word the loss counts: its first one, by which answers are made, or all.",
     )
 
+    addresses: Literal["auto", "whole", "parts"] = Field(
+        "auto",
+        description="Handles (@name), hashtags, URLs and addresses of mail: `whole`: each is one word, so that a name"
+        " within it is none; `parts`: their letters and marks are words; auto: whole, unless an entity of a training"
+        " row begins or ends within one.",
+    )
+
     @model_validator(mode="after")
     def _windows_overlap(self) -> Self:
         check_stride(self.stride, self.max_length, given="stride" in self.model_fields_set)
