@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import itertools
 import json
-import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +17,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from ftcore_runtime.errors import UserError
-
-#: Names of scripts that Unicode gives their characters another first word of.
-_ALIASES = {"HAN": "CJK"}
+from ftcore_runtime.unicode_scripts import first_word, script_of
 
 
 @dataclass(frozen=True)
@@ -49,14 +46,14 @@ def prune(tokenizer: Tokenizer, used: Iterable[int], scripts: Collection[str], p
     kind = parts["model"].get("type")
     if kind not in _REWRITE:
         raise UserError(f"vocabularies of the kind {kind} cannot be pruned", where="export.prune_vocab")
-    wanted = {_ALIASES.get(script.upper(), script.upper()) for script in scripts}
+    wanted = {*map(first_word, scripts)}
     vocabulary = tokenizer.get_vocab(with_added_tokens=True)
     keep = {*used, *range(pad_id + 1), *(token["id"] for token in parts["added_tokens"])}
     keep |= {*_put_in(parts.get("post_processor")), *_unknown(parts["model"])}
     met: set[str] = set()
     for piece, index in vocabulary.items():
         text = tokenizer.decode([index], skip_special_tokens=False).strip().removeprefix("##")
-        written = {_script(character) for character in text if character.isalpha()}
+        written = {script_of(character) for character in text if character.isalpha()}
         if (written and written <= wanted) or (len(text) < 2 and text.isascii()) or _is_byte(piece):
             keep.add(index)
             met |= written
@@ -77,10 +74,6 @@ def prune(tokenizer: Tokenizer, used: Iterable[int], scripts: Collection[str], p
     _renumber(made.get("post_processor"), new)
     made["padding"] = made["truncation"] = None
     return Pruned(Tokenizer.from_str(json.dumps(made)), kept)
-
-
-def _script(character: str) -> str:
-    return unicodedata.name(character, "").partition(" ")[0].partition("-")[0]
 
 
 def _is_byte(piece: str) -> bool:

@@ -21,6 +21,7 @@ from ftcore.runs.base_checks import check_unknown
 from ftcore.runs.parts import joined, spaced
 from ftcore.runs.workspace import Workspace
 from ftcore.training.head_start import RowInputs, read_rows
+from ftcore.training.precision import Precision, autocast
 from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.decoders.sequence_classification import SequenceClassificationDecoder
 
@@ -55,12 +56,19 @@ class ModelAudit:
         return replace(found, lengths=lengths, findings=ordered([*found.findings, *self.findings]))
 
 
-def audit_model(workspace: Workspace, *, suspects: bool = True, most_rows: int = MOST_ROWS) -> ModelAudit:
+def audit_model(
+    workspace: Workspace,
+    *,
+    suspects: bool = True,
+    most_rows: int = MOST_ROWS,
+    precision: Precision = "fp32",
+) -> ModelAudit:
     """Tokenise the rows, and let the base model read them once.
 
     Args:
         suspects: look for labels that are likely wrong.
         most_rows: that are looked at for them; of more, so many in even steps.
+        precision: of the products with which the base model reads them.
     """
     before = time.perf_counter()
     lengths = {
@@ -76,7 +84,8 @@ def audit_model(workspace: Workspace, *, suspects: bool = True, most_rows: int =
         *_unknown(workspace),
         *_special_tokens(workspace),
     ]
-    read = _read_by_base(workspace, most_rows) if suspects and _has_one_label(workspace.family) else None
+    looked_for = suspects and _has_one_label(workspace.family)
+    read = _read_by_base(workspace, most_rows, precision) if looked_for else None
     if read is None:
         return ModelAudit(lengths, tuple(findings), seconds=time.perf_counter() - before)
     errors, seconds = _label_errors(read, workspace.family)
@@ -146,13 +155,15 @@ class _Read:
     seconds: float
 
 
-def _read_by_base(workspace: Workspace, most_rows: int) -> _Read | None:
+def _read_by_base(workspace: Workspace, most_rows: int, precision: Precision) -> _Read | None:
     """All rows, or so many of them; None where the head reads more than one vector."""
     rows = spaced(joined("all rows", list(workspace.splits)), most_rows)
     features = workspace.features(rows)
-    model = workspace.family.model.build(workspace.base).to(torch_device())
+    device = torch_device()
+    model = workspace.family.model.build(workspace.base).to(device)
     before = time.perf_counter()
-    read = read_rows(model, workspace.family.model, features)
+    with autocast(precision, device):
+        read = read_rows(model, workspace.family.model, features)
     if read is None:
         return None
     seconds = (time.perf_counter() - before) / max(1, int(features.lengths.sum()))

@@ -38,12 +38,19 @@ class Gain:
             return "better"
         return "worse" if self.high < 0 else "unclear"
 
-    def sentence(self, metric: str, point: float) -> str:
-        """In words: "better than TF-IDF by 6.1 points of accuracy [4.0, 8.3]"."""
+    def sentence(self, metric: str, point: float, *, resampled: bool = True) -> str:
+        """In words: "better than TF-IDF by 6.1 points of accuracy [4.0, 8.3]".
+
+        Args:
+            point: of the metric, in its own unit.
+            resampled: whether intervals were asked for.
+        """
         if self.low is None and self.value == 0:
             return f"no better than {self.baseline}: the same {metric} on these rows"
         if self.low is None or self.high is None:
-            return f"not clearly better than {self.baseline}: too few rows for an interval of {metric}"
+            why = "too few rows for an interval" if resampled else "no interval, as `evaluation.bootstrap` is 0"
+            figure = f"{self.value / point:+.1f} points of {metric}"
+            return f"not clearly better than {self.baseline}: {figure}, but {why}"
         value, low, high = (figure / point for figure in (self.value, self.low, self.high))
         figures = f"{abs(value):.1f} points of {metric}"
         if self.outcome == "better":

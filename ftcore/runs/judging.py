@@ -84,7 +84,8 @@ def judge_answers(
     verdict = None
     if gains:
         hard = hardest(gains)
-        verdict = {"outcome": hard.outcome, "text": hard.sentence(metric, scoring.point(metric))}
+        said = hard.sentence(metric, scoring.point(metric), resampled=evaluator.resamples > 0)
+        verdict = {"outcome": hard.outcome, "text": said}
     return Judgement(baselines, doubts(scoring, measured), verdict)
 
 

@@ -43,6 +43,7 @@ from ftcore.runs.split_evaluation import (
 )
 from ftcore.runs.techniques import Warn, model_to_keep
 from ftcore.runs.workspace import Workspace
+from ftcore.training.precision import choose_precision
 from ftcore.training.sharding import full_state, is_sharded
 from ftcore.training.stopping import StopRequest
 
@@ -118,7 +119,10 @@ def _audit(workspace: Workspace) -> None:
         workspace.events.emit("activity", what="looking at the rows")
         found = audit_of(workspace.family.reader, workspace.splits, workspace.base_dir)
         workspace.events.emit("activity", what="reading rows with the base model")
-        closer = audit_model(workspace, suspects=processes.world() == 1, most_rows=MOST_ROWS_OF_RUN)
+        precision, _ = choose_precision(workspace.spec.training.precision)
+        closer = audit_model(
+            workspace, suspects=processes.world() == 1, most_rows=MOST_ROWS_OF_RUN, precision=precision
+        )
         found = closer.joined(found)
         write_json(file, found.to_json())
         workspace.events.emit(

@@ -27,7 +27,7 @@ from ftcore.training.distillation import TaughtFeatures
 from ftcore.training.freezing import Freezing
 from ftcore.training.frozen_trunk import trunk_runs_once
 from ftcore.training.head_start import head_from_texts, start_head
-from ftcore.training.precision import choose_precision
+from ftcore.training.precision import autocast, choose_precision
 from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.encoding import TextEncoder
 
@@ -150,15 +150,13 @@ def frozen_trunk_runs_once(
         return nullcontext()
     Freezing(model, training.freeze)  # or it is refused
     device = torch_device()
-    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[
-        choose_precision(training.precision)[0]
-    ]
+    precision = choose_precision(training.precision)[0]
     return trunk_runs_once(
         model,
         family,
         stores,
         cache_dir() / "trunk",
-        half=dtype is not torch.float32,
-        autocast=lambda: torch.autocast(device.type, dtype, enabled=dtype is not torch.float32),
+        half=precision != "fp32",
+        autocast=lambda: autocast(precision, device),
         warn=warn,
     )

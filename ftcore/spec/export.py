@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ftcore.spec.base import Fraction, Section
+from ftcore_runtime.unicode_scripts import first_word, known_scripts
 
 Variant = Literal["fp32", "int8", "int8_mixed", "int8_tensor", "weights8", "weights4", "fp16"]
 
@@ -57,6 +59,16 @@ class PruneSpec(Section):
         default_factory=list,
         description="Scripts whose pieces all stay, by Unicode's names: Latin, Cyrillic, Han, Arabic...",
     )
+
+    @field_validator("scripts")
+    @classmethod
+    def _scripts_exist(cls, value: list[str]) -> list[str]:
+        for script in value:
+            if (wanted := first_word(script)) not in known_scripts():
+                near = get_close_matches(wanted, sorted(known_scripts()), n=1)
+                hint = f"did you mean {near[0].title()}" if near else "languages are none: Chinese is Han"
+                raise ValueError(f"Unicode has no script {script!r:.40} ({hint})")
+        return value
 
 
 def _both() -> list[Variant]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager
 from functools import cache
 from typing import Literal
 
 import torch
 
 Precision = Literal["fp32", "bf16", "fp16"]
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _GAIN = 1.3  # bf16 must be this much faster: below that its rounding buys nothing
 _TIMES, _HOPELESS = 5, 3.0  # products that are timed; where bf16 takes so many times as long, one is enough
 
@@ -23,6 +25,14 @@ def choose_precision(wanted: Literal["auto", "fp32", "bf16", "fp16"]) -> tuple[P
         return "fp32", "the GPU has no native bf16"
     gain = bf16_gain_on_cpu()
     return ("bf16" if gain >= _GAIN else "fp32"), f"bf16 products are {gain:.2g}x as fast as fp32 on this CPU"
+
+
+def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[None]:
+    """A context in which matrix products on a device run in this format."""
+    context: AbstractContextManager[None] = torch.autocast(
+        device.type, _DTYPES[precision], enabled=precision != "fp32"
+    )
+    return context
 
 
 @cache

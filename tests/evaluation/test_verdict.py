@@ -24,12 +24,19 @@ from ftcore.families.scoring import Scores
         (Gain("TF-IDF", 0.0, None, None), "no better than TF-IDF: the same accuracy on these rows"),
         (
             Gain("TF-IDF", 0.5, None, None),
-            "not clearly better than TF-IDF: too few rows for an interval of accuracy",
+            "not clearly better than TF-IDF: +50.0 points of accuracy, but too few rows for an interval",
         ),
     ],
 )
 def test_the_sentence_of_a_gain(gain: Gain, sentence: str) -> None:
     assert gain.sentence("accuracy", 0.01) == sentence
+
+
+def test_a_verdict_without_resamples_says_so() -> None:
+    sentence = Gain("TF-IDF", 0.5, None, None).sentence("accuracy", 0.01, resampled=False)
+    assert sentence == (
+        "not clearly better than TF-IDF: +50.0 points of accuracy, but no interval, as `evaluation.bootstrap` is 0"
+    )
 
 
 def test_the_verdict_is_on_the_baseline_that_is_hardest_to_beat() -> None:
