@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -31,6 +32,16 @@ from ftcore.plugins import PluginRegistry
 @pytest.fixture(autouse=True)
 def _every_plugin_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FTCORE_PLUGINS", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _logs_of_its_own() -> Iterator[None]:
+    """What a test's server logs to is closed with the test: a thread that ends later must not write to it."""
+    loggers = [logging.getLogger(name) for name in ("ftcore.server", "uvicorn.error")]
+    before = [list(logger.handlers) for logger in loggers]
+    yield
+    for logger, handlers in zip(loggers, before, strict=True):
+        logger.handlers = handlers
 
 
 @pytest.fixture
