@@ -20,6 +20,7 @@ from ftcore_runtime.errors import BundleError
 from ftcore_runtime.manifest import FILE_NAME, MANIFEST, Manifest
 from ftcore_runtime.publishing import publishing
 
+_PACKED = "give a file that `ftcore bundle pack` made"
 _MOST_FILES = 100
 _CHUNK = 2**20
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -29,11 +30,14 @@ def pack(bundle: str | Path, file: str | Path) -> Path:
     """Write the bundle folder `bundle` as the archive `file`: equal bundles give equal bytes.
 
     Raises:
-        BundleError: `bundle` is not what its manifest says, or `file` is there already.
+        BundleError: `bundle` is not what its manifest says, or `file` is there already, or would lie within it.
     """
     bundle, file = Path(bundle), Path(file)
     if file.exists() or file.is_symlink():
         raise BundleError("is there already", where=str(file), hint="give another name, or remove it")
+    if file.resolve().is_relative_to(bundle.resolve()):
+        hint = "give a name outside: a bundle holds the files of its manifest and no others"
+        raise BundleError("would lie within the bundle", where=str(file), hint=hint)
     kept = read_bundle(bundle, _everything)
     with publishing(file, replace=False) as made, made.open("xb") as out:
         _write(kept, out)
@@ -58,12 +62,24 @@ def unpack(file: str | Path, folder: str | Path) -> Path:
         try:
             _extract(source, made, str(file))
         except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
-            raise BundleError(f"is no archive of a bundle: {error!s:.100}", where=str(file)) from None
+            raise BundleError(
+                f"is no archive of a bundle: {error!s:.100}", where=str(file), hint=_PACKED
+            ) from None
         source.seek(0)
-        _write(read_bundle(made, _everything), _Comparison(source, str(file)))
+        _write(_read(made, file), _Comparison(source, str(file)))
         if source.read(1):
             raise _other_form(str(file))
     return folder
+
+
+def _read(made: Path, file: Path) -> Bundle:
+    """The bundle that was extracted to `made`; errors name the archive, and the member where there is one."""
+    try:
+        return read_bundle(made, _everything)
+    except BundleError as error:
+        inner = (error.where or "").removeprefix(str(made)).strip("/")
+        where, hint = (f"{file}, {inner}", error.hint) if inner else (str(file), None)
+        raise BundleError(error.what, where=where, hint=hint or _PACKED) from None
 
 
 class _Sink(Protocol):
@@ -83,9 +99,7 @@ class _Comparison:
 
 
 def _other_form(where: str) -> BundleError:
-    return BundleError(
-        "holds more than a bundle, or in another form", where=where, hint="make it with `ftcore bundle pack`"
-    )
+    return BundleError("holds more than a bundle, or in another form", where=where, hint=_PACKED)
 
 
 def _everything(manifest: Manifest) -> Collection[str]:

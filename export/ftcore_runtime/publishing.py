@@ -34,15 +34,18 @@ def publishing(path: Path, *, replace: bool = True) -> Iterator[Path]:
     is killed in it leaves the old one to be put back by whoever publishes there next.
 
     Args:
-        path: its parent exists.
+        path: of a folder that exists.
         replace: take the place of what is there by then.
 
     Raises:
         FileExistsError: it is not to be replaced, or is neither a file nor a folder (`/dev/null`, say).
+        FileNotFoundError: the folder does not exist; by its own name, not by that of what would be made there first.
         OSError: it cannot be written.
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise FileExistsError(errno.EEXIST, "is neither a file nor a folder", str(path))
+    if not path.parent.exists():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(path.parent))
     with temporary_folder(path.parent, path.name) as scratch, _named(path):
         made = scratch / _MADE / path.name
         made.parent.mkdir()

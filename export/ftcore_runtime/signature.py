@@ -13,8 +13,11 @@ from typing import Any
 
 from ftcore_runtime.bundle import Bundle, read_bundle
 from ftcore_runtime.errors import BundleError, UserError
+from ftcore_runtime.files import open_regular
 
 _MOST_BYTES = 2**20  # of a signature: a hundred files' hashes
+_MOST_KEY_BYTES = 2**16
+_MAKE = "make one: openssl ecparam -name prime256v1 -genkey -noout -out KEY"
 
 
 def signature_path(bundle: str | Path) -> Path:
@@ -39,10 +42,14 @@ def sign(bundle: str | Path, key: str | Path, signature: str | Path | None = Non
     read_bundle(bundle)
     if target.resolve().is_relative_to(Path(bundle).resolve()):
         raise UserError("the signature may not lie within the bundle", where=str(target))
+    _require_elliptic(key, private=True)
+    signer = signing.Config().use_elliptic_key_signer(private_key=Path(key))
     try:
-        signing.Config().use_elliptic_key_signer(private_key=Path(key)).sign(Path(bundle), target)
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"cannot sign with it: {_brief(error)}", where=str(key)) from error
+        signer.sign(Path(bundle), target)
+    except OSError as error:
+        raise UserError(f"cannot be written: {error.strerror}", where=str(target)) from error
+    except ValueError as error:  # a curve that the signature's format has no name for
+        raise UserError(f"cannot sign with it: {_brief(error)}", where=str(key), hint=_MAKE) from error
     return target
 
 
@@ -60,10 +67,11 @@ class PublicKey:
         from model_signing import verifying
 
         self._verifier = verifying.Config()
+        _require_elliptic(path, private=False)
         try:
             self._verifier.use_elliptic_key_verifier(public_key=Path(path))
-        except (OSError, ValueError, TypeError) as error:
-            raise UserError(f"is no public key: {_brief(error)}", where=str(path)) from error
+        except (OSError, ValueError) as error:
+            raise UserError(f"cannot verify with it: {_brief(error)}", where=str(path)) from error
 
     def verify(self, bundle: Bundle, signature: str | Path | None = None) -> None:
         """Check that every file is what was signed: the very bytes that `read_bundle` read, none are read again.
@@ -88,6 +96,37 @@ class PublicKey:
         except Exception as error:
             where = str(bundle.folder)
             raise BundleError(f"its signature does not hold: {_brief(error)}", where=where) from error
+
+
+def _require_elliptic(path: str | Path, *, private: bool) -> None:
+    """Check that a file holds such a key.
+
+    Raises:
+        UserError: it cannot be read, or holds no key, the other half of one, or one of another kind.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    kind, half = ("private", "PRIVATE") if private else ("public", "PUBLIC")
+    hint = _MAKE if private else "give the public half: openssl ec -in KEY -pubout -out PUBLIC_KEY"
+    try:
+        with open_regular(path) as file:
+            data = file.read(_MOST_KEY_BYTES)
+        key: object = (
+            serialization.load_pem_private_key(data, password=None)
+            if private
+            else serialization.load_pem_public_key(data)
+        )
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}", where=str(path)) from None
+    except TypeError:
+        raise UserError("needs a password, for which there is no place", where=str(path), hint=hint) from None
+    except (ValueError, UnsupportedAlgorithm):
+        what = f"is no {kind} key in PEM (`-----BEGIN {half} KEY-----`, or `EC {half} KEY`)"
+        raise UserError(what, where=str(path), hint=hint) from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey):
+        raise UserError(f"is no {kind} key on an elliptic curve", where=str(path), hint=hint)
 
 
 def _read_already(digests: Mapping[str, str]) -> Any:  # noqa: ANN401 (model_signing has no types)

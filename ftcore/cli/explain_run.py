@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ftcore.cli.console import print_json, print_text
+from ftcore.cli.progress import spinning
 from ftcore.cli.summary import one_line, plain_input, plain_reference
 from ftcore.cli.work import open_workspace
 from ftcore.errors import UserError
@@ -31,16 +32,20 @@ def explain_run(args: argparse.Namespace, path: Path) -> None:
     if not (folder.bundle / "bundle.json").is_file():
         hint = f"make it with: ftcore export {path}"
         raise UserError("this run has no bundle yet", where=str(path), hint=hint)
-    labels = explain_labels(folder, args.rows or _ROWS)
-    errors = explain_errors(folder)
-    with open_workspace(args, folder) as workspace:
-        near = similar_rows(workspace, [error["input"] for error in errors])
-    if near is not None:
-        errors = [{**error, "similar": rows} for error, rows in zip(errors, near, strict=True)]
-    found = {"errors": errors, "labels": labels}
-    write_json(folder.explanations_file, found)
-    if folder.metrics_file.exists():
-        write_report(folder)
+    with spinning("looking for the words that drive each label") as spinner:
+        labels = explain_labels(folder, args.rows or _ROWS)
+        spinner.show("explaining the worst errors")
+        errors = explain_errors(folder)
+        spinner.show("looking for training rows like them")
+        with open_workspace(args, folder) as workspace:
+            near = similar_rows(workspace, [error["input"] for error in errors])
+        if near is not None:
+            errors = [{**error, "similar": rows} for error, rows in zip(errors, near, strict=True)]
+        found = {"errors": errors, "labels": labels}
+        write_json(folder.explanations_file, found)
+        if folder.metrics_file.exists():
+            spinner.show("drawing the report")
+            write_report(folder)
     if args.json:
         print_json(found)
         return

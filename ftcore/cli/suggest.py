@@ -59,12 +59,13 @@ def run(args: argparse.Namespace) -> int:
     if args.count < 1:
         raise UserError("must be at least 1", where="--count")
     from ftcore.cli.console import write_output
+    from ftcore.cli.progress import spinning
     from ftcore.runs.folder import open_run
     from ftcore.runs.run_bundle import training_source
     from ftcore.runs.suggest import FineTuned, suggest
 
     folder = open_run(args.run_path)
-    with open_workspace(args, folder) as workspace:
+    with spinning("opening the run") as spinner, open_workspace(args, folder) as workspace:
         training = training_source(workspace.spec, workspace.family, folder.record().get("data", ()))
         rows = _pool(args, workspace.family.reader.columns, training)
         run = FineTuned(
@@ -76,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
             workspace.splits,
             workspace.features,
         )
+        spinner.show(f"reading {len(rows):,} rows, and estimating what their labels would bring")
         found = suggest(run, [row.input for row in rows], args.count)
     write = _label_studio if args.format == "label-studio" else _jsonl
     data = write(found, rows, args.run_path.name)

@@ -48,7 +48,9 @@ class Gain:
         if self.low is None and self.value == 0:
             return f"no better than {self.baseline}: the same {metric} on these rows"
         if self.low is None or self.high is None:
-            why = "too few rows for an interval" if resampled else "no interval, as `evaluation.bootstrap` is 0"
+            why = (
+                "too few rows for an interval" if resampled else "no interval, as `evaluation.bootstrap` is 0"
+            )
             figure = f"{self.value / point:+.1f} points of {metric}"
             return f"not clearly better than {self.baseline}: {figure}, but {why}"
         value, low, high = (figure / point for figure in (self.value, self.low, self.high))

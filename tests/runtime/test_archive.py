@@ -58,6 +58,14 @@ def test_nothing_is_overwritten(tiny_bundle: Path, tmp_path: Path) -> None:
         unpack(file, tmp_path / "here")
 
 
+def test_an_archive_may_not_lie_within_its_bundle(copy_bundle: Callable[[], Path]) -> None:
+    folder = copy_bundle()
+    before = contents(folder)
+    with pytest.raises(BundleError, match="would lie within the bundle"):
+        pack(folder, folder / "bundle.tar")
+    assert contents(folder) == before, "it would be a bundle no more"
+
+
 def test_a_damaged_bundle_is_not_packed(copy_bundle: Callable[[], Path], tmp_path: Path) -> None:
     folder = copy_bundle()
     (folder / "extra").touch()
@@ -141,3 +149,31 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     refused(tmp_path, "no plain file")
     with pytest.raises(BundleError, match="cannot be read"):
         unpack(tmp_path / "none", tmp_path / "out")
+
+
+def test_errors_name_the_archive_and_not_where_it_is_unpacked(archive: Path, tmp_path: Path) -> None:
+    def printed(file: Path) -> str:
+        with pytest.raises(BundleError) as caught:
+            unpack(file, tmp_path / "out")
+        return f"{caught.value.where}: {caught.value.what} ({caught.value.hint})"
+
+    zeros = tmp_path / "zeros.tar"
+    zeros.write_bytes(bytes(10240))
+    wanted = "give a file that `ftcore bundle pack` made"
+    assert printed(zeros) == f"{zeros}: has no bundle.json ({wanted})"
+    zeros.write_text("no archive")
+    assert printed(zeros).startswith(f"{zeros}: is no archive of a bundle: ")
+    assert printed(zeros).endswith(f" ({wanted})")
+    parts = members(archive)
+    member, data = parts[-1]
+    damaged = make(tmp_path / "damaged.tar", [*parts[:-1], (member, bytes([data[0] ^ 1]) + data[1:])])
+    assert printed(damaged).startswith(f"{damaged}, {member.name}: ")
+
+
+def test_a_folder_that_does_not_exist_is_named(archive: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        unpack(archive, tmp_path / "no" / "such" / "out")
+    assert (caught.value.filename, caught.value.strerror) == (
+        str(tmp_path / "no" / "such"),
+        "there is no such folder",
+    )

@@ -96,7 +96,7 @@ def test_the_command(signed: Path, keys: Keys, tmp_path: Path, capfd: pytest.Cap
         (other, keys[1], "its signature does not hold"),
         (shutil.copytree(signed, tmp_path / "bare"), keys[1], "there is no signature"),
         (signed, signed / "README.md", "is no public key"),
-        (signed, tmp_path / "none", "is no public key"),
+        (signed, tmp_path / "none", "cannot be read: No such file or directory"),
     ):
         with as_before():
             assert main(["serve", str(bundle), "--port", "0", "--key", str(key)]) == 2
@@ -108,5 +108,58 @@ def test_a_key_is_read_once(keys: Keys, signed: Path, tmp_path: Path) -> None:
     key = PublicKey(tmp_path / "key")
     shutil.copy(keys[2], tmp_path / "key")
     key.verify(read_bundle(signed))
-    with pytest.raises(UserError, match="is no public key"):
+    with pytest.raises(UserError, match="cannot be read: Is a directory"):
         PublicKey(tmp_path)
+
+
+def keys_of_other_kinds(folder: Path) -> None:
+    """Files of keys that nothing is signed with here, private ones and public ones."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+    pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    made = {
+        "rsa": rsa.generate_private_key(65537, 2048),
+        "ed25519": ed25519.Ed25519PrivateKey.generate(),
+        "curve": ec.generate_private_key(ec.SECP256R1()),
+    }
+    for name, key in made.items():
+        (folder / name).write_bytes(key.private_bytes(pem, form, serialization.NoEncryption()))
+        public = key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
+        (folder / f"{name}.pub").write_bytes(public)
+    locked = serialization.BestAvailableEncryption(b"secret")
+    (folder / "locked").write_bytes(made["curve"].private_bytes(pem, form, locked))
+    (folder / "empty").touch()
+
+
+SIGN = {
+    "rsa": "is no private key on an elliptic curve",
+    "ed25519": "is no private key on an elliptic curve",
+    "curve.pub": "is no private key in PEM",
+    "locked": "needs a password, for which there is no place",
+    "empty": "is no private key in PEM",
+    "none": "cannot be read: No such file or directory",
+    "/dev/zero": "cannot be read: ",
+}
+VERIFY = {
+    "rsa.pub": "is no public key on an elliptic curve",
+    "ed25519.pub": "is no public key on an elliptic curve",
+    "curve": "is no public key in PEM",
+    "empty": "is no public key in PEM",
+    "/dev/zero": "cannot be read: ",
+}
+
+
+def test_keys_of_other_kinds_are_errors(
+    signed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    keys_of_other_kinds(tmp_path)
+    before = signature_path(signed).read_bytes()
+    for command, cases in (("sign", SIGN), ("verify", VERIFY)):
+        for name, said in cases.items():
+            assert main(["bundle", command, str(signed), "--key", name]) == 2, name
+            assert f"error: {name}: {said}" in capsys.readouterr().err
+    assert signature_path(signed).read_bytes() == before
+    assert main(["bundle", "sign", str(signed), "--key", "curve", "--signature", "no/such.sig"]) == 2
+    assert "error: no/such.sig: cannot be written: No such file or directory" in capsys.readouterr().err
