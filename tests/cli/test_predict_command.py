@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -85,6 +86,24 @@ def test_closed_streams_are_like_empty_ones(tiny_bundle: Path) -> None:
     command = [sys.executable, "-m", "ftcore", "predict", str(tiny_bundle), "--input", "-"]
     done = subprocess.run(["sh", "-c", '"$@" <&- >&-', "sh", *command], stderr=subprocess.PIPE, text=True)
     assert (done.returncode, done.stderr) == (0, "0 rows answered, 0 could not be\n")
+
+
+def test_an_empty_file_is_no_input(tiny_bundle: Path, tmp_path: Path, capsys) -> None:
+    for name in ("in.txt", "in.csv", "in.jsonl"):
+        (tmp_path / name).touch()
+        assert predict(tiny_bundle, "--input", tmp_path / name) == 2
+        assert f"{name}: the file is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["in.csv", "in"])
+def test_a_pipe_is_given_by_the_name_of_standard_input(
+    tiny_bundle: Path, tmp_path: Path, capsys, name: str
+) -> None:
+    os.mkfifo(tmp_path / name)
+    assert predict(tiny_bundle, "--input", tmp_path / name) == 2
+    printed = capsys.readouterr().err
+    assert f"{name}: is a pipe, not a file" in printed
+    assert "give `-` for what is piped in" in printed
 
 
 def test_a_semicolon_between_fields(tiny_bundle: Path, tmp_path: Path, capsys) -> None:

@@ -45,7 +45,7 @@ class Source:
 
         Raises:
             DataError: it cannot be read, has no such columns, or does not say how many rows it has.
-            InputError: a pair is asked of a file without columns.
+            InputError: a pair is asked of a file without columns; a file of lines has none, unlike what is piped in.
         """
         columns = self.columns
         if self.form == "txt":
@@ -54,9 +54,13 @@ class Source:
                     "a text file has no columns, so no pairs", where=self.name, hint="use csv or jsonl"
                 )
             columns = ("text",)
+            path = Path(self.path)
+            if self.path != STANDARD_INPUT and path.is_file() and not path.stat().st_size:
+                raise InputError("the file is empty", where=self.name)
         yield from rows_of(self._records(), columns)
 
     def _records(self) -> Iterator[Record]:
+        _refuse_pipe(self.path)
         if self.form != "parquet":
             yield from read_table(self.path, self.name, self.form, self.options)
             return
@@ -106,6 +110,7 @@ def form_of(path: str) -> str:
     """
     if path == STANDARD_INPUT:
         return "txt"
+    _refuse_pipe(path)
     if Path(path).is_dir():
         return "parquet"
     form = FORMATS.get(Path(path).suffix.lower())
@@ -113,6 +118,13 @@ def form_of(path: str) -> str:
         hint = f"give --format, or save it as one of {', '.join(FORMATS)}"
         raise InputError("its suffix does not tell its format", where=path, hint=hint)
     return form
+
+
+def _refuse_pipe(path: str) -> None:
+    """Rows are read more than once, which a pipe cannot be; standard input is read in one go, by its own name."""
+    if path != STANDARD_INPUT and Path(path).is_fifo():
+        hint = f"give `{STANDARD_INPUT}` for what is piped in"
+        raise InputError("is a pipe, not a file", where=path, hint=hint)
 
 
 def _as_json(value: Any) -> Any:  # noqa: ANN401 (whatever Parquet holds)
