@@ -93,7 +93,7 @@ def test_label_studio_gets_tasks_with_predictions(
     ("pool", "arguments", "what"),
     [
         ("good\n", ["-n", "0"], "--count: must be at least 1"),
-        ("", [], "holds no rows"),
+        ("", [], "pool.txt: the file is empty"),
         (labelled_rows(1)[0]["text"] + "\n", [], "the run knows every row of the pool already"),
     ],
 )
