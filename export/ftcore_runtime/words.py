@@ -24,14 +24,14 @@ _BY_CHARACTER = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1100-\u115f\u1780-\u17ff\u3040-\u30ff\u3100-\u312f\u31a0-\u31ff\u3400-\u9fff"
     "\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]"
 )
-# What never belongs to an address: the same scripts but Hangul, their marks, and full-width forms.
-_OUTSIDE = (
+#: Ranges of scripts that put no blanks between words, of their marks, and of full-width forms: in no address.
+NO_BLANKS = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3100-\u312f\u31a0-\u31ff\u3400-\u9fff\uf900-\ufaff"
     "\uff00-\uffef\U00020000-\U0003ffff"
 )
 _ADDRESS = re.compile(
-    rf"(?<![a-zA-Z0-9_@#])[@#][^\W{_OUTSIDE}]+"  # handles and hashtags
-    rf"|(?<![a-zA-Z0-9_])(?:https?://|www\.)[^\s{_OUTSIDE}]*[^\W{_OUTSIDE}]/?"
+    rf"(?<![a-zA-Z0-9_@#])[@#][^\W{NO_BLANKS}]+"  # handles and hashtags
+    rf"|(?<![a-zA-Z0-9_])(?:https?://|www\.)[^\s{NO_BLANKS}]*[^\W{NO_BLANKS}]/?"
     r"|(?<![a-zA-Z0-9_.+-])[a-zA-Z0-9_.+-]+@[a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)+",
     re.IGNORECASE,
 )

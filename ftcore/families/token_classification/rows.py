@@ -12,7 +12,7 @@ import pyarrow as pa
 from ftcore.errors import REMARK, RowError
 from ftcore.families.token_classification.spec import TokenClassificationData
 from ftcore_runtime import strict_json
-from ftcore_runtime.words import addresses, word_ends, word_starts
+from ftcore_runtime.words import NO_BLANKS, addresses, word_ends, word_starts
 
 Join = Literal["auto", "blank", "nothing"]
 _SHOWN = 60  # characters of a cell or a text in a message
@@ -20,11 +20,7 @@ _SHOWN = 60  # characters of a cell or a text in a message
 _TAG = re.compile(r"([BIMELSU])(?:-(.+))?", re.DOTALL)
 #: The label of tags that are a letter alone.
 ONLY_LABEL = "entity"
-# Thai, Lao, Myanmar, Khmer, kana, bopomofo, Han, and the marks that go with them.
-_NO_BLANKS = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3100-\u312f\u31a0-\u31ff\u3400-\u9fff\uf900-\ufaff"
-    "\uff00-\uffef\U00020000-\U0003ffff]"
-)
+_NO_BLANKS = re.compile(f"[{NO_BLANKS}]")
 
 
 class Span(NamedTuple):
