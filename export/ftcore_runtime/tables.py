@@ -86,6 +86,8 @@ def read_table(
                 yield from _json_lines(lines, name)
             elif form == "txt":
                 yield from _plain_lines(lines, name)
+                if not lines.number and path != STANDARD_INPUT:  # nothing piped in is no lines
+                    raise DataError("the file is empty", where=name)
             else:
                 yield from _delimited(lines, name, form, options)
     except OSError as error:

@@ -35,9 +35,10 @@ def run(args: argparse.Namespace) -> int:
     """Say what may go, and delete it if asked to."""
     from ftcore.cli.console import print_table, print_text
     from ftcore.runs.cleaning import removable
-    from ftcore.runs.folder import find_runs
+    from ftcore.runs.folder import RunFolder
+    from ftcore.runs.names import run_paths
 
-    runs = find_runs(args.runs_dir)
+    runs = [RunFolder(path) for path in run_paths(args.runs_dir)]
     known = {folder.path.parent.name for folder in runs}
     if strangers := [name for name in args.names if name not in known]:
         hint = f"runs there are of {', '.join(sorted(known))}" if known else None

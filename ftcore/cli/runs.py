@@ -23,13 +23,14 @@ def add(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """List them; exit code 2 where a record cannot be read, after all that can."""
     from ftcore.cli.console import print_error, print_json, print_table, print_text
-    from ftcore.runs.folder import find_runs
+    from ftcore.runs.folder import RunFolder
+    from ftcore.runs.names import run_paths
 
     records: list[dict[str, Any]] = []
     damaged: list[UserError] = []
-    for folder in find_runs(args.runs_dir):
+    for path in run_paths(args.runs_dir):
         try:
-            records.append(_as_json(folder))
+            records.append(_as_json(RunFolder(path)))
         except UserError as error:
             damaged.append(error)
     if args.json:

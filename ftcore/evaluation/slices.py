@@ -13,7 +13,9 @@ from ftcore.data.rows import meets
 from ftcore.data.tables import Split
 from ftcore.errors import RowError, UserError
 from ftcore.evaluation.evaluate import Array, Evaluation, Evaluator
-from ftcore.families.reader import Reader, labels_in
+from ftcore.families.bound import BoundFamily
+from ftcore.families.reader import Reader, SupportsLabelCounts, labels_in
+from ftcore.families.spelling import unknown_label
 from ftcore.spec.sections import SliceSpec
 from ftcore_runtime.patterns import shortest_match
 
@@ -39,6 +41,22 @@ def members_of(slices: Sequence[SliceSpec], reader: Reader[Any, Any], rows: Spli
             ) from None
         found[one.name] = np.array(held, dtype=bool)
     return found
+
+
+def check_slices(family: BoundFamily, rows: Split) -> None:
+    """Refuse slices that could never be measured.
+
+    Raises:
+        UserError: a kept column is no number, and a slice compares numbers; or nothing has the label of a slice.
+    """
+    slices = family.spec.slices
+    members = members_of(slices, family.reader, rows) or {}
+    if not isinstance(family.fitted, SupportsLabelCounts):
+        return
+    labels = [*family.fitted.label_counts]
+    for one in slices:
+        if one.label is not None and one.label not in labels and not members[one.name].any():
+            raise UserError(unknown_label(one.label, labels), where=f"the slice `{one.name}`")
 
 
 def measure_slices(

@@ -45,7 +45,7 @@ def removable(runs: Sequence[RunFolder]) -> list[Part]:
     """What may go of some runs.
 
     Args:
-        runs: newest first, as `find_runs` gives them.
+        runs: newest first, as `run_paths` gives them.
     """
     by_spec: dict[str, list[RunFolder]] = defaultdict(list)
     for run in runs:

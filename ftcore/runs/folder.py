@@ -7,7 +7,6 @@ import json
 import platform
 import subprocess
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -299,18 +298,6 @@ def reload_spec(folder: RunFolder, registry: PluginRegistry) -> tuple[Spec, Load
             where=str(folder.path),
             hint=f"the run was made with {json.dumps(folder.record()['plugin'])}",
         ) from error
-
-
-def find_runs(runs_dir: Path) -> list[RunFolder]:
-    """Every run below a folder, newest first; none where there is no such folder.
-
-    Raises:
-        OSError: the folder cannot be looked at, or no folder can have this name.
-    """
-    with suppress(FileNotFoundError):
-        runs_dir.stat()  # `glob` passes over what is wrong with it, from Python 3.13 on
-    found = [RunFolder(file.parent) for file in runs_dir.glob("*/*/run.json")]
-    return sorted(found, key=lambda run: run.path.name, reverse=True)
 
 
 def plugin_record(plugin: LoadedTask | Observer) -> dict[str, Any]:

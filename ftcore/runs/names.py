@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -9,6 +10,18 @@ from ftcore.errors import UserError
 
 #: The newest run of all.
 LATEST = "latest"
+
+
+def run_paths(runs_dir: Path) -> list[Path]:
+    """The folder of every run below a folder, newest first; none where there is no such folder.
+
+    Raises:
+        OSError: the folder cannot be looked at, or no folder can have this name.
+    """
+    with suppress(FileNotFoundError):
+        runs_dir.stat()  # `glob` passes over what is wrong with it, from Python 3.13 on
+    found = [file.parent for file in runs_dir.glob("*/*/run.json")]
+    return sorted(found, key=lambda path: path.name, reverse=True)
 
 
 def find_run(argument: str, runs_dir: Path) -> Path:
@@ -24,13 +37,13 @@ def find_run(argument: str, runs_dir: Path) -> Path:
     path = Path(argument)
     if (path / "run.json").is_file():
         return path
-    runs = sorted(runs_dir.glob("*/*/run.json"), key=lambda file: file.parent.name)
-    named = [file.parent for file in runs if argument in (LATEST, file.parent.parent.name)]
+    runs = run_paths(runs_dir)
+    named = [run for run in runs if argument in (LATEST, run.parent.name)]
     if named:
-        return named[-1]
+        return named[0]
     if path.is_dir():
         raise UserError("no run here (no run.json)", where=argument, hint=_HINT)
-    names = sorted({file.parent.parent.name for file in runs})
+    names = sorted({run.parent.name for run in runs})
     near = get_close_matches(argument, names, n=1)
     hint = f"did you mean `{near[0]}`?" if near else _HINT
     raise UserError(f"no run of this name in {runs_dir}, and no such folder", where=argument, hint=hint)

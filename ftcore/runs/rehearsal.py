@@ -11,7 +11,7 @@ from ftcore.data.features import FeatureStore
 from ftcore.data.tables import Split
 from ftcore.errors import UserError
 from ftcore.evaluation.predict import predict
-from ftcore.evaluation.slices import members_of
+from ftcore.evaluation.slices import check_slices
 from ftcore.families.scoring import SupportsPolicy
 from ftcore.runs.base_checks import check_batch_mates
 from ftcore.runs.evaluation_inputs import EvaluationInputs
@@ -34,7 +34,7 @@ def rehearse(
         ModelError: an answer depends on the others of its batch.
     """
     family, rows = inputs.family, inputs.splits["validation"].table.slice(0, _REHEARSED)
-    members_of(spec.slices, family.reader, inputs.splits.test)
+    check_slices(family, inputs.splits.test)
     if isinstance(family.scoring, SupportsPolicy):
         family.scoring.check_policy(held_out.table.num_rows)
     with tempfile.TemporaryDirectory() as scratch:

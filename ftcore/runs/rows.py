@@ -16,13 +16,11 @@ from ftcore.data.cache import discard_uncached
 from ftcore.data.load import Report
 from ftcore.data.perturbation import changes_of
 from ftcore.data.sources import Opened, open_source
-from ftcore.data.tables import Split
 from ftcore.errors import DataError
-from ftcore.evaluation.slices import members_of
+from ftcore.evaluation.slices import check_slices
 from ftcore.families.bound import BoundFamily
-from ftcore.families.reader import Reader, SupportsLabelCounts
+from ftcore.families.reader import Reader
 from ftcore.families.scoring import SupportsPolicy
-from ftcore.families.spelling import unknown_label
 from ftcore.runs.auditing import audit_of
 from ftcore.runs.cache import cache_dir, one_at_a_time
 from ftcore.runs.parts import check_folds
@@ -122,7 +120,7 @@ def reading(resolved: ResolvedSpec, reader: Reader[Any, Any]) -> Iterator[Splits
 
 def _check_splits(spec: Spec, family: BoundFamily, splits: Splits) -> None:
     """What a run looks at before its first step: the slices, and rows enough for folds and the policy."""
-    _check_slices(spec, family, splits.test)
+    check_slices(family, splits.test)
     _check_leakage(spec, splits.report)
     if spec.data.cross_validation is not None:
         check_folds(splits, family.reader, spec.data.cross_validation)
@@ -131,17 +129,6 @@ def _check_splits(spec: Spec, family: BoundFamily, splits: Splits) -> None:
         if spec.training.recipe != "plain" or getattr(spec.training, "refit", None):
             rows += splits.train.table.num_rows  # folds may choose on these as well
         family.scoring.check_policy(rows)
-
-
-def _check_slices(spec: Spec, family: BoundFamily, test: Split) -> None:
-    """Refuse slices whose columns do not fit, and those of a label that nothing has."""
-    members = members_of(spec.slices, family.reader, test) or {}
-    if not isinstance(family.fitted, SupportsLabelCounts):
-        return
-    labels = [*family.fitted.label_counts]
-    for one in spec.slices:
-        if one.label is not None and one.label not in labels and not members[one.name].any():
-            raise DataError(unknown_label(one.label, labels), where=f"the slice `{one.name}`")
 
 
 def _check_leakage(spec: Spec, report: Report) -> None:

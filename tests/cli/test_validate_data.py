@@ -219,11 +219,6 @@ WRONG: dict[str, tuple[str, str | bytes, tuple[str, ...]]] = {
         TRAIN,
         ("the slice `long`: column 'label': the condition compares numbers",),
     ),
-    "slice of a label that nothing has": (
-        VALID + "slices: [{name: rare, label: positve}]\n",
-        TRAIN,
-        ("the slice `rare`: unknown label 'positve'; the labels are ",),
-    ),
     "policy that needs more rows": (
         VALID + "  recipe: plain\npolicy: {temperature: fit}\n",
         TRAIN,

@@ -176,6 +176,7 @@ def test_a_bundle_is_measured_by_slices_too(run: Path, capsys: pytest.CaptureFix
         ),
         ("slices=[{name: x, where: [{column: age, min: 3, max: 2.5}]}]", "`min` 3 is above `max` 2.5"),
         ("slices=[{name: x, label: pos}, {name: x, label: neg}]", "`slices` has 'x' more than once"),
+        ("slices=[{name: x, label: psitive}]", "the slice `x`: unknown label 'psitive'; the labels are "),
         ("slices=[{name: x, where: [{column: age, min: 3}]}]", "looks at 'age': list it in `data.keep`"),
         ("checks.slices={shrot: 0.5}", "`checks.slices` names 'shrot', which is none of `slices`"),
         ("checks.invariance=[{at_least: 0.9}]", "give one of `perturbation` and `pairs`"),

@@ -76,7 +76,8 @@ class TokenClassificationDecoder(Decoder):
         """Cut texts into windows."""
         (texts,) = read_columns(inputs, self.fields, self.required)
         windows = text_windows(encoder, texts, self.stride)
-        begins, ends = words_in(windows, texts, whole_addresses=self.whole_addresses)
+        edges = word_edges(windows, texts, whole_addresses=self.whole_addresses)
+        begins, ends = spread_edges(windows, edges)
         words = TokenPlaces(windows.row, pad_edges(begins), pad_edges(ends), texts)
         return PreparedWindows(windows.encoded, windows.row, words)
 
@@ -114,14 +115,18 @@ class TokenClassificationDecoder(Decoder):
         return answers
 
 
-def words_in(
+def word_edges(
     windows: Windows, texts: Sequence[str], *, whole_addresses: bool = False
+) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+    """`token_words` of each text."""
+    pairs = zip(windows.contexts, texts, strict=True)
+    return [token_words(tokens, text, whole_addresses=whole_addresses) for tokens, text in pairs]
+
+
+def spread_edges(
+    windows: Windows, edges: Sequence[tuple[NDArray[np.int32], NDArray[np.int32]]]
 ) -> tuple[list[NDArray[np.int32]], list[NDArray[np.int32]]]:
-    """`begins` and `ends` of `TokenPlaces`, int32 [tokens] for each window."""
-    edges = [
-        token_words(tokens, text, whole_addresses=whole_addresses)
-        for tokens, text in zip(windows.contexts, texts, strict=True)
-    ]
+    """`begins` and `ends` of `TokenPlaces` from the edges of each text: int32 [tokens] for each window."""
     begins, ends = ([pair[side] for pair in edges] for side in (0, 1))
     return windows.spread(begins, owned=True), windows.spread(ends, owned=True)
 

@@ -45,7 +45,7 @@ class Source:
 
         Raises:
             DataError: it cannot be read, has no such columns, or does not say how many rows it has.
-            InputError: a pair is asked of a file without columns; a file of lines has none, unlike what is piped in.
+            InputError: a pair is asked of a file without columns.
         """
         columns = self.columns
         if self.form == "txt":
@@ -54,9 +54,6 @@ class Source:
                     "a text file has no columns, so no pairs", where=self.name, hint="use csv or jsonl"
                 )
             columns = ("text",)
-            path = Path(self.path)
-            if self.path != STANDARD_INPUT and path.is_file() and not path.stat().st_size:
-                raise InputError("the file is empty", where=self.name)
         yield from rows_of(self._records(), columns)
 
     def _records(self) -> Iterator[Record]:

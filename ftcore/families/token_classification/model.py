@@ -25,7 +25,7 @@ from ftcore.families.token_span import TokenSpan
 from ftcore.modeling.base_model import BaseModel, load_weights, with_dropout
 from ftcore.modeling.heads import fit_head, has_tagger
 from ftcore.modeling.weights import labels_of, set_labels
-from ftcore_runtime.decoders.token_classification import token_words
+from ftcore_runtime.decoders.token_classification import spread_edges, word_edges
 from ftcore_runtime.encoding import TextEncoder
 from ftcore_runtime.windows import text_windows
 
@@ -63,12 +63,8 @@ class EntityModel(Model[TokenClassificationSpec, FittedEntities]):
         require_right_padding(encoder)
         texts = rows["text"].to_pylist()
         windows = text_windows(encoder, texts, self.spec.model.stride)
-        whole = self.fitted.whole_addresses
-        edges = [
-            token_words(tokens, text, whole_addresses=whole)
-            for tokens, text in zip(windows.contexts, texts, strict=True)
-        ]
-        begins, ends = (windows.spread([pair[side] for pair in edges], owned=True) for side in (0, 1))
+        edges = word_edges(windows, texts, whole_addresses=self.fitted.whole_addresses)
+        begins, ends = spread_edges(windows, edges)
         entities = zip(*(rows[name].to_pylist() for name in ("starts", "ends", "labels")), strict=True)
         tags = [self._tags(*pair, *own) for pair, own in zip(edges, entities, strict=True)]
         spread = [np.where(one < 0, IGNORED, one).tolist() for one in windows.spread(tags, owned=True)]
