@@ -21,6 +21,8 @@ nor the best (by the monitored metric on validation). Record, spec, events, metr
 stay, and so does all of a run that is not finished.
 """
 
+_NO_RUNS = "there are no runs at all: name the folder that they are in with --runs-dir"
+
 
 def add(subparsers: Subparsers) -> None:
     """Add the command."""
@@ -41,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     runs = [RunFolder(path) for path in run_paths(args.runs_dir)]
     known = {folder.path.parent.name for folder in runs}
     if strangers := [name for name in args.names if name not in known]:
-        hint = f"runs there are of {', '.join(sorted(known))}" if known else None
+        hint = f"runs there are of {', '.join(sorted(known))}" if known else _NO_RUNS
         raise UserError(f"no run of this name in {args.runs_dir}", where=strangers[0], hint=hint)
     parts = removable([one for one in runs if not args.names or one.path.parent.name in args.names])
     if not parts:

@@ -15,6 +15,7 @@ from ftcore.errors import Interrupted, PluginError
 from ftcore.plugins import LoadedTask, PluginRegistry
 from ftcore.runs.folder import ALL_STEPS, RunFolder, Step, create_run, open_run, plugin_record, reload_spec
 from ftcore.runs.status import at_work
+from ftcore.runs.teacher_folder import pin_teacher
 from ftcore.spec import ResolvedSpec
 from ftcore.training.stopping import listen
 from ftcore.watching import Watcher
@@ -66,7 +67,7 @@ def begin(resolve: Callable[[], ResolvedSpec], runs_dir: Path) -> RunFolder:
 
             resolved = resolve()
             check_inputs(resolved, audit=True)
-        path = str(create_run(resolved, runs_dir).path)
+        path = str(create_run(pin_teacher(resolved), runs_dir).path)
     return RunFolder(Path(processes.share_text(path)))
 
 

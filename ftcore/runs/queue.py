@@ -24,6 +24,7 @@ from ftcore.files import read_json, write_json
 from ftcore.runs.folder import RunFolder, create_run, spec_digest
 from ftcore.runs.placement import Placed, choose_gpu, free_memory
 from ftcore.runs.status import status_of
+from ftcore.runs.teacher_folder import pin_teacher
 from ftcore.spec import ResolvedSpec
 
 _POLL = 0.5  # seconds
@@ -70,7 +71,7 @@ def plan(resolved: Sequence[ResolvedSpec], runs_dir: Path) -> tuple[list[Entry],
         key = f"{spec.path.resolve()} {spec_digest(spec.spec)}"
         folder = RunFolder(Path(before[key])) if key in before else None
         if folder is None or not folder.record_file.exists():
-            folder = create_run(spec, runs_dir)
+            folder = create_run(pin_teacher(spec), runs_dir)
         made[key] = str(folder.path.resolve())
         entries.append(Entry(spec.name, folder, status_of(folder)))
         write_json(file, {"runs": {**before, **made}})

@@ -24,6 +24,7 @@ from ftcore.families.scoring import SupportsPolicy
 from ftcore.runs.auditing import audit_of
 from ftcore.runs.cache import cache_dir, one_at_a_time
 from ftcore.runs.parts import check_folds
+from ftcore.runs.teacher_folder import check_teacher
 from ftcore.spec import ResolvedSpec
 from ftcore.spec.sections import Spec
 from ftcore.spec.training import PretrainSpec
@@ -90,6 +91,7 @@ def check_inputs(resolved: ResolvedSpec, *, audit: bool = False) -> Splits | Non
         UserError: with what is wrong.
     """
     spec, base_dir = resolved.spec, resolved.base_dir.resolve()
+    check_teacher(resolved)
     changes_of(spec.checks.invariance, base_dir)
     if (pretrain := spec.training.pretrain) is not None and pretrain.on.hub is None:
         for _ in read_texts(open_texts(pretrain, base_dir), pretrain.column):

@@ -17,15 +17,12 @@ from ftcore.evaluation.predict import predict
 from ftcore.families.bound import BoundFamily
 from ftcore.families.model import SupportsDistillation
 from ftcore.families.opening import open_encoder
-from ftcore.locate import locate
-from ftcore.modeling.base_model import BaseModel, names_a_path, open_base
+from ftcore.modeling.base_model import BaseModel, open_base
 from ftcore.modeling.device import torch_device
-from ftcore.runs.folder import RunFolder
+from ftcore.runs.teacher_folder import TEACHER, teacher_model
 from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.encoding import TextEncoder
 from ftcore_runtime.files import sha256
-
-_WHERE = "model.distill_from"
 
 
 @dataclass(frozen=True)
@@ -62,28 +59,17 @@ def open_teacher(ref: str, base_dir: Path, family: BoundFamily) -> Teacher:
     """
     if not isinstance(family.model, SupportsDistillation):
         raise UserError(
-            f"the family {family.name} cannot learn from a teacher", where=_WHERE, hint="leave it out"
+            f"the family {family.name} cannot learn from a teacher", where=TEACHER, hint="leave it out"
         )
     try:
-        if names_a_path(ref, base_dir):
-            run = RunFolder(locate(ref, base_dir))
-            ref = str((_model_of(run, family) if run.record_file.is_file() else run.path).resolve())
-        base = open_base(ref, base_dir)
+        base = open_base(teacher_model(ref, base_dir, family.name), base_dir)
     except UserError as error:
-        raise ModelError(f"the teacher does not open: {error.what}", where=_WHERE, hint=error.hint) from error
+        raise ModelError(
+            f"the teacher does not open: {error.what}", where=TEACHER, hint=error.hint
+        ) from error
     files = [base.folder / "config.json", *sorted(base.folder.glob(base.gguf or "*.safetensors"))]
     encoder = open_encoder(family.model, base)
     return Teacher(base, encoder, {file.name: sha256(file) for file in files if file.is_file()})
-
-
-def _model_of(run: RunFolder, family: BoundFamily) -> Path:
-    """The fine-tuned model of a run."""
-    record = run.record()
-    if record["family"] != family.name:
-        raise ModelError(f"its run is one of the family {record['family']}, not of {family.name}")
-    if not run.model.is_dir():
-        raise ModelError("its run has no model yet", hint=f"finish it with `ftcore resume {run.path}`")
-    return run.model
 
 
 def compute_outputs(
@@ -107,7 +93,7 @@ def compute_outputs(
     if make_decoder(family.scoring.decoder).by_token and not own.has_tokens_of(theirs):
         raise UserError(
             "the teacher answers by token, and its tokens are not the student's",
-            where=_WHERE,
+            where=TEACHER,
             hint="take a `model.base` with the teacher's tokenizer, or a teacher with that of the base",
         )
     manifest = read_manifest(folder)

@@ -111,28 +111,39 @@ class ResolvedSpec:
             SpecError: one cannot be a base model, or has a name that is neither of a folder here nor of the Hub.
         """
         for field in self.spec.model.pretrained:
-            ref = getattr(self.spec.model, field)
-            try:
-                if is_local(ref, self.base_dir):
-                    from ftcore.spec.base_folder import check_base
+            self.check_model(field, getattr(self.spec.model, field))
 
-                    check_base(locate(ref, self.base_dir), ref)
-                elif not (is_hub_id(ref) or (self.base_dir / ref).exists()):
-                    raise self.error(
-                        ("model", field),
-                        f"`{short(ref)}` is no folder next to the spec, and no Hub id (`owner/name`)",
-                        help=_instead(ref),
-                        code="base",
-                    )
-            except SpecError:
-                raise
-            except OSError as error:  # a name that no file can have
+    def check_model(self, field: str, ref: str) -> None:
+        """Look into one model, if it is a folder here.
+
+        Args:
+            field: the field of the section `model` that says which it is, for errors.
+            ref: what it is called, as `model.base` calls one.
+
+        Raises:
+            SpecError: see `check_bases`.
+        """
+        try:
+            if is_local(ref, self.base_dir):
+                from ftcore.spec.base_folder import check_base
+
+                check_base(locate(ref, self.base_dir), ref)
+            elif not (is_hub_id(ref) or (self.base_dir / ref).exists()):
                 raise self.error(
-                    ("model", field), f"cannot be looked up: {error.strerror}", code="base"
-                ) from None
-            except UserError as error:
-                what = error.what if error.where in (None, ref) else f"{error.where}: {error.what}"
-                raise self.error(("model", field), what, help=error.hint, code="base") from None
+                    ("model", field),
+                    f"`{short(ref)}` is no folder next to the spec, and no Hub id (`owner/name`)",
+                    help=_instead(ref),
+                    code="base",
+                )
+        except SpecError:
+            raise
+        except OSError as error:  # a name that no file can have
+            raise self.error(
+                ("model", field), f"cannot be looked up: {error.strerror}", code="base"
+            ) from None
+        except UserError as error:
+            what = error.what if error.where in (None, ref) else f"{error.where}: {error.what}"
+            raise self.error(("model", field), what, help=error.hint, code="base") from None
 
 
 def _instead(ref: str) -> str:

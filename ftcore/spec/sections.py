@@ -117,8 +117,8 @@ class ModelSpec(Section):
     distill_from: str | None = Field(
         None,
         min_length=1,
-        description="The teacher, whose outputs for the training rows are learnt with the labels: a run's folder, or"
-        " a fine-tuned model as in `base`.",
+        description="The teacher, whose outputs for the training rows are learnt with the labels: a run's folder,"
+        " that of a spec's runs (the newest with a model), or a fine-tuned model as in `base`.",
     )
     keep_layers: int | None = Field(
         None, ge=1, description="So many of the base model's layers, evenly spaced; all unless given."

@@ -167,3 +167,9 @@ def test_a_link_is_left_alone(runs: Path) -> None:
 def test_a_name_that_nobody_ran(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["clean", "mial"]) == 2
     assert "mial: no run of this name in runs\n  help: runs there are of mail" in capsys.readouterr().err
+
+
+def test_a_name_where_nobody_ran_anything(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["clean", "mail"]) == 2
+    printed = capsys.readouterr().err
+    assert "mail: no run of this name in runs\n  help: there are no runs at all: name the folder" in printed

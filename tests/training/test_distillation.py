@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,65 @@ def test_what_is_no_teacher_is_refused(
     assert "no such file or folder: `./nowhere`" in refusal(project, tiny_base, capsys, **taught("./nowhere"))
     shutil.copytree(teacher_run, project / "half", ignore=shutil.ignore_patterns("model"))
     assert "its run has no model yet" in refusal(project, tiny_base, capsys, **taught("./half"))
+
+
+def test_a_folder_of_runs_is_the_newest_that_has_a_model(
+    project: Path, tiny_base: Path, teacher_run: Path
+) -> None:
+    runs = project / "runs" / "large"
+    for name in ("20260101T000000-aaaaaaaa", "20260102T000000-bbbbbbbb"):
+        shutil.copytree(teacher_run, runs / name, ignore=shutil.ignore_patterns("checkpoints", "bundle"))
+    unfinished = shutil.ignore_patterns("model", "checkpoints", "bundle")
+    shutil.copytree(teacher_run, runs / "20260103T000000-cccccccc", ignore=unfinished)
+    student = tiny_spec(tiny_base, **taught("./runs/large", training={"max_steps": 2}))
+    YAML().dump(student, project / "small.yaml")
+    assert main(["train", "small.yaml"]) == 0
+    (folder,) = project.glob("runs/small/*")
+    named = json.loads((folder / "spec.resolved.json").read_text())["model"]["distill_from"]
+    assert named == "runs/large/20260102T000000-bbbbbbbb", "one run, which stays the teacher when others come"
+
+
+@pytest.mark.parametrize(
+    ("ref", "what", "hint"),
+    [
+        ("./nowhere", "no such file or folder: `./nowhere`", "paths are relative to"),
+        (
+            "nowhere",
+            "`nowhere` is no folder next to the spec, and no Hub id (`owner/name`)",
+            "write ./folder",
+        ),
+        ("./half", "its run has no model yet", "finish it with `ftcore resume half`"),
+        ("./halves", "no run in it has a model yet", "finish one with `ftcore resume halves/half`"),
+        ("./questions", "its run is one of the family span_extraction, not of sequence_classification", ""),
+        ("./empty", "no config.json in the base model's folder", "name a Hugging Face folder"),
+        ("./cut", "model.safetensors does not load", "copy or download it again"),
+    ],
+)
+def test_validate_looks_into_the_teacher(
+    project: Path,
+    tiny_base: Path,
+    teacher_run: Path,
+    ref: str,
+    what: str,
+    hint: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    without_model = shutil.ignore_patterns("model", "checkpoints", "bundle")
+    for name in ("half", "halves/half", "questions"):
+        shutil.copytree(teacher_run, project / name, ignore=without_model)
+    record = json.loads((teacher_run / "run.json").read_text())
+    (project / "questions" / "run.json").write_text(json.dumps({**record, "family": "span_extraction"}))
+    (project / "empty").mkdir()
+    shutil.copytree(teacher_run / "model", project / "cut")
+    (project / "cut" / "model.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{")
+    YAML().dump(tiny_spec(tiny_base, **taught(ref)), project / "small.yaml")
+    assert main(["validate", "small.yaml"]) == 2
+    printed = capsys.readouterr().err.replace(f"{project}/", "")
+    where, _, rest = printed.partition(": error[")
+    assert re.fullmatch(r"small\.yaml:\d+:\d+", where)
+    assert what in rest
+    assert hint in rest
+    assert f"distill_from: {ref}" in rest, "it shows the line"
 
 
 def test_soft_targets_of_one_temperature() -> None:
