@@ -22,12 +22,16 @@ from ftcore.modeling.device import torch_device
 from ftcore.runs.fitting import Fit, fit, fresh_model
 from ftcore.runs.training_inputs import TrainingInputs
 from ftcore.spec.training import EPOCHS
+from ftcore.training.engine import LOG_EVERY
 from ftcore.training.memory import peak_memory, rows_and_accumulation
 from ftcore.training.stopping import StopRequest
 
-_STEPS = 8  # that are timed
+_STEPS = LOG_EVERY + 8  # of which the first ones make what all steps share (kernels for shapes, memory)
 _HELD_OUT = 256  # rows of an evaluation that is timed
 _WEIGHTS = 4  # bytes
+_HOLES = (
+    1.08  # memory of a training on the CPU to its end, over that of its first steps: see `training.malloc`
+)
 
 
 def estimate(inputs: TrainingInputs, found: ModelAudit, folder: Path, stop: StopRequest) -> dict[str, float]:
@@ -53,7 +57,7 @@ def estimate(inputs: TrainingInputs, found: ModelAudit, folder: Path, stop: Stop
     seconds = _seconds(inputs, work, timed, found, evaluated=some.table.num_rows)
     if inputs.spec.checks.audit == "on":
         seconds += _seconds_of_audit(inputs, found)
-    disk = min(2, max(1, work.evaluations)) * timed.checkpoint_bytes + _WEIGHTS * timed.parameters
+    disk = min(2, max(1, work.last_evaluations)) * timed.checkpoint_bytes + _WEIGHTS * timed.parameters
     return {
         "steps": work.steps,
         "seconds": round(seconds, 1),
@@ -76,14 +80,14 @@ def _seconds(
     saving = timed.seconds("evaluated", "checkpoint_saved")
     probed = getattr(inputs.training, "head_start", None) == "probe"
     head = found.read_seconds * work.tokens + found.probe_seconds if probed else 0.0
-    steps = timed.built + head + work.steps * timed.seconds("training_started", "step") / _STEPS
+    steps = timed.built + head + timed.of_steps(work.steps)
     evaluations = work.evaluations + probed  # the head's start is measured, too
     if not inputs.refits:
         return steps + evaluations * (validation * evaluation + saving)
     both, folds = train + validation, inputs.folds
     held_out = both / folds if folds > 1 else validation
     trial = steps * (both - held_out) / train + evaluations * (held_out * evaluation + saving)
-    return folds * trial + steps * both / train + work.evaluations * saving
+    return folds * trial + steps * both / train + work.last_evaluations * saving
 
 
 def _seconds_of_audit(inputs: TrainingInputs, found: ModelAudit) -> float:
@@ -99,6 +103,7 @@ class _Work:
     Args:
         tokens: of all training rows.
         evaluations: while it goes on and at its end.
+        last_evaluations: of the last training, which reads the validation rows as well where `training.refit` holds.
         held_out: tokens of each row of validation.
     """
 
@@ -108,6 +113,7 @@ class _Work:
     tokens: int
     steps: int
     evaluations: int
+    last_evaluations: int
     held_out: np.ndarray
 
     @classmethod
@@ -118,8 +124,9 @@ class _Work:
         epochs = EPOCHS if training.epochs is None else training.epochs
         steps = training.max_steps or (plan.steps(epochs) if epochs else 0)
         every = training.evaluate_every or "epoch"
-        evaluations = math.ceil(steps / (plan.steps_per_epoch if every == "epoch" else every))
+        every = plan.steps_per_epoch if every == "epoch" else every
         held_out = inputs.features(inputs.splits.validation)
+        rows_of_last = len(features) + (len(held_out) if inputs.refits else 0)
         a_step = math.ceil(len(features) / plan.steps_per_epoch)
         return cls(
             inputs.splits.train,
@@ -127,7 +134,8 @@ class _Work:
             a_step,
             int(features.lengths.sum()),
             steps,
-            evaluations,
+            math.ceil(steps / every),
+            math.ceil(steps * rows_of_last / len(features) / every),
             _by_row(held_out.row, held_out.lengths),
         )
 
@@ -148,16 +156,27 @@ class _Timed:
     Args:
         built: seconds for the model.
         checkpoint_bytes: of a checkpoint.
+        at: kind of an event -> when the last one was, seconds.
+        steps: number of a step, and when it was over; the last is the last of all.
     """
 
     built: float
     parameters: int
     checkpoint_bytes: int = 0
     at: dict[str, float] = field(default_factory=dict)
+    steps: list[tuple[int, float]] = field(default_factory=list)
 
     def seconds(self, first: str, last: str) -> float:
         """Between the last events of two kinds; 0 where there was none."""
         return max(0.0, self.at[last] - self.at[first]) if first in self.at and last in self.at else 0.0
+
+    def of_steps(self, count: int) -> float:
+        """Seconds of a training of so many steps, the first of which are slower."""
+        (first, warm), (last, end) = self.steps[0], self.steps[-1]
+        before = warm - self.at["training_started"]
+        if count <= first or last == first:
+            return before * count / first
+        return before + (count - first) * (end - warm) / (last - first)
 
 
 @dataclass(frozen=True)
@@ -178,8 +197,10 @@ class _Trial:
         model = fresh_model(inputs)
         timed = _Timed(time.perf_counter() - before, sum(one.numel() for one in model.parameters()))
 
-        def emit(kind: str, **_: Any) -> None:  # noqa: ANN401 (an event's fields)
+        def emit(kind: str, **fields: Any) -> None:  # noqa: ANN401 (an event's fields)
             timed.at[kind] = time.perf_counter()
+            if kind == "step":
+                timed.steps.append((fields["step"], timed.at[kind]))
 
         checkpoints = self.folder / rows.name
         fit(inputs, model, Fit(rows, held_out, checkpoints, emit), self.stop, False)
@@ -205,8 +226,9 @@ def _taken(rows: Split, indices: Sequence[int] | np.ndarray, name: str) -> Split
 
 
 def _peak_bytes() -> int:
-    """The most memory of this process so far; on a GPU, of it there."""
+    """The most memory of this process so far, and what the holes will add; on a GPU, of it there."""
     device = torch_device()
     if (on_gpu := peak_memory(torch.device(device))) is not None:
         return on_gpu
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return round(_HOLES * peak)

@@ -26,6 +26,7 @@ from ftcore.runs.training_inputs import TrainingInputs
 from ftcore.training.checkpoint import CheckpointStore
 from ftcore.training.engine import fine_tune
 from ftcore.training.job import Job, Validation
+from ftcore.training.malloc import release
 from ftcore.training.stopping import StopRequest
 
 #: Gets the outputs of every evaluation, name -> float32 [features, ...].
@@ -54,7 +55,11 @@ class Fit:
 
 
 def fresh_model(inputs: TrainingInputs) -> torch.nn.Module:
-    """The model before its first step, on the device: the same each time, and with it what is random from here on."""
+    """The model before its first step, on the device: the same each time, and with it what is random from here on.
+
+    The memory of an earlier training is given back first.
+    """
+    release()
     set_seed(inputs.spec.training.seed)
     model = model_to_train(inputs.family, inputs.base, inputs.spec, inputs.events.warn)
     return model.to(torch_device())

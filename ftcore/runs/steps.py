@@ -145,6 +145,7 @@ def train_once(workspace: Workspace, stop: StopRequest, resume: bool) -> None:
     rehearse(model, inputs.evaluation, inputs.encoder, inputs.spec, rows_to_choose_on(inputs))
     last = Fit(splits.train, splits.validation, folder.checkpoints, events.emit)
     if inputs.refits:
+        del model  # each training makes its own, which needs the room
         share = choose(inputs, folder.selection_file, stop, resume)
         rows = both(splits)
         events.emit("refit_started", rows=rows.table.num_rows, share=share)

@@ -32,7 +32,7 @@ from ftcore.training.meter import Meter
 from ftcore.training.optimization import shrink
 from ftcore.training.schedules import learning_rate_factor, set_learning_rates
 
-_LOG_EVERY = 10  # steps between two readings of the loss
+LOG_EVERY = 10  # steps between two readings of the loss
 
 
 def fine_tune(job: Job) -> Progress:
@@ -202,7 +202,7 @@ class _Loop:
         progress.step += 1
         progress.step_in_epoch += 1
         self.meter.count(sum(map(len, micro_batches)) * accelerator.num_processes)
-        if progress.step % _LOG_EVERY == 0 or progress.step == self.end:
+        if progress.step % LOG_EVERY == 0 or progress.step == self.end:
             self.guard.check()
             job.emit(
                 "step",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import resource
 import sys
 from pathlib import Path
@@ -27,7 +28,7 @@ class FreedMemory:
     """
 
     def __init__(self) -> None:
-        libc = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
+        libc = _c_library()
         mallopt = getattr(libc, "mallopt", None)
         self._trim = getattr(libc, "malloc_trim", None)
         #: Whether it does so now; other C libraries have no such switch.
@@ -50,6 +51,22 @@ class FreedMemory:
             assert self._trim is not None
             self._trim(0)
             self._steps = 0
+
+
+def release() -> None:
+    """Free what nothing refers to any more, and give what is free back to the system: between two trainings.
+
+    A model and its optimizer's state refer to one another, and so stay until Python looks for such circles; a training
+    that follows would need the memory of both (MiniLM, 400 rows: 1.7 GB in place of 1.3).
+    """
+    gc.collect()
+    if (trim := getattr(_c_library(), "malloc_trim", None)) is not None:
+        trim(0)
+
+
+def _c_library() -> ctypes.CDLL | None:
+    """The C library; None where it is not looked for: only glibc has what is asked of it here."""
+    return ctypes.CDLL(None) if sys.platform.startswith("linux") else None
 
 
 def resident() -> int:

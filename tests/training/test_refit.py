@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
+import weakref
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from ftcore.data.splitting import fold_of
 from ftcore.errors import UserError
 from ftcore.evaluation.predict import predict
 from ftcore.plugins import PluginRegistry
+from ftcore.runs import fitting
 from ftcore.runs.evaluation_inputs import HeldOut
 from ftcore.runs.parts import both, trials
 from ftcore.runs.selection import Tried, best_of, held_out, latest_of
@@ -75,6 +78,29 @@ def test_all_rows_train_and_held_out_rows_are_measured(project: Path, tiny_base:
     features = workspace.features(unseen.rows)
     seen = predict(workspace.fine_tuned(), workspace.family, features, 16)["logits"]
     assert not np.allclose(unseen.outputs["logits"], seen, atol=1e-6)
+
+
+def test_no_model_of_an_earlier_training_is_there_when_the_next_begins(
+    project: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Model, optimizer and what measures them refer to one another, so only a look for circles frees them."""
+    there: list[int] = []
+    earlier: weakref.WeakSet[torch.nn.Module] = weakref.WeakSet()
+    build = fitting.model_to_train
+
+    def counted(*args: Any) -> torch.nn.Module:
+        there.append(len(earlier))
+        model = build(*args)
+        earlier.add(model)
+        return model
+
+    monkeypatch.setattr(fitting, "model_to_train", counted)
+    gc.disable()
+    try:
+        trained(project, tiny_base, data=DATA, training={**TRAINING, "folds": 2})
+    finally:
+        gc.enable()
+    assert there == [0, 0, 0, 0], "what is rehearsed with, two folds, and the last"
 
 
 def test_without_steps_the_head_starts_anew_from_all_rows(project: Path, tiny_base: Path) -> None:
