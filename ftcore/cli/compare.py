@@ -75,11 +75,14 @@ def run(args: argparse.Namespace) -> int:
 def _bundles(args: argparse.Namespace) -> tuple[list[str], list[Iterable[Line]]]:
     """Names of bundles, and their answers to the rows of the input."""
     from ftcore.cli.evaluate_bundle import measured
+    from ftcore.runs.comparison import refuse_repeats
 
     args.variant = None
     answered: list[Iterable[Line]] = []
-    for subject in args.subjects:
-        with measured(bundle_path(subject), args) as (_, _, found):
+    paths = [bundle_path(subject) for subject in args.subjects]
+    refuse_repeats(args.subjects, paths)
+    for subject, path in zip(args.subjects, paths, strict=True):
+        with measured(path, args) as (_, _, found):
             lines = list(found.lines())
         if not all("correct" in line for line in lines):
             raise UserError("its answers are not simply right or wrong", where=subject)

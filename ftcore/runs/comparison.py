@@ -18,14 +18,40 @@ def answers_of_runs(subjects: Sequence[str], runs_dir: Path) -> tuple[list[str],
         subjects: what `find_run` takes: folders of runs, names of specs, `latest`.
 
     Raises:
-        UserError: one is no run, or was not evaluated, or its answers are not simply right or wrong.
+        UserError: one is no run, is there twice, or was not evaluated, or its answers are not simply right or wrong.
     """
     for subject in subjects:
         if (Path(subject) / "bundle.json").is_file():
             hint = "bundles are compared on labelled rows: --input FILE"
             raise UserError("is a bundle, not a run", where=subject, hint=hint)
     paths = [find_run(subject, runs_dir) for subject in subjects]
-    return [path.name for path in paths], [read_marked(path, "test") for path in paths]
+    refuse_repeats(subjects, paths)
+    return _names(paths, runs_dir), [read_marked(path, "test") for path in paths]
+
+
+def refuse_repeats(subjects: Sequence[str], paths: Sequence[Path]) -> None:
+    """Refuse to compare something with itself, which has nothing to say and looks as if it had.
+
+    Args:
+        paths: the folder of each subject.
+
+    Raises:
+        UserError: two subjects are one folder.
+    """
+    seen: dict[Path, str] = {}
+    for subject, path in zip(subjects, paths, strict=True):
+        earlier = seen.get(path.resolve())
+        if earlier is not None:
+            same = "" if earlier == subject else f", as `{earlier}`"
+            raise UserError(f"is there twice{same}", where=subject, hint="name two that differ")
+        seen[path.resolve()] = subject
+
+
+def _names(paths: Sequence[Path], runs_dir: Path) -> list[str]:
+    """What to call runs in a sentence: by their specs, of which each must be another one's, else by their folders."""
+    kept = all(path.resolve().parent.parent == runs_dir.resolve() for path in paths)
+    specs = [path.resolve().parent.name for path in paths]
+    return specs if kept and len(set(specs)) == len(specs) else [path.name for path in paths]
 
 
 def compare_answers(names: Sequence[str], answered: Sequence[Iterable[Line]]) -> tuple[list[Compared], int]:

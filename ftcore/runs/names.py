@@ -42,7 +42,7 @@ def find_run(argument: str, runs_dir: Path) -> Path:
     if named:
         return named[0]
     if path.is_dir():
-        raise UserError("no run here (no run.json)", where=argument, hint=_HINT)
+        raise UserError("no run here (no run.json)", where=argument or "``", hint=_HINT)
     names = sorted({run.parent.name for run in runs})
     near = get_close_matches(argument, names, n=1)
     hint = f"did you mean `{near[0]}`?" if near else _HINT

@@ -43,7 +43,7 @@ def test_the_better_run_is_named_with_the_rows_that_it_fixed(
     assert main(["compare", "old", "new"]) == 0
     shown = capsys.readouterr().out.splitlines()
     assert shown[0].startswith(
-        "20260101T000000-new is better than 20260101T000000-old by 50.0 points [35.0, 65.0]: of 40 rows 20"
+        "new is better than old by 50.0 points [35.0, 65.0]: of 40 rows 20 are right in new alone"
     )
     assert shown[1] == "  right now: b 0.8 -> a 0.9: text 20"
     assert len(shown) == 6, "five of the twenty rows"
@@ -93,12 +93,13 @@ def test_a_comparison_as_a_page_with_every_text_escaped(
 ) -> None:
     write("worse", [False] * 40, HOSTILE)
     write("better", [number > 3 for number in range(40)], HOSTILE)
-    assert main(["compare", "worse", "better", "worse", "--html", "page.html"]) == 0
+    write("again", [False] * 40, HOSTILE)
+    assert main(["compare", "worse", "better", "again", "--html", "page.html"]) == 0
     page = Path("page.html").read_text()
-    assert "20260101T000000-better is better than 20260101T000000-worse by 90.0 points" in page
+    assert "better is better than worse by 90.0 points" in page
     assert '<section class="verdict better"' in page
-    assert '<section class="verdict unclear"' in page, "with itself"
-    assert "Right in 20260101T000000-better alone" in page
+    assert '<section class="verdict unclear"' in page, "the same answers"
+    assert "Right in better alone" in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt; 4 {{ 7*7 }}" in page
     assert "<script" not in page
     assert "://" not in page
@@ -112,7 +113,7 @@ def test_the_difference_has_an_interval(runs: Path, capsys: pytest.CaptureFixtur
     assert found["difference"] == 0.5
     assert 0.3 < found["low"] < 0.4 < 0.6 < found["high"] < 0.7
     assert main(["compare", "new", "old"]) == 0
-    assert "old is worse than 20260101T000000-new by 50.0 points [3" in capsys.readouterr().out
+    assert "old is worse than new by 50.0 points [3" in capsys.readouterr().out
 
 
 def test_bundles_are_compared_on_labelled_rows(tiny_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,3 +121,26 @@ def test_bundles_are_compared_on_labelled_rows(tiny_bundle: Path, capsys: pytest
     assert "is a bundle, not a run\n  help: bundles are compared on labelled rows" in capsys.readouterr().err
     assert main(["compare", "a", "b", "--encoding", "utf-8"]) == 2
     assert "this goes with --input FILE" in capsys.readouterr().err
+
+
+def test_runs_of_one_spec_are_called_by_their_folders(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (runs / "runs" / "new" / "20260101T000000-new").rename(runs / "runs" / "old" / "20260102T000000-new")
+    assert main(["compare", "runs/old/20260101T000000-old", "old"]) == 0
+    assert capsys.readouterr().out.startswith("20260102T000000-new is better than 20260101T000000-old by")
+
+
+@pytest.mark.parametrize(
+    ("subjects", "message"),
+    [
+        (["old", "old"], "error: old: is there twice\n"),
+        (["old", "new", "latest", "./runs/old/20260101T000000-old"], "is there twice, as `"),
+        (["old", ""], "error: ``: "),
+    ],
+)
+def test_a_run_is_not_compared_with_itself(
+    runs: Path, capsys: pytest.CaptureFixture[str], subjects: list[str], message: str
+) -> None:
+    assert main(["compare", *subjects]) == 2
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert not printed.out
