@@ -115,6 +115,8 @@ def write_output(path: Path, data: bytes) -> None:
     from ftcore.files import write_atomic
 
     try:
+        if path.is_dir():
+            raise UserError("is a folder", where=str(path), hint="name a file in it")
         write_atomic(path, data)
     except OSError as error:
         raise UserError(f"cannot be written: {error.strerror}", where=str(path)) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,11 +27,28 @@ class _Target:
         summary: for `--help`.
         write: writes the folder, and returns what is to be printed after its name.
         options: adds those that only it has.
+        named: whether it deploys the bundle: under a name, with the graphs of a variant.
     """
 
     summary: str
     write: Callable[[Packed, argparse.Namespace], list[str]]
     options: tuple[Callable[[argparse.ArgumentParser], Any], ...] = ()
+    named: bool = True
+
+
+def _fitting(option: str, pattern: str, what: str) -> Callable[[str], str]:
+    """A `type=` of a parser: what is written into another program's file must be what that takes.
+
+    Args:
+        what: it is to be, as in "is no ...".
+    """
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise UserError(f"{text!r:.80} is no {what}", where=option)
+        return text
+
+    return check
 
 
 def _add_wheel(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +63,12 @@ def _add_wheel(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_image(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--image", required=True, help="a container whose entry point is ftcore")
+    parser.add_argument(
+        "--image",
+        required=True,
+        type=_fitting("--image", r"[A-Za-z0-9][\w.:/@-]*", "name of an image, as in registry/reviews:1"),
+        help="a container whose entry point is ftcore",
+    )
 
 
 def _add_sagemaker(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +79,11 @@ def _add_sagemaker(parser: argparse.ArgumentParser) -> None:
 
 def _add_storage(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--storage", metavar="URI", required=True, help="where the cluster finds the bundle's folder"
+        "--storage",
+        metavar="URI",
+        required=True,
+        type=_fitting("--storage", r"[a-z][a-z0-9+.-]*://[!-~]+", "address, as in pvc://models/reviews"),
+        help="where the cluster finds the bundle's folder",
     )
 
 
@@ -84,11 +111,13 @@ def _add_instances(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_machines(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--instance", metavar="TYPE", default="Standard_DS3_v2", help="of the online endpoint's machines"
-    )
-    parser.add_argument("--batch-cluster", metavar="NAME", default="cpu-cluster", help="answers files")
-    parser.add_argument("--gpu-cluster", metavar="NAME", default="gpu-cluster", help="fine-tunes a RUN again")
+    for option, metavar, default, text in (
+        ("--instance", "TYPE", "Standard_DS3_v2", "of the online endpoint's machines"),
+        ("--batch-cluster", "NAME", "cpu-cluster", "answers files"),
+        ("--gpu-cluster", "NAME", "gpu-cluster", "fine-tunes a RUN again"),
+    ):
+        kind = _fitting(option, r"[A-Za-z0-9][A-Za-z0-9_-]*", "name of letters, digits, '_' and '-'")
+        parser.add_argument(option, metavar=metavar, default=default, type=kind, help=text)
 
 
 def _triton(packed: Packed, args: argparse.Namespace) -> list[str]:
@@ -217,7 +246,7 @@ _TARGETS = {
     "nemo": _Target(
         "NVIDIA NeMo Automodel: a RUN's model and rows with a recipe that fine-tunes on many GPUs",
         _nemo,
-        (),
+        named=False,
     ),
 }
 
@@ -238,10 +267,13 @@ def add(subparsers: Subparsers) -> None:
         one.add_argument(
             "--output", metavar="DIR", type=Path, required=True, help="a folder that is not there yet"
         )
-        one.add_argument("--name", help="what it is deployed as; made of the bundle's name if not given")
-        one.add_argument(
-            "--variant", metavar="NAME", help="graphs that answer; the bundle's default if not given"
-        )
+        if target.named:
+            one.add_argument("--name", help="what it is deployed as; made of the bundle's name if not given")
+            one.add_argument(
+                "--variant", metavar="NAME", help="graphs that answer; the bundle's default if not given"
+            )
+        else:
+            one.set_defaults(name=None, variant=None)
         for add_options in target.options:
             add_options(one)
 

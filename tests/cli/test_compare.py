@@ -105,6 +105,8 @@ def test_a_comparison_as_a_page_with_every_text_escaped(
     assert "://" not in page
     assert main(["compare", "worse", "better", "--html", "nowhere/page.html"]) == 2
     assert "nowhere/page.html: cannot be written" in capsys.readouterr().err
+    assert main(["compare", "worse", "better", "--html", "."]) == 2
+    assert ".: is a folder\n  help: name a file in it" in capsys.readouterr().err
 
 
 def test_the_difference_has_an_interval(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -179,3 +179,49 @@ def test_what_cannot_be_written(
         assert main(["package", "triton", str(tiny_bundle), *arguments]) == 2
         assert says in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "arguments", "message"),
+    [
+        ("kserve", ["--image", "", "--storage", "pvc://x/y"], "--image: '' is no name of an image"),
+        ("kserve", ["--image", "a b", "--storage", "pvc://x/y"], "--image: 'a b' is no name of an image"),
+        (
+            "kserve",
+            ["--image", "a:1\nb", "--storage", "pvc://x"],
+            r"--image: 'a:1\nb' is no name of an image",
+        ),
+        (
+            "kserve",
+            ["--image", "a:1", "--storage", "models"],
+            "--storage: 'models' is no address, as in pvc://",
+        ),
+        ("kserve", ["--image", "a:1", "--storage", "s3://a b"], "--storage: 's3://a b' is no address"),
+        ("kubernetes", ["--image=-a"], "--image: '-a' is no name of an image"),
+        ("kubernetes", ["--image", "a:1", "--name", "a" * 51], "digits and '-', 50 at most"),
+        ("kubernetes", ["--image", "a:1", "--name", ""], "--name: is no name of lower-case letters"),
+        ("azureml", ["--instance", ""], "--instance: '' is no name of letters"),
+        ("azureml", ["--batch-cluster", "a b"], "--batch-cluster: 'a b' is no name of letters"),
+        ("azureml", ["--gpu-cluster", "a: b"], "--gpu-cluster: 'a: b' is no name of letters"),
+        ("nemo", ["--variant", "int8"], "unrecognized arguments: --variant int8"),
+    ],
+)
+def test_what_another_program_would_not_take_is_not_written(
+    tiny_bundle: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    target: str,
+    arguments: list[str],
+    message: str,
+) -> None:
+    folder = tmp_path / "new"
+    assert main(["package", target, str(tiny_bundle), "--output", str(folder), *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert not folder.exists()
+
+
+def test_a_folder_below_a_file(tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    below = str(tmp_path / "file" / "new")
+    assert main(["package", "kubernetes", str(tiny_bundle), "--output", below, "--image", "a:1"]) == 2
+    assert f"{below}: cannot be written: what is above it is a file" in capsys.readouterr().err

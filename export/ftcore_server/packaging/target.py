@@ -18,6 +18,8 @@ from ftcore_runtime.manifest import MANIFEST
 from ftcore_runtime.pipeline import Pipeline
 from ftcore_runtime.publishing import publishing
 
+_LONGEST = 50  # characters of a name; Kubernetes has 63, and adds some of its own
+
 
 @dataclass(frozen=True)
 class Packed:
@@ -42,14 +44,11 @@ class Packed:
         """
         pipeline = Pipeline.load(path, variant)
         pipeline.selftest()
-        plain = (
-            re.sub(r"[^a-z0-9]+", "-", (name or pipeline.manifest.name).lower()).strip("-")[:50].strip("-")
-        )
+        given = pipeline.manifest.name if name is None else name
+        plain = re.sub(r"[^a-z0-9]+", "-", given.lower()).strip("-")[:_LONGEST].strip("-")
         if not plain or (name is not None and plain != name):
-            raise UserError(
-                "is no name of lower-case letters, digits and '-'", where=name or pipeline.manifest.name,
-                hint="give another --name",
-            )  # fmt: skip
+            what = f"is no name of lower-case letters, digits and '-', {_LONGEST} at most"
+            raise UserError(what, where=given or "--name", hint="give another --name")
         return cls(path, pipeline, plain)
 
     @property
@@ -84,6 +83,11 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise UserError("is there already", where=str(path), hint="give another --output")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise UserError("cannot be written: what is above it is a file", where=str(path)) from None
+    except OSError as error:
+        raise UserError(f"cannot be written: {error.strerror}", where=str(path)) from None
+    try:
         with publishing(path, replace=False) as made:
             made.mkdir()
             yield made
