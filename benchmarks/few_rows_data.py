@@ -19,6 +19,19 @@ def read(path: Path) -> Rows:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+def questions(path: Path, test: int) -> tuple[Rows, Rows]:
+    """Questions of a SQuAD file, each with the title of its article as label: training rows, and `test` others."""
+    articles = json.loads(path.read_text(encoding="utf-8"))["data"]
+    rows = [
+        {"text": one["question"], "label": article["title"].replace("_", " ")}
+        for article in articles
+        for paragraph in article["paragraphs"]
+        for one in paragraph["qas"]
+    ]
+    order = np.random.default_rng(0).permutation(len(rows))
+    return [rows[i] for i in order[test:]], [rows[i] for i in order[:test]]
+
+
 def labels_of(row: dict[str, Any]) -> frozenset[str]:
     """The label of a row, or its labels."""
     label = row["label"]

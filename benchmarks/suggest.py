@@ -2,8 +2,10 @@
 
     python benchmarks/suggest.py --data FOLDER --rows 8 --add 200 --draws 10
 
-Each draw takes so many rows of each label of train.jsonl, and up to `--pool` others as the pool. A probe (with the
-labels' names) of the first rows chooses `--add` rows of the pool, once by the functions behind `ftcore suggest` and
+FOLDER has train.jsonl and test.jsonl; or train.squad.json, whose questions are told apart by their articles.
+
+Each draw takes so many rows of each label of the training rows, and up to `--pool` others as the pool. A probe (with
+the labels' names) of the first rows chooses `--add` rows of the pool, once by the functions behind `ftcore suggest` and
 once at random; a probe of all of them is measured on the test rows. Every draw prints a line, and the end is a JSON
 line for the target: in how many draws the chosen rows are worth more.
 """
@@ -16,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from few_rows_contenders import embeddings
-from few_rows_data import drawn, read
+from few_rows_data import drawn, questions, read
 from targets import print_target
 
 from ftcore.evaluation.suggestion import diverse, uncertainty
@@ -27,8 +29,11 @@ from ftcore.families.sequence_classification.probe import Layer, fit_probe
 def main() -> None:
     """Choose, train and compare."""
     args = _arguments()
-    train, test = (read(args.data / f"{name}.jsonl") for name in ("train", "test"))
-    test = [test[i] for i in np.random.default_rng(0).permutation(len(test))[: args.test_rows]]
+    if (squad := args.data / "train.squad.json").exists():
+        train, test = questions(squad, args.test_rows)
+    else:
+        train, test = (read(args.data / f"{name}.jsonl") for name in ("train", "test"))
+        test = [test[i] for i in np.random.default_rng(0).permutation(len(test))[: args.test_rows]]
     labels = sorted({row["label"] for row in train})
     train = [train[i] for i in np.random.default_rng(1).permutation(len(train))[: args.embedded]]
     texts = [row["text"] for row in (*train, *test)] + [in_words(label) for label in labels]

@@ -15,7 +15,7 @@ def add(subparsers: Subparsers) -> None:
         subparsers, "reproduce", run, "train and evaluate a run again, and say what differs if anything does"
     )
     add_run(parser)
-    add_runs_dir(parser)
+    add_runs_dir(parser, "where the new run is kept")
     parser.add_argument(
         "--tolerance",
         metavar="X",

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from ftcore.runs.workspace import Workspace
 
 
-def add_runs_dir(parser: argparse.ArgumentParser) -> None:
+def add_runs_dir(parser: argparse.ArgumentParser, what: str = "where runs are kept") -> None:
     """`--runs-dir`."""
     parser.add_argument(
         "--runs-dir",
         metavar="DIR",
         type=Path,
         default=RUNS_DIR,
-        help="where runs are kept (default: runs/)",
+        help=f"{what} (default: runs/)",
     )
 
 

@@ -60,7 +60,7 @@ def begin(
         the folder, and what is already known to differ: versions and plugin.
 
     Raises:
-        UserError: the original was not trained and evaluated to its end.
+        UserError: the original was not trained and evaluated to its end, or what it is compared by is gone.
     """
     record = original.record()
     missing = [step for step in _NEEDED if step not in record["steps"]]
@@ -71,10 +71,12 @@ def begin(
             hint=f"finish it with `ftcore resume {original.path}`",
         )
     resolved, task = reload_spec(original, registry)
+    precision = device_of(original)["precision"]
+    dict(_metrics(original))  # or nothing could be compared after the training
     folder = new_folder(runs_dir, record["name"], spec_digest(resolved))
     spec = read_json(original.spec_file)
     # `auto` measures the machine; the same numbers need the same choice.
-    spec["training"]["precision"] = device_of(original)["precision"]
+    spec["training"]["precision"] = precision
     write_json(folder.spec_file, spec)
     write_atomic(folder.path / "spec.yaml", (original.path / "spec.yaml").read_bytes())
     kept = {
@@ -166,7 +168,11 @@ def _of_software(record: Mapping[str, Any], task: LoadedTask) -> Iterator[Differ
 
 
 def device_of(run: RunFolder) -> dict[str, Any]:
-    """The run's newest event `device`: device, precision, processes and threads."""
+    """The run's newest event `device`: device, precision, processes and threads.
+
+    Raises:
+        UserError: it has none.
+    """
     found = [event for event in read_events(run.events_file) if event["event"] == "device"]
     if not found:  # with several seeds each has events of its own
         found = [
@@ -175,11 +181,14 @@ def device_of(run: RunFolder) -> dict[str, Any]:
             for event in read_events(file)
             if event["event"] == "device"
         ]
+    if not found:
+        what = "no event says on which device the run was trained"
+        raise UserError(what, where=str(run.events_file), hint="bring the file back from a copy")
     return found[-1]
 
 
 def _metrics(run: RunFolder) -> Iterator[tuple[str, float]]:
-    for split, content in read_json(run.metrics_file)["splits"].items():
+    for split, content in run.metrics()["splits"].items():
         for name, metric in content["metrics"].items():
             yield f"{split} {name}", metric["value"]
 

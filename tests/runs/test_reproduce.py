@@ -125,3 +125,24 @@ def test_a_run_that_was_not_evaluated_has_nothing_to_compare_with(run: Path, cap
     edit(run / "run.json", steps=["train"])
     assert reproduce(run) == 2
     assert "it lacks evaluate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("metrics.json", None, "metrics.json: No such file or directory"),
+        ("metrics.json", "[]", "metrics.json: has no `splits`"),
+        ("events.jsonl", None, "events.jsonl: no event says on which device the run was trained"),
+        ("events.jsonl", '{"event": "step"}\n', "events.jsonl: no event says on which device"),
+    ],
+)
+def test_what_a_run_is_compared_by_is_looked_for_before_anything_is_trained(
+    run: Path, project: Path, capsys, file: str, content: str | None, message: str
+) -> None:
+    if content is None:
+        (run / file).unlink()
+    else:
+        (run / file).write_text(content)
+    assert reproduce(run) == 2
+    assert message in capsys.readouterr().err
+    assert not (project / "again").exists()
