@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
     """Choose; returns the exit code."""
     if args.count < 1:
         raise UserError("must be at least 1", where="--count")
+    _require_suffix(args.output, args.format)
     from ftcore.cli.console import write_output
     from ftcore.cli.progress import spinning
     from ftcore.runs.folder import open_run
@@ -87,6 +88,23 @@ def run(args: argparse.Namespace) -> int:
         write_output(args.output, data)
     sys.stderr.write(_summary(found, args.count))
     return ExitCode.OK
+
+
+#: Names of files that promise something; and of these, what each format is.
+_PROMISES = (".json", ".jsonl", ".csv", ".tsv", ".tab", ".xlsx", ".xls", ".ods", ".parquet", ".gz", ".zip")
+_WRITTEN = {"jsonl": ("JSON Lines", ".jsonl"), "label-studio": ("JSON", ".json")}
+
+
+def _require_suffix(output: Path | None, format_name: str) -> None:
+    """Refuse a name that promises another format than is written.
+
+    Raises:
+        UserError: it does.
+    """
+    what, suffix = _WRITTEN[format_name]
+    if output is not None and output.suffix.lower() in _PROMISES and output.suffix.lower() != suffix:
+        hint = f"let its name end in {suffix}"
+        raise UserError(f"--format {format_name} is written as {what}", where=str(output), hint=hint)
 
 
 def _pool(args: argparse.Namespace, columns: Mapping[str, str], training: TrainingSource) -> list[Row]:

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from ftcore.errors import UserError
+from ftcore.files import DamagedError, read_json
 
 #: The newest run of all.
 LATEST = "latest"
@@ -25,7 +26,7 @@ def run_paths(runs_dir: Path) -> list[Path]:
 
 
 def find_run(argument: str, runs_dir: Path) -> Path:
-    """The folder of a run.
+    """The folder of a run. A run that `ftcore reproduce` made is meant only where there is no other.
 
     Args:
         argument: the folder itself, the name of a spec that was run, or `latest`.
@@ -40,13 +41,21 @@ def find_run(argument: str, runs_dir: Path) -> Path:
     runs = run_paths(runs_dir)
     named = [run for run in runs if argument in (LATEST, run.parent.name)]
     if named:
-        return named[0]
+        return next((run for run in named if not _repeats_another(run)), named[0])
     if path.is_dir():
         raise UserError("no run here (no run.json)", where=argument or "``", hint=_HINT)
     names = sorted({run.parent.name for run in runs})
     near = get_close_matches(argument, names, n=1)
     hint = f"did you mean `{near[0]}`?" if near else _HINT
     raise UserError(f"no run of this name in {runs_dir}, and no such folder", where=argument, hint=hint)
+
+
+def _repeats_another(run: Path) -> bool:
+    """Whether `ftcore reproduce` made it; a record that cannot be read says so where the run is opened."""
+    try:
+        return "reproduces" in read_json(run / "run.json")
+    except (OSError, DamagedError, TypeError):
+        return False
 
 
 def find_bundle(argument: str, runs_dir: Path) -> Path:

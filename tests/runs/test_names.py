@@ -35,6 +35,20 @@ def test_a_run_by_folder_by_name_and_the_latest(runs: Path) -> None:
     assert find_run("latest", runs).name == "20260103T000000-bbbbbbbb"
 
 
+def test_a_run_made_again_does_not_take_the_name_of_its_spec(runs: Path) -> None:
+    again = runs / "mail" / "20260104T000000-aaaaaaaa"
+    again.mkdir()
+    (again / "run.json").write_text('{"reproduces": "runs/mail/20260101T000000-aaaaaaaa"}')
+    assert find_run("mail", runs).name == find_run("latest", runs).name == "20260103T000000-bbbbbbbb"
+    assert find_run(str(again), runs) == again
+    for record in runs.glob("*/*/run.json"):
+        if record.parent != again:
+            record.unlink()
+    assert find_run("latest", runs) == again, "there is no other"
+    (again / "run.json").write_text("{")
+    assert find_run("latest", runs) == again
+
+
 def test_the_bundle_of_a_run(runs: Path) -> None:
     bundle = runs / "news" / "20260102T000000-cccccccc" / "bundle"
     assert (

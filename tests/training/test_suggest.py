@@ -93,6 +93,13 @@ def test_label_studio_gets_tasks_with_predictions(
     ("pool", "arguments", "what"),
     [
         ("good\n", ["-n", "0"], "--count: must be at least 1"),
+        (
+            "good\n",
+            ["--output", "x.xlsx"],
+            "x.xlsx: --format jsonl is written as JSON Lines\n  help: let its name",
+        ),
+        ("good\n", ["--output", "x.json"], "let its name end in .jsonl"),
+        ("good\n", ["--output", "x.csv", "--format", "label-studio"], "let its name end in .json"),
         ("", [], "pool.txt: the file is empty"),
         (labelled_rows(1)[0]["text"] + "\n", [], "the run knows every row of the pool already"),
     ],
