@@ -29,9 +29,8 @@ from ftcore.training.stopping import StopRequest
 _STEPS = LOG_EVERY + 8  # of which the first ones make what all steps share (kernels for shapes, memory)
 _HELD_OUT = 256  # rows of an evaluation that is timed
 _WEIGHTS = 4  # bytes
-_HOLES = (
-    1.08  # memory of a training on the CPU to its end, over that of its first steps: see `training.malloc`
-)
+#: Memory of a training on the CPU to its end, over that of its first steps (see `training.malloc`).
+_HOLES = 1.08
 
 
 def estimate(inputs: TrainingInputs, found: ModelAudit, folder: Path, stop: StopRequest) -> dict[str, float]:

@@ -90,8 +90,7 @@ def run(args: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-#: Names of files that promise something; and of these, what each format is.
-_PROMISES = (".json", ".jsonl", ".csv", ".tsv", ".tab", ".xlsx", ".xls", ".ods", ".parquet", ".gz", ".zip")
+#: What each format is, and how the names of its files end.
 _WRITTEN = {"jsonl": ("JSON Lines", ".jsonl"), "label-studio": ("JSON", ".json")}
 
 
@@ -101,8 +100,11 @@ def _require_suffix(output: Path | None, format_name: str) -> None:
     Raises:
         UserError: it does.
     """
+    from ftcore_server.offline.sinks import NOT_WRITTEN
+
     what, suffix = _WRITTEN[format_name]
-    if output is not None and output.suffix.lower() in _PROMISES and output.suffix.lower() != suffix:
+    promises = {*NOT_WRITTEN, ".jsonl", ".csv", ".parquet"} - {suffix}
+    if output is not None and output.suffix.lower() in promises:
         hint = f"let its name end in {suffix}"
         raise UserError(f"--format {format_name} is written as {what}", where=str(output), hint=hint)
 

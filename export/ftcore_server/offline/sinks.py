@@ -20,7 +20,8 @@ from ftcore_runtime.errors import InputError
 from ftcore_runtime.terminal import json_text
 
 _INPUT = "input."
-_NOT_WRITTEN = (".json", ".tsv", ".tab", ".xlsx", ".xls", ".ods", ".gz", ".zip")
+#: Names of files end so that promise what no rows are written as.
+NOT_WRITTEN = (".json", ".tsv", ".tab", ".xlsx", ".xls", ".ods", ".gz", ".zip")
 _MOST_LABELS = 100  # that get a column each
 
 
@@ -40,7 +41,7 @@ def sink_for(name: str | None) -> Callable[[BinaryIO, Decoder], Sink]:
     Raises:
         InputError: the name is of a format that is not written.
     """
-    if name is not None and Path(name).suffix.lower() in _NOT_WRITTEN:
+    if name is not None and Path(name).suffix.lower() in NOT_WRITTEN:
         what = "answers are written as CSV, Parquet or JSON Lines"
         raise InputError(what, where=name, hint="let its name end in .csv, .parquet or .jsonl")
     kinds: dict[str, Callable[[BinaryIO, Decoder], Sink]] = {".csv": CsvSink, ".parquet": ParquetSink}
