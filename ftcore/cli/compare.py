@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 def _bundles(args: argparse.Namespace) -> tuple[list[str], list[Iterable[Line]]]:
     """Names of bundles, and their answers to the rows of the input."""
     from ftcore.cli.evaluate_bundle import measured
-    from ftcore.runs.comparison import refuse_repeats
+    from ftcore.runs.names import refuse_repeats
 
     args.variant = None
     answered: list[Iterable[Line]] = []

@@ -54,6 +54,7 @@ def _run_queue(args: argparse.Namespace) -> int:
     from ftcore.cli.options import registry, resolve
     from ftcore.cli.progress import QueueProgress
     from ftcore.errors import Interrupted
+    from ftcore.runs.names import refuse_repeats
     from ftcore.runs.placement import gpus
     from ftcore.runs.queue import exit_code_of, plan, run_queue
     from ftcore.runs.rows import check_inputs
@@ -65,6 +66,7 @@ def _run_queue(args: argparse.Namespace) -> int:
     # All at once, before anything starts: a spec that is not valid is found now, not in the night.
     with listen():
         resolved = [resolve(spec, args, plugins) for spec in args.specs]
+        refuse_repeats(args.specs, [spec.path for spec in resolved])
         for spec in resolved:
             check_inputs(spec, audit=True)
     entries, file = plan(resolved, args.runs_dir)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ftcore.errors import UserError
 from ftcore.evaluation.comparison import Compared, Line, compare
-from ftcore.runs.names import find_run
+from ftcore.runs.names import find_run, refuse_repeats
 from ftcore.runs.predictions import read_marked
 
 
@@ -27,24 +27,6 @@ def answers_of_runs(subjects: Sequence[str], runs_dir: Path) -> tuple[list[str],
     paths = [find_run(subject, runs_dir) for subject in subjects]
     refuse_repeats(subjects, paths)
     return _names(paths, runs_dir), [read_marked(path, "test") for path in paths]
-
-
-def refuse_repeats(subjects: Sequence[str], paths: Sequence[Path]) -> None:
-    """Refuse to compare something with itself, which has nothing to say and looks as if it had.
-
-    Args:
-        paths: the folder of each subject.
-
-    Raises:
-        UserError: two subjects are one folder.
-    """
-    seen: dict[Path, str] = {}
-    for subject, path in zip(subjects, paths, strict=True):
-        earlier = seen.get(path.resolve())
-        if earlier is not None:
-            same = "" if earlier == subject else f", as `{earlier}`"
-            raise UserError(f"is there twice{same}", where=subject, hint="name two that differ")
-        seen[path.resolve()] = subject
 
 
 def _names(paths: Sequence[Path], runs_dir: Path) -> list[str]:

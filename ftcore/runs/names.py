@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
@@ -76,6 +77,25 @@ def find_bundle(argument: str, runs_dir: Path) -> Path:
             "this run has no bundle yet", where=str(run), hint=f"make it with: ftcore export {run}"
         )
     return run / "bundle"
+
+
+def refuse_repeats(subjects: Sequence[str], paths: Sequence[Path]) -> None:
+    """Refuse to compare something with itself, or to queue it twice.
+
+    Args:
+        subjects: what each was called.
+        paths: its file or folder.
+
+    Raises:
+        UserError: two are the same.
+    """
+    seen: dict[Path, str] = {}
+    for subject, path in zip(subjects, paths, strict=True):
+        earlier = seen.get(path.resolve())
+        if earlier is not None:
+            same = "" if earlier == subject else f", as `{earlier}`"
+            raise UserError(f"is there twice{same}", where=subject, hint="name two that differ")
+        seen[path.resolve()] = subject
 
 
 _HINT = "`ftcore runs` lists the runs there are"

@@ -19,6 +19,7 @@ from graph_cache import cache
 from models import tiny_spec
 from ruamel.yaml import YAML
 
+from ftcore.cli import main
 from ftcore.errors import ExitCode
 from ftcore.plugins import PluginRegistry
 from ftcore.runs import queue
@@ -214,3 +215,13 @@ def test_planned_again_what_is_finished_stays_and_a_changed_spec_gets_a_new_run(
     ]
     queue.run_queue(again, 1, [], [], lambda _: None)
     assert [name for name, _ in Process.started] == ["b-1", "c-0"]
+
+
+def test_a_spec_that_is_named_twice_is_refused(
+    project: Path, tiny_base: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(project, "a-0", tiny_base)
+    assert main(["run", "a-0.yaml", "./a-0.yaml"]) == 2
+    printed = capsys.readouterr().err
+    assert "./a-0.yaml: is there twice, as `a-0.yaml`\n  help: name two that differ" in printed
+    assert not (project / "runs").exists()
