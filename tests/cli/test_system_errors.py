@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -204,7 +205,8 @@ def test_a_damaged_record_of_an_export(
 def test_other_damaged_files_of_a_run(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_record(project)
     Path("run/predictions.test.jsonl").write_text('{"correct": true}\n{"correct"')
-    assert main(["compare", "run", "run"]) == 2
+    shutil.copytree("run", "other")
+    assert main(["compare", "run", "other"]) == 2
     assert "error: run/predictions.test.jsonl:2: cannot be read: " in capsys.readouterr().err
     Path("run/family.json").write_text("{")
     Path("run/model").mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ without_cuda = pytest.mark.skipif(
         ["predict", "{bundle}", "--text", "good"],
         ["serve", "{bundle}", "--port", "0"],
         ["evaluate", "{bundle}", "--input", "{rows}"],
-        ["compare", "{bundle}", "{bundle}", "--input", "{rows}"],
+        ["compare", "{bundle}", "{copy}", "--input", "{rows}"],
     ],
     ids=lambda command: command[0],
 )
@@ -38,7 +39,8 @@ def test_without_cuda_every_command_says_what_to_install(
 ) -> None:
     rows = tmp_path / "rows.csv"
     rows.write_text("text,label\ngood,pos\n")
-    given = [part.format(bundle=tiny_bundle, rows=rows) for part in command]
+    copy = shutil.copytree(tiny_bundle, tmp_path / "copy")
+    given = [part.format(bundle=tiny_bundle, copy=copy, rows=rows) for part in command]
     with as_before():
         assert main([*given, "--device", "cuda"]) == 2
     printed = capsys.readouterr().err
