@@ -2,7 +2,7 @@
 
     python benchmarks/suggest.py --data FOLDER --rows 8 --add 200 --draws 10
 
-FOLDER has train.jsonl and test.jsonl; or train.squad.json, whose questions are told apart by their articles.
+FOLDER has train.jsonl and test.jsonl; or train.squad.json, whose questions are classified by article.
 
 Each draw takes so many rows of each label of the training rows, and up to `--pool` others as the pool. A probe (with
 the labels' names) of the first rows chooses `--add` rows of the pool, once by the functions behind `ftcore suggest` and

@@ -8,6 +8,7 @@ from pathlib import Path
 from ftcore.errors import ModelError, UserError
 from ftcore.locate import is_local, locate
 from ftcore.runs.folder import RunFolder
+from ftcore.runs.names import run_paths
 from ftcore.spec import ResolvedSpec
 
 TEACHER = "model.distill_from"
@@ -73,13 +74,10 @@ def _newest_run(ref: str, base_dir: Path) -> RunFolder | None:
     """
     if not is_local(ref, base_dir):
         return None
-    runs = sorted((RunFolder(file.parent) for file in locate(ref, base_dir).glob("*/run.json")), key=_name)
+    folder = locate(ref, base_dir)
+    runs = [RunFolder(path) for path in run_paths(folder.parent) if path.parent == folder]
     ready = [run for run in runs if run.model.is_dir()]
     if runs and not ready:
-        hint = f"finish one with `ftcore resume {runs[-1].path}`"
+        hint = f"finish one with `ftcore resume {runs[0].path}`"
         raise ModelError("no run in it has a model yet", where=TEACHER, hint=hint)
-    return ready[-1] if ready else None
-
-
-def _name(run: RunFolder) -> str:
-    return run.path.name
+    return ready[0] if ready else None
