@@ -57,7 +57,7 @@ def release() -> None:
     """Free what nothing refers to any more, and give what is free back to the system: between two trainings.
 
     A model and its optimizer's state refer to one another, and so stay until Python looks for such circles; a training
-    that follows would need the memory of both (MiniLM, 400 rows by the default recipe: 1,745 MiB at the peak, not 1,488).
+    that follows would need the memory of both (MiniLM, 400 rows, default recipe: 1,745 MiB at the peak, not 1,488).
     """
     gc.collect()
     if (trim := getattr(_c_library(), "malloc_trim", None)) is not None:
