@@ -10,7 +10,6 @@ from ftcore_runtime import strict_json
 from ftcore_runtime.errors import BundleError, UserError
 from ftcore_runtime.fields import Fields
 from ftcore_runtime.files import open_regular
-from ftcore_server.version import require_name
 
 _MAX_BYTES = 2**20
 
@@ -144,3 +143,18 @@ def reader(bundles: Sequence[str], canaries: Sequence[str], models: Path | None)
     if canaries:
         raise UserError("belongs in the file of --models", where="--canary")
     return lambda: from_file(models)
+
+
+def require_name(name: str, where: str) -> None:
+    """Refuse what cannot stand in a path of a URL as it is.
+
+    Raises:
+        UserError: it is empty, too long, or has other characters than letters, digits, `.`, `_` and `-`.
+    """
+    allowed = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+    if not 0 < len(name) <= 64 or not set(name) <= allowed or name.startswith("."):
+        raise UserError(
+            f"{name!r:.80} is no name for a model or version",
+            where=where,
+            hint="give NAME=PATH or NAME@VERSION=PATH, of letters, digits, '.', '_' and '-'",
+        )

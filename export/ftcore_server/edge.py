@@ -118,7 +118,7 @@ class _Exchange:
             headers["x-content-type-options"] = "nosniff"
             headers.setdefault("cache-control", "no-store")
             # A body that is still under way would be waited for on a kept connection, for as long as it drips.
-            if self._unread or self._service.draining:
+            if self._unread or self._service.closing:
                 headers["connection"] = "close"
         await self._in_time(self._send(message))
 

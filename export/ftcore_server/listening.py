@@ -1,4 +1,4 @@
-"""Ends listening without resetting anybody.
+"""Listens, and ends that without resetting anybody.
 
 A kernel completes handshakes on its own and queues the connections; those that are queued when the socket closes are
 reset, although their clients may have sent a request. So the socket is deaf to new handshakes first, then the queue is
@@ -23,6 +23,12 @@ _LONGEST = 2.0  # seconds for the queue to be emptied
 _SO_ATTACH_FILTER = 26
 #: Classic BPF (linux/filter.h: code, jt, jf, k): load the TCP header's byte of flags; drop if SYN is set, else keep.
 _NO_HANDSHAKES = ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
+
+
+def url_of(host: str, port: int) -> str:
+    """What a client connects to."""
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}"
 
 
 async def stop_accepting(listeners: Sequence[socket.socket]) -> None:

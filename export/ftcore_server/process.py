@@ -13,54 +13,29 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any
-
-import uvicorn
 
 from ftcore_runtime.errors import UserError
 from ftcore_server import logs
-from ftcore_server.app import make_app
-from ftcore_server.connection import guarded
 from ftcore_server.deployment import Deployment
-from ftcore_server.listening import stop_accepting
-from ftcore_server.service import Service
+from ftcore_server.draining import DrainingServer
+from ftcore_server.listening import url_of
 from ftcore_server.settings import Settings
 
 
-class Server(uvicorn.Server):
-    """uvicorn with our way of starting and ending.
+class Server(DrainingServer):
+    """The one process that loads, reloads and answers.
 
     Args:
         read: what should be served; called at the start and at every reload.
     """
 
     def __init__(self, settings: Settings, read: Callable[[], Deployment]) -> None:
-        self.service = Service(settings)
         self.failure: Exception | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
         self._read = read
-        self._drain_from: float | None = None
         self._reloads: set[asyncio.Task[None]] = set()
-        limits = settings.limits
-        super().__init__(
-            uvicorn.Config(
-                make_app(self.service),
-                host=settings.host,
-                port=settings.port,
-                http=guarded(limits),
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                date_header=False,
-                proxy_headers=False,
-                limit_concurrency=limits.connections,
-                timeout_keep_alive=int(limits.idle_seconds),
-                timeout_graceful_shutdown=max(1, round(settings.grace_seconds)),
-            )
-        )
+        super().__init__(settings)
 
     @property
     def port(self) -> int:
@@ -77,40 +52,17 @@ class Server(uvicorn.Server):
                 loop.add_signal_handler(signal.SIGHUP, self.reload)
             except (ValueError, RuntimeError):
                 logs.event("no_reload_signal", logging.DEBUG)  # not in the main thread, as in tests
-        host = self.service.settings.host
-        shown = f"[{host}]" if ":" in host else host
-        logs.event("listening", url=f"http://{shown}:{self.port}")
+        logs.event("listening", url=url_of(self.service.settings.host, self.port))
         self._start(self._first())
 
     def reload(self) -> None:
         """Read again what should be served, and serve it; on failure go on as before."""
         self._start(self._again())
 
-    async def on_tick(self, counter: int) -> bool:
-        """Whether to stop accepting; called ten times a second."""
-        if self._drain_from is not None:
-            drained = time.monotonic() - self._drain_from >= self.service.settings.drain_seconds
-            self.should_exit = self.should_exit or drained
-        return await super().on_tick(counter)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain; a second SIGINT ends it at once."""
-        if self._drain_from is None:
-            self.service.draining = True
-            self._drain_from = time.monotonic()
-        elif sig == signal.SIGINT:
-            self.should_exit = self.force_exit = True
-
-    async def shutdown(self, sockets: Any = None) -> None:  # noqa: ANN401 (uvicorn's own)
-        """Answer what was accepted, then close the models."""
-        await stop_accepting([one for server in self.servers for one in server.sockets])
-        await super().shutdown(sockets)
-        self.service.cut_short = self.force_exit or bool(self.server_state.tasks)
+    async def _give_up_loading(self) -> None:
         for reload in self._reloads:  # a trial may take minutes
             reload.cancel()
         await asyncio.gather(*self._reloads, return_exceptions=True)
-        await self.service.close()
-        logs.event("stopped")
 
     def _start(self, work: Any) -> None:  # noqa: ANN401 (a coroutine)
         task = asyncio.create_task(work)

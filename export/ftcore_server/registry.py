@@ -12,17 +12,19 @@ import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Protocol, TypeVar
 
 from ftcore_runtime.bundle import read_bundle
 from ftcore_runtime.errors import UserError
+from ftcore_runtime.pipeline import Pipeline
 from ftcore_server.deployment import Deployment, Source
+from ftcore_server.loading import Loaded, load, require_signature, resolved
 from ftcore_server.logs import event
 from ftcore_server.metrics import Metrics
 from ftcore_server.problems import Problem
 from ftcore_server.settings import Settings
 from ftcore_server.trial import try_bundle
-from ftcore_server.version import Version, load_version
+from ftcore_server.version import Version
 
 _CLOSE_SECONDS = 5.0  # for the batches of a version to end that nobody waits for any more
 
@@ -111,7 +113,7 @@ class Registry:
                 for source in deployment.sources:
                     kept = await asyncio.to_thread(self._loaded, source, before)
                     now.append(kept or await self._load(source))
-                models = _table(deployment, now)
+                models = _models(deployment, now)
             except BaseException:
                 for version in now:
                     if version not in before:
@@ -123,6 +125,15 @@ class Registry:
                     task = asyncio.create_task(self._retire(version, self._settings.loading.retire_seconds))
                     self._closing.add(task)
                     task.add_done_callback(self._closing.discard)
+
+    def adopt(self, deployment: Deployment, loaded: Sequence[Loaded]) -> None:
+        """Serve what was loaded before this process was forked.
+
+        Raises:
+            UserError: names that do not fit together.
+        """
+        versions = [Version(one, self._settings, self._metrics) for one in loaded]
+        self.models, self.ready = _models(deployment, versions), True
 
     async def close(self) -> None:
         """Close every version, whether its requests have been answered or not: they had the time of grace."""
@@ -140,11 +151,9 @@ class Registry:
 
     def _loaded(self, source: Source, before: list[Version]) -> Version | None:
         """The version that this source would load, if it is served already."""
-        path = _resolved(source.path)
+        path = resolved(source.path)
         bundle = read_bundle(path)
-        # What is served already needs its signature at a reload, too; and nothing is tried without one.
-        if self._settings.signed_by is not None:
-            self._settings.signed_by.verify(bundle)
+        require_signature(bundle, self._settings)  # at a reload, too, of what is served already
         mark = bundle.manifest.fingerprint
         for version in before:
             same_name = source.name in (None, version.name)
@@ -154,11 +163,10 @@ class Registry:
 
     async def _load(self, source: Source) -> Version:
         """Try it in a process of its own, then load it in a thread."""
-        settings, path = self._settings, _resolved(source.path)
+        settings, path = self._settings, resolved(source.path)
         tried = await try_bundle(path, settings.variant, settings.batching.threads, settings.loading)
-        return await asyncio.to_thread(
-            load_version, path, source.name, source.version, settings, self._metrics, tried
-        )
+        loaded = await asyncio.to_thread(load, path, source, settings, tried)
+        return Version(loaded, settings, self._metrics)
 
     async def _retire(self, version: Version, seconds: float) -> None:
         """Close a version once its last request is answered, or after so many seconds."""
@@ -173,17 +181,66 @@ class Registry:
         self._retired(version)
 
 
-def _resolved(path: Path) -> Path:
-    """The folder itself, so that a link exchanged meanwhile does not mix two bundles."""
-    try:
-        return path.resolve(strict=True)
-    except OSError as error:
-        raise UserError(f"cannot be read: {error.strerror}", where=str(path)) from None
+def _models(deployment: Deployment, versions: Sequence[Version]) -> dict[str, Model]:
+    return {name: Model(*chosen) for name, chosen in by_model(deployment, versions).items()}
 
 
-def _require_one_kind(name: str, versions: Sequence[Version]) -> None:
+class Served(Protocol):
+    """A bundle under its name: loaded, or answering already."""
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+
+    @property
+    def version(self) -> str:
+        """What this version of it is called."""
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """What answers."""
+
+
+S = TypeVar("S", bound=Served)
+
+
+def by_model(
+    deployment: Deployment, versions: Sequence[S]
+) -> dict[str, tuple[dict[str, S], str, tuple[str, float] | None]]:
+    """The versions of each model by name, the one that answers, and its canary.
+
+    Raises:
+        UserError: names that do not fit together.
+    """
+    named: dict[str, dict[str, S]] = {}
+    for version in versions:
+        others = named.setdefault(version.name, {})
+        if version.version in others and others[version.version] is not version:
+            raise UserError(
+                f"two bundles are version {version.version}",
+                where=version.name,
+                hint="give NAME@VERSION=PATH",
+            )
+        others[version.version] = version
+    for name, found in named.items():
+        _require_one_kind(name, [version.pipeline for version in found.values()])
+    models = {}
+    for name, found in named.items():
+        canary = deployment.canaries.get(name)
+        regular = [version for version in found if canary is None or version != canary[0]]
+        default = deployment.defaults.get(name, (regular or list(found))[-1])
+        for wanted in (default, *(canary[:1] if canary else ())):
+            if wanted not in found:
+                raise UserError(f"has no version {wanted}", where=name, hint=f"there are {', '.join(found)}")
+        models[name] = (found, default, canary)
+    for name in {*deployment.defaults, *deployment.canaries} - set(models):
+        raise UserError("no bundle has this name", where=name, hint=f"there are {', '.join(models)}")
+    return models
+
+
+def _require_one_kind(name: str, pipelines: Sequence[Pipeline]) -> None:
     """Refuse versions of one model that are asked or answer in different ways: a client knows of no versions."""
-    first, *others = [version.pipeline for version in versions]
+    first, *others = pipelines
     for other in others:
         if (first.decoder.answer, first.fields) != (other.decoder.answer, other.fields):
             raise UserError(
@@ -191,30 +248,3 @@ def _require_one_kind(name: str, versions: Sequence[Version]) -> None:
                 where=name,
                 hint="give each a name of its own: NAME=PATH",
             )
-
-
-def _table(deployment: Deployment, versions: list[Version]) -> dict[str, Model]:
-    by_name: dict[str, dict[str, Version]] = {}
-    for version in versions:
-        named = by_name.setdefault(version.name, {})
-        if version.version in named and named[version.version] is not version:
-            raise UserError(
-                f"two bundles are version {version.version}",
-                where=version.name,
-                hint="give NAME@VERSION=PATH",
-            )
-        named[version.version] = version
-    for name, named in by_name.items():
-        _require_one_kind(name, list(named.values()))
-    models = {}
-    for name, named in by_name.items():
-        canary = deployment.canaries.get(name)
-        others = [version for version in named if canary is None or version != canary[0]]
-        default = deployment.defaults.get(name, (others or list(named))[-1])
-        for wanted in (default, *(canary[:1] if canary else ())):
-            if wanted not in named:
-                raise UserError(f"has no version {wanted}", where=name, hint=f"there are {', '.join(named)}")
-        models[name] = Model(named, default, canary)
-    for name in {*deployment.defaults, *deployment.canaries} - set(models):
-        raise UserError("no bundle has this name", where=name, hint=f"there are {', '.join(models)}")
-    return models

@@ -51,7 +51,8 @@ class Service:
         self.metrics.held.set_function(lambda: self.memory.held)
         self._converters = ThreadPoolExecutor(_CONVERTERS, "converts")
         self.registry = Registry(settings, self.metrics)
-        self.draining = False
+        self.draining = False  # whether probes are told to look elsewhere
+        self.closing = False  # whether every response ends its connection
         self.cut_short = False
 
     def model(self, request: Request) -> Model:

@@ -7,22 +7,20 @@ import math
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ftcore_runtime.answers import Answer
 from ftcore_runtime.decoders import Prepared
-from ftcore_runtime.errors import UserError
 from ftcore_runtime.inputs import Input
-from ftcore_runtime.pipeline import Pipeline
 from ftcore_runtime.reference import Reference, observations
 from ftcore_runtime.special_tokens import unknown_id
 from ftcore_server.batching import Batcher, Work, answer_into, in_loop
 from ftcore_server.contracts import Contract
 from ftcore_server.drift import Drift
 from ftcore_server.events import Generated
+from ftcore_server.loading import Loaded
 from ftcore_server.metrics import Metrics
 from ftcore_server.problems import Problem
 from ftcore_server.settings import Settings
@@ -37,23 +35,14 @@ class Version:
     """Answers requests until `close`. Its methods belong to the event loop; batches run in threads of their own.
 
     Args:
-        path: the bundle's folder.
-        name, version: what it is served as.
+        loaded: the bundle, and what it is served as.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        name: str,
-        version: str,
-        pipeline: Pipeline,
-        settings: Settings,
-        metrics: Metrics,
-    ) -> None:
-        self.path = path
-        self.name = name
-        self.version = version
-        self.pipeline = pipeline
+    def __init__(self, loaded: Loaded, settings: Settings, metrics: Metrics) -> None:
+        self.path = loaded.path
+        self.name = name = loaded.name
+        self.version = version = loaded.version
+        self.pipeline = pipeline = loaded.pipeline
         self.fingerprint = pipeline.manifest.fingerprint
         self.contract = Contract.of(pipeline.decoder, settings.limits)
         self.outputs = describe_outputs(pipeline)
@@ -235,61 +224,3 @@ class Version:
         self._cut.inc(prepared.cut)
         if self.drift:
             self.drift.add(observations(prepared, answers, self._unknown))
-
-
-def load_version(
-    path: Path,
-    name: str | None,
-    version: str | None,
-    settings: Settings,
-    metrics: Metrics,
-    tried: str,
-) -> Version:
-    """Load a bundle that `try_bundle` has tried. Blocks for as long as that takes.
-
-    Args:
-        name, version: the bundle's own name and fingerprint if None.
-        tried: the fingerprint of what was tried.
-
-    Raises:
-        UserError: it is no bundle, is not signed as it must be, is another one than was tried, has a name that is
-            unfit for a URL, or the device is missing or computes something else.
-    """
-    threads = settings.batching.threads
-    pipeline = Pipeline.load(
-        path,
-        settings.variant,
-        threads=threads,
-        run_threads=threads,
-        device=settings.device,
-        signed_by=settings.signed_by,
-    )
-    if settings.device != "cpu":
-        pipeline.selftest()  # what was tried is the same graph on the CPU
-    if pipeline.manifest.fingerprint != tried:
-        raise UserError("was exchanged while it was loaded", where=str(path), hint="load it again")
-    chosen = name or pipeline.manifest.name
-    require_name(chosen, str(path))
-    return Version(
-        path,
-        chosen,
-        version or pipeline.manifest.fingerprint,
-        pipeline,
-        settings,
-        metrics,
-    )
-
-
-def require_name(name: str, where: str) -> None:
-    """Refuse what cannot stand in a path of a URL as it is.
-
-    Raises:
-        UserError: it is empty, too long, or has other characters than letters, digits, `.`, `_` and `-`.
-    """
-    allowed = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
-    if not 0 < len(name) <= 64 or not set(name) <= allowed or name.startswith("."):
-        raise UserError(
-            f"{name!r:.80} is no name for a model or version",
-            where=where,
-            hint="give NAME=PATH or NAME@VERSION=PATH, of letters, digits, '.', '_' and '-'",
-        )

@@ -14,9 +14,9 @@ from ftcore.cli import main
 from ftcore_runtime import Pipeline
 from ftcore_runtime.errors import InputError
 from ftcore_runtime.providers import providers, require_device
-from ftcore_server.metrics import Metrics
+from ftcore_server.deployment import Source
+from ftcore_server.loading import load
 from ftcore_server.settings import Settings
-from ftcore_server.version import load_version
 
 without_cuda = pytest.mark.skipif(
     "CUDAExecutionProvider" in ort.get_available_providers(), reason="this onnxruntime has CUDA"
@@ -94,5 +94,5 @@ def test_a_server_asks_the_golden_examples_where_it_serves(
     fingerprint = Pipeline.load(tiny_bundle).manifest.fingerprint
     for device, times in (("cpu", 0), ("cuda", 1)):
         settings = Settings(device=device)  # type: ignore[arg-type]
-        load_version(tiny_bundle, None, None, settings, Metrics(), fingerprint)
+        load(tiny_bundle, Source(tiny_bundle), settings, fingerprint)
         assert len(asked) == times
