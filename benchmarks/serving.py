@@ -220,13 +220,19 @@ def install(peer: str, envs: Path) -> Path | None:
 
 
 def contenders(bundle: Path, threads: int, peers: list[str], envs: Path) -> list[Contender]:
-    """Ours, ours without batching, ours under granian, and the peers, as far as they install."""
+    """Ours (without batching, and with a process for each thread, too), under granian, and the peers that install."""
     ours = [sys.executable, "-m", "ftcore", "serve", f"model={bundle}", "--port", "PORT", "--workers",
             str(threads), "--log-level", "warning"]  # fmt: skip
     found = [
         Contender("ftcore", ours, "/v1/models/model:predict", "inputs"),
         Contender(
             "ftcore, batches of 1", [*ours, "--batch-tokens", "1"], "/v1/models/model:predict", "inputs"
+        ),
+        Contender(
+            "ftcore, processes",
+            [*ours, "--processes", str(threads), "--workers", "1"],
+            "/v1/models/model:predict",
+            "inputs",
         ),
     ]
     asked = {"litserve": ("/predict", "text"), "bentoml": ("/predict", "texts"),

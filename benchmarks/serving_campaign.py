@@ -1,7 +1,7 @@
 """`ftcore serve` mistreated: hostile and mutated bodies, overload, sockets that drip, SIGTERM and reload under load.
 
     python benchmarks/serving_campaign.py [--bundle DIR] [--bodies 200000] [--overload 60] [--sockets 500]
-        [--stops 20] [--reloads 20] [--only hostile bodies overload drip stops reloads]
+        [--stops 20] [--reloads 20] [--processes 1] [--only hostile bodies overload drip stops reloads]
 
 Without `--bundle` the model of `serving.py` is made. Servers are processes of their own on loopback; the client is this
 process. Every part has a bounded count and ends by itself. Ends with one JSON line a target.
@@ -144,11 +144,11 @@ def drip(
     targets.at_most(f"p99 with {sockets} dripping sockets over p99 alone", meanwhile / alone, 2.0)
 
 
-def stops(folder: Path, bundle: Path, count: int, targets: Targets) -> None:
+def stops(folder: Path, bundle: Path, count: int, targets: Targets, *options: str) -> None:
     """SIGTERM in the middle of load: what the server took up, its client must get; half connect anew each time."""
     lost = taken = wrong = resets = 0
     for round_ in range(count):
-        with server(folder, f"model={bundle}", "--drain", "0.2") as served:
+        with server(folder, f"model={bundle}", "--drain", "0.2", *options) as served:
             got: dict[str, str] = {}
 
             async def client(number: int, port: int, got: dict[str, str], ends: float) -> None:
@@ -191,7 +191,9 @@ def stops(folder: Path, bundle: Path, count: int, targets: Targets) -> None:
     targets.at_most("exits other than 0, and other answers", wrong, 0)
 
 
-def reloads(folder: Path, bundle: Path, count: int, requests: list[bytes], targets: Targets) -> None:
+def reloads(
+    folder: Path, bundle: Path, count: int, requests: list[bytes], targets: Targets, *options: str
+) -> None:
     """SIGHUP in the middle of load, to and fro between two versions."""
     file = folder / "models.json"
 
@@ -210,7 +212,7 @@ def reloads(folder: Path, bundle: Path, count: int, requests: list[bytes], targe
         return (await loading).statuses
 
     say(1)
-    with server(folder, "--models", str(file)) as served:
+    with server(folder, "--models", str(file), *options) as served:
         statuses = asyncio.run(load(served))
         time.sleep(1.0)
         done = sum(event["event"] == "reloaded" for event in served.events())
@@ -232,11 +234,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--drip", type=float, default=20.0, metavar="SECONDS")
     parser.add_argument("--stops", type=int, default=20)
     parser.add_argument("--reloads", type=int, default=20)
+    parser.add_argument("--processes", type=int, default=1, help="that answer, of `stops` and `reloads`")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     args = parser.parse_args(argv)
     os.environ.pop("FTCORE_TOKEN", None)
     requests = plain(read_texts(500))
     targets = Targets()
+    options = ["--processes", str(args.processes)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         bundle = (args.bundle or make_bundle(folder)).resolve()
@@ -249,9 +253,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if "drip" in args.only:
             drip(folder, bundle, args.sockets, args.drip, requests, targets)
         if "stops" in args.only:
-            stops(folder, bundle, args.stops, targets)
+            stops(folder, bundle, args.stops, targets, *options)
         if "reloads" in args.only:
-            reloads(folder, bundle, args.reloads, requests, targets)
+            reloads(folder, bundle, args.reloads, requests, targets, *options)
     return 0 if targets.met else 3
 
 

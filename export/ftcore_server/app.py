@@ -60,8 +60,7 @@ class Common:
 
     async def metrics(self, request: Request) -> Response:
         """Prometheus' exposition."""
-        self._service.registry.refresh()
-        return Response(self._service.metrics.text(), headers={"content-type": CONTENT_TYPE})
+        return Response(await self._service.exposition(), headers={"content-type": CONTENT_TYPE})
 
     async def openapi(self, request: Request) -> Response:
         """The OpenAPI document of what is served now."""

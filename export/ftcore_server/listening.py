@@ -16,6 +16,9 @@ import socket
 import struct
 import sys
 from collections.abc import Sequence
+from typing import Any
+
+from ftcore_runtime.errors import UserError
 
 _SETTLE = 0.1  # seconds for handshakes that have begun to complete
 _LONGEST = 2.0  # seconds for the queue to be emptied
@@ -23,6 +26,51 @@ _LONGEST = 2.0  # seconds for the queue to be emptied
 _SO_ATTACH_FILTER = 26
 #: Classic BPF (linux/filter.h: code, jt, jf, k): load the TCP header's byte of flags; drop if SYN is set, else keep.
 _NO_HANDSHAKES = ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
+
+
+def shared_listeners(host: str, port: int, count: int) -> list[list[socket.socket]]:
+    """Sockets for `count` processes at one address, not yet listening; one for each address that the host name has.
+
+    Args:
+        port: 0 takes a free one.
+
+    Raises:
+        UserError: the address cannot be listened at, or somebody does already.
+    """
+    made: list[list[socket.socket]] = [[] for _ in range(count)]
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, _, _, _, address in dict.fromkeys(found):
+            # Whoever shares a port needs nobody's leave: without this a second server would get half of the requests.
+            with _bound(family, address, shared=False) as alone:
+                alone.listen()
+            for listeners in made:
+                listeners.append(_bound(family, (address[0], port, *address[2:]), shared=True))
+                port = listeners[-1].getsockname()[1]
+    except OSError as error:
+        for listener in (one for listeners in made for one in listeners):
+            listener.close()
+        raise UserError(
+            f"cannot be listened at: {error.strerror}",
+            where=f"{host}:{port}",
+            hint="give another --host or --port",
+        ) from None
+    return made
+
+
+def _bound(family: int, address: tuple[Any, ...], *, shared: bool) -> socket.socket:
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.bind(address)
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 def url_of(host: str, port: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -16,12 +17,15 @@ LOGGER = logging.getLogger("ftcore.server")
 class JsonFormatter(logging.Formatter):
     """A record as JSON: time, level, event and the fields of `extra={"fields": ...}`."""
 
+    always: Mapping[str, Any] = {}
+
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "event": record.getMessage(),
+            **self.always,
             **getattr(record, "fields", {}),
         }
         if record.exc_info and record.exc_info[1] is not None:
@@ -54,3 +58,8 @@ def configure(level: str, stream: TextIO | None = None) -> None:
         logger.handlers = [handler]
         logger.setLevel(lowest)
         logger.propagate = False
+
+
+def always(**fields: Any) -> None:  # noqa: ANN401 (JSON)
+    """Add fields to every event of this process."""
+    JsonFormatter.always = fields

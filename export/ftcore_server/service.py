@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
@@ -54,6 +54,12 @@ class Service:
         self.draining = False  # whether probes are told to look elsewhere
         self.closing = False  # whether every response ends its connection
         self.cut_short = False
+        #: What `/metrics` shows; of several processes that of all.
+        self.exposition: Callable[[], Awaitable[bytes]] = self._own_exposition
+
+    async def _own_exposition(self) -> bytes:
+        self.registry.refresh()
+        return self.metrics.text()
 
     def model(self, request: Request) -> Model:
         """The model that the path names.

@@ -98,6 +98,7 @@ class Settings:
     Args:
         host, port: port 0 takes a free one.
         token: what `Authorization: Bearer` must carry; nobody is asked if None.
+        processes: that answer, each with limits and batches of its own; the weights are in memory once.
         drain_seconds: after SIGTERM, for load balancers to look elsewhere: requests are still taken.
         grace_seconds: after that, for accepted requests to be answered.
         variant: which graphs answer; each bundle's default if None.
@@ -109,6 +110,7 @@ class Settings:
 
     host: str = "127.0.0.1"
     port: int = 8000
+    processes: int = 1
     token: str | None = field(default=None, repr=False)
     drain_seconds: float = 1.0
     grace_seconds: float = 30.0

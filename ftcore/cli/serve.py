@@ -61,10 +61,17 @@ def add(subparsers: Subparsers) -> None:
         help="threads of one batch (default: 1)",
     )
     parser.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        metavar="N",
+        help="that answer at this address, each with the limits below; the weights are in memory once (default: 1)",
+    )
+    parser.add_argument(
         "--workers",
         type=int,
         metavar="N",
-        help="batches run at a time; one for each of the CPUs of this process if not given",
+        help="batches that a process runs at a time; one for each CPU that it has if not given",
     )
     parser.add_argument(
         "--batch-tokens",
@@ -165,12 +172,13 @@ def run(args: argparse.Namespace) -> int:
     from ftcore_server import logs
     from ftcore_server.deployment import reader
     from ftcore_server.process import serve
+    from ftcore_server.supervisor import serve_with_processes
 
     read = reader([_bundle(argument) for argument in args.bundles], args.canary, args.models)
     settings = _settings(args, os.environ)
     read()  # what cannot be read is an error before anything listens
     logs.configure(args.log_level)
-    ended = serve(settings, read)
+    ended = serve(settings, read) if settings.processes == 1 else serve_with_processes(settings, read)
     return leave(ExitCode.OK if ended.answered else ExitCode.FAILED, at_once=ended.abandoned)
 
 
@@ -178,7 +186,7 @@ def _settings(args: argparse.Namespace, environment: Mapping[str, str]) -> Setti
     from ftcore_server.settings import Batching, Limits, Loading, Settings
 
     for name in (
-        "workers", "batch_tokens", "batch_texts", "queue", "threads", "load_memory",
+        "processes", "workers", "batch_tokens", "batch_texts", "queue", "threads", "load_memory",
         "max_body", "max_inputs", "max_response", "max_memory",
     ):  # fmt: skip
         if (value := getattr(args, name)) is not None and value < 1:
@@ -205,6 +213,7 @@ def _settings(args: argparse.Namespace, environment: Mapping[str, str]) -> Setti
     return Settings(
         host=args.host,
         port=args.port,
+        processes=args.processes,
         token=_token(args.token_file, environment),
         drain_seconds=args.drain,
         grace_seconds=args.grace,
