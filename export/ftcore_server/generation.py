@@ -12,11 +12,13 @@ import contextlib
 import gc
 import json
 import logging
+import mmap
 import os
 import select
 import shutil
 import signal
 import socket
+import struct
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,6 +38,7 @@ from ftcore_server.worker import DRAIN, Worker
 
 _TICK = 0.2  # seconds between looks at the workers
 _STEADY = 10.0  # seconds that a worker has to live for the next one in its place to start at once
+_DOUBLE = struct.Struct("d")
 _LONGEST_WAIT = 30.0  # seconds before a worker is replaced, where one after another dies
 
 
@@ -87,6 +90,8 @@ class Generation:
         self._folder = folder
         self._number = number
         self._places = [_Place() for _ in listeners]
+        #: When each worker's event loop has last turned, as a double of `time.monotonic`; shared with the workers.
+        self._turns = mmap.mmap(-1, _DOUBLE.size * len(listeners))
         self._leaving = False
         self._answered = True
 
@@ -121,6 +126,8 @@ class Generation:
                     self._fork(number, deployment, loaded)
             self._listen()
             self._reap()
+            if not self._leaving:  # the loop of one that ends turns no more
+                self._end_those_that_hang()
         if not self._control:  # whoever made the folder is gone
             shutil.rmtree(self._folder, ignore_errors=True)
         return 0 if self._answered else 1
@@ -156,7 +163,13 @@ class Generation:
             logs.always(process=number)
             metrics = SharedMetrics(self._folder, self._number, number, len(self._places))
             worker = Worker(
-                self._settings, deployment, loaded, control, metrics, lambda: self._say({"ready": number})
+                self._settings,
+                deployment,
+                loaded,
+                control,
+                metrics,
+                ready=lambda: self._say({"ready": number}),
+                turned=lambda: self._turned(number),
             )
             worker.run(list(self._listeners[number]))
             code = int(worker.service.cut_short)
@@ -190,6 +203,17 @@ class Generation:
             how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
             number = self._places.index(place)
             logs.event("worker_died", logging.ERROR, process=number, how=how, again_in=round(wait, 1))
+
+    def _turned(self, number: int) -> None:
+        _DOUBLE.pack_into(self._turns, number * _DOUBLE.size, time.monotonic())
+
+    def _end_those_that_hang(self) -> None:
+        """End workers whose event loop stands still for as long as any request may take."""
+        for number, place in enumerate(self._places):
+            turned: float = max(_DOUBLE.unpack_from(self._turns, number * _DOUBLE.size)[0], place.born)
+            if place.process and time.monotonic() - turned > self._settings.limits.request_seconds:
+                logs.event("worker_hangs", logging.ERROR, process=number)
+                os.kill(place.process, signal.SIGKILL)
 
     def _say(self, what: dict[str, Any]) -> None:
         os.write(self._status, json.dumps(what).encode() + b"\n")

@@ -32,6 +32,7 @@ class Worker(DrainingServer):
         control: a pipe that says what to do.
         metrics: those of all workers.
         ready: called once it answers.
+        turned: called ten times a second while the event loop turns.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Worker(DrainingServer):
         control: int,
         metrics: SharedMetrics,
         ready: Callable[[], None],
+        turned: Callable[[], None],
     ) -> None:
         super().__init__(settings)
         self._deployment = deployment
@@ -49,6 +51,7 @@ class Worker(DrainingServer):
         self._control = control
         self._shared = metrics
         self._ready = ready
+        self._turned = turned
 
     async def startup(self, sockets: Any = None) -> None:  # noqa: ANN401 (uvicorn's own)
         """Take the models over, then accept connections."""
@@ -60,6 +63,11 @@ class Worker(DrainingServer):
         for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
         self._ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        """See `DrainingServer`."""
+        self._turned()
+        return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal from before `startup` has come to its end."""

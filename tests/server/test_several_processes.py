@@ -178,6 +178,19 @@ def test_a_worker_that_dies_is_replaced_and_keeps_nobody_waiting_for_long(tiny_b
         assert (died["process"], died["how"]) in {(0, "SIGKILL"), (1, "SIGKILL")}
 
 
+def test_a_worker_that_hangs_is_replaced(tiny_bundle: Path) -> None:
+    with process(tiny_bundle, "--processes", "2", "--timeout", "2") as (started, url):
+        generation, (first, second) = workers(started)
+        os.kill(second, signal.SIGSTOP)
+        wait_until(lambda: len(children(generation)) == 2 and second not in children(generation))
+        assert first in children(generation)
+        assert [get(f"{url}/readyz").status_code for _ in range(12)] == [200] * 12
+        started.send_signal(signal.SIGTERM)
+        assert started.wait(20) == 0
+        said = [line["event"] for line in events(started) if line["level"] == "error"]
+        assert said == ["worker_hangs", "worker_died"]
+
+
 def test_models_are_loaded_again_where_the_process_that_holds_them_dies(tiny_bundle: Path) -> None:
     with process(tiny_bundle, "--processes", "2") as (started, url):
         generation, before = workers(started)
