@@ -23,6 +23,7 @@ from generating_bundle import generating_bundle, make_generating_bundle  # noqa:
 from generation_models import exported_writer  # noqa: F401 (fixture)
 from graph_cache import cache, forget_shared, keep_operators
 from light_base import save_light_base
+from loopback_store import store  # noqa: F401 (fixture)
 from models import tiny_base  # noqa: F401 (fixture)
 from spec_text import TRAIN, VALID
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import Any
 
 from ftcore_runtime.errors import DataError
 from ftcore_runtime.files import open_regular
+from ftcore_runtime.object_store import ObjectFile, StoredObject
 from ftcore_runtime.records import Record, require_columns
 
 #: What pyarrow raises, in addition to its own errors, of a file that lies about itself.
 _UNREADABLE = (OSError, ValueError, ArithmeticError, LookupError, TypeError, MemoryError)
 _BLOCK = 1024  # rows turned into Python objects at a time
+_AHEAD = 2**20  # bytes read of each column at a time, of an object in a store; a row group may be far larger
 
 
-def parquet_records(path: Path, name: str, needed: Mapping[str, str]) -> Iterator[Record]:
-    """The rows of a Parquet file.
+def parquet_records(path: Path | StoredObject, name: str, needed: Mapping[str, str]) -> Iterator[Record]:
+    """The rows of a Parquet file, or of an object in a store.
 
     Args:
         needed: see `TableOptions`.
@@ -29,8 +32,11 @@ def parquet_records(path: Path, name: str, needed: Mapping[str, str]) -> Iterato
     from pyarrow.parquet import ParquetFile
 
     try:
-        open_regular(path).close()  # a pipe would block, and Arrow knows no better
-        with ParquetFile(path, memory_map=True, pre_buffer=False) as file:
+        ahead = _AHEAD if isinstance(path, StoredObject) else 0
+        with (
+            _opened(path) as source,
+            ParquetFile(source, memory_map=True, pre_buffer=False, buffer_size=ahead) as file,
+        ):
             names = file.schema_arrow.names
             if len(set(names)) != len(names):
                 raise DataError("it has a column twice", where=name, hint="rename one of them")
@@ -45,6 +51,13 @@ def parquet_records(path: Path, name: str, needed: Mapping[str, str]) -> Iterato
     except (ArrowException, RecursionError, *_UNREADABLE) as error:
         what = str(error).replace(str(path), name).partition("\n")[0][:200]
         raise DataError(f"not a readable Parquet file: {what}", where=name) from None
+
+
+def _opened(path: Path | StoredObject) -> AbstractContextManager[Path | ObjectFile]:
+    if isinstance(path, StoredObject):
+        return closing(ObjectFile(path))
+    open_regular(path).close()  # a pipe would block, and Arrow knows no better
+    return nullcontext(path)
 
 
 def _features(metadata: bytes | None) -> Mapping[str, Any]:

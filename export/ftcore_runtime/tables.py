@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from ftcore_runtime import strict_json
 from ftcore_runtime.errors import DataError
+from ftcore_runtime.object_store import StoredObject
 from ftcore_runtime.parquet import parquet_records
 from ftcore_runtime.records import Record, require_columns
 from ftcore_runtime.swallowed import QuoteWatch
@@ -63,20 +64,21 @@ class TableOptions:
 
 
 def read_table(
-    path: str | Path, name: str, form: str, options: TableOptions = TableOptions()
+    path: str | Path | StoredObject, name: str, form: str, options: TableOptions = TableOptions()
 ) -> Iterator[Record]:
     """Read the records of a file from its first to its last; none is held longer than its block.
 
     Args:
-        path: of a regular file; `-` for standard input (not of Parquet).
+        path: of a regular file; `-` for standard input (not of Parquet); or an object in a store (of Parquet alone).
         name: the file as the user wrote it, for messages.
         form: csv, tsv, jsonl, txt or parquet.
 
     Raises:
         DataError: the file cannot be read, lacks a needed column, or does not say how many records it has.
     """
-    if form == "parquet":
-        yield from parquet_records(Path(path), name, options.needed or {})
+    if isinstance(path, StoredObject) or form == "parquet":
+        source = path if isinstance(path, StoredObject) else Path(path)
+        yield from parquet_records(source, name, options.needed or {})
         return
     try:
         # A lone carriage return ends a line of CSV; within JSON it is white space.
