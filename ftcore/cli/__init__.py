@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
 from ftcore import __version__
 from ftcore.cli.epilogs import epilog
@@ -62,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         named = arguments[0] if arguments and arguments[0] in COMMANDS else None
         args = make_parser(named).parse_args(arguments)
+        _refuse_addresses(args)
         code: int = args.run(args)
         sys.stdout.flush()
         return code
@@ -94,6 +97,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(
             text if debug else f"{text}\n  help: run again with --debug for the traceback", ExitCode.FAILED
         )
+
+
+def _refuse_addresses(args: argparse.Namespace) -> None:
+    """What is a path of this machine is no address of a store, which would be the name of a folder here."""
+    for name, value in vars(args).items():
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, Path) and one.parts[:1] == ("s3:",):
+                hint = "a store has rows in Parquet (--input, --pool, `data` of a spec) and answers of --engine ray"
+                raise UserError(
+                    "is a file or folder on this machine, not in a store",
+                    where=name.replace("_", "-"),
+                    hint=hint,
+                )
 
 
 def _not_installed(error: ModuleNotFoundError, arguments: Sequence[str]) -> UserError:

@@ -14,6 +14,7 @@ from ftcore.cli.given_texts import given_input
 from ftcore.cli.options import Subparsers, add_bundle, add_command, add_device
 from ftcore.cli.table_options import add_table_options, any_table_option, named_columns, table_options
 from ftcore.errors import ExitCode, UserError
+from ftcore_runtime.object_store import is_address
 from ftcore_runtime.terminal import printable
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ _SHOWN_ERRORS = 20  # bad rows named on the terminal; the output names them all
 _EPILOG = """\
 Every row of --input gives one line of JSON: {"row": LINE, ...answer}, or {"row": LINE, "error": ...} for
 one that cannot be answered; --output FILE.csv and FILE.parquet have a column for each key. The FILE of
---input is .csv, .tsv, .jsonl, .txt (one text a line) or .parquet, a folder of .parquet files, or - for standard input.
+--input is .csv, .tsv, .jsonl, .txt (one text a line) or .parquet, a folder of .parquet files, an address of either in
+a store (s3://bucket/rows.parquet, s3://bucket/folder/), or - for standard input.
 It is read as the training rows were (format, delimiter, encoding, names of columns) unless options say otherwise.
 
 With --rank, rows that share their first text are ranked by the number that a bundle of `similarity` gives them; all
@@ -34,7 +36,7 @@ rows are in memory then:
   ftcore predict BUNDLE --input candidates.csv --rank --relevance gold --output ranked.jsonl
 
 With --engine ray --workers N, N processes of one thread each write the same lines as part-*.jsonl into the folder
---output. What is killed goes on where it was when it is started again.
+--output, which may be an address (s3://bucket/folder/). What is killed goes on where it was when it is started again.
 """
 
 
@@ -47,7 +49,11 @@ def add(subparsers: Subparsers) -> None:
     what.add_argument(
         "--text", action="append", metavar="TEXT", help="a text (of `qa`: a question); may be repeated"
     )
-    what.add_argument("--input", metavar="FILE", help="a file of rows, or - for standard input")
+    what.add_argument(
+        "--input",
+        metavar="FILE",
+        help="a file of rows, Parquet in a store (s3://...), or - for standard input",
+    )
     parser.add_argument(
         "--text-pair",
         action="append",
@@ -57,9 +63,9 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--output",
         metavar="FILE",
-        type=Path,
+        type=_destination,
         help="a table if it ends in .csv or .parquet, else JSON Lines, which go to standard output if it is not given"
-        " (with --engine ray: a folder of JSON Lines)",
+        " (with --engine ray: a folder of JSON Lines, here or at s3://bucket/folder/)",
     )
     parser.add_argument(
         "--format",
@@ -112,6 +118,11 @@ def add(subparsers: Subparsers) -> None:
     )
 
 
+def _destination(name: str) -> Path | str:
+    """A path of this machine, or an address."""
+    return name if is_address(name) else Path(name)
+
+
 def run(args: argparse.Namespace) -> int:
     """Answer; returns the exit code."""
     from ftcore.cli.interruption import ended_by_ctrl_c, interruptible
@@ -128,7 +139,7 @@ def run(args: argparse.Namespace) -> int:
     from ftcore_server.offline.source import Source, form_of
 
     columns = _columns(args.columns, pipeline)
-    form = args.format or form_of(args.input)
+    form = form_of(args.input, args.format)
     needed = {name: f"name it with --columns {field}=NAME" for field, name in columns.items()}
     options = table_options(args, form, pipeline.manifest.source, needed)
     source = Source(args.input, form, tuple(columns.values()), options)
@@ -160,6 +171,9 @@ def _check(args: argparse.Namespace) -> None:
         raise UserError("goes with --text", where="--text-pair", hint="for a file: --columns text_pair=NAME")
     if args.relevance is not None and not args.rank:
         raise UserError("goes with --rank", where="--relevance")
+    if isinstance(args.output, str) and args.engine != "ray":
+        what = "the plain engine writes a file on this machine"
+        raise UserError(what, where="--output", hint="add --engine ray, or give a file")
     if args.rank:
         if args.text or args.engine == "ray":
             raise UserError("goes with --input and the plain engine", where="--rank")
@@ -275,7 +289,8 @@ def _output(output: Path | None, source: str) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    if output.is_dir() or (output.exists() and source != "-" and output.samefile(source)):
+    elsewhere = source == "-" or is_address(source)
+    if output.is_dir() or (output.exists() and not elsewhere and output.samefile(source)):
         raise UserError(
             "is a folder, or the input itself", where=str(output), hint="give another file to --output"
         )

@@ -1,10 +1,11 @@
-"""`ftcore predict --engine ray`: the answers as parts in a folder, made by several processes; goes on where it was."""
+"""`ftcore predict --engine ray`: the answers as parts in a folder, by several processes; goes on where it was."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftcore.cli.predict import show_errors
@@ -22,17 +23,29 @@ def answer_with_ray(pipeline: Pipeline, source: Source, args: argparse.Namespace
         UserError: the input cannot be read, or the folder holds something else.
     """
     from ftcore_runtime.cpus import cpu_count
-    from ftcore_server.offline.parts import Parts
+    from ftcore_runtime.object_store import ObjectFolder, StoredObject
+    from ftcore_server.offline.parts import LocalFolder, Parts
     from ftcore_server.offline.ray_engine import Job, run
 
+    folder = (
+        LocalFolder(args.output.resolve())
+        if isinstance(args.output, Path)
+        else ObjectFolder.of(args.output, "--output")
+    )
+    source = source.found()
     # Reading costs little compared with answering, and says early what cannot be read.
-    parts = Parts(args.output.resolve(), sum(1 for _ in source.rows()))
+    parts = Parts(folder, sum(1 for _ in source.rows()))
     files = source.files()
     parts.begin(
         {
             "bundle": pipeline.manifest.to_json(),
             "variant": pipeline.variant,
-            "input": [[path.name, path.stat().st_size] for path in files],
+            "input": [
+                [one.name, one.size, one.version]
+                if isinstance(one, StoredObject)
+                else [one.name, one.stat().st_size]
+                for one in files
+            ],
             "columns": list(source.columns),
             "options": asdict(source.options),
             "keep": args.keep,

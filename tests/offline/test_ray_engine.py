@@ -20,7 +20,7 @@ needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="
 ROWS = 1500
 
 
-def command(bundle: Path, rows: Path, output: Path, *more: str) -> list[str]:
+def command(bundle: Path, rows: Path | str, output: Path | str, *more: str) -> list[str]:
     engine = ["--engine", "ray", "--output", str(output), *more]
     return [sys.executable, "-m", "ftcore", "predict", str(bundle), "--input", str(rows), *engine]
 

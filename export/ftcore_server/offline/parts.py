@@ -1,4 +1,4 @@
-"""A folder of parts: which rows each has, which are written, and whether they belong to what is asked now.
+"""A folder of parts, here or in a store: which rows each has, which are written, whether they are what is asked now.
 
 A part takes its name once it is whole, so that whatever is there after a kill needs not be made again.
 """
@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ftcore_runtime.errors import InputError
 from ftcore_runtime.publishing import sweep, write_whole
@@ -18,6 +18,43 @@ from ftcore_runtime.publishing import sweep, write_whole
 PLAN = "parts.json"
 _PARTS = 64  # of an input of usual size, so that no worker is left with more than another for long
 _MOST_ROWS, _FEWEST_ROWS = 16384, 256  # of a part
+
+
+class Folder(Protocol):
+    """Where files are written, each whole or not at all; as text it is its name."""
+
+    def names(self) -> set[str]:
+        """What is in it; nothing where it is not there yet."""
+
+    def read(self, name: str) -> bytes:
+        """The content of a file."""
+
+    def write(self, name: str, pieces: Iterable[bytes]) -> None:
+        """Write a file."""
+
+
+@dataclass(frozen=True)
+class LocalFolder:
+    """A folder of this machine."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def names(self) -> set[str]:
+        """What is in it, once it is made and without what a killed process left behind."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        sweep(self.path)
+        return {one.name for one in self.path.iterdir()}
+
+    def read(self, name: str) -> bytes:
+        """The content of a file."""
+        return (self.path / name).read_bytes()
+
+    def write(self, name: str, pieces: Iterable[bytes]) -> None:
+        """Write a file."""
+        write_whole(self.path / name, pieces)
 
 
 @dataclass(frozen=True)
@@ -29,7 +66,7 @@ class Parts:
         count: rows of the input.
     """
 
-    folder: Path
+    folder: Folder
     count: int
 
     @property
@@ -40,13 +77,19 @@ class Parts:
     def __len__(self) -> int:
         return math.ceil(self.count / self.rows)
 
-    def path(self, number: int) -> Path:
-        """Where a part is written."""
-        return self.folder / f"part-{number:06d}.jsonl"
+    @staticmethod
+    def name(number: int) -> str:
+        """What a part is called."""
+        return f"part-{number:06d}.jsonl"
+
+    def write(self, number: int, pieces: Iterable[bytes]) -> None:
+        """Write a part."""
+        self.folder.write(self.name(number), pieces)
 
     def missing(self) -> list[int]:
         """The parts that are not there."""
-        return [number for number in range(len(self)) if not self.path(number).exists()]
+        there = self.folder.names()
+        return [number for number in range(len(self)) if self.name(number) not in there]
 
     def begin(self, settings: dict[str, Any]) -> None:
         """Make the folder, or find that it holds parts of the same.
@@ -59,15 +102,13 @@ class Parts:
         """
         plan = {**settings, "rows": self.count, "rows_of_a_part": self.rows}
         text = json.dumps(plan, indent=2) + "\n"
-        file = self.folder / PLAN
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            sweep(self.folder)
-            if not file.exists():
-                if any(self.folder.iterdir()):
+            there = self.folder.names()
+            if PLAN not in there:
+                if there:
                     raise InputError("is not empty", where=str(self.folder), hint="give another --output")
-                write_whole(file, [text.encode()])
-            elif file.read_text(encoding="utf-8") != text:
+                self.folder.write(PLAN, [text.encode()])
+            elif self.folder.read(PLAN) != text.encode():
                 raise InputError(
                     f"holds the answers to something else, as its {PLAN} says",
                     where=str(self.folder),
@@ -79,7 +120,6 @@ class Parts:
     def errors(self) -> Iterator[tuple[int, str]]:
         """Number and error of every row of all parts that could not be answered."""
         for number in range(len(self)):
-            with self.path(number).open("rb") as file:
-                for line in file:
-                    if b'"error": ' in line and "error" in (found := json.loads(line)):
-                        yield found["row"], found["error"]
+            for line in self.folder.read(self.name(number)).split(b"\n"):
+                if b'"error": ' in line and "error" in (found := json.loads(line)):
+                    yield found["row"], found["error"]

@@ -6,6 +6,7 @@ numbers travels through Ray.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Iterator
@@ -16,8 +17,8 @@ from typing import Any
 
 import ray
 
+from ftcore_runtime.errors import UserError
 from ftcore_runtime.pipeline import Pipeline
-from ftcore_runtime.publishing import write_whole
 from ftcore_runtime.rows import Row
 from ftcore_server.offline.lines import answer_lines
 from ftcore_server.offline.parts import Parts
@@ -57,13 +58,19 @@ class Worker:
         self._next: int | None = None  # the part that begins where the rows are
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Write the parts of a batch."""
-        job = self._job
-        for number in batch["part"].tolist():
-            rows = self._from(number)
-            lines = answer_lines(self._pipeline, rows, job.batch_size, keep=job.keep, top_k=job.top_k)
-            write_whole(job.parts.path(number), (chunk.data for chunk in lines))
-        return batch
+        """Write the parts of a batch; what a user can fix is its `error`: of an exception Ray would bring the text."""
+        error = ""
+        try:
+            for number in batch["part"].tolist():
+                self._write(number)
+        except UserError as found:
+            error = json.dumps([found.what, found.where, found.hint])
+        return {**batch, "error": [error] * len(batch["part"])}
+
+    def _write(self, number: int) -> None:
+        job, rows = self._job, self._from(number)
+        lines = answer_lines(self._pipeline, rows, job.batch_size, keep=job.keep, top_k=job.top_k)
+        job.parts.write(number, (chunk.data for chunk in lines))
 
     def _from(self, number: int) -> Iterator[Row]:
         """The rows of a part."""
@@ -80,6 +87,9 @@ def run(job: Job, missing: list[int], workers: int) -> None:
 
     Args:
         workers: actors, each with a CPU.
+
+    Raises:
+        UserError: an actor could not read or write.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # on by default
     ray.init(
@@ -102,7 +112,9 @@ def run(job: Job, missing: list[int], workers: int) -> None:
             num_cpus=1,
             compute=ray.data.ActorPoolStrategy(size=min(workers, len(missing))),
         )
-        for _ in done.iter_rows():
-            pass  # running it is what it is for
+        for row in done.iter_rows():
+            if row["error"]:
+                what, where, hint = json.loads(row["error"])
+                raise UserError(what, where=where, hint=hint)
     finally:
         ray.shutdown()

@@ -1,9 +1,9 @@
-"""Where rows to be answered come from: a file of a table, standard input, or a folder of Parquet files."""
+"""Where rows to be answered come from: a table in a file, standard input, or Parquet in a folder or in a store."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import NoneType
@@ -11,11 +11,13 @@ from typing import Any
 
 from ftcore_runtime.errors import InputError
 from ftcore_runtime.inputs import problem
+from ftcore_runtime.object_store import StoredObject, find_objects, is_address, path_of
 from ftcore_runtime.records import Record
 from ftcore_runtime.rows import Row, rows_of
 from ftcore_runtime.tables import FORMATS, TableOptions, read_table
 from ftcore_runtime.textfile import STANDARD_INPUT as STANDARD_INPUT
 
+_INPUT = "the address of the rows"
 _OF_JSON = (str, bool, int, float, NoneType)
 
 
@@ -24,16 +26,18 @@ class Source:
     """An input that can be read any number of times, but for standard input.
 
     Args:
-        path: of a file, of a folder of `.parquet` files, or `-`.
+        path: of a file, of a folder of `.parquet` files, an address in a store, or `-`.
         form: csv, tsv, jsonl, txt or parquet.
         columns: the file's names of an input's texts.
         options: how the file is written.
+        objects: what the address was found to be; None until then, and of a path.
     """
 
     path: str
     form: str
     columns: tuple[str, ...]
     options: TableOptions = field(default_factory=TableOptions)
+    objects: tuple[StoredObject, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -57,13 +61,15 @@ class Source:
         yield from rows_of(self._records(), columns)
 
     def _records(self) -> Iterator[Record]:
-        _refuse_pipe(self.path)
+        if not is_address(self.path):
+            _refuse_pipe(self.path)
         if self.form != "parquet":
             yield from read_table(self.path, self.name, self.form, self.options)
             return
         number = 0
         for path in self.files():
-            for record in read_table(path, str(path), self.form, self.options):
+            name = path.name if isinstance(path, StoredObject) else str(path)
+            for record in read_table(path, name, self.form, self.options):
                 number += 1
                 values = {column: _as_json(value) for column, value in (record.values or {}).items()}
                 yield replace(
@@ -80,14 +86,25 @@ class Source:
 
     def resolved(self) -> Source:
         """The same for a process with another working directory."""
-        return replace(self, path=str(Path(self.path).resolve()))
+        return self if is_address(self.path) else replace(self, path=str(Path(self.path).resolve()))
 
-    def files(self) -> list[Path]:
-        """The files that it is made of.
+    def found(self) -> Source:
+        """The same, with the objects of its address as they are now: another version of one is an error from here on.
+
+        Raises:
+            DataError: see `find_objects`.
+        """
+        return replace(self, objects=find_objects(self.path, _INPUT)) if is_address(self.path) else self
+
+    def files(self) -> Sequence[Path | StoredObject]:
+        """The files or objects that it is made of.
 
         Raises:
             InputError: standard input, or a folder without Parquet files.
+            DataError: see `find_objects`.
         """
+        if is_address(self.path):
+            return self.objects or find_objects(self.path, _INPUT)
         if self.path == STANDARD_INPUT:
             raise InputError("Parquet cannot be read from a pipe", where=self.name, hint="name its file")
         path = Path(self.path)
@@ -99,12 +116,21 @@ class Source:
         return found
 
 
-def form_of(path: str) -> str:
-    """The format that a path's suffix says; a folder is of Parquet, standard input of plain lines.
+def form_of(path: str, given: str | None = None) -> str:
+    """The format that is given, or that a path's suffix says; a folder is of Parquet, standard input of plain lines.
 
     Raises:
-        InputError: it says none.
+        InputError: it says none, or another one is given for an address than Parquet.
+        DataError: it is no address.
     """
+    if is_address(path):
+        path_of(path, _INPUT)
+        if given not in (None, "parquet"):
+            hint = "save it as Parquet; other formats are read from local files"
+            raise InputError("an object of a store is read as Parquet", where=f"--format {given}", hint=hint)
+        return "parquet"
+    if given is not None:
+        return given
     if path == STANDARD_INPUT:
         return "txt"
     _refuse_pipe(path)
