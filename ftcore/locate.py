@@ -45,7 +45,7 @@ def locate(ref: str, base_dir: Path) -> Path:
     if lost:
         raise UserError(f"`{ref}` is a link that leads nowhere", hint="link it to a file that is there")
     if "://" in ref:
-        hint = "what is read is a file on this machine: download it first"
+        hint = "what is read here is a file on this machine: download it first"
     else:
         hint = _similar(path) or f"paths are relative to {base_dir}"
     raise UserError(f"no such file or folder: `{ref}`", hint=hint)

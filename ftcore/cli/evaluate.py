@@ -28,7 +28,7 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument(
         "subject", metavar="SUBJECT", help="a run; with --input a bundle, or a run that has one"
     )
-    parser.add_argument("--input", metavar="FILE", help="labelled rows")
+    parser.add_argument("--input", metavar="FILE", help="labelled rows; Parquet also in a store (s3://...)")
     parser.add_argument("--format", metavar="NAME", help="of FILE; by its suffix if not given")
     add_table_options(
         parser, "the file's own names for the task's `data.columns` (default: those of the training rows)"

@@ -71,13 +71,14 @@ def _source(args: argparse.Namespace, training: TrainingSource | None) -> Source
     from ftcore.data.formats import find_format
     from ftcore.locate import locate
     from ftcore.spec.sections import Source, format_names
+    from ftcore_runtime.object_store import is_address
 
     if args.format is not None and args.format not in format_names():
         raise UserError(
             f"there is no {args.format!r}", where="--format", hint=f"one of {', '.join(format_names())}"
         )
     source = Source(path=args.input, format=args.format)
-    form = find_format(source, locate(args.input, Path.cwd()), args.input)
+    form = None if is_address(args.input) else find_format(source, locate(args.input, Path.cwd()), args.input)
     applies = frozenset() if form is None else form.options
     for option in ("delimiter", "quoting", "encoding"):
         if getattr(args, option) is not None and option not in applies:

@@ -39,7 +39,7 @@ def add(subparsers: Subparsers) -> None:
         "--pool",
         required=True,
         metavar="FILE",
-        help="rows without labels: .csv, .tsv, .jsonl, .txt or .parquet",
+        help="rows without labels: .csv, .tsv, .jsonl, .txt or .parquet, the last one also in a store (s3://...)",
     )
     parser.add_argument("-n", "--count", type=int, default=100, metavar="N", help="rows (default: 100)")
     parser.add_argument(

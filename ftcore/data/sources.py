@@ -16,7 +16,11 @@ from ftcore.errors import DataError, UserError
 from ftcore.locate import locate
 from ftcore.spec.sections import DATASET, Source
 from ftcore_runtime.files import sha256
+from ftcore_runtime.object_store import StoredObject, find_objects, is_address
+from ftcore_runtime.tables import read_table
 from ftcore_runtime.textfile import codec_of
+
+_STORED = "parquet"  # the format of objects in a store
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,8 @@ class Opened:
         name: the source as written, the `file` of every `file:row`.
         kind: the name of its format, or dataset, hub or rows.
         bytes: size of its content.
-        sha256: of its content, in hex; of a single file simply the file's own.
+        sha256: of its content, in hex; of a single file simply the file's own; of objects in a store of their names,
+            sizes and ETags.
         records: starts reading from the first row.
         file: where its content is, of a single file.
         encoding: of that file, as its section gives it; None where it is no text.
@@ -70,6 +75,8 @@ def open_source(source: Source, role: str, base_dir: Path, field: str | None = N
 
 def _open_path(source: Source, role: str, field: str, base_dir: Path) -> Opened:
     name = source.path or ""
+    if is_address(name):
+        return _opened_objects(source, field)
     try:
         path = locate(name, base_dir)
     except UserError as error:
@@ -105,6 +112,26 @@ def _open_path(source: Source, role: str, field: str, base_dir: Path) -> Opened:
     file = path if path.is_file() else None
     encoding = source.encoding if file and "encoding" in form.options else None
     return Opened(name, form.name, size, digest, lambda: read(path, name, source), file, encoding, field)
+
+
+def _opened_objects(source: Source, field: str) -> Opened:
+    """Parquet in a store, of the version that it has now."""
+    name = source.path or ""
+    if source.format not in (None, _STORED):
+        what = f"an object of a store is read as Parquet, and {field}.format says {source.format}"
+        raise DataError(what, where=name, hint="save it as Parquet; other formats are read from local files")
+    _only(source, field, _STORED, ())
+    objects = find_objects(name, field)
+    content = json.dumps([[one.path.rpartition("/")[2], one.size, one.version] for one in objects])
+    size = sum(one.size for one in objects)
+    return Opened(
+        name, _STORED, size, _sha256(content.encode()), lambda: _object_records(objects), field=field
+    )
+
+
+def _object_records(objects: Iterable[StoredObject]) -> Iterator[Record]:
+    for one in objects:
+        yield from read_table(one, one.name, _STORED)
 
 
 def _target(source: Source, form: Format, field: str, base_dir: Path) -> Path | None:

@@ -20,6 +20,7 @@ from ftcore.drafting.task_guess import guess_task
 from ftcore.errors import DataError
 from ftcore.locate import PREFIX, locate
 from ftcore.spec.source import Source
+from ftcore_runtime.object_store import is_address
 
 _PLAIN = re.compile(r"(?:\.{0,2}/)*[A-Za-z_\u0080-\U0010ffff](?:[\w./:-]*[\w/])?")
 _RESERVED = {"true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf"}
@@ -72,18 +73,19 @@ def new_spec(
     """Look at a file or folder of rows, and write a spec for it.
 
     Args:
-        data: a path from the working directory, or `package:<module>/<path>`.
+        data: a path from the working directory, an address in a store, or `package:<module>/<path>`.
         folder: where the spec will be, which its paths start from.
         task, text, label, base: what not to guess.
 
     Raises:
         UserError: it cannot be read, or nothing says what it is for.
     """
-    path = locate(data, Path.cwd())
+    stored = is_address(data)
+    path = Path(data) if stored else locate(data, Path.cwd())
     if path.is_dir() and (train := _train_file(path)) is not None:
         path, data = train, f"{data.rstrip('/')}/{train.name}"
-    ref = data if data.startswith(PREFIX) else _relative(path, folder)
-    sniffed = sniff(path, data)
+    ref = data if stored or data.startswith(PREFIX) else _relative(path, folder)
+    sniffed = Sniffed("Parquet") if stored else sniff(path, data)
     columns = _look_at(data, sniffed)
     if not columns.named and columns.problem is not None:
         raise DataError(columns.problem[1], where=columns.problem[0], hint="fix the rows of this source")
@@ -102,7 +104,7 @@ def new_spec(
         if guess.task in ("translation", "summarization") and base is None
         else guess_base(texts, base, folder)
     )
-    splits = {} if path.is_dir() else _splits(path)
+    splits = {} if stored or path.is_dir() else _splits(path)
     missing = Counter[str]()
     others = (data[: len(data) - len(path.name)] + file.name for file in splits.values())
     for looked_at in (columns, *(_look_at(other, sniffed) for other in others)):

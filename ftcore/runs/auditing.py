@@ -11,8 +11,8 @@ from ftcore.audit.rows import audit_rows
 from ftcore.data import Splits
 from ftcore.data.cache import UNCACHED
 from ftcore.data.load import NAMES
-from ftcore.data.sources import open_source
-from ftcore.errors import UserError
+from ftcore.data.sources import Opened, open_source
+from ftcore.errors import DataError, UserError
 from ftcore.families.reader import Reader
 from ftcore.files import read_json, write_json
 from ftcore.runs.cache import cache_dir, digest_of, one_at_a_time
@@ -34,15 +34,26 @@ def audit_of(reader: Reader[Any, Any], splits: Splits, base_dir: Path) -> Audit:
         try:
             return Audit.from_json(read_json(path))
         except (OSError, UserError, KeyError, TypeError):  # not there, or not whole
-            found = audit_rows(splits, reader, _sources(reader, base_dir))
+            found = audit_rows(splits, reader, _sources(reader, base_dir, splits))
         if not splits.key.startswith(UNCACHED):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_json(path, found.to_json())
         return found
 
 
-def _sources(reader: Reader[Any, Any], base_dir: Path) -> list[Any]:
-    """What is read of files: a data set of the Hub has columns that its makers chose."""
+def _sources(reader: Reader[Any, Any], base_dir: Path, splits: Splits) -> list[Opened]:
+    """What is read of files: a data set of the Hub has columns that its makers chose.
+
+    Raises:
+        DataError: one is not what the splits were read from.
+    """
     data = reader.spec.data
     named = {name: source for name in NAMES if (source := getattr(data, name)) is not None}
-    return [open_source(source, name, base_dir) for name, source in named.items() if source.hub is None]
+    opened = {
+        name: open_source(source, name, base_dir) for name, source in named.items() if source.hub is None
+    }
+    for read in splits.fingerprints:
+        if read.split in opened and opened[read.split].sha256 != read.sha256:
+            hint = "start again once nothing writes to it"
+            raise DataError("it was changed after its rows were read", where=read.source, hint=hint)
+    return [*opened.values()]

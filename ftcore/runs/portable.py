@@ -12,12 +12,13 @@ from ftcore.errors import UserError
 from ftcore.files import read_json, write_json
 from ftcore.locate import PREFIX, is_local, locate
 from ftcore.runs.folder import RunFolder
+from ftcore_runtime.object_store import is_address
 
 SPEC = "spec.json"
 
 
 def write_portable(run: RunFolder, output: Path) -> None:
-    """Write `spec.json`, and copy the files and folders that it names; those of packages and of the Hub stay there.
+    """Write `spec.json`, and copy the files and folders that it names. What packages, stores and the Hub have stays.
 
     Args:
         output: a folder that is there, and empty.
@@ -27,7 +28,7 @@ def write_portable(run: RunFolder, output: Path) -> None:
     """
     spec, base_dir = read_json(run.spec_file), Path(run.record()["base_dir"])
     for number, (ref, replace) in enumerate(_refs(spec, base_dir), 1):
-        if ref.startswith(PREFIX):
+        if ref.startswith(PREFIX) or is_address(ref):
             continue
         path = locate(ref, base_dir)
         copied = f"files/{number}-{path.name}"

@@ -35,8 +35,8 @@ class Source(Section):
     path: str | None = Field(
         None,
         min_length=1,
-        description="A file or folder, relative to the spec's own folder, or `package:<module>/<path>` for"
-        " one inside an installed package.",
+        description="A file or folder, relative to the spec's own folder; `package:<module>/<path>` for"
+        " one inside an installed package; `s3://bucket/key.parquet` or `s3://bucket/folder/` for Parquet in a store.",
     )
     hub: str | None = Field(
         None, min_length=1, description="A data set on the Hub: `owner/name` (when online)."
