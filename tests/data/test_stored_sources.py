@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,8 @@ from models import labelled_rows, tiny_spec
 from ruamel.yaml import YAML
 
 from ftcore.cli import main
+from ftcore.runs.folder import RunFolder
+from ftcore.runs.portable import write_portable
 
 pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
@@ -185,4 +186,7 @@ def test_other_commands_read_from_a_store(
     code, out, err = printed(capsys, "suggest", str(run), "--pool", "s3://data/pool.parquet", "-n", "3")
     assert code == 0, err
     assert len(out.splitlines()) == 3
-    shutil.rmtree(run)
+    Path("portable").mkdir()
+    write_portable(RunFolder(run), Path("portable"))
+    data = json.loads(Path("portable", "spec.json").read_text())["data"]
+    assert (data["train"]["path"], data["test"]["path"]) == (TRAIN, GOLD), "which another machine reads, too"
