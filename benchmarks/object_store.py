@@ -22,7 +22,6 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-import psutil
 from memory import WORDS
 from serving import make_bundle
 from targets import print_target
@@ -81,12 +80,11 @@ def measured(what: str, rows: int, folder: Path, *arguments: str) -> tuple[float
 def _private(pid: int) -> int:
     """KiB of private memory of a process and all that it started."""
     found = 0
-    with suppress(psutil.Error):
-        root = psutil.Process(pid)
-        for one in [root, *root.children(recursive=True)]:
-            with suppress(OSError):
-                status = Path(f"/proc/{one.pid}/status").read_text()
-                found += int(status.partition("RssAnon:")[2].split()[0]) if "RssAnon:" in status else 0
+    with suppress(OSError):  # it has ended meanwhile
+        status = Path(f"/proc/{pid}/status").read_text()
+        found = int(status.partition("RssAnon:")[2].split()[0]) if "RssAnon:" in status else 0
+        for children in Path(f"/proc/{pid}/task").glob("*/children"):
+            found += sum(_private(int(child)) for child in children.read_text().split())
     return found
 
 
@@ -131,7 +129,7 @@ def _measure(folder: Path, rows: int, answered: int, bundle: Path | None) -> Non
     variants = json.loads((bundle / "bundle.json").read_text())["variants"]
     chosen = ["--variant", "int8"] if "int8" in variants else []
     different = 0
-    engines = {"predict": []} | (
+    engines: dict[str, list[str]] = {"predict": []} | (
         {"predict --engine ray": ["--engine", "ray", "--workers", "1"]} if find_spec("ray") else {}
     )
     for engine, options in engines.items():
