@@ -25,13 +25,14 @@ def answer_with_ray(pipeline: Pipeline, source: Source, args: argparse.Namespace
     from ftcore_runtime.cpus import cpu_count
     from ftcore_runtime.object_store import ObjectFolder, StoredObject
     from ftcore_server.offline.parts import LocalFolder, Parts
-    from ftcore_server.offline.ray_engine import Job, run
 
     folder = (
         LocalFolder(args.output.resolve())
         if isinstance(args.output, Path)
         else ObjectFolder.of(args.output, "--output")
     )
+    from ftcore_server.offline.ray_engine import Job, run
+
     source = source.found()
     # Reading costs little compared with answering, and says early what cannot be read.
     parts = Parts(folder, sum(1 for _ in source.rows()))

@@ -33,6 +33,10 @@ PROGRAMS = {
 NOT_RUN = {
     "ftcore init 评论.csv --base intfloat/multilingual-e5-small": "asks the Hub; test_chinese_documents.py does not",
     "ftcore predict BUNDLE --input rows/ --engine ray --workers 8 --output answers/": "needs Ray: tests/offline",
+    "ftcore predict BUNDLE --input s3://bucket/rows/"
+    " --engine ray --output s3://bucket/answers/": "needs Ray and a store: tests/offline",
+    "ftcore predict reviews --input s3://bucket/rows/"
+    " --engine ray --workers 8 --output s3://bucket/answers/": "needs Ray and a store: tests/offline",
     "ftcore predict RUN/bundle --variant fp16 --device cuda --input texts.csv --output answers.jsonl": "needs a GPU",
     "ftcore push reviews --repo acme/reviews --private": "asks the Hub; tests/packaging/test_push.py does not",
     "ftcore run rating.yaml": "tests/examples/test_label_and_number.py installs the example",

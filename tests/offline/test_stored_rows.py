@@ -136,7 +136,7 @@ def test_parts_in_a_store_are_those_that_are_asked_for(store: Store) -> None:
         InputError, match=r"s3://data/out/: holds the answers to something else, as its parts\.json"
     ):
         parts.begin({"variant": "fp32"})
-    store.objects["data/other"] = b""
+    store.objects["data/other"] = b"x"
     with pytest.raises(InputError, match=r"s3://data/: is not empty\n  help: give another --output"):
         Parts(ObjectFolder("s3://data/"), 600).begin({})
 
