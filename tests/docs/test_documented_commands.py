@@ -195,6 +195,9 @@ def test_the_commands_of_a_page(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("ftcore_server.process.serve", answers_once)
+    monkeypatch.setattr(
+        "ftcore_server.supervisor.serve_with_processes", answers_once
+    )  # forks this very process
 
     def exported(workspace: Any, *_: Any) -> list[str]:
         """The bundle of a run from before: each run of a page would trace its graph anew."""
