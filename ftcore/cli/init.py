@@ -22,7 +22,7 @@ def add(subparsers: Subparsers) -> None:
         "data",
         metavar="DATA",
         help="CSV, TSV, JSON Lines, a JSON array, SQuAD, Parquet, Excel, CoNLL, gettext, one of two parallel text"
-        " files, or a folder of texts a label; or Parquet in a store (s3://...)",
+        " files, or a folder of texts a label or of Parquet; or Parquet in a store (s3://...)",
     )
     parser.add_argument(
         "--task", metavar="ID", help="the task, as `ftcore tasks` lists it (default: guessed)"

@@ -59,7 +59,10 @@ def find_format(source: Source, path: Path, name: str) -> Format | None:
         for one in found:
             if one.recognised and one.files is not None and one.files(path):
                 return one
-        hint = "a folder is one that `datasets` saved, or has one folder of .txt files a label, or gettext catalogs"
+        hint = (
+            "a folder is one that `datasets` saved, or has one folder of .txt files a label, .parquet files or"
+            " gettext catalogs"
+        )
         raise DataError("nothing in this folder can be read", where=name, hint=hint)
     suffix = path.suffix.lower()
     for one in found:

@@ -13,6 +13,7 @@ from ftcore.data.gettext import catalogs, read_gettext
 from ftcore.data.label_studio import read_label_studio
 from ftcore.data.news import read_news
 from ftcore.data.parallel import read_parallel
+from ftcore.data.parquet_folder import parquet_files, read_parquet
 from ftcore.data.records import Record, read_folders
 from ftcore.data.spreadsheet import read_xlsx
 from ftcore.data.squad import read_squad
@@ -50,7 +51,14 @@ def _folder(
 CSV = _table("csv", (".csv",), "delimiter", "encoding", "header", "quoting")
 TSV = _table("tsv", (".tsv", ".tab"), "encoding", "header", "quoting")
 JSONL = _table("jsonl", (".jsonl", ".ndjson"), "encoding")
-PARQUET = _table("parquet", (".parquet",))
+PARQUET = Format(
+    name="parquet",
+    read=lambda path, name, source: read_parquet(path, name),
+    suffixes=(".parquet",),
+    files=parquet_files,
+    recognised=True,
+    layout="a .parquet file, or a folder of them",
+)
 SQUAD = Format(
     name="squad",
     read=lambda path, name, source: read_squad(path, name, source.encoding),

@@ -15,6 +15,7 @@ from ftcore.data.encodings import guess_encoding
 from ftcore.data.gettext import SUFFIXES, catalogs
 from ftcore.data.header import header_names
 from ftcore.data.parallel import counterpart
+from ftcore.data.parquet_folder import parquet_files
 from ftcore.errors import DataError
 from ftcore_runtime.tables import FORMATS, Quoting
 from ftcore_runtime.textfile import Lines, open_text
@@ -95,9 +96,11 @@ def _folder(path: Path, name: str) -> Sniffed:
         return Sniffed("a folder that `datasets` saved")
     if catalogs(path):
         return Sniffed("gettext catalogs")
+    if parquet_files(path):
+        return Sniffed("a folder of Parquet")
     texts = sorted(path.glob("*/*.txt"))
     if not texts:
-        hint = "name a file; or a folder with one folder of .txt files a label, or with gettext catalogs"
+        hint = "name a file; or a folder with one folder of .txt files a label, with .parquet files or gettext catalogs"
         raise DataError("nothing in this folder can be read", where=name, hint=hint)
     for text in texts:
         if (encoding := guess_encoding(text)) not in ("utf-8", None):

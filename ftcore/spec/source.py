@@ -48,7 +48,8 @@ class Source(Section):
         description="Said by the suffix unless given. `folders`: one folder of .txt files a label. `cloze`: a folder"
         " of .txt articles, out of which questions are made. `news`: likewise, headlines and articles. `gettext`: a"
         " .po or .mo file, or a folder of them. `conll`: words with their tags. `label_studio`: its JSON export."
-        " `xlsx`: a sheet of a workbook. `parallel`: a text a line, with `target`.",
+        " `xlsx`: a sheet of a workbook. `parquet`: a .parquet file, or a folder of them. `parallel`: a text a line,"
+        " with `target`.",
     )
     delimiter: str | None = Field(
         None, min_length=1, max_length=1, description="CSV only; a comma unless given."

@@ -76,6 +76,21 @@ def test_parquet(tmp_path):
     assert found[2].location == "a.parquet:3"
 
 
+def test_a_folder_of_parquet(tmp_path):
+    (tmp_path / "rows").mkdir()
+    for name, rows in (("b", HARD[:1]), ("a", HARD[1:])):
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rows" / f"{name}.parquet")
+    found = records(tmp_path, "rows")
+    assert [record.values for record in found] == [*HARD[1:], *HARD[:1]]
+    assert found[-1].location == "rows/b.parquet:1"
+    before = open_source(Source(path="rows"), "train", tmp_path).sha256
+    (tmp_path / "rows" / "b.parquet").write_bytes(b"no")
+    assert open_source(Source(path="rows"), "train", tmp_path).sha256 != before
+    with pytest.raises(DataError, match="not a readable Parquet file") as raised:
+        records(tmp_path, "rows")
+    assert raised.value.where == "rows/b.parquet"
+
+
 def test_inline_rows(tmp_path):
     found = records(tmp_path, HARD)
     assert [record.values for record in found] == HARD
