@@ -118,7 +118,8 @@ class _Work:
 
     @classmethod
     def of(cls, inputs: TrainingInputs) -> _Work:
-        training, features = inputs.training, inputs.features(inputs.splits.train)
+        training, train = inputs.training, inputs.rows_to_train_on(inputs.splits.train)
+        features = inputs.features(train)
         rows, accumulation = rows_and_accumulation(training)
         plan = BatchPlan(features.lengths, rows, accumulation, training.seed, training.token_budget)
         epochs = EPOCHS if training.epochs is None else training.epochs
@@ -129,7 +130,7 @@ class _Work:
         rows_of_last = len(features) + (len(held_out) if inputs.refits else 0)
         a_step = math.ceil(len(features) / plan.steps_per_epoch)
         return cls(
-            inputs.splits.train,
+            train,
             _by_row(features.row, features.lengths),
             a_step,
             int(features.lengths.sum()),

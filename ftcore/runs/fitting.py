@@ -73,10 +73,13 @@ def fit(inputs: TrainingInputs, model: torch.nn.Module, what: Fit, stop: StopReq
     """
     training, family, warn = inputs.training, inputs.family, inputs.events.warn
     metric = inputs.evaluation.metric
-    features = inputs.features(what.train)
+    train = inputs.rows_to_train_on(what.train)
+    features = inputs.features(train)
+    # A copy has the label of another text, which no head should start from.
+    labelled = features if train is what.train else inputs.features(what.train)
 
     def locations(indices: np.ndarray) -> list[str]:
-        found: list[str] = what.train.locations.take(np.unique(features.row[indices])).to_pylist()
+        found: list[str] = train.locations.take(np.unique(features.row[indices])).to_pylist()
         return found
 
     store = CheckpointStore(
@@ -89,12 +92,12 @@ def fit(inputs: TrainingInputs, model: torch.nn.Module, what: Fit, stop: StopReq
         model=model,
         train=features_to_train_on(
             features,
-            what.train.table,
+            train.table,
             family,
             inputs.encoder,
             inputs.spec,
             inputs.hooks,
-            partial(inputs.teacher_outputs, what.train),
+            partial(inputs.teacher_outputs, train),
             warn,
         ),
         locations=locations,
@@ -108,15 +111,16 @@ def fit(inputs: TrainingInputs, model: torch.nn.Module, what: Fit, stop: StopReq
         evaluate_first=probed and what.held_out is not None,
         share=what.share,
     )
-    stores = [features, inputs.features(what.held_out)] if what.held_out else [features]
+    stores = [features, *([] if labelled is features else [labelled])]
+    stores += [inputs.features(what.held_out)] if what.held_out else []
     starts, read = probed and not (resume and store.steps()), None
     if starts:
-        what.emit("activity", what=f"starting the head from {len(features):,} rows as the base reads them")
+        what.emit("activity", what=f"starting the head from {len(labelled):,} rows as the base reads them")
         if inputs.refits and not (training.freeze and training.freeze.trunk):
             read = inputs.head_inputs.of(model, family.model, what.train)
     with frozen_trunk_runs_once(model, family.model, stores, inputs.spec.training, warn):
         if starts:
-            head_from_probe(model, family.model, inputs.base, features, warn, read)
+            head_from_probe(model, family.model, inputs.base, labelled, warn, read)
         fine_tune(job)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from ftcore.data import Splits, load_splits
 from ftcore.data.cache import discard_uncached
+from ftcore.data.copies import check_copies
 from ftcore.data.load import Report
 from ftcore.data.perturbation import changes_of
 from ftcore.data.sources import Opened, open_source
@@ -121,9 +122,11 @@ def reading(resolved: ResolvedSpec, reader: Reader[Any, Any]) -> Iterator[Splits
 
 
 def _check_splits(spec: Spec, family: BoundFamily, splits: Splits) -> None:
-    """What a run looks at before its first step: the slices, and rows enough for folds and the policy."""
+    """What a run looks at before its first step: the slices, and rows enough for folds, copies and the policy."""
     check_slices(family, splits.test)
     _check_leakage(spec, splits.report)
+    if spec.training.copies:
+        check_copies(family.reader, splits.train.table.num_rows, spec.training.copies)
     if spec.data.cross_validation is not None:
         check_folds(splits, family.reader, spec.data.cross_validation)
     if spec.policy.fields_in_use and isinstance(family.scoring, SupportsPolicy):

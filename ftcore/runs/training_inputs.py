@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ftcore.data import Splits
+from ftcore.data.copies import with_copies
 from ftcore.data.tables import Split
 from ftcore.events import EventLog
 from ftcore.families.bound import BoundFamily
@@ -60,6 +61,16 @@ class TrainingInputs:
     def splits(self) -> Splits:
         """The run's rows."""
         return self.evaluation.splits
+
+    def rows_to_train_on(self, rows: Split) -> Split:
+        """Some rows, with the copies of them that a teacher is to answer, too.
+
+        Raises:
+            UserError: the spec asks for copies that cannot be made.
+        """
+        if not (copies := self.spec.training.copies):
+            return rows
+        return with_copies(rows, self.family.reader, copies, self.spec.training.seed)
 
     @cached_property
     def head_inputs(self) -> HeadInputs:

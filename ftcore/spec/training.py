@@ -99,6 +99,19 @@ class DistillationSpec(Section):
     weight: float = Field(
         0.5, gt=0, le=1, description="Share of the teacher in the loss; the rest is that of the labels."
     )
+    copies: int = Field(
+        0,
+        ge=0,
+        le=100,
+        description="So many changed copies of each training row, which the teacher answers as well: cut, with words"
+        " left out or exchanged for those of other rows. Nobody has labelled them, so `weight` must be 1.",
+    )
+
+    @model_validator(mode="after")
+    def _only_the_teacher_knows(self) -> DistillationSpec:
+        if self.copies and self.weight != 1:
+            raise ValueError("what `copies` makes has no labels but the teacher's: give `weight: 1`")
+        return self
 
 
 #: Of families whose recipes choose nothing but rates, epochs and batches.
@@ -203,6 +216,11 @@ class TrainingSpec(Section):
         "ddp",
         description="Of several processes (torchrun): ddp: each has the whole model; fsdp: each has a slice.",
     )
+
+    @property
+    def copies(self) -> int:
+        """Changed copies of each training row."""
+        return self.distillation.copies if self.distillation else 0
 
     @model_validator(mode="after")
     def _fits_together(self) -> TrainingSpec:

@@ -13,7 +13,7 @@ import pytest
 import torch
 from models import labelled_rows, save_tiny_bert, tiny_spec
 from ruamel.yaml import YAML
-from small import kept, trained, workspace_of
+from small import events, kept, trained, workspace_of
 from stopping import stop_within
 
 from ftcore.cli import main
@@ -259,3 +259,48 @@ def test_padding_of_the_teacher_counts_nothing() -> None:
     teacher[:, 3:], student[:, 3:] = -torch.inf, -1e9
     rows = losses.distillation_kl(student, teacher, 2.0)
     torch.testing.assert_close(rows, losses.distillation_kl(student[:, :3], teacher[:, :3], 2.0))
+
+
+def test_a_student_learns_from_copies_that_the_teacher_answers(
+    project: Path, tiny_base: Path, teacher_run: Path
+) -> None:
+    """Copies follow the rows, are the same each time, and what the teacher says of them is not what labels say."""
+    copies = {"distillation": {"weight": 1.0, "copies": 3}, "max_steps": 30, "recipe": "plain"}
+    workspace = trained(project, tiny_base, **taught(teacher_run) | {"training": copies})
+    inputs = workspace.training_inputs
+    rows, made = inputs.splits.train, inputs.rows_to_train_on(inputs.splits.train)
+    count = rows.table.num_rows
+    assert made.table.num_rows == 4 * count
+    assert made.table.slice(0, count).equals(rows.table)
+    assert made.locations[count].as_py() == f"{rows.locations[0].as_py()} (copy 1)"
+    texts = made.table["text"].to_pylist()
+    assert sum(text == copy for text, copy in zip(texts[:count], texts[count:], strict=False)) < count / 2
+    assert inputs.rows_to_train_on(inputs.splits.train).table.equals(made.table)
+    assert [event["rows"] for event in events(workspace, "teacher_asked")] == [4 * count]
+
+
+@pytest.mark.parametrize(
+    ("distillation", "says"),
+    [
+        ({"copies": 3}, "what `copies` makes has no labels but the teacher's: give `weight: 1`"),
+        ({"copies": 101, "weight": 1.0}, "expected a number of at most 100"),
+        (
+            {"copies": 100, "weight": 1.0},
+            "training.distillation.copies: makes 9,696 rows of 96, more than 1,000",
+        ),
+    ],
+)
+def test_copies_that_cannot_be_made(
+    project: Path,
+    tiny_base: Path,
+    teacher_run: Path,
+    distillation: dict[str, Any],
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("ftcore.data.copies._MOST", 1000)
+    spec = tiny_spec(tiny_base, **taught(teacher_run) | {"training": {"distillation": distillation}})
+    YAML().dump(spec, project / "student.yaml")
+    assert main(["validate", str(project / "student.yaml")]) == 2
+    assert says in capsys.readouterr().err
