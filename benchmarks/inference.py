@@ -1,6 +1,7 @@
 """Answers a second of one fine-tuned model in every way to run it: same weights, texts, machine and time, in one run.
 
     python benchmarks/inference.py RUN [--rounds 5] [--singles 200] [--stream 2000] [--only NAME ...] [--optimum DIR]
+        [--teacher RUN]
 
 RUN is a finished run of a text-classification task whose bundle holds fp32 and int8; texts are its test rows. Every
 contender starts from text and ends with a label. Three loads: one text at a time (median ms), batches of 32 (median
@@ -11,6 +12,7 @@ through all contenders in turn, and medians over rounds are compared.
     torch bf16, torch compile  likewise, with weights in bfloat16 (unless this processor only emulates it, which would
                                take hours), or through torch.compile
     transformers pipeline      pipeline("text-classification")
+    teacher's pipeline         likewise, of the run that `--teacher` names, with whose test metric RUN's is compared
     optimum                    ORTModelForSequenceClassification in float32, in a virtual environment of its own with
                                transformers 4, which is made in a minute (`--optimum DIR`; torch and onnxruntime are
                                this environment's)
@@ -46,6 +48,7 @@ TOKENS = 256  # of a batch that one core runs
 MAX_LENGTH = "max_length"
 Answer = Callable[[Sequence[str]], Sequence[str]]
 LOADS = ("one text, ms", "batch of 32, ms", "stream, texts/s")
+TEACHER = "teacher's pipeline"
 EMULATED = 0.3  # of float32's speed: below it nobody would take bfloat16
 INT8 = ("int8", "int8_tensor")
 OPTIMUM, WORKER = "optimum", "--optimum-worker"
@@ -264,6 +267,7 @@ def main() -> None:
         default=cache_dir() / "benchmarks" / OPTIMUM,
         help="virtual environment of optimum-onnx; made (by pip) unless it is there (default: in ftcore's cache)",
     )
+    parser.add_argument("--teacher", metavar="RUN", type=Path, help="the run that RUN was taught by")
     args = parser.parse_args()
     bundle, model = args.run / "bundle", args.run / "model"
     length = json.loads((bundle / "bundle.json").read_text())["encoder"][MAX_LENGTH]
@@ -280,6 +284,8 @@ def main() -> None:
         "bare fp32": lambda: of_bare_session(bundle, "fp32"),
         "bare int8": lambda: of_bare_session(bundle, "int8"),
     }
+    if args.teacher:
+        makers[TEACHER] = lambda: of_transformers_pipeline(args.teacher / "model", length)
     variants = json.loads((bundle / "bundle.json").read_text())["variants"]
     makers |= {f"ours {name}": partial(of_ours, bundle, name) for name in variants}
     cores = os.cpu_count() or 1
@@ -316,6 +322,22 @@ def main() -> None:
     for name, figures in found.items():
         print(f"{name:24}" + "".join(f"{figures[load]:18.2f}" for load in LOADS))
     report(found, cold_start(bundle, texts[0], args.rounds))
+    if args.teacher:
+        report_student(args.run, args.teacher, found)
+
+
+def report_student(run: Path, teacher: Path, found: dict[str, dict[str, float]]) -> None:
+    """How much faster a student's default variant is than its teacher's pipeline, and how much worse."""
+    exported, taught = (json.loads((one / "metrics.json").read_text()) for one in (run, teacher))
+    variants = json.loads((run / "export.json").read_text())["variants"]
+    metric = taught["metric"]
+    best = taught["splits"]["test"]["metrics"][metric]["value"]
+    assert exported["metric"] == metric
+    for kind in (kind for kind in INT8 if f"ours {kind}" in found):
+        times = found[f"ours {kind}"][LOADS[2]] / found[TEACHER][LOADS[2]]
+        print_target(f"{kind} student against the teacher's pipeline, stream", times, 8)
+        lost = 100 * (best - variants[kind]["test"]["metrics"][metric]["value"])
+        print_target(f"points of {metric} that the {kind} student has less", lost, 1, at_most=True)
 
 
 def report(found: dict[str, dict[str, float]], cold: float) -> None:
