@@ -304,3 +304,15 @@ def test_copies_that_cannot_be_made(
     YAML().dump(spec, project / "student.yaml")
     assert main(["validate", str(project / "student.yaml")]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_the_shipped_student_learns_from_the_run_of_the_shipped_task(
+    tmp_path: Path, teacher_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shipped = Path(__file__).parents[2] / "tasks" / "student.yaml"
+    (tmp_path / "tasks").mkdir()
+    spec = shutil.copy(shipped, tmp_path / "tasks")
+    assert main(["validate", "--no-data", str(spec)]) == 2
+    assert "no such file or folder: `../runs/sentiment`" in capsys.readouterr().err
+    shutil.copytree(teacher_run.parent, tmp_path / "runs" / "sentiment")
+    assert main(["validate", "--no-data", str(spec)]) == 0
