@@ -6,9 +6,7 @@ resumed run, and any number of processes, read the same. References are never to
 
 from __future__ import annotations
 
-import math
 import random
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,13 +14,14 @@ import pyarrow as pa
 
 from ftcore.data.features import FeatureStore
 from ftcore.data.masking import mask_id, special_ids
+from ftcore.data.word_changes import delete_words, swap_words, words_among
 from ftcore.errors import PluginError, UserError
 from ftcore.families.bound import BoundFamily
 from ftcore.families.model import Batch
 from ftcore.families.reader import SupportsAugmentation
 from ftcore.spec.sections import Spec
 from ftcore_runtime.encoding import TextEncoder
-from ftcore_runtime.segmentation import Span, is_word, reordered, without, words
+from ftcore_runtime.segmentation import words
 
 if TYPE_CHECKING:
     import torch
@@ -85,7 +84,7 @@ class AugmentedFeatures:
         if not (self._augment.swap or self._augment.delete):
             return 0.0
         rows = self._rows.slice(0, _LOOKED_AT).select(list(self._texts)).to_pylist()
-        few = [all(len(_words_among(text, words(text))) < 2 for text in row.values()) for row in rows]
+        few = [all(len(words_among(text, words(text))) < 2 for text in row.values()) for row in rows]
         return sum(few) / max(1, len(few))
 
     def batch(self, indices: np.ndarray, epoch: int = 0) -> Batch:
@@ -138,33 +137,3 @@ class AugmentedFeatures:
             chance = rng.random(len(ordinary))
             ids[index][ordinary[chance < self._augment.mask]] = self._mask_id
         return torch.from_numpy(ids)
-
-
-def swap_words(text: str, share: float, draw: random.Random) -> str:
-    """Exchange two random words, `share` times the number of words (EDA, Wei and Zou 2019); rounded up."""
-    spans = words(text)
-    own = _words_among(text, spans)
-    if not share or len(own) < 2:
-        return text
-    order = list(range(len(spans)))
-    for _ in range(math.ceil(share * len(own))):
-        one, other = draw.sample(own, 2)
-        order[one], order[other] = order[other], order[one]
-    return reordered(text, spans, order)
-
-
-def delete_words(text: str, chance: float, draw: random.Random) -> str:
-    """Leave each word out with this chance, but never the last one that is left (EDA)."""
-    spans = words(text)
-    own = _words_among(text, spans)
-    if not chance or len(own) < 2:
-        return text
-    removed = {index for index in own if draw.random() < chance}
-    if len(removed) == len(own):
-        removed.remove(draw.choice(own))
-    return without(text, spans, removed)
-
-
-def _words_among(text: str, spans: Sequence[Span]) -> list[int]:
-    """Indices of the words; the others are punctuation, which stays where it is."""
-    return [index for index, (begin, end) in enumerate(spans) if is_word(text[begin:end])]

@@ -13,8 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from ftcore.data.augmentation import delete_words
 from ftcore.data.tables import Split
+from ftcore.data.word_changes import delete_words
 from ftcore.errors import UserError
 from ftcore.families.reader import Reader, SupportsAugmentation
 from ftcore_runtime.segmentation import is_word, words

@@ -16,7 +16,8 @@ from transformers import AutoTokenizer
 sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
 from small import events, training_features, workspace_of
 
-from ftcore.data.augmentation import AugmentedFeatures, delete_words, swap_words
+from ftcore.data.augmentation import AugmentedFeatures
+from ftcore.data.word_changes import delete_words, swap_words
 from ftcore.errors import PluginError, UserError
 from ftcore.runs.workspace import Workspace
 
