@@ -114,6 +114,45 @@ def process(*arguments: str | Path, **environment: str) -> Iterator[tuple[subpro
         started.stderr.close()
 
 
+#: One text, asked of the model `tiny` over a connection of its own.
+REQUEST = (
+    b"POST /v1/models/tiny:predict HTTP/1.1\r\nhost: a\r\ncontent-length: 25\r\n\r\n"
+    + b'{"inputs": ["good food"]}'
+)
+
+
+def events(started: subprocess.Popen[str]) -> list[dict[str, Any]]:
+    """What a server has logged since it was ready, once it has ended."""
+    assert started.stderr is not None
+    return [json.loads(line) for line in started.stderr.read().splitlines()]
+
+
+@contextmanager
+def clients(url: str, count: int) -> Iterator[list[bytes]]:
+    """Clients that ask over a new connection each time until they are refused; the first bytes that they hear."""
+    heard: list[bytes] = []
+    address = ("127.0.0.1", int(url.rsplit(":", 1)[1]))
+
+    def ask() -> None:
+        while True:
+            try:
+                with socket.create_connection(address, timeout=30) as line:
+                    line.sendall(REQUEST)
+                    heard.append(line.recv(2**16)[:12])
+            except ConnectionRefusedError:
+                return
+            except OSError as error:
+                heard.append(repr(error).encode())
+
+    threads = [threading.Thread(target=ask) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    yield heard
+    for thread in threads:
+        thread.join(40)
+        assert not thread.is_alive()
+
+
 @contextmanager
 def as_before() -> Iterator[None]:
     """Undoes what the server has set of its loggers: a stream that a test captures is closed after it."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ftcore_runtime.bundle import Bundle
 from ftcore_runtime.errors import UserError
 from ftcore_runtime.pipeline import Pipeline
 from ftcore_server.deployment import Source, require_name
@@ -25,16 +24,6 @@ class Loaded:
     name: str
     version: str
     pipeline: Pipeline
-
-
-def require_signature(bundle: Bundle, settings: Settings) -> None:
-    """Refuse a bundle that is not signed as it must be: nothing is tried without that.
-
-    Raises:
-        UserError: it is not.
-    """
-    if settings.signed_by is not None:
-        settings.signed_by.verify(bundle)
 
 
 def load(path: Path, source: Source, settings: Settings, tried: str) -> Loaded:

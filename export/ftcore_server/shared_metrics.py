@@ -27,14 +27,14 @@ class SharedMetrics:
 
     Args:
         folder: private to this server; holds a socket for each worker.
-        generation: which process the workers were forked from.
+        group: which process the workers were forked from.
         number: this worker's.
         count: of all.
     """
 
-    def __init__(self, folder: Path, generation: int, number: int, count: int) -> None:
+    def __init__(self, folder: Path, group: int, number: int, count: int) -> None:
         self._reloads = folder / RELOADS
-        self._paths = [folder / f"{generation}-{other}" for other in range(count)]
+        self._paths = [folder / f"{group}-{other}" for other in range(count)]
         self._number = number
         self._service: Service | None = None
 
@@ -42,7 +42,7 @@ class SharedMetrics:
         """Tell siblings that ask; from now on `service` shows what all have counted."""
         path = self._paths[self._number]
         path.unlink(missing_ok=True)  # of a worker that died in this place
-        self._server = await asyncio.start_unix_server(self._tell, path)
+        self._server = await asyncio.start_unix_server(self._answer, path)
         self._service = service
         service.exposition = self.exposition
 
@@ -52,7 +52,7 @@ class SharedMetrics:
         reloads = json.loads(self._reloads.read_bytes()) if self._reloads.exists() else {}
         return await asyncio.to_thread(_merged, dict(enumerate(found)), reloads)
 
-    async def _tell(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         assert self._service is not None
         self._service.registry.refresh()
         writer.write(json.dumps(_plain(self._service.metrics.registry.collect())).encode())
@@ -86,12 +86,12 @@ def _plain(families: Iterable[Metric]) -> list[Any]:
     ]
 
 
-def _merged(told: dict[int, list[Any] | None], reloads: dict[str, int]) -> bytes:
-    """Prometheus' format of what each process has told, and of the reloads of all."""
+def _merged(counted: dict[int, list[Any] | None], reloads: dict[str, int]) -> bytes:
+    """Prometheus' format of what each process has counted, and of the reloads of all."""
     merged: dict[str, Metric] = {}
-    answered = [number for number, families in told.items() if families is not None]
+    answered = [number for number, families in counted.items() if families is not None]
     for number in answered:
-        for name, documentation, kind, samples in told[number] or ():
+        for name, documentation, kind, samples in counted[number] or ():
             family = merged.setdefault(name, Metric(name, documentation, kind))
             for sample, labels, value in samples:
                 family.add_sample(sample, {**labels, "process": str(number)}, value)

@@ -1,4 +1,4 @@
-"""Serves with several processes at one address: holds the sockets, and lets one generation of workers follow another.
+"""Serves with several processes at one address: holds the sockets, and lets one group of workers follow another.
 
 Each worker has a listening socket of its own (SO_REUSEPORT: the kernel shares connections out), which stays open here
 whoever accepts from it. So where a worker dies, or a reload puts others in its place, what connects meanwhile waits in
@@ -15,6 +15,7 @@ import selectors
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,25 +28,25 @@ from ftcore_runtime.errors import UserError
 from ftcore_runtime.publishing import write_whole
 from ftcore_server import logs
 from ftcore_server.deployment import Deployment
-from ftcore_server.generation import Generation
 from ftcore_server.listening import shared_listeners, url_of
 from ftcore_server.process import Ended
 from ftcore_server.settings import Settings
 from ftcore_server.shared_metrics import RELOADS
 from ftcore_server.worker import DRAIN, FORCE, RETIRE
+from ftcore_server.worker_group import WorkerGroup
 
 _TICK = 0.2  # seconds between looks at what the signals ask
-_TO_ANSWER = 30.0  # seconds for all workers of a new generation to answer, once it has loaded
+_TO_ANSWER = 30.0  # seconds for all workers of a new group to answer, once it has loaded
 _LONGEST_PATH = 80  # bytes; a socket's may have 103 on some systems
 _BEYOND_GRACE = 10.0  # seconds for processes to end after the time of grace
 
 
 @dataclass
 class _Begun:
-    """A generation, as seen from here.
+    """A group, as seen from here.
 
     Args:
-        process, control, status: see `Generation`.
+        process, control, status: see `WorkerGroup`.
         models: names and versions that it has loaded.
         ready: the workers that answer.
         until: when all of them must.
@@ -143,14 +144,14 @@ class Supervisor:
             self._interrupts += 1 if number == signal.SIGINT or not self._interrupts else 0
 
     def _living(self) -> list[_Begun]:
-        """The generations that have not ended."""
+        """The groups that have not ended."""
         known = (*self._leaving, self._current, self._next)
         return [one for one in known if one is not None and not one.ended]
 
     def _begin(self) -> _Begun:
-        """Start a generation."""
+        """Start a group."""
         self._count += 1
-        (told, control), (status, says) = os.pipe(), os.pipe()
+        (control_end, control), (status, status_end) = os.pipe(), os.pipe()
         process = os.fork()
         if not process:
             for one in self._living():
@@ -158,11 +159,17 @@ class Supervisor:
                 os.close(one.status)
             os.close(control)
             os.close(status)
-            Generation(
-                self._settings, self._read, self._listeners, told, says, self._folder, self._count
+            WorkerGroup(
+                self._settings,
+                self._read,
+                self._listeners,
+                control_end,
+                status_end,
+                self._folder,
+                self._count,
             ).run()
-        os.close(told)
-        os.close(says)
+        os.close(control_end)
+        os.close(status_end)
         os.set_blocking(status, False)
         begun = _Begun(self._count, process, control, status)
         self._selector.register(status, selectors.EVENT_READ, begun)
@@ -174,14 +181,14 @@ class Supervisor:
         if self._next is not None:
             self._follow(self._next)
         if self._current is not None and self._current.ended:
-            logs.event("generation_died", logging.ERROR, how=self._current.ended)
+            logs.event("group_died", logging.ERROR, how=self._current.ended)
             self._current = None  # its workers see the end of their pipes, and retire
         if self._next is None and (self._asked_to_reload or self._current is None):
             self._asked_to_reload = False
             self._next = self._begin()
 
     def _follow(self, begun: _Begun) -> None:
-        """See whether the generation that is loading can take over, or never will."""
+        """See whether the group that is loading can take over, or never will."""
         if len(begun.ready) == len(self._listeners):
             self._take_over(begun)
             return
@@ -236,7 +243,7 @@ class Supervisor:
             listener.close()
 
     def _listen_and_reap(self) -> None:
-        """Wait a little for what generations say, and see which have ended."""
+        """Wait a little for what groups say, and see which have ended."""
         for key, _ in self._selector.select(_TICK):
             key.data.listen()
         for one in self._living():
@@ -249,7 +256,7 @@ class Supervisor:
         self._leaving = [one for one in self._leaving if not one.ended]
 
     def _kill(self, one: _Begun) -> None:
-        """End a generation and its workers, which are one session."""
+        """End a group and its workers, which are one session."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(one.process, signal.SIGKILL)
         os.waitpid(one.process, 0)
@@ -292,8 +299,8 @@ def serve_with_processes(settings: Settings, read: Callable[[], Deployment]) -> 
             here.
     """
     where = "--processes"
-    if not hasattr(os, "fork") or not hasattr(socket, "SO_REUSEPORT"):
-        raise UserError("this system has no fork or SO_REUSEPORT", where=where, hint="leave it out")
+    if sys.platform != "linux":
+        raise UserError("needs Linux, whose kernel shares connections out", where=where, hint="leave it out")
     if settings.device != "cpu":
         raise UserError(
             f"a process that has begun to use {settings.device} cannot be forked",

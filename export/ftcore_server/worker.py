@@ -20,7 +20,7 @@ from ftcore_server.loading import Loaded
 from ftcore_server.settings import Settings
 from ftcore_server.shared_metrics import SharedMetrics
 
-#: What a worker is told: to end because others take over, because the server ends, or at once.
+#: What a worker is asked: to end because others take over, because the server ends, or at once.
 RETIRE, DRAIN, FORCE = b"r", b"d", b"f"
 
 
@@ -59,7 +59,7 @@ class Worker(DrainingServer):
         self.service.registry.adopt(self._deployment, self._loaded)
         await self._shared.listen(self.service)
         await super().startup(sockets)
-        asyncio.get_running_loop().add_reader(self._control, self._told)
+        asyncio.get_running_loop().add_reader(self._control, self._obey)
         for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
         self._ready()
@@ -81,7 +81,7 @@ class Worker(DrainingServer):
             server.close()
         self.close_connections()
 
-    def _told(self) -> None:
+    def _obey(self) -> None:
         said = os.read(self._control, 1)
         if said == DRAIN:
             self.drain()

@@ -15,16 +15,11 @@ from typing import Any
 
 import httpx
 import pytest
-from serving import as_before, process, wait_until
+from serving import as_before, clients, events, process, wait_until
 
 from ftcore.cli import main
 from ftcore_server.process import Ended
 from ftcore_server.settings import Batching, Loading, Settings
-
-
-def events(started: subprocess.Popen[str]) -> list[dict[str, Any]]:
-    assert started.stderr is not None
-    return [json.loads(line) for line in started.stderr.read().splitlines()]
 
 
 def test_sigterm_drains_and_exits_0(tiny_bundle: Path) -> None:
@@ -70,32 +65,11 @@ def test_sigterm_drains_and_exits_0(tiny_bundle: Path) -> None:
 
 def test_sigterm_resets_nobody(tiny_bundle: Path) -> None:
     """Clients that connect anew for each request are answered, or refused: never reset."""
-    body = b'{"inputs": ["good food"]}'
-    request = b"POST /v1/models/tiny:predict HTTP/1.1\r\nhost: a\r\ncontent-length: 25\r\n\r\n" + body
-    heard: list[bytes] = []
-    with process(tiny_bundle) as (started, url):
-        address = ("127.0.0.1", int(url.rsplit(":", 1)[1]))
-
-        def load() -> None:
-            while True:
-                try:
-                    with socket.create_connection(address, timeout=20) as line:
-                        line.sendall(request)
-                        heard.append(line.recv(2**16)[:12])
-                except ConnectionRefusedError:
-                    return
-                except OSError as error:
-                    heard.append(repr(error).encode())
-
-        clients = [threading.Thread(target=load) for _ in range(8)]
-        for client in clients:
-            client.start()
+    with process(tiny_bundle) as (started, url), clients(url, 8) as heard:
         wait_until(lambda: len(heard) > 20)
         started.send_signal(signal.SIGTERM)
         rest = events(started)
         assert started.wait(20) == 0
-        for client in clients:
-            client.join(20)
     assert set(heard) == {b"HTTP/1.1 200"}
     assert rest[-1]["event"] == "stopped"
 

@@ -10,24 +10,18 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from serving import process, wait_until
+from serving import clients, events, process, wait_until
 
-_BODY = b'{"inputs": ["good food"]}'
-_REQUEST = b"POST /v1/models/tiny:predict HTTP/1.1\r\nhost: a\r\ncontent-length: 25\r\n\r\n" + _BODY
-
-
-def events(started: subprocess.Popen[str]) -> list[dict[str, Any]]:
-    assert started.stderr is not None
-    return [json.loads(line) for line in started.stderr.read().splitlines()]
+from ftcore_runtime.errors import UserError
+from ftcore_server.deployment import Deployment
+from ftcore_server.settings import Settings
+from ftcore_server.supervisor import serve_with_processes
 
 
 def serve(arguments: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
@@ -66,34 +60,8 @@ def alive(process_id: int) -> bool:
 
 def workers(started: subprocess.Popen[str]) -> tuple[int, list[int]]:
     """The process that has loaded the models, and those that answer."""
-    (generation,) = children(started.pid)
-    return generation, children(generation)
-
-
-@contextmanager
-def clients(url: str, count: int) -> Iterator[list[bytes]]:
-    """Clients that ask over a new connection each time until they are refused; the first bytes that they hear."""
-    heard: list[bytes] = []
-    address = ("127.0.0.1", int(url.rsplit(":", 1)[1]))
-
-    def ask() -> None:
-        while True:
-            try:
-                with socket.create_connection(address, timeout=30) as line:
-                    line.sendall(_REQUEST)
-                    heard.append(line.recv(2**16)[:12])
-            except ConnectionRefusedError:
-                return
-            except OSError as error:
-                heard.append(repr(error).encode())
-
-    threads = [threading.Thread(target=ask) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    yield heard
-    for thread in threads:
-        thread.join(40)
-        assert not thread.is_alive()
+    (group,) = children(started.pid)
+    return group, children(group)
 
 
 def test_all_of_them_answer_and_any_of_them_shows_the_metrics_of_all(tiny_bundle: Path) -> None:
@@ -165,12 +133,12 @@ def test_a_reload_that_fails_changes_nothing(tiny_bundle: Path, tmp_path: Path) 
 
 def test_a_worker_that_dies_is_replaced_and_keeps_nobody_waiting_for_long(tiny_bundle: Path) -> None:
     with process(tiny_bundle, "--processes", "2") as (started, url):
-        generation, (first, second) = workers(started)
+        group, (first, second) = workers(started)
         os.kill(first, signal.SIGKILL)
         # Whichever of the two sockets a connection falls to, somebody answers it.
         assert [get(f"{url}/readyz").status_code for _ in range(12)] == [200] * 12
-        wait_until(lambda: len(children(generation)) == 2)
-        assert second in children(generation)
+        wait_until(lambda: len(children(group)) == 2)
+        assert second in children(group)
         wait_until(lambda: "ftcore_processes 2.0" in get(f"{url}/metrics").text)
         started.send_signal(signal.SIGTERM)
         assert started.wait(20) == 0
@@ -180,10 +148,10 @@ def test_a_worker_that_dies_is_replaced_and_keeps_nobody_waiting_for_long(tiny_b
 
 def test_a_worker_that_hangs_is_replaced(tiny_bundle: Path) -> None:
     with process(tiny_bundle, "--processes", "2", "--timeout", "2") as (started, url):
-        generation, (first, second) = workers(started)
+        group, (first, second) = workers(started)
         os.kill(second, signal.SIGSTOP)
-        wait_until(lambda: len(children(generation)) == 2 and second not in children(generation))
-        assert first in children(generation)
+        wait_until(lambda: len(children(group)) == 2 and second not in children(group))
+        assert first in children(group)
         assert [get(f"{url}/readyz").status_code for _ in range(12)] == [200] * 12
         started.send_signal(signal.SIGTERM)
         assert started.wait(20) == 0
@@ -193,10 +161,10 @@ def test_a_worker_that_hangs_is_replaced(tiny_bundle: Path) -> None:
 
 def test_models_are_loaded_again_where_the_process_that_holds_them_dies(tiny_bundle: Path) -> None:
     with process(tiny_bundle, "--processes", "2") as (started, url):
-        generation, before = workers(started)
-        os.kill(generation, signal.SIGKILL)
+        group, before = workers(started)
+        os.kill(group, signal.SIGKILL)
         wait_until(lambda: not any(map(alive, before)))
-        wait_until(lambda: generation not in children(started.pid) and len(children(started.pid)) == 1)
+        wait_until(lambda: group not in children(started.pid) and len(children(started.pid)) == 1)
         assert get(f"{url}/readyz").status_code == 200
         assert len(workers(started)[1]) == 2
 
@@ -206,11 +174,11 @@ def test_nothing_is_left_where_the_server_is_killed(tiny_bundle: Path) -> None:
         tempfile.TemporaryDirectory() as folder,
         process(tiny_bundle, "--processes", "2", TMPDIR=folder) as (started, _),
     ):
-        generation, answering = workers(started)
+        group, answering = workers(started)
         assert list(Path(folder).iterdir())
         started.kill()
         started.wait()
-        wait_until(lambda: not any(map(alive, [generation, *answering])))
+        wait_until(lambda: not any(map(alive, [group, *answering])))
         assert not list(Path(folder).iterdir())
 
 
@@ -230,6 +198,12 @@ def test_a_second_ctrl_c_ends_it_at_once(tiny_bundle: Path) -> None:
         wait_until(lambda: get(f"{url}/readyz").status_code == 503)
         started.send_signal(signal.SIGINT)
         assert started.wait(20) == 1
+
+
+def test_only_linux_shares_connections_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "darwin")
+    with pytest.raises(UserError, match="--processes: needs Linux"):
+        serve_with_processes(Settings(processes=2), lambda: Deployment([]))
 
 
 @pytest.mark.parametrize(

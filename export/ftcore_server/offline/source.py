@@ -12,6 +12,7 @@ from typing import Any
 from ftcore_runtime.errors import InputError
 from ftcore_runtime.inputs import problem
 from ftcore_runtime.object_store import StoredObject, find_objects, is_address, path_of
+from ftcore_runtime.parquet import parquet_files
 from ftcore_runtime.records import Record
 from ftcore_runtime.rows import Row, rows_of
 from ftcore_runtime.tables import FORMATS, TableOptions, read_table
@@ -110,7 +111,7 @@ class Source:
         path = Path(self.path)
         if not path.is_dir() or self.form != "parquet":
             return [path]
-        found = sorted(path.glob("*.parquet"))
+        found = parquet_files(path)
         if not found:
             raise InputError("holds no .parquet file", where=self.path)
         return found

@@ -29,7 +29,7 @@ from ftcore_runtime.bundle import read_bundle
 from ftcore_runtime.errors import UserError
 from ftcore_server import logs
 from ftcore_server.deployment import Deployment
-from ftcore_server.loading import Loaded, load, require_signature, resolved
+from ftcore_server.loading import Loaded, load, resolved
 from ftcore_server.registry import by_model
 from ftcore_server.settings import Settings
 from ftcore_server.shared_metrics import SharedMetrics
@@ -60,7 +60,7 @@ class _Place:
     again: float = 0.0
 
 
-class Generation:
+class WorkerGroup:
     """Workers of one deployment, in a process of their own that ends with the last of them.
 
     Args:
@@ -69,7 +69,7 @@ class Generation:
         control: a pipe of bytes for all workers; its end means that whoever started this is gone.
         status: a pipe for lines of JSON: `loaded`, `ready` for each worker that answers, or `error`.
         folder: private, for sockets.
-        number: of this generation.
+        number: of this group.
     """
 
     def __init__(
@@ -149,15 +149,19 @@ class Generation:
                     os.write(place.control, said or DRAIN)
 
     def _fork(self, number: int, deployment: Deployment, loaded: Sequence[Loaded]) -> None:
-        place, (control, told) = self._places[number], os.pipe()
+        place, (control, commands) = self._places[number], os.pipe()
         process = os.fork()
         if process:
             os.close(control)
-            place.process, place.control, place.born = process, told, time.monotonic()
+            place.process, place.control, place.born = process, commands, time.monotonic()
             return
         code = 1
         try:
-            for descriptor in (told, self._control, *(one.control for one in self._places if one.process)):
+            for descriptor in (
+                commands,
+                self._control,
+                *(one.control for one in self._places if one.process),
+            ):
                 os.close(descriptor)  # or no worker would see the end of its pipe
             self._close_listeners(but=number)
             logs.always(process=number)
@@ -231,7 +235,8 @@ async def _load(deployment: Deployment, settings: Settings, control: int) -> lis
     loaded = []
     for source in deployment.sources:
         path = resolved(source.path)
-        require_signature(read_bundle(path), settings)
+        if settings.signed_by is not None:  # nothing is tried without
+            settings.signed_by.verify(read_bundle(path))
         tried = await try_bundle(path, settings.variant, settings.batching.threads, settings.loading)
         loaded.append(load(path, source, settings, tried))
     return loaded
