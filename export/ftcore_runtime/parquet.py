@@ -19,6 +19,11 @@ _BLOCK = 1024  # rows turned into Python objects at a time
 _AHEAD = 2**20  # bytes read of each column at a time, of an object in a store; a row group may be far larger
 
 
+def parquet_files(folder: Path) -> list[Path]:
+    """The `.parquet` files in a folder in the order of their names; not those in folders of it."""
+    return sorted(folder.glob("*.parquet"))
+
+
 def parquet_records(path: Path | StoredObject, name: str, needed: Mapping[str, str]) -> Iterator[Record]:
     """The rows of a Parquet file, or of an object in a store.
 

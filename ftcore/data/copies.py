@@ -14,10 +14,10 @@ from typing import Any
 import pyarrow as pa
 
 from ftcore.data.tables import Split
-from ftcore.data.word_changes import delete_words
+from ftcore.data.word_changes import delete_words, words_among
 from ftcore.errors import UserError
 from ftcore.families.reader import Reader, SupportsAugmentation
-from ftcore_runtime.segmentation import is_word, words
+from ftcore_runtime.segmentation import words
 
 FIELD = "training.distillation.copies"
 
@@ -82,13 +82,13 @@ def _changed(text: str, others: Sequence[str], draw: random.Random) -> str:
         text = text[spans[first][0] : spans[first + size - 1][1]]
         spans = words(text)
     made, at = [], 0
-    for begin, end in spans:
-        if is_word(text[begin:end]) and draw.random() < _OTHER:
+    for begin, end in (spans[index] for index in words_among(text, spans)):
+        if draw.random() < _OTHER:
             made += [text[at:begin], draw.choice(others)]
             at = end
     return delete_words("".join([*made, text[at:]]), _LEFT_OUT, draw)
 
 
 def _words_of(text: str) -> list[str]:
-    found = (text[begin:end] for begin, end in words(text))
-    return [word for word in found if is_word(word)]
+    spans = words(text)
+    return [text[slice(*spans[index])] for index in words_among(text, spans)]

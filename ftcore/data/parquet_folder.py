@@ -6,14 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ftcore.data.records import Record
+from ftcore_runtime.parquet import parquet_files
 from ftcore_runtime.tables import read_table
 
 _FORM = "parquet"
-
-
-def parquet_files(folder: Path) -> list[Path]:
-    """The `.parquet` files in a folder in the order of their names; not those in folders of it."""
-    return sorted(folder.glob(f"*.{_FORM}"))
 
 
 def read_parquet(path: Path, name: str) -> Iterator[Record]:

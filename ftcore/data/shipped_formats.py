@@ -13,12 +13,13 @@ from ftcore.data.gettext import catalogs, read_gettext
 from ftcore.data.label_studio import read_label_studio
 from ftcore.data.news import read_news
 from ftcore.data.parallel import read_parallel
-from ftcore.data.parquet_folder import parquet_files, read_parquet
+from ftcore.data.parquet_folder import read_parquet
 from ftcore.data.records import Record, read_folders
 from ftcore.data.spreadsheet import read_xlsx
 from ftcore.data.squad import read_squad
 from ftcore.data.textfile import Encodings
 from ftcore.spec.sections import Source
+from ftcore_runtime.parquet import parquet_files
 from ftcore_runtime.tables import TableOptions, read_table
 
 

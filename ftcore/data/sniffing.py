@@ -15,8 +15,8 @@ from ftcore.data.encodings import guess_encoding
 from ftcore.data.gettext import SUFFIXES, catalogs
 from ftcore.data.header import header_names
 from ftcore.data.parallel import counterpart
-from ftcore.data.parquet_folder import parquet_files
 from ftcore.errors import DataError
+from ftcore_runtime.parquet import parquet_files
 from ftcore_runtime.tables import FORMATS, Quoting
 from ftcore_runtime.textfile import Lines, open_text
 
