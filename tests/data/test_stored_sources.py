@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,10 @@ def test_other_commands_read_from_a_store(
     assert (code, err) == (0, "")
     figures = json.loads(out)
     assert figures["splits"]["gold"]["rows"] == 50
+    other = shutil.copytree(run / "bundle", "other")
+    code, out, err = printed(capsys, "compare", str(run / "bundle"), str(other), "--input", GOLD, "--json")
+    assert (code, err) == (0, "")
+    assert '"rows": 50' in out
     code, out, err = printed(capsys, "evaluate", str(run), "--input", GOLD, "--format", "csv")
     assert code == 2
     assert "save it as Parquet" in err
@@ -190,3 +195,17 @@ def test_other_commands_read_from_a_store(
     write_portable(RunFolder(run), Path("portable"))
     data = json.loads(Path("portable", "spec.json").read_text())["data"]
     assert (data["train"]["path"], data["test"]["path"]) == (TRAIN, GOLD), "which another machine reads, too"
+
+
+def test_texts_without_labels_are_read_from_a_store(
+    place: Path, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stored = (place / "stored.yaml").read_text()
+    (place / "pretrained.yaml").write_text(
+        stored.replace("training:", "training:\n  pretrain: {on: s3://data/texts.parquet}")
+    )
+    store.objects["data/texts.parquet"] = table([{"text": "fine"}, {"text": " "}])
+    code, _, err = printed(capsys, "validate", "pretrained.yaml")
+    assert (code, "s3://data/texts.parquet:2" in err) == (2, True), err
+    store.objects["data/texts.parquet"] = table([{"text": "fine"}])
+    assert printed(capsys, "validate", "pretrained.yaml")[0] == 0
