@@ -11,8 +11,8 @@ of what is in the results, and a JSON line for each target. A cell that is in th
 - `pretrained`: ours after `training.pretrain` on texts of train.jsonl, whose labels it does not see.
 - `probe`: logistic regression (C = 10) on the base model's mean-pooled embeddings, scaled to a mean length of 1.
 - `tfidf`: linear SVM on TF-IDF of words and pairs of words, or of one to three characters.
-- `setfit`: SetFit's trainer with its defaults and at most `--setfit-steps` steps, on the same base, where
-  `--setfit-python` names a Python that has it.
+- `setfit`: SetFit's trainer with its defaults and at most `--setfit-steps` steps, on the same base and as many tokens a
+  text, where `--setfit-python` names a Python that has it.
 
 With `--join N` the rows of FOLDER are made into N rows of several labels, most of them rare (and 1,000 for the test):
 micro F1, and macro F1. The thresholds of the peers are chosen on out-of-fold scores of the training rows, one for all

@@ -154,7 +154,7 @@ def setfit(rows: Rows, test: Rows, draw: int, args: argparse.Namespace) -> Answe
 
     folder = locate(args.base, Path.cwd())
     given = {"rows": rows, "test": [row["text"] for row in test], "seed": draw, "base": str(folder)}
-    given["steps"] = args.setfit_steps
+    given |= {"steps": args.setfit_steps, "length": args.max_length}
     script = Path(__file__).with_name("few_rows_setfit.py")
     done = subprocess.run(
         [args.setfit_python, str(script)], input=json.dumps(given), capture_output=True, text=True, check=True

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+import tempfile
 from typing import Any
 
 
@@ -15,6 +16,7 @@ def main() -> None:
     """Train on `rows`, answer `test`."""
     from datasets import Dataset
     from setfit import SetFitModel, Trainer, TrainingArguments
+    from setfit.sampler import ContrastiveDataset
 
     given: dict[str, Any] = json.load(sys.stdin)
     random.seed(given["seed"])
@@ -26,10 +28,16 @@ def main() -> None:
     ]
     strategy = {"multi_target_strategy": "one-vs-rest"} if several else {}
     model = SetFitModel.from_pretrained(given["base"], **strategy)
+    model.model_body.max_seq_length = given["length"]
     data = Dataset.from_dict({"text": [row["text"] for row in rows], "label": targets})
-    # `max_steps` bounds the pairs, which grow with the square of the rows: its own default takes hours with 77 labels.
-    arguments = TrainingArguments(seed=given["seed"], max_steps=given["steps"], report_to="none")
-    Trainer(model=model, args=arguments, train_dataset=data).train()
+    # Its default, one pass over all pairs, grows with the square of the rows and takes hours with 77 labels. Where the
+    # pairs end before `steps` do, `max_steps` would go over them again: with 16 rows of two labels 15 times.
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = TrainingArguments(folder, seed=given["seed"], max_steps=given["steps"], report_to="none")
+        most = given["steps"] * arguments.embedding_batch_size
+        if len(ContrastiveDataset(data["text"], data["label"], several, max_pairs=most)) < most:
+            arguments.max_steps = -1
+        Trainer(model=model, args=arguments, train_dataset=data).train()
     answers = model.predict(given["test"], as_numpy=True).tolist()
     labels = [
         [name for name, on in zip(names, answer, strict=True) if on] if several else [names[answer]]

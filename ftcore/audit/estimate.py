@@ -22,7 +22,7 @@ from ftcore.modeling.device import torch_device
 from ftcore.runs.fitting import Fit, fit, fresh_model
 from ftcore.runs.training_inputs import TrainingInputs
 from ftcore.spec.training import EPOCHS
-from ftcore.training.engine import LOG_EVERY
+from ftcore.training.engine import LOG_EVERY, SECONDS_AT_STAKE
 from ftcore.training.memory import peak_memory, rows_and_accumulation
 from ftcore.training.stopping import StopRequest
 
@@ -86,7 +86,8 @@ def _seconds(
         return steps + evaluations * (validation * evaluation + saving)
     both, folds = train + validation, inputs.folds
     held_out = both / folds if folds > 1 else validation
-    trial = steps * (both - held_out) / train + evaluations * (held_out * evaluation + saving)
+    trial = steps * (both - held_out) / train + evaluations * held_out * evaluation
+    trial += min(evaluations, trial / SECONDS_AT_STAKE) * saving
     return folds * trial + steps * both / train + work.last_evaluations * saving
 
 

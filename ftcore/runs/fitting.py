@@ -43,7 +43,7 @@ class Fit:
         checkpoints: their folder.
         emit: gets the events.
         share: of the steps after which training ends.
-        keep: gets the outputs of every evaluation.
+        keep: gets the outputs of every evaluation; they, and not the model, are what this training is for.
     """
 
     train: Split
@@ -110,6 +110,7 @@ def fit(inputs: TrainingInputs, model: torch.nn.Module, what: Fit, stop: StopReq
         resume=resume,
         evaluate_first=probed and what.held_out is not None,
         share=what.share,
+        trial=what.keep is not None,
     )
     stores = [features, *([] if labelled is features else [labelled])]
     stores += [inputs.features(what.held_out)] if what.held_out else []

@@ -33,10 +33,13 @@ from ftcore.training.optimization import shrink
 from ftcore.training.schedules import learning_rate_factor, set_learning_rates
 
 LOG_EVERY = 10  # steps between two readings of the loss
+SECONDS_AT_STAKE = (
+    30  # of a trial's training, which a kill may cost; checkpoints take as long as a dozen small steps
+)
 
 
 def fine_tune(job: Job) -> Progress:
-    """Train `job.model` and leave it with the weights of its best evaluation.
+    """Train `job.model` and leave it with the weights of its best evaluation (a trial's are those of its last step).
 
     Raises:
         Interrupted: a stop was asked for; a checkpoint of that moment is there.
@@ -95,6 +98,7 @@ class _Loop:
         self.end = round(job.share * self.total)
         self.progress = Progress()
         self.meter = Meter()
+        self.saved = time.monotonic()
 
     def _steps(self) -> int:
         """Optimizer steps of the whole training; 0 where a recipe keeps the head's start."""
@@ -156,11 +160,16 @@ class _Loop:
         save = bool(stop) or (every != "evaluation" and progress.step % every == 0)
         if self._due() and not stop:
             self.guard.check()
-            save, stop = True, self._evaluate_or_stop()
+            stop = self._evaluate_or_stop()
+            save = save or bool(stop) or self._is_due_to_save()
         if save:
             self._checkpoint()
         if stop:
             raise Interrupted(ExitCode(stop))
+
+    def _is_due_to_save(self) -> bool:
+        """Whether the model that was evaluated just now is to be kept."""
+        return not self.job.trial or processes.largest(int(time.monotonic() - self.saved)) >= SECONDS_AT_STAKE
 
     def _due(self) -> bool:
         """Whether the model as it is has yet to be evaluated."""
@@ -280,6 +289,7 @@ class _Loop:
                 " the one before stands\n  help: fix that, then resume the run"
             ) from error
         self.meter.skip(time.perf_counter() - start)
+        self.saved = time.monotonic()
         self.job.emit("checkpoint_saved", step=self.progress.step, path=path.name)
 
     def _state(self) -> Training:
@@ -292,7 +302,7 @@ class _Loop:
 
     def _take_best(self) -> None:
         best = self.progress.best_step
-        if best is not None and best != self.progress.step:
+        if best is not None and best != self.progress.step and not self.job.trial:
             self.job.checkpoints.load_weights(self._bare(), best, self._extras())
         if self.average:
             self.average.put_into_model()

@@ -42,6 +42,8 @@ class Job:
         evaluate_first: evaluate before the first step, so that training must beat the weights it starts from.
         share: of its steps, after which training ends; the learning rate falls as if it went on.
         resume: start from the newest checkpoint if there is one.
+        trial: only what `validate` finds is of use: the weights of the best evaluation are not looked for in the end,
+            and an evaluation is followed by a checkpoint only where there was none for long.
     """
 
     training: TrainingSpec
@@ -58,3 +60,4 @@ class Job:
     resume: bool = False
     evaluate_first: bool = False
     share: float = 1.0
+    trial: bool = False

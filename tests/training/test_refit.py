@@ -19,7 +19,7 @@ from small import events, kept, trained, workspace_of
 
 from ftcore.cli.progress import RunProgress
 from ftcore.data.splitting import fold_of
-from ftcore.errors import UserError
+from ftcore.errors import ExitCode, Interrupted, UserError
 from ftcore.evaluation.predict import predict
 from ftcore.plugins import PluginRegistry
 from ftcore.runs import fitting
@@ -30,6 +30,7 @@ from ftcore.runs.selection import _rows as selection_rows
 from ftcore.runs.steps import take_steps
 from ftcore.runs.workspace import Workspace
 from ftcore.spec import load_spec
+from ftcore.training import engine
 from ftcore.training.stopping import StopRequest
 from ftcore_runtime.answers import LabelAnswer
 
@@ -121,7 +122,7 @@ def test_without_steps_the_head_starts_anew_from_all_rows(project: Path, tiny_ba
     ("folds", "start", "moments"),
     [
         (1, "random", [("evaluated", None), ("checkpoint_saved", "refit")]),
-        (2, "probe", [("activity", "fold 2 of 2"), ("checkpoint_saved", "fold 2 of 2"), ("selected", None)]),
+        (2, "probe", [("activity", "fold 2 of 2"), ("evaluated", "fold 2 of 2"), ("selected", None)]),
     ],
 )
 def test_a_killed_run_goes_on_to_the_same_weights(
@@ -146,6 +147,33 @@ def test_a_killed_run_goes_on_to_the_same_weights(
         assert answers is not None
         assert unseen is not None
         assert np.array_equal(unseen.outputs["logits"], answers.outputs["logits"]), moment
+
+
+@pytest.mark.parametrize("seconds", [0, 3600])
+def test_a_fold_writes_checkpoints_for_what_takes_long_alone(
+    project: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    monkeypatch.setattr(engine, "SECONDS_AT_STAKE", seconds)
+    training = {**TRAINING, "folds": 2}
+    whole = trained(project, tiny_base, data=DATA, training=training)
+    saved = [event.get("phase") for event in events(whole, "checkpoint_saved")]
+    assert ("fold 1 of 2" in saved) == (not seconds)
+
+    def stop_in_a_fold(event: Any) -> None:
+        if (event["event"], event.get("phase")) == ("evaluated", "fold 2 of 2"):
+            stop.ask(ExitCode.INTERRUPTED)
+
+    stop = StopRequest()
+    workspace = workspace_of(project, tiny_base, listeners=(stop_in_a_fold,), data=DATA, training=training)
+    with pytest.raises(Interrupted):
+        take_steps(workspace, ["train"], stop)
+    assert list((workspace.folder.path / "selection/trial-2/checkpoints").glob("step-*")), (
+        "who asks loses nothing"
+    )
+    again = Workspace(workspace.folder, workspace.spec, workspace.task, ())
+    take_steps(again, ["train"], StopRequest(), resume=True)
+    weights = kept(whole)
+    assert all(torch.equal(value, weights[name]) for name, value in kept(again).items())
 
 
 def test_the_base_model_reads_each_row_once_for_all_folds(project: Path, tiny_base: Path) -> None:
