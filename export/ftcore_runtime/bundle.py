@@ -10,7 +10,9 @@ import hashlib
 import io
 import os
 import stat
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,13 +60,25 @@ class Bundle:
         return encoder
 
 
-def read_bundle(
-    path: str | Path, keep: Callable[[Manifest], Collection[str]] = lambda manifest: ()
-) -> Bundle:
+#: Names of the files whose bytes are kept.
+Keep = Callable[[Manifest], Collection[str]]
+
+
+def read_bundle(path: str | Path, keep: Keep = lambda manifest: ()) -> Bundle:
     """Verify every file of the bundle at `path`, and keep the bytes of those (`MANIFEST` too) that `keep` names.
 
     Raises:
         BundleError: not a bundle, or one whose files are not those of its manifest.
+    """
+    with reading_bundle(path, keep) as bundle:
+        return bundle
+
+
+@contextmanager
+def reading_bundle(path: str | Path, keep: Keep) -> Iterator[Bundle]:
+    """The same for work with the kept files: they are verified when it begins, and all others when it has ended.
+
+    To hash a large variant takes as long as to load a small one; a second thread does it meanwhile.
     """
     folder = Path(path)
     present = _listing(folder)
@@ -85,12 +99,19 @@ def read_bundle(
         raise BundleError(what, where=str(folder), hint="move it to another folder")
     wanted = set(keep(manifest))
     contents = {MANIFEST: written} if MANIFEST in wanted else {}
-    for name, entry in manifest.files.items():
-        data = _read(folder, name, entry, keep=name in wanted)
-        if name in wanted:
-            contents[name] = data
-    digests = {name: entry.sha256 for name, entry in manifest.files.items()}
-    return Bundle(folder, manifest, contents, {MANIFEST: hashlib.sha256(written).hexdigest(), **digests})
+    others = [name for name in manifest.files if name not in wanted]
+    with ThreadPoolExecutor(1, "verify") as pool:
+        verified = pool.submit(_verify, folder, {name: manifest.files[name] for name in others})
+        for name in (name for name in manifest.files if name in wanted):
+            contents[name] = _read(folder, name, manifest.files[name], keep=True)
+        digests = {name: entry.sha256 for name, entry in manifest.files.items()}
+        yield Bundle(folder, manifest, contents, {MANIFEST: hashlib.sha256(written).hexdigest(), **digests})
+        verified.result()
+
+
+def _verify(folder: Path, files: Mapping[str, FileEntry]) -> None:
+    for name, entry in files.items():
+        _read(folder, name, entry, keep=False)
 
 
 def _listing(folder: Path) -> set[str]:

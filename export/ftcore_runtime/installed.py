@@ -9,10 +9,13 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ftcore_runtime.errors import UserError
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 #: The distribution whose entry points count as shipped.
 CORE = "ftcore"
@@ -67,6 +70,8 @@ def _scan(path: tuple[tuple[str, int], ...]) -> tuple[tuple[str, Installed], ...
 
 
 def _entries(path: list[str]) -> Iterator[tuple[str, Installed]]:
+    from importlib import metadata  # a tenth of the time in which a bundle is loaded, and few need it
+
     seen = set()
     for dist in metadata.distributions(path=path):
         try:
@@ -85,9 +90,9 @@ def _entries(path: list[str]) -> Iterator[tuple[str, Installed]]:
                 yield entry.group, Installed(entry.name, entry.value, name, version)
 
 
-def _is_first(dist: metadata.Distribution, name: str, path: list[str]) -> bool:
+def _is_first(dist: Distribution, name: str, path: list[str]) -> bool:
     """Whether no other copy of a distribution comes before this one."""
-    first = next(iter(metadata.distributions(name=name, path=path)), dist)
+    first = next(iter(dist.discover(name=name, path=path)), dist)
     return first.locate_file("") == dist.locate_file("")
 
 

@@ -6,18 +6,15 @@ import copy
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from ftcore_runtime.answers import Answer
-from ftcore_runtime.bundle import Bundle, read_bundle
+from ftcore_runtime.bundle import Bundle, reading_bundle
 from ftcore_runtime.cpus import cpu_count
 from ftcore_runtime.decoders import Decoder, Prepared
 from ftcore_runtime.errors import BundleError, InputError
-from ftcore_runtime.explanations.explanation import Explanation
-from ftcore_runtime.explanations.generated import explain_generated
-from ftcore_runtime.explanations.occlusion import candidates_needed, drive, occlude
 from ftcore_runtime.generation.generator import Generator
 from ftcore_runtime.generation.texts import decode_text
 from ftcore_runtime.golden import GOLDEN_CANDIDATES, Golden
@@ -27,6 +24,9 @@ from ftcore_runtime.one_pass import OnePass
 from ftcore_runtime.providers import Device
 from ftcore_runtime.session import GraphSession
 from ftcore_runtime.signature import PublicKey
+
+if TYPE_CHECKING:
+    from ftcore_runtime.explanations.explanation import Explanation
 
 #: Batches whose texts are tokenised and sorted by length together when a stream is answered.
 STREAM_BATCHES = 64
@@ -129,16 +129,16 @@ class Pipeline:
                 )
             return [*manifest.tokenizers, manifest.golden, *manifest.variants[chosen].graphs.values()]
 
-        bundle = read_bundle(path, needed)
-        if signed_by is not None:
-            signed_by.verify(bundle)
-        return cls(
-            bundle,
-            variant or bundle.manifest.default_variant,
-            threads=threads,
-            run_threads=run_threads,
-            device=device,
-        )
+        with reading_bundle(path, needed) as bundle:
+            if signed_by is not None:
+                signed_by.verify(bundle)
+            return cls(
+                bundle,
+                variant or bundle.manifest.default_variant,
+                threads=threads,
+                run_threads=run_threads,
+                device=device,
+            )
 
     def with_decoder(self, decoder: Decoder) -> Self:
         """The same graphs with other settings of the decoder, which is of the same kind."""
@@ -293,6 +293,10 @@ class Pipeline:
         Raises:
             InputError: the input cannot be answered, is one word only, or could not be answered with a target.
         """
+        # Words are found by tables that take long to load, and few ask.
+        from ftcore_runtime.explanations.generated import explain_generated
+        from ftcore_runtime.explanations.occlusion import candidates_needed, drive, occlude
+
         if self.generates:
             return explain_generated(self.decoder, self.generator, self.encoder, item, targets)
         top_k = candidates_needed(self.decoder)

@@ -10,6 +10,8 @@ from typing import Any
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 #: Digits of the largest double. A longer integer is out of range, and converting it would take quadratic time.
 _MOST_DIGITS = 309
+#: A number, or a text, with more of them; tried once a run of digits, which keeps the search linear.
+_MANY_DIGITS = re.compile(rf"(?<!\d)\d{{{_MOST_DIGITS + 1}}}", re.ASCII)
 
 
 def loads(text: str, *, lone_surrogates: bool = False) -> Any:  # noqa: ANN401 (whatever the JSON holds)
@@ -27,7 +29,7 @@ def loads(text: str, *, lone_surrogates: bool = False) -> Any:  # noqa: ANN401 (
             object_pairs_hook=_unique,
             parse_constant=_refuse,
             parse_float=_finite,
-            parse_int=_integer,
+            parse_int=_integer if _MANY_DIGITS.search(text) else None,  # a vocabulary has tens of thousands
         )
         if not lone_surrogates and _SURROGATE.search(text):
             _require_unicode(value)

@@ -11,9 +11,10 @@ import pytest
 from bundles import DECODER
 
 from ftcore_runtime import Pipeline
-from ftcore_runtime.decoders import Provider, make_decoder, provider_of
+from ftcore_runtime.decoders import Provider, make_decoder, provider_of, registry
 from ftcore_runtime.decoders.sequence_classification import SequenceClassificationDecoder
 from ftcore_runtime.errors import BundleError
+from ftcore_runtime.installed import installed
 
 GOOD = """\
 from ftcore_runtime.api import make_decoder
@@ -128,3 +129,8 @@ def test_a_decoder_that_a_newer_ftcore_brings(site: Path) -> None:
         in message
     )
     assert "the bundle may need a newer ftcore" in message
+
+
+def test_the_table_of_own_decoders_is_that_of_the_entry_points() -> None:
+    entries = {entry.name: entry.value for entry in installed(registry.GROUP) if entry.shipped}
+    assert entries == registry._OWN

@@ -46,5 +46,13 @@ def test_the_runtime_needs_nothing_above_it(tiny_bundle: Path) -> None:
     assert done.stdout.strip() in ("negative", "neutral", "positive")
 
 
+def test_to_load_and_answer_takes_nothing_that_few_need(tiny_bundle: Path) -> None:
+    use = "import sys; from ftcore_runtime import Pipeline; Pipeline.load(sys.argv[1]).predict(['good food'])"
+    done = python(
+        f"{use}; print(sorted({{'importlib.metadata', 'regex'}} & {{*sys.modules}}))", str(tiny_bundle)
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
 def test_the_bar_holds() -> None:
     assert "barred: torch" in python(BARRED + "import torch").stderr
