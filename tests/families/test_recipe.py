@@ -67,7 +67,8 @@ def test_too_few_validation_rows_keep_the_probe() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "validation", "folds"), [(14, 2, 5), (135, 15, 5), (300, 33, 3), (554, 62, 3), (4500, 500, 1)]
+    ("rows", "validation", "folds"),
+    [(14, 2, 3), (135, 15, 3), (554, 62, 3), (900, 100, 3), (901, 100, 1), (4500, 500, 1)],
 )
 def test_rows_that_were_held_out_train_in_the_end(rows: int, validation: int, folds: int) -> None:
     recipe = choose(

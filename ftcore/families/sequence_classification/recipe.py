@@ -23,9 +23,11 @@ PLENTY = 500
 JUDGES = 30
 #: Rows up to which those that were held out train in the end: above, a tenth more changes little and costs as much.
 REFIT_ROWS = 5_000
-#: Rows, of training and validation, up to which so many folds choose: a validation split of a tenth has too few. Of
-#: several labels folds always choose, since thresholds of rare labels need all the rows that there are.
-FOLDED = {150: 5, 1_000: 3}
+#: Rows, of training and validation, up to which folds choose: a validation split of a tenth has too few. Of several
+#: labels folds always choose, since thresholds of rare labels need all the rows that there are.
+FOLDED_ROWS = 1_000
+#: Five choose alike, and a run on few rows takes a third longer with them.
+FOLDS = 3
 #: Fewest optimizer steps of a recipe that starts from the probe, and most passes that are taken for them.
 PROBE_STEPS, PROBE_PASSES = 160, 10
 #: Evaluations of a training on few rows: each writes a checkpoint.
@@ -102,7 +104,7 @@ def _from_probe(shape: Shape) -> Recipe:
     last: dict[str, Any] = {}
     whole = shape.rows + shape.validation
     if shape.held_out and whole <= REFIT_ROWS:
-        folds = next((count for most, count in FOLDED.items() if whole <= most), 3 if shape.several else 1)
+        folds = FOLDS if whole <= FOLDED_ROWS or shape.several else 1
         measured = f"{folds} folds" if folds > 1 else f"the {shape.validation:,} validation rows"
         why += f"; {measured} choose how long it is fine-tuned, and then all {whole:,} rows train"
         # The probe, or all steps: what an evaluation on the way gains on so few rows is chance.
