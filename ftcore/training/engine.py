@@ -33,9 +33,8 @@ from ftcore.training.optimization import shrink
 from ftcore.training.schedules import learning_rate_factor, set_learning_rates
 
 LOG_EVERY = 10  # steps between two readings of the loss
-SECONDS_AT_STAKE = (
-    30  # of a trial's training, which a kill may cost; checkpoints take as long as a dozen small steps
-)
+#: Of a trial's training, which a kill may cost; a checkpoint takes as long as a dozen small steps.
+SECONDS_AT_STAKE = 30
 
 
 def fine_tune(job: Job) -> Progress:
