@@ -43,4 +43,4 @@ def report(found: dict[str, dict[str, float]], cold: float) -> None:
         over = "overhead over session and tokenizer"
         print_target(f"{over}, one text, %", 100 * (ours[single] / bare[single] - 1), 5, at_most=True)
         print_target(f"{over}, stream, %", 100 * (bare[stream] / ours[stream] - 1), 5, at_most=True)
-    print_target("cold start, ms", cold, 500, at_most=True)
+    print_target("cold start, ms", cold, 400, at_most=True)

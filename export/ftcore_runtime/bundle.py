@@ -99,11 +99,11 @@ def reading_bundle(path: str | Path, keep: Keep) -> Iterator[Bundle]:
         raise BundleError(what, where=str(folder), hint="move it to another folder")
     wanted = set(keep(manifest))
     contents = {MANIFEST: written} if MANIFEST in wanted else {}
-    others = [name for name in manifest.files if name not in wanted]
+    kept = {name: entry for name, entry in manifest.files.items() if name in wanted}
+    others = {name: entry for name, entry in manifest.files.items() if name not in wanted}
     with ThreadPoolExecutor(1, "verify") as pool:
-        verified = pool.submit(_verify, folder, {name: manifest.files[name] for name in others})
-        for name in (name for name in manifest.files if name in wanted):
-            contents[name] = _read(folder, name, manifest.files[name], keep=True)
+        verified = pool.submit(_verify, folder, others)
+        contents |= {name: _read(folder, name, entry, keep=True) for name, entry in kept.items()}
         digests = {name: entry.sha256 for name, entry in manifest.files.items()}
         yield Bundle(folder, manifest, contents, {MANIFEST: hashlib.sha256(written).hexdigest(), **digests})
         verified.result()

@@ -87,10 +87,12 @@ def make_decoder(
     try:
         return _load(entry, where).from_json(settings, where)
     except BundleError as error:
-        entry = _find(name, provider, where)
-        if provider is None or provider.version in (None, entry.version):
+        if provider is None or provider.version is None:
             raise
-        hint = f"it was written with {provider.requirement}; installed is {entry.version}"
+        version = _find(name, provider, where).version
+        if version == provider.version:
+            raise
+        hint = f"it was written with {provider.requirement}; installed is {version}"
         raise BundleError(error.what, where=error.where, hint=hint) from error
 
 
