@@ -50,6 +50,25 @@ def binary_cross_entropy(
     return each.mean(1)
 
 
+def pair_distance(vectors: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """How far cosines of pairs of rows are from 1 where they share a target and from 0 where not: one number.
+
+    Squared differences, the loss of SetFit (Tunstall et al. 2022), over all pairs of the rows; those that share a
+    target and those that do not count half each, however many there are.
+
+    Args:
+        vectors: float32 [rows, size].
+        target: int64 [rows].
+        weight: float32 [rows]; a pair weighs the product of its rows' weights.
+    """
+    unit = F.normalize(vectors, dim=1)
+    same = target[:, None] == target
+    weights = torch.triu(weight[:, None] * weight, diagonal=1)
+    errors = (unit @ unit.T - same.float()).square() * weights
+    means = [errors[kind].sum() / weights[kind].sum().clamp(min=1e-9) for kind in (same, ~same)]
+    return (means[0] + means[1]) / 2
+
+
 def distillation_kl(student: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:
     """Divergence of the student's softmax over the last axis from the teacher's, float32 [rows].
 

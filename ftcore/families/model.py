@@ -147,6 +147,14 @@ class SupportsRDrop(Protocol):
 
 
 @runtime_checkable
+class SupportsContrast(Protocol):
+    """A model whose rows can be told to be of one kind, or of two (`training.contrast`)."""
+
+    def contrast(self, read: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """How far what the head reads, float32 [rows, size], is from telling them so, summed like `loss`."""
+
+
+@runtime_checkable
 class SupportsDistillation(Protocol):
     """A model that can learn from a teacher (`model.distill_from`)."""
 

@@ -1,4 +1,4 @@
-"""The loss of one micro-batch and its gradients, with what a teacher, R-Drop, mixup and FGM make of them.
+"""The loss of one micro-batch and its gradients, with what a teacher, R-Drop, mixup, contrast and FGM make of them.
 
 The engine knows one call, `Objective.backward`. Random numbers come from torch's generators, which checkpoints keep.
 """
@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from ftcore.errors import UserError
-from ftcore.families.model import Batch, Model, SupportsDistillation, SupportsRDrop
+from ftcore.families.model import Batch, Model, SupportsContrast, SupportsDistillation, SupportsRDrop
 from ftcore.modeling.layers import trunk_of
 from ftcore.spec.training import DistillationSpec, TrainingSpec
 from ftcore.training.distillation import teacher_outputs, without_teacher
@@ -45,6 +45,7 @@ class Objective:
             )
         self.rdrop = training.rdrop
         self.mixup: float | None = getattr(training, "mixup", None)
+        self.contrast: float | None = getattr(training, "contrast", None)
         self.fgm = training.fgm
         self.distillation = training.distillation or DistillationSpec()
         self._autocast = autocast
@@ -71,6 +72,8 @@ class Objective:
             return self._rdrop(model, batch, self.rdrop)
         if self.mixup is not None:
             return self._mixup(model, batch, self.mixup)
+        if self.contrast:
+            return self._contrast(model, batch, self.contrast)
         return self._plain(self._outputs(model, batch), batch)
 
     def _plain(self, outputs: dict[str, torch.Tensor], batch: Batch) -> torch.Tensor:
@@ -105,10 +108,38 @@ class Objective:
         others = {name: value[partner.to(value.device)] for name, value in batch.items()}
         return share * self._plain(outputs, batch) + (1 - share) * self._plain(outputs, others)
 
+    def _contrast(self, model: nn.Module, batch: Batch, times: float) -> torch.Tensor:
+        """The plain loss and `times` that of pairs of the batch's rows: of one label alike, of two apart."""
+        read: list[torch.Tensor] = []
+        with at_the_head(model, "training.contrast", lambda given: read.append(given) or given):
+            outputs = self._outputs(model, batch)
+        assert isinstance(self.family, SupportsContrast)
+        return self._plain(outputs, batch) + times * self.family.contrast(read[0].float(), batch)
+
 
 @contextmanager
 def mixed_representations(model: nn.Module, share: float, partner: torch.Tensor) -> Iterator[None]:
     """Within: what the head reads is `share` of each row and the rest of its partner (int64 [rows]).
+
+    Raises:
+        UserError: the model has no head that reads one representation a row.
+    """
+
+    def mix(given: torch.Tensor) -> torch.Tensor:
+        return share * given + (1 - share) * given[partner.to(given.device)]
+
+    with at_the_head(model, "training.mixup", mix):
+        yield
+
+
+@contextmanager
+def at_the_head(
+    model: nn.Module, field: str, change: Callable[[torch.Tensor], torch.Tensor]
+) -> Iterator[None]:
+    """Within: what the head reads, [rows, size], is what `change` makes of it.
+
+    Args:
+        field: what asks for it.
 
     Raises:
         UserError: the model has no head that reads one representation a row.
@@ -120,19 +151,19 @@ def mixed_representations(model: nn.Module, share: float, partner: torch.Tensor)
     if trunk is model or not parts or hasattr(model, "score"):
         raise UserError(
             f"{type(model).__name__} has no head that reads one representation a row",
-            where="training.mixup",
-            hint="leave mixup out, or take an encoder as base model",
+            where=field,
+            hint="leave it out, or take an encoder as base model",
         )
     todo = [True]
 
-    def mix(part: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    def look(part: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
         if not todo:
             return None
         todo.clear()  # the first part of the head that is called sees the trunk's output; the others follow it
         first, *rest = args
-        return (share * first + (1 - share) * first[partner.to(first.device)], *rest)
+        return (change(first), *rest)
 
-    handles = [part.register_forward_pre_hook(mix) for part in parts]
+    handles = [part.register_forward_pre_hook(look) for part in parts]
     try:
         yield
     finally:

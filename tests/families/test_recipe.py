@@ -60,6 +60,13 @@ def test_small_data_gets_steps_enough_and_few_evaluations() -> None:
     assert chosen["evaluate_every"] == 5  # of 20 steps
 
 
+def test_steps_from_the_probe_contrast_rows_where_that_can_be() -> None:
+    assert choose("auto", shape(128, [64, 64], contrasted=True)).training["contrast"] > 0
+    assert "contrast" not in choose("auto", shape(128, [64, 64])).training
+    assert "contrast" not in choose("auto", shape(14, [7, 7], validation=2, contrasted=True)).training
+    assert "contrast" not in choose("auto", shape(20_000, [10_000] * 2, contrasted=True)).training
+
+
 def test_too_few_validation_rows_keep_the_probe() -> None:
     recipe = choose("auto", shape(14, [7, 7], validation=2))
     assert recipe.training["epochs"] == 0

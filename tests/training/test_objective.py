@@ -1,4 +1,4 @@
-"""What R-Drop, mixup and FGM make of a batch's loss and gradients."""
+"""What R-Drop, mixup, contrast and FGM make of a batch's loss and gradients."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from small import built, workspace_of
 
 from ftcore.errors import UserError
-from ftcore.families.losses import symmetric_kl
+from ftcore.families.losses import pair_distance, symmetric_kl
 from ftcore.runs.workspace import Workspace
 from ftcore.training.objective import Objective, mixed_representations
 
@@ -125,6 +125,51 @@ def test_mixup_weighs_both_targets_by_their_share(
         mixed, batch["labels"][partner]
     )
     assert loss == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_contrast_adds_what_pairs_of_the_rows_say(project: Path, tiny_base: Path) -> None:
+    model = {"pooling": "mean"}
+    plain, _, alone = passed(workspace_of(project, tiny_base, model=model))
+    assert gradients(plain)
+    workspace = workspace_of(project, tiny_base, model=model, training={"contrast": 3.0})
+    contrasted, batch, loss = passed(workspace)
+    with torch.no_grad():
+        read = contrasted(**{name: batch[name] for name in ("input_ids", "attention_mask")}).pooled
+    distance = pair_distance(read, batch["labels"], torch.ones(8))
+    assert float(distance) > 0.01
+    assert loss == pytest.approx(alone + 3.0 * float(distance), rel=1e-5)
+    trunk = next(name for name in gradients(contrasted) if "layer.0" in name and name.endswith("query.weight"))
+    assert not torch.allclose(gradients(contrasted)[trunk], gradients(plain)[trunk])
+    torch.testing.assert_close(
+        gradients(contrasted)["classifier.weight"], gradients(plain)["classifier.weight"]
+    )
+
+
+def test_steps_of_contrast_bring_a_label_together(project: Path, tiny_base: Path) -> None:
+    workspace = workspace_of(project, tiny_base, model={"pooling": "mean"}, training={"contrast": 10.0})
+    model, batch = built(workspace)
+    objective = Objective(workspace.family.model, workspace.spec.training, nullcontext, torch.Tensor.backward)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    model.eval()
+
+    def distance() -> float:
+        with torch.no_grad():
+            read = model(**{name: batch[name] for name in ("input_ids", "attention_mask")}).pooled
+        return float(pair_distance(read, batch["labels"], torch.ones(8)))
+
+    before = distance()
+    for _ in range(20):
+        objective.backward(model, batch, 1 / 8)
+        optimizer.step()
+        optimizer.zero_grad()
+    assert distance() < 0.5 * before
+
+
+def test_contrast_of_0_is_none(project: Path, tiny_base: Path) -> None:
+    plain, _, loss = passed(workspace_of(project, tiny_base))
+    same, _, other = passed(workspace_of(project, tiny_base, training={"contrast": 0}))
+    assert loss == other
+    assert_same_gradients(plain, same)
 
 
 def test_mixup_needs_a_head_that_reads_one_representation() -> None:

@@ -139,12 +139,22 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
             held_out=free,
             several=several,
             size=base.hidden_size,
+            contrasted=self._can_contrast(base),
         )
         recipe = choose(training.recipe, shape)
         extras: dict[str, Any] = {"pooling": self.pooling(base)}
         if recipe.training.get("head_start") == "probe":
             extras["label_names"] = self.probe_texts(base) is not None
         return replace(recipe, extras=extras)
+
+    def _can_contrast(self, base: BaseModel) -> bool:
+        """Whether the base model learns from pairs of rows: it trains, and the head reads what it makes of a row."""
+        training = self.spec.training
+        frozen = training.freeze is not None and training.freeze.trunk
+        others = training.rdrop or training.mixup or self.spec.model.distill_from
+        return (
+            self.problem == "single_label" and self.pooling(base) != "architecture" and not (frozen or others)
+        )
 
     def answer_texts(self, base: BaseModel) -> list[str] | None:
         """What a row of each label says: its description in the spec, or its name in words."""
@@ -260,6 +270,10 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
         else:
             rows = (a - b).square().squeeze(-1)
         return (rows * batch["weight"]).sum()
+
+    def contrast(self, read: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """The distance of pairs of rows by their labels, times the sum of the rows' weights."""
+        return losses.pair_distance(read, batch["labels"], batch["weight"]) * self.weight(batch)
 
     def weight(self, batch: Batch) -> torch.Tensor:
         """Sum of the rows' weights, each times its class's weight where there is one label."""

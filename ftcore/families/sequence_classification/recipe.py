@@ -4,6 +4,9 @@ With few rows the head decides: one that starts at random takes more steps than 
 representations apart meanwhile. Linear probing, then fine-tuning (Kumar et al. 2022) starts it where a regression on
 the frozen representations ends. With many rows the start no longer matters, and a fresh head with a rate of its own
 costs less.
+
+The steps from the probe on contrast rows as well: what makes texts of one label alike, and of two unlike, is what few
+rows say most of (SetFit, Tunstall et al. 2022, which trains on such pairs first and fits a head to them afterwards).
 """
 
 from __future__ import annotations
@@ -30,6 +33,8 @@ FOLDED_ROWS = 1_000
 FOLDS = 3
 #: Fewest optimizer steps of a recipe that starts from the probe, and most passes that are taken for them.
 PROBE_STEPS, PROBE_PASSES = 160, 10
+#: Times the loss of pairs of rows that is added on the way from the probe.
+CONTRAST = 3.0
 #: Evaluations of a training on few rows: each writes a checkpoint.
 EVALUATIONS = 4
 #: Of a fresh head.
@@ -50,6 +55,7 @@ class Shape:
         held_out: whether the validation rows come out of `data.train`, and nothing else needs them.
         several: whether a row may have several labels.
         size: of the base model's hidden states.
+        contrasted: whether rows can be contrasted in what the head reads, and the spec asks for nothing against it.
     """
 
     rows: int
@@ -61,6 +67,7 @@ class Shape:
     held_out: bool = False
     several: bool = False
     size: int = 0
+    contrasted: bool = False
 
     @property
     def usual_rate(self) -> float:
@@ -115,5 +122,7 @@ def _from_probe(shape: Shape) -> Recipe:
         why += (
             f", and stays there: {shape.validation} validation rows cannot show whether fine-tuning is better"
         )
+    if shape.contrasted and epochs:
+        last["contrast"] = CONTRAST
     training = {"epochs": float(epochs), "learning_rate": rate, "evaluate_every": every, **head, **last}
     return Recipe("probe", why, {**PLAIN, **training})

@@ -150,6 +150,13 @@ class SequenceClassificationTraining(TrainingSpec):
         None, gt=0, description="Train on mixtures of two rows' representations; shares from Beta(it, it)."
     )
 
+    contrast: float | None = Field(
+        None,
+        ge=0,
+        description="So many times the loss of pairs of rows is added: in what the head reads, two rows of a batch are"
+        " to be alike if they share their label, and unlike if not. 0: none; chosen by `recipe` unless given.",
+    )
+
     @model_validator(mode="after")
     def _folds_refit(self) -> SequenceClassificationTraining:
         if self.refit is False and (self.folds or 1) > 1:
@@ -161,6 +168,9 @@ class SequenceClassificationTraining(TrainingSpec):
         for name in ("rdrop", "fgm"):
             if self.mixup and getattr(self, name) is not None:
                 raise ValueError(f"`{name}` and `mixup` cannot be used together")
+        for name in ("rdrop", "mixup"):
+            if self.contrast and getattr(self, name) is not None:
+                raise ValueError(f"`{name}` and `contrast` cannot be used together")
         return self
 
 
@@ -263,6 +273,7 @@ class SequenceClassificationSpec(Spec):
             for name in ("label_smoothing", "focal_gamma"):
                 if getattr(training, name):
                     raise ValueError(f"`training.{name}` needs labels, and a regression has none")
-        if training.logit_adjustment and problem != "single_label":
-            raise ValueError("`training.logit_adjustment` needs one label a row")
+        for name in ("logit_adjustment", "contrast"):
+            if getattr(training, name) and problem != "single_label":
+                raise ValueError(f"`training.{name}` needs one label a row")
         return self
