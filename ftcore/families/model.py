@@ -150,8 +150,8 @@ class SupportsRDrop(Protocol):
 class SupportsContrast(Protocol):
     """A model whose rows can be told to be of one kind, or of two (`training.contrast`)."""
 
-    def contrast(self, read: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """How far what the head reads, float32 [rows, size], is from telling them so, summed like `loss`."""
+    def contrast(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
+        """How far what the head reads is from telling them so, summed like `loss`."""
 
 
 @runtime_checkable

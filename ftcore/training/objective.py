@@ -1,4 +1,4 @@
-"""The loss of one micro-batch and its gradients, with what a teacher, R-Drop, mixup, contrast and FGM make of them.
+"""The loss of one micro-batch and its gradients, with what a teacher, contrast, R-Drop, mixup and FGM make of them.
 
 The engine knows one call, `Objective.backward`. Random numbers come from torch's generators, which checkpoints keep.
 """
@@ -72,13 +72,14 @@ class Objective:
             return self._rdrop(model, batch, self.rdrop)
         if self.mixup is not None:
             return self._mixup(model, batch, self.mixup)
-        if self.contrast:
-            return self._contrast(model, batch, self.contrast)
         return self._plain(self._outputs(model, batch), batch)
 
     def _plain(self, outputs: dict[str, torch.Tensor], batch: Batch) -> torch.Tensor:
-        """The loss of the labels; with a teacher, its share of it is the divergence from the teacher's outputs."""
+        """The loss of the labels and of pairs; with a teacher, its share of it is the divergence from its outputs."""
         loss, taught = self.family.loss(outputs, batch), teacher_outputs(batch)
+        if self.contrast:
+            assert isinstance(self.family, SupportsContrast)  # or its spec would not have the field
+            loss = loss + self.contrast * self.family.contrast(outputs, batch)
         if not taught:
             return loss
         assert isinstance(self.family, SupportsDistillation)  # or the teacher would not have opened
@@ -108,38 +109,10 @@ class Objective:
         others = {name: value[partner.to(value.device)] for name, value in batch.items()}
         return share * self._plain(outputs, batch) + (1 - share) * self._plain(outputs, others)
 
-    def _contrast(self, model: nn.Module, batch: Batch, times: float) -> torch.Tensor:
-        """The plain loss and `times` that of pairs of the batch's rows: of one label alike, of two apart."""
-        read: list[torch.Tensor] = []
-        with at_the_head(model, "training.contrast", lambda given: read.append(given) or given):
-            outputs = self._outputs(model, batch)
-        assert isinstance(self.family, SupportsContrast)
-        return self._plain(outputs, batch) + times * self.family.contrast(read[0].float(), batch)
-
 
 @contextmanager
 def mixed_representations(model: nn.Module, share: float, partner: torch.Tensor) -> Iterator[None]:
     """Within: what the head reads is `share` of each row and the rest of its partner (int64 [rows]).
-
-    Raises:
-        UserError: the model has no head that reads one representation a row.
-    """
-
-    def mix(given: torch.Tensor) -> torch.Tensor:
-        return share * given + (1 - share) * given[partner.to(given.device)]
-
-    with at_the_head(model, "training.mixup", mix):
-        yield
-
-
-@contextmanager
-def at_the_head(
-    model: nn.Module, field: str, change: Callable[[torch.Tensor], torch.Tensor]
-) -> Iterator[None]:
-    """Within: what the head reads, [rows, size], is what `change` makes of it.
-
-    Args:
-        field: what asks for it.
 
     Raises:
         UserError: the model has no head that reads one representation a row.
@@ -151,19 +124,19 @@ def at_the_head(
     if trunk is model or not parts or hasattr(model, "score"):
         raise UserError(
             f"{type(model).__name__} has no head that reads one representation a row",
-            where=field,
-            hint="leave it out, or take an encoder as base model",
+            where="training.mixup",
+            hint="leave mixup out, or take an encoder as base model",
         )
     todo = [True]
 
-    def look(part: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    def mix(part: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
         if not todo:
             return None
         todo.clear()  # the first part of the head that is called sees the trunk's output; the others follow it
         first, *rest = args
-        return (change(first), *rest)
+        return (share * first + (1 - share) * first[partner.to(first.device)], *rest)
 
-    handles = [part.register_forward_pre_hook(look) for part in parts]
+    handles = [part.register_forward_pre_hook(mix) for part in parts]
     try:
         yield
     finally:

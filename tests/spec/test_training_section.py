@@ -35,7 +35,6 @@ def spec_of(
         ({"augment": {}}, ("`swap`", "`delete`", "`hook`", "`mask`")),
         ({"mixup": 0.2, "rdrop": 1.0}, ("`mixup`", "`rdrop`")),
         ({"mixup": 0.2, "fgm": 1.0}, ("`mixup`", "`fgm`")),
-        ({"contrast": 1.0, "rdrop": 1.0}, ("`contrast`", "`rdrop`")),
         ({"contrast": 1.0, "mixup": 0.2}, ("`contrast`", "`mixup`")),
         ({"seeds": [1, 1]}, ("`seeds`",)),
         ({"loss": "mse"}, ("`training.loss`", "cross_entropy")),

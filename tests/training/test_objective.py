@@ -128,17 +128,18 @@ def test_mixup_weighs_both_targets_by_their_share(
 
 
 def test_contrast_adds_what_pairs_of_the_rows_say(project: Path, tiny_base: Path) -> None:
-    model = {"pooling": "mean"}
-    plain, _, alone = passed(workspace_of(project, tiny_base, model=model))
-    assert gradients(plain)
+    model = {"pooling": "mean", "dropout": 0.0}
+    plain, _, alone = passed(workspace_of(project, tiny_base, model=model), dropout=True)
     workspace = workspace_of(project, tiny_base, model=model, training={"contrast": 3.0})
-    contrasted, batch, loss = passed(workspace)
+    contrasted, batch, loss = passed(workspace, dropout=True)
     with torch.no_grad():
         read = contrasted(**{name: batch[name] for name in ("input_ids", "attention_mask")}).pooled
     distance = pair_distance(read, batch["labels"], torch.ones(8))
     assert float(distance) > 0.01
     assert loss == pytest.approx(alone + 3.0 * float(distance), rel=1e-5)
-    trunk = next(name for name in gradients(contrasted) if "layer.0" in name and name.endswith("query.weight"))
+    trunk = next(
+        name for name in gradients(contrasted) if "layer.0" in name and name.endswith("query.weight")
+    )
     assert not torch.allclose(gradients(contrasted)[trunk], gradients(plain)[trunk])
     torch.testing.assert_close(
         gradients(contrasted)["classifier.weight"], gradients(plain)["classifier.weight"]
@@ -146,11 +147,12 @@ def test_contrast_adds_what_pairs_of_the_rows_say(project: Path, tiny_base: Path
 
 
 def test_steps_of_contrast_bring_a_label_together(project: Path, tiny_base: Path) -> None:
-    workspace = workspace_of(project, tiny_base, model={"pooling": "mean"}, training={"contrast": 10.0})
+    sections = {"model": {"pooling": "mean", "dropout": 0.0}, "training": {"contrast": 10.0}}
+    workspace = workspace_of(project, tiny_base, **sections)
     model, batch = built(workspace)
     objective = Objective(workspace.family.model, workspace.spec.training, nullcontext, torch.Tensor.backward)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    model.eval()
+    model.train()
 
     def distance() -> float:
         with torch.no_grad():
@@ -170,6 +172,16 @@ def test_contrast_of_0_is_none(project: Path, tiny_base: Path) -> None:
     same, _, other = passed(workspace_of(project, tiny_base, training={"contrast": 0}))
     assert loss == other
     assert_same_gradients(plain, same)
+
+
+def test_contrast_needs_pooled_states(project: Path, tiny_base: Path) -> None:
+    model = {"pooling": "architecture"}
+    workspace = workspace_of(project, tiny_base, model=model, training={"contrast": 1.0})
+    assert workspace.splits
+    with pytest.raises(UserError, match="contrasts pooled states") as raised:
+        workspace.family.model.build(workspace.base)
+    assert raised.value.where == "training.contrast"
+    assert "model.pooling" in str(raised.value.hint)
 
 
 def test_mixup_needs_a_head_that_reads_one_representation() -> None:

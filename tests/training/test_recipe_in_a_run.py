@@ -48,6 +48,7 @@ def test_the_choice_is_recorded_and_its_first_evaluation_is_the_probe(
     chosen = events(workspace, "recipe_chosen")[0]
     assert chosen["name"] == "probe"
     assert chosen["fields"]["pooling"] == "mean"
+    assert chosen["fields"]["contrast"] == 3
     assert workspace.folder.record()["recipe"]["training"]["head_start"] == "probe"
     first = events(workspace, "evaluated")[0]
     assert first["step"] == 0
@@ -103,6 +104,23 @@ def test_a_resumed_run_is_exact_whether_the_probe_was_made_or_not(project: Path,
 
 
 @pytest.mark.parametrize(
+    "against",
+    [
+        {"training": {"mixup": 0.4}},
+        {"training": {"freeze": {"trunk": True}}},
+        {"model": {"pooling": "architecture"}},
+        {"training": {"recipe": "plain"}},
+    ],
+    ids=str,
+)
+def test_rows_are_not_contrasted_where_that_cannot_be(project: Path, pooled_base: Path, against: Any) -> None:
+    sections = {**against, "training": {**AUTO, **against.get("training", {})}}
+    workspace = workspace_of(project, pooled_base, **sections)
+    assert workspace.splits
+    assert not workspace.training.contrast
+
+
+@pytest.mark.parametrize(
     "techniques",
     [
         {"model": {"lora": {"rank": 2}}},
@@ -110,6 +128,7 @@ def test_a_resumed_run_is_exact_whether_the_probe_was_made_or_not(project: Path,
         {"training": {"freeze": {"trunk": True}}},
         {"training": {"freeze": {"embeddings": True, "layers": 1}}},
         {"training": {"mixup": 0.4}},
+        {"training": {"contrast": 3.0, "rdrop": 1.0, "fgm": 0.5}},
         {"training": {"ema": {"decay": 0.9}}},
         {"training": {"average_last": 2}},
     ],

@@ -26,7 +26,6 @@ TOGETHER: list[dict[str, Any]] = [
         "freeze": {"gradual": True},
         "optimizer": "adafactor",
     },
-    {"contrast": 1.0, "fgm": 0.5},
 ]
 
 

@@ -13,7 +13,7 @@ import torch
 from ftcore.errors import ModelError
 from ftcore.families.intent_classification.reader import outside
 from ftcore.families.intent_classification.spec import IntentClassificationSpec
-from ftcore.families.model import Batch, Features
+from ftcore.families.model import Features
 from ftcore.families.sequence_classification.model import LabelModel
 from ftcore.modeling.base_model import BaseModel
 from ftcore_runtime.encoding import TextEncoder
@@ -26,6 +26,7 @@ class IntentModel(LabelModel):
     """Encoder with a logit for each intent."""
 
     spec: IntentClassificationSpec
+    answers_with_pooled = True
 
     @property
     def encoding_key(self) -> Mapping[str, Any]:
@@ -39,14 +40,6 @@ class IntentModel(LabelModel):
             np.float32
         )
         return replace(made, fixed={**made.fixed, "weight": weight})
-
-    def outputs(self, model: torch.nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
-        """`logits`, and `pooled`, float32 [rows, size], what the head reads, where it is made of pooled states."""
-        made = model(**{name: value for name, value in batch.items() if name not in {"labels", "weight"}})
-        outputs = {"logits": made.logits.float()}
-        if not model.training and getattr(made, "pooled", None) is not None:
-            outputs["pooled"] = made.pooled.float()
-        return outputs
 
     @property
     def needs_unseen_rows(self) -> bool:

@@ -13,6 +13,7 @@ import torch
 import transformers
 from torch.nn import functional as F
 
+from ftcore.errors import ModelError
 from ftcore.families import losses
 from ftcore.families.model import Batch, Features, Model, Outputs, Stored
 from ftcore.families.plans import length_plan, window_plan
@@ -38,6 +39,9 @@ _NAMED_LABELS = 2_000
 
 class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
     """Encoder with a head of one logit a label, or one output."""
+
+    #: Whether `pooled`, where there is one, is among the outputs of a model that does not train, too.
+    answers_with_pooled = False
 
     def __init__(self, spec: SequenceClassificationSpec, fitted: FittedLabels) -> None:
         super().__init__(spec, fitted)
@@ -99,7 +103,16 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
         """The base model with a head of one logit a label (one output for a regression).
 
         Of a head that the base model has already, the rows of labels with the same name are kept.
+
+        Raises:
+            ModelError: rows are to be contrasted, and the head is the architecture's own.
         """
+        if self.spec.training.contrast and self.pooling(base) == "architecture":
+            raise ModelError(
+                "it contrasts pooled states, and this base model has a head of its own",
+                where="training.contrast",
+                hint="give `model.pooling`: mean, first_token, max or last_token; or leave `training.contrast` out",
+            )
         return self._build(base, self.pooling(base))
 
     def _build(self, base: BaseModel, pooling: Pooling | Literal["architecture"]) -> torch.nn.Module:
@@ -151,7 +164,7 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
         """Whether the base model learns from pairs of rows: it trains, and the head reads what it makes of a row."""
         training = self.spec.training
         frozen = training.freeze is not None and training.freeze.trunk
-        others = training.rdrop or training.mixup or self.spec.model.distill_from
+        others = training.mixup or self.spec.model.distill_from
         return (
             self.problem == "single_label" and self.pooling(base) != "architecture" and not (frozen or others)
         )
@@ -197,9 +210,12 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
         return fit_probe(self.problem, inputs, targets, weights, max(1, len(self.labels)))
 
     def outputs(self, model: torch.nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
-        """`logits`, float32 [rows, labels]."""
-        inputs = {name: value for name, value in batch.items() if name not in {"labels", "weight"}}
-        return {"logits": model(**inputs).logits.float()}
+        """`logits`, float32 [rows, labels]; `pooled`, float32 [rows, size], while pooled states train."""
+        made = model(**{name: value for name, value in batch.items() if name not in {"labels", "weight"}})
+        outputs = {"logits": made.logits.float()}
+        if (model.training or self.answers_with_pooled) and getattr(made, "pooled", None) is not None:
+            outputs["pooled"] = made.pooled.float()
+        return outputs
 
     def attributed(self, outputs: Outputs, target: str) -> torch.Tensor:
         """The log-odds of a label; of a regression the number."""
@@ -271,9 +287,9 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
             rows = (a - b).square().squeeze(-1)
         return (rows * batch["weight"]).sum()
 
-    def contrast(self, read: torch.Tensor, batch: Batch) -> torch.Tensor:
+    def contrast(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
         """The distance of pairs of rows by their labels, times the sum of the rows' weights."""
-        return losses.pair_distance(read, batch["labels"], batch["weight"]) * self.weight(batch)
+        return losses.pair_distance(outputs["pooled"], batch["labels"], batch["weight"]) * self.weight(batch)
 
     def weight(self, batch: Batch) -> torch.Tensor:
         """Sum of the rows' weights, each times its class's weight where there is one label."""

@@ -168,9 +168,8 @@ class SequenceClassificationTraining(TrainingSpec):
         for name in ("rdrop", "fgm"):
             if self.mixup and getattr(self, name) is not None:
                 raise ValueError(f"`{name}` and `mixup` cannot be used together")
-        for name in ("rdrop", "mixup"):
-            if self.contrast and getattr(self, name) is not None:
-                raise ValueError(f"`{name}` and `contrast` cannot be used together")
+        if self.mixup and self.contrast:
+            raise ValueError("`contrast` tells rows apart that `mixup` mixes: give one")
         return self
 
 
