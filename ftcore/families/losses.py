@@ -62,11 +62,12 @@ def pair_distance(vectors: torch.Tensor, target: torch.Tensor, weight: torch.Ten
         weight: float32 [rows]; a pair weighs the product of its rows' weights.
     """
     unit = F.normalize(vectors, dim=1)
-    same = target[:, None] == target
-    weights = torch.triu(weight[:, None] * weight, diagonal=1)
-    errors = (unit @ unit.T - same.float()).square() * weights
-    means = [errors[kind].sum() / weights[kind].sum().clamp(min=1e-9) for kind in (same, ~same)]
-    return (means[0] + means[1]) / 2
+    same = (target[:, None] == target).float()
+    errors = (unit @ unit.T - same).square()
+    pairs = torch.triu(weight[:, None] * weight, diagonal=1)
+    kinds = (pairs * same, pairs * (1 - same))
+    means = [(errors * kind).sum() / kind.sum().clamp(min=1e-9) for kind in kinds]
+    return torch.stack(means).mean()
 
 
 def distillation_kl(student: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:
