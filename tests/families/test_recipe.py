@@ -64,6 +64,7 @@ def test_steps_from_the_probe_contrast_rows_where_that_can_be() -> None:
     assert choose("auto", shape(128, [64, 64], contrasted=True)).training["contrast"] > 0
     assert "contrast" not in choose("auto", shape(128, [64, 64])).training
     assert "contrast" not in choose("auto", shape(14, [7, 7], validation=2, contrasted=True)).training
+    assert "contrast" not in choose("auto", shape(616, [8] * 77, contrasted=True)).training
     assert "contrast" not in choose("auto", shape(20_000, [10_000] * 2, contrasted=True)).training
 
 
