@@ -33,8 +33,8 @@ FOLDED_ROWS = 1_000
 FOLDS = 3
 #: Fewest optimizer steps of a recipe that starts from the probe, and most passes that are taken for them.
 PROBE_STEPS, PROBE_PASSES = 160, 10
-#: Times the loss of pairs of rows that is added on the way from the probe, of at most as many labels as a step has rows:
-#: of more, hardly two rows of a batch share one, and nothing is gained.
+#: Times the loss of pairs of rows that is added on the way from the probe, if a step has as many rows as there are
+#: labels: else hardly two rows of a batch share one, and nothing is gained.
 CONTRAST = 3.0
 #: Evaluations of a training on few rows: each writes a checkpoint.
 EVALUATIONS = 4
