@@ -36,6 +36,7 @@ def spec_of(
         ({"mixup": 0.2, "rdrop": 1.0}, ("`mixup`", "`rdrop`")),
         ({"mixup": 0.2, "fgm": 1.0}, ("`mixup`", "`fgm`")),
         ({"contrast": 1.0, "mixup": 0.2}, ("`contrast`", "`mixup`")),
+        ({"contrast": 1.0, "freeze": {"trunk": True}}, ("`contrast`", "`freeze.trunk`")),
         ({"seeds": [1, 1]}, ("`seeds`",)),
         ({"loss": "mse"}, ("`training.loss`", "cross_entropy")),
         ({"distillation": {}}, ("`training.distillation`", "`model.distill_from`")),

@@ -169,7 +169,9 @@ class SequenceClassificationTraining(TrainingSpec):
             if self.mixup and getattr(self, name) is not None:
                 raise ValueError(f"`{name}` and `mixup` cannot be used together")
         if self.mixup and self.contrast:
-            raise ValueError("`contrast` tells rows apart that `mixup` mixes: give one")
+            raise ValueError("`contrast` parts rows that `mixup` mixes: give one")
+        if self.contrast and self.freeze and self.freeze.trunk:
+            raise ValueError("`contrast` has nothing to act on where `freeze.trunk` holds")
         return self
 
 
