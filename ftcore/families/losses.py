@@ -50,11 +50,11 @@ def binary_cross_entropy(
     return each.mean(1)
 
 
-def pair_distance(vectors: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """How far cosines of pairs of rows are from 1 where they share a target and from 0 where not: one number.
+def contrastive_cosine(vectors: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Contrastive loss of the rows' pairs: how far cosines are from 1 for one target, from 0 for two; one number.
 
-    Squared differences, the loss of SetFit (Tunstall et al. 2022), over all pairs of the rows; those that share a
-    target and those that do not count half each, however many there are.
+    Squared differences, as SetFit takes them (Tunstall et al. 2022), of all pairs of the rows; those of one target and
+    those of two count half each, however many there are.
 
     Args:
         vectors: float32 [rows, size].

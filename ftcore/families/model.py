@@ -148,10 +148,10 @@ class SupportsRDrop(Protocol):
 
 @runtime_checkable
 class SupportsContrast(Protocol):
-    """A model whose rows can be told to be of one kind, or of two (`training.contrast`)."""
+    """A model that can compare the rows of a batch by their labels (`training.contrast`)."""
 
     def contrast(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
-        """How far what the head reads is from telling them so, summed like `loss`."""
+        """The contrastive loss of what the head reads of the rows, summed like `loss`."""
 
 
 @runtime_checkable

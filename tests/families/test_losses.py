@@ -137,18 +137,18 @@ def test_pairs_of_one_label_are_to_point_one_way_and_others_across() -> None:
     vectors = torch.tensor([[2.0, 0.0], [3.0, 0.0], [0.0, 1.0], [0.0, -5.0]])
     target, weight = torch.tensor([0, 0, 1, 1]), torch.ones(4)
     # One label's two rows have a cosine of 1, the other's of -1; all of two labels have one of 0.
-    assert float(losses.pair_distance(vectors, target, weight)) == pytest.approx((0 + 4) / 2 / 2)
+    assert float(losses.contrastive_cosine(vectors, target, weight)) == pytest.approx((0 + 4) / 2 / 2)
     # The last row weighs nothing.
-    without = losses.pair_distance(vectors, target, torch.tensor([1.0, 1.0, 1.0, 0.0]))
+    without = losses.contrastive_cosine(vectors, target, torch.tensor([1.0, 1.0, 1.0, 0.0]))
     assert float(without) == pytest.approx(0.0)
     # Wrong is as far for the one label's pair as for the four of two labels together.
-    mixed = losses.pair_distance(vectors[[0, 2, 1]], torch.tensor([0, 0, 1]), torch.ones(3))
+    mixed = losses.contrastive_cosine(vectors[[0, 2, 1]], torch.tensor([0, 0, 1]), torch.ones(3))
     assert float(mixed) == pytest.approx((1 + (1 + 0) / 2) / 2)
 
 
 def test_a_row_alone_or_one_label_has_no_pairs_to_compare() -> None:
     one = torch.tensor([[2.0, 1.0]], requires_grad=True)
-    distance = losses.pair_distance(one, torch.tensor([0]), torch.ones(1))
+    distance = losses.contrastive_cosine(one, torch.tensor([0]), torch.ones(1))
     assert float(distance.detach()) == 0.0
     distance.backward()
     assert torch.equal(one.grad, torch.zeros(1, 2))

@@ -12,7 +12,7 @@ import torch
 from small import built, workspace_of
 
 from ftcore.errors import UserError
-from ftcore.families.losses import pair_distance, symmetric_kl
+from ftcore.families.losses import contrastive_cosine, symmetric_kl
 from ftcore.runs.workspace import Workspace
 from ftcore.training.objective import Objective, mixed_representations
 
@@ -134,7 +134,7 @@ def test_contrast_adds_what_pairs_of_the_rows_say(project: Path, tiny_base: Path
     contrasted, batch, loss = passed(workspace, dropout=True)
     with torch.no_grad():
         read = contrasted(**{name: batch[name] for name in ("input_ids", "attention_mask")}).pooled
-    distance = pair_distance(read, batch["labels"], torch.ones(8))
+    distance = contrastive_cosine(read, batch["labels"], torch.ones(8))
     assert float(distance) > 0.01
     assert loss == pytest.approx(alone + 3.0 * float(distance), rel=1e-5)
     trunk = next(
@@ -157,7 +157,7 @@ def test_steps_of_contrast_bring_a_label_together(project: Path, tiny_base: Path
     def distance() -> float:
         with torch.no_grad():
             read = model(**{name: batch[name] for name in ("input_ids", "attention_mask")}).pooled
-        return float(pair_distance(read, batch["labels"], torch.ones(8)))
+        return float(contrastive_cosine(read, batch["labels"], torch.ones(8)))
 
     before = distance()
     for _ in range(20):

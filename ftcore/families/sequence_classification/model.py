@@ -107,13 +107,14 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
         Raises:
             ModelError: rows are to be contrasted, and the head is the architecture's own.
         """
-        if self.spec.training.contrast and self.pooling(base) == "architecture":
+        pooling = self.pooling(base)
+        if self.spec.training.contrast and pooling == "architecture":
             raise ModelError(
                 "it contrasts pooled states, and this base model has a head of its own",
                 where="training.contrast",
                 hint="give `model.pooling`: mean, first_token, max or last_token; or leave `training.contrast` out",
             )
-        return self._build(base, self.pooling(base))
+        return self._build(base, pooling)
 
     def _build(self, base: BaseModel, pooling: Pooling | Literal["architecture"]) -> torch.nn.Module:
         config = with_dropout(copy.deepcopy(base.config), self.spec.model.dropout)
@@ -288,8 +289,10 @@ class LabelModel(Model[SequenceClassificationSpec, FittedLabels]):
         return (rows * batch["weight"]).sum()
 
     def contrast(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
-        """The distance of pairs of rows by their labels, times the sum of the rows' weights."""
-        return losses.pair_distance(outputs["pooled"], batch["labels"], batch["weight"]) * self.weight(batch)
+        """The contrastive loss of the rows' pairs by their labels, times the sum of the rows' weights."""
+        return losses.contrastive_cosine(outputs["pooled"], batch["labels"], batch["weight"]) * self.weight(
+            batch
+        )
 
     def weight(self, batch: Batch) -> torch.Tensor:
         """Sum of the rows' weights, each times its class's weight where there is one label."""

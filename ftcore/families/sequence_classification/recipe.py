@@ -34,7 +34,7 @@ FOLDS = 3
 #: Fewest optimizer steps of a recipe that starts from the probe, and most passes that are taken for them.
 PROBE_STEPS, PROBE_PASSES = 160, 10
 #: Times the loss of pairs of rows that is added on the way from the probe, if a step has as many rows as there are
-#: labels: else hardly two rows of a batch share one, and nothing is gained.
+#: labels: else hardly two rows of a batch share one.
 CONTRAST = 3.0
 #: Evaluations of a training on few rows: each writes a checkpoint.
 EVALUATIONS = 4
@@ -123,7 +123,14 @@ def _from_probe(shape: Shape) -> Recipe:
         why += (
             f", and stays there: {shape.validation} validation rows cannot show whether fine-tuning is better"
         )
-    if shape.contrasted and epochs and len(shape.counts) <= shape.step:
-        last["contrast"] = CONTRAST
-    training = {"epochs": float(epochs), "learning_rate": rate, "evaluate_every": every, **head, **last}
+    contrasted = shape.contrasted and epochs and len(shape.counts) <= shape.step
+    pairs = {"contrast": CONTRAST} if contrasted else {}
+    training = {
+        "epochs": float(epochs),
+        "learning_rate": rate,
+        "evaluate_every": every,
+        **head,
+        **pairs,
+        **last,
+    }
     return Recipe("probe", why, {**PLAIN, **training})
