@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -121,6 +120,8 @@ def configured(project: Path, key: str) -> list[str] | None:
     path = project / "pyproject.toml"
     if not path.is_file():
         return None
+    import tomllib  # few processes that load a bundle need it
+
     try:
         names = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("ftcore", {}).get(key)
     except (OSError, ValueError, AttributeError) as error:

@@ -10,7 +10,6 @@ import mmap
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from tempfile import TemporaryFile
 from typing import Any
 
 from ftcore_runtime.errors import DataError
@@ -179,6 +178,8 @@ class ObjectFolder:
         Raises:
             DataError: it cannot be written.
         """
+        from tempfile import TemporaryFile  # whoever loads a bundle imports this file, and stores nothing
+
         with TemporaryFile() as made:
             made.writelines(pieces)
             size = made.tell()

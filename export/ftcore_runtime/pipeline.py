@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -18,6 +20,7 @@ from ftcore_runtime.errors import BundleError, InputError
 from ftcore_runtime.generation.generator import Generator
 from ftcore_runtime.generation.texts import decode_text
 from ftcore_runtime.golden import GOLDEN_CANDIDATES, Golden
+from ftcore_runtime.graph_check import check_graph
 from ftcore_runtime.inputs import Input
 from ftcore_runtime.manifest import Manifest, parse_json
 from ftcore_runtime.one_pass import OnePass
@@ -75,25 +78,25 @@ class Pipeline:
                 f"expected the graphs {', '.join(self.decoder.graphs)}, got {', '.join(graphs)}",
                 where=str(bundle.folder),
             )
-        self.encoder = bundle.text_encoder()
-
         self._sessions: list[GraphSession] = []
+        for name in graphs.values():
+            check_graph(bundle.contents[name], name)
+        # onnxruntime prepares the graphs while tokenizers are read: each needs the other's time once more. One graph
+        # after the other, since two would need more memory at a time.
+        with ThreadPoolExecutor(1, "load") as pool:
+            load = partial(GraphSession, threads=run_threads, device=device, checked=True)
+            loading = {role: pool.submit(load, bundle.contents[name], name) for role, name in graphs.items()}
 
-        def open_graph(
-            role: str, *, inputs: Sequence[str] | None = None, outputs: Sequence[str]
-        ) -> GraphSession:
-            session = GraphSession(
-                bundle.contents[graphs[role]],
-                graphs[role],
-                inputs=inputs,
-                outputs=outputs,
-                threads=run_threads,
-                device=device,
-            )
-            self._sessions.append(session)
-            return session
+            def open_graph(
+                role: str, *, inputs: Sequence[str] | None = None, outputs: Sequence[str]
+            ) -> GraphSession:
+                session = loading[role].result()
+                session.expect(inputs, outputs)
+                self._sessions.append(session)
+                return session
 
-        self._runner = self.decoder.runner(open_graph, self.encoder, threads // run_threads)
+            self.encoder = bundle.text_encoder()
+            self._runner = self.decoder.runner(open_graph, self.encoder, threads // run_threads)
         self._golden = bundle.contents[self.manifest.golden]
 
     @classmethod

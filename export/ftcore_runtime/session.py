@@ -25,11 +25,11 @@ class GraphSession:
     Args:
         data: the ONNX model's bytes.
         where: its file name, for error messages.
-        inputs: names of the graph's inputs, all int64, in any order; it may have any unless given.
-        outputs: names of the outputs to be read, first axis the rows.
+        inputs, outputs: see `expect`; outputs may be named later.
         threads: of one run. Several wait for each other by burning CPU: to be put to sleep and woken between
             operators takes longer than a second thread saves.
         device: where it runs.
+        checked: whether `check_graph` has passed these bytes already; else it is asked first.
 
     Raises:
         BundleError: no graph, one with operators that are not allowed, or with other inputs or outputs.
@@ -42,15 +42,16 @@ class GraphSession:
         where: str,
         *,
         inputs: Sequence[str] | None = None,
-        outputs: Sequence[str],
+        outputs: Sequence[str] = (),
         threads: int = 1,
         device: Device = "cpu",
+        checked: bool = False,
     ) -> None:
-        check_graph(data, where)
+        if not checked:
+            check_graph(data, where)
         wanted = providers(device)
         self._run_options = ort.RunOptions()
         self.where = where
-        self.outputs = list(outputs)
         options = session_options(threads)
         try:
             self._session = ort.InferenceSession(
@@ -65,16 +66,29 @@ class GraphSession:
                 f"is no ONNX graph that onnxruntime loads: {_brief(error)}", where=where
             ) from error
         require_device(device, self._session.get_providers())
-        found = {node.name: node.type for node in self._session.get_inputs()}
-        if inputs is not None and found != dict.fromkeys(inputs, "tensor(int64)"):
-            raise BundleError(f"its inputs are {found}, not int64 {', '.join(inputs)}", where=where)
         #: The graph's inputs, name -> sizes of their axes; a dynamic one is a name.
         self.shapes = {node.name: list(node.shape) for node in self._session.get_inputs()}
         #: The same of its outputs.
         self.output_shapes = {node.name: list(node.shape) for node in self._session.get_outputs()}
+        self.expect(inputs, outputs)
+
+    def expect(self, inputs: Sequence[str] | None, outputs: Sequence[str]) -> None:
+        """Require the graph's inputs and outputs to have these names, and read these outputs from now on.
+
+        Args:
+            inputs: names of the graph's inputs, all int64, in any order; it may have any unless given.
+            outputs: names of the outputs to be read, first axis the rows.
+
+        Raises:
+            BundleError: it has others.
+        """
+        found = {node.name: node.type for node in self._session.get_inputs()}
+        if inputs is not None and found != dict.fromkeys(inputs, "tensor(int64)"):
+            raise BundleError(f"its inputs are {found}, not int64 {', '.join(inputs)}", where=self.where)
         if missing := [name for name in outputs if name not in self.output_shapes]:
             made = ", ".join(self.output_shapes)
-            raise BundleError(f"has no output {missing[0]!r}, only {made}", where=where)
+            raise BundleError(f"has no output {missing[0]!r}, only {made}", where=self.where)
+        self.outputs = list(outputs)
 
     def run(
         self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None

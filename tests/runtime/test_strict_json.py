@@ -52,6 +52,12 @@ def test_halves_are_left_to_a_caller_that_looks() -> None:
     assert strict_json.loads('{"a": "\\ud800"}', lone_surrogates=True) == {"a": "\ud800"}
 
 
+@pytest.mark.parametrize("before", [0, 1, 151, 152, 153, 154, 155, 308, 309, 1000])
+def test_a_number_is_too_long_wherever_it_stands(before: int) -> None:
+    with pytest.raises(ValueError, match="a number is out of range"):
+        strict_json.loads("[" + " " * before + "9" * 310 + "]")
+
+
 def test_long_numbers_cost_no_more_than_their_length() -> None:
     began = time.thread_time()
     for digits in ("1" * 2**20, "[" + "1" * 4299 + ("," + "1" * 4299) * 200 + "]"):
