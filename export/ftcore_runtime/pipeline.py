@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -78,25 +77,28 @@ class Pipeline:
                 f"expected the graphs {', '.join(self.decoder.graphs)}, got {', '.join(graphs)}",
                 where=str(bundle.folder),
             )
-        self._sessions: list[GraphSession] = []
         for name in graphs.values():
             check_graph(bundle.contents[name], name)
-        # onnxruntime prepares the graphs while tokenizers are read: each needs the other's time once more. One graph
-        # after the other, since two would need more memory at a time.
-        with ThreadPoolExecutor(1, "load") as pool:
-            load = partial(GraphSession, threads=run_threads, device=device, checked=True)
-            loading = {role: pool.submit(load, bundle.contents[name], name) for role, name in graphs.items()}
+        # Another thread reads the tokenizers meanwhile, not the graphs: malloc would keep their memory apart.
+        with ThreadPoolExecutor(1, "tokenizers") as pool:
+            reading = pool.submit(bundle.text_encoder)
+            loaded = {
+                role: GraphSession(
+                    bundle.contents[name], name, threads=run_threads, device=device, checked=True
+                )
+                for role, name in graphs.items()
+            }
+            self.encoder = reading.result()
 
-            def open_graph(
-                role: str, *, inputs: Sequence[str] | None = None, outputs: Sequence[str]
-            ) -> GraphSession:
-                session = loading[role].result()
-                session.expect(inputs, outputs)
-                self._sessions.append(session)
-                return session
+        def open_graph(
+            role: str, *, inputs: Sequence[str] | None = None, outputs: Sequence[str]
+        ) -> GraphSession:
+            session = loaded[role]
+            session.expect(inputs, outputs)
+            return session
 
-            self.encoder = bundle.text_encoder()
-            self._runner = self.decoder.runner(open_graph, self.encoder, threads // run_threads)
+        self._sessions = list(loaded.values())
+        self._runner = self.decoder.runner(open_graph, self.encoder, threads // run_threads)
         self._golden = bundle.contents[self.manifest.golden]
 
     @classmethod

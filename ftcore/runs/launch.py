@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ftcore import processes
 from ftcore.errors import Interrupted, PluginError
+from ftcore.imports import uncollected
 from ftcore.plugins import LoadedTask, PluginRegistry
 from ftcore.runs.folder import ALL_STEPS, RunFolder, Step, create_run, open_run, plugin_record, reload_spec
 from ftcore.runs.status import at_work
@@ -112,7 +113,8 @@ def take(
     try:
         # Before anything heavy is imported, so that a stop finds somebody who listens from the first moment on.
         with listen() as stop, at_work(folder):
-            from ftcore.runs.steps import take_steps
+            with uncollected():
+                from ftcore.runs.steps import take_steps
 
             processes.meet()
             with open_workspace(folder, plugins, progress, observers) as workspace:
@@ -132,7 +134,8 @@ def open_workspace(
     Args:
         observers: of those that ftcore ships, the ones that are wanted besides those that the run had before.
     """
-    from ftcore.runs.workspace import Workspace
+    with uncollected():
+        from ftcore.runs.workspace import Workspace
 
     spec, task = reload_spec(folder, plugins)
     watchers, problems = _watchers(folder, task, plugins, observers) if processes.is_first() else ((), [])
