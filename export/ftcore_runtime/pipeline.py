@@ -79,25 +79,27 @@ class Pipeline:
             )
         for name in graphs.values():
             check_graph(bundle.contents[name], name)
+
+        def load(role: str) -> GraphSession:
+            name = graphs[role]
+            return GraphSession(bundle.contents[name], name, threads=run_threads, device=device, checked=True)
+
         # Another thread reads the tokenizers meanwhile, not the graphs: malloc would keep their memory apart.
         with ThreadPoolExecutor(1, "tokenizers") as pool:
             reading = pool.submit(bundle.text_encoder)
-            loaded = {
-                role: GraphSession(
-                    bundle.contents[name], name, threads=run_threads, device=device, checked=True
-                )
-                for role, name in graphs.items()
-            }
+            loaded = {role: load(role) for role in graphs}
             self.encoder = reading.result()
+
+        self._sessions: list[GraphSession] = []
 
         def open_graph(
             role: str, *, inputs: Sequence[str] | None = None, outputs: Sequence[str]
         ) -> GraphSession:
-            session = loaded[role]
+            session = loaded.pop(role, None) or load(role)  # of a graph that is opened twice, a second one
             session.expect(inputs, outputs)
+            self._sessions.append(session)
             return session
 
-        self._sessions = list(loaded.values())
         self._runner = self.decoder.runner(open_graph, self.encoder, threads // run_threads)
         self._golden = bundle.contents[self.manifest.golden]
 

@@ -10,7 +10,7 @@ from typing import Any
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 #: Digits of the largest double. A longer integer is out of range, and converting it would take quadratic time.
 _MOST_DIGITS = 309
-#: So many digits in a row begin at some multiple of their number within every longer integer: half of it.
+#: Half of them: an integer that is too long has as many digits in a row from some multiple of this number on.
 _STRIDE = _MOST_DIGITS // 2
 _MANY_DIGITS = re.compile(rf"\d{{{_STRIDE}}}", re.ASCII)
 

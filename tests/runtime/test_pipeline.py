@@ -8,8 +8,12 @@ from bundles import DECODER, Tiny, sentences
 from test_bundle import replace_file
 
 from ftcore_runtime import Pipeline
+from ftcore_runtime.decoders import Decoder
+from ftcore_runtime.decoders.base import OpenGraph, Runner
+from ftcore_runtime.encoding import TextEncoder
 from ftcore_runtime.errors import BundleError, InputError
 from ftcore_runtime.pipeline import STREAM_BATCHES
+from ftcore_runtime.session import GraphSession
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +161,22 @@ def test_selftest_allows_for_rounding(copy_bundle: Callable[[], Path]) -> None:
         golden["answers"]["fp32"][0]["score"] += 1e-5
 
     assert spoil_golden(copy_bundle(), change).selftest() == 4
+
+
+def test_a_graph_that_a_decoder_opens_twice_has_two_sessions(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[GraphSession] = []
+    runner = Decoder.runner
+
+    def opening(self: Decoder, open_graph: OpenGraph, encoder: TextEncoder, parallelism: int) -> Runner:
+        opened.extend(open_graph("model", outputs=outputs) for outputs in (["logits"], []))
+        return runner(self, open_graph, encoder, parallelism)
+
+    monkeypatch.setattr(Decoder, "runner", opening)
+    pipeline = Pipeline.load(tiny_bundle)
+    assert [session.outputs for session in opened] == [["logits"], []]
+    pipeline.selftest()
 
 
 def test_a_token_outside_the_vocabulary_is_an_error_of_the_bundle(copy_bundle: Callable[[], Path]) -> None:
