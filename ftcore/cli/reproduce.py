@@ -7,6 +7,7 @@ import argparse
 from ftcore.cli.options import Subparsers, add_command
 from ftcore.cli.work import add_run, add_runs_dir, open_workspace
 from ftcore.errors import CheckFailed, ExitCode, Interrupted, UserError
+from ftcore.imports import uncollected
 
 
 def add(subparsers: Subparsers) -> None:
@@ -40,9 +41,10 @@ def run(args: argparse.Namespace) -> int:
     again, differences = reproduction.begin(original, args.runs_dir, registry(args))
     try:
         with listen() as stop, at_work(again):
-            import torch
+            with uncollected():
+                import torch
 
-            from ftcore.runs.steps import take_steps
+                from ftcore.runs.steps import take_steps
 
             with open_workspace(args, again) as workspace:
                 workspace.record_inputs()

@@ -13,6 +13,7 @@ from ftcore.cli.options import Subparsers, add_command
 from ftcore.cli.table_options import add_table_options, named_columns, table_options
 from ftcore.cli.work import add_run, open_workspace
 from ftcore.errors import ExitCode, UserError
+from ftcore.imports import uncollected
 
 if TYPE_CHECKING:
     from ftcore.runs.suggest import Suggestions
@@ -63,7 +64,9 @@ def run(args: argparse.Namespace) -> int:
     from ftcore.cli.progress import spinning
     from ftcore.runs.folder import open_run
     from ftcore.runs.run_bundle import training_source
-    from ftcore.runs.suggest import FineTuned, suggest
+
+    with uncollected():
+        from ftcore.runs.suggest import FineTuned, suggest
 
     folder = open_run(args.run_path)
     with spinning("opening the run") as spinner, open_workspace(args, folder) as workspace:
