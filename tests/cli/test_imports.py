@@ -42,14 +42,13 @@ def test_the_program_lets_what_it_imported_be() -> None:
     ("module", "call"),
     [
         ("ftcore.runs.workspace", "launch.open_workspace(None, None, launch.Silent()).__enter__()"),
-        ("ftcore.runs.suggest", "suggest.run(Namespace(count=1, output=Path('a.csv'), format='csv'))"),
+        ("ftcore.runs.suggest", "suggest.run(Namespace(count=1, output=None, format='jsonl'))"),
     ],
 )
 def test_the_collector_rests_where_a_run_is_opened(module: str, call: str) -> None:
     found = _python(
         "import gc, sys\n"
         "from argparse import Namespace\n"
-        "from pathlib import Path\n"
         "from ftcore.cli import suggest\n"
         "from ftcore.runs import launch\n"
         "class Watch:\n"
