@@ -81,6 +81,19 @@ def test_all_rows_train_and_held_out_rows_are_measured(project: Path, tiny_base:
     assert not np.allclose(unseen.outputs["logits"], seen, atol=1e-6)
 
 
+def test_the_folds_contrast_rows_as_the_last_training_does(project: Path, tiny_base: Path) -> None:
+    """Or what chooses for how long would be measured on another training than the one that it chooses for."""
+    losses = []
+    for contrast in (0.0, 3.0):
+        training = {**TRAINING, "folds": 2, "contrast": contrast, "learning_rate": 1e-3}
+        workspace = workspace_of(project, tiny_base, data=DATA, model={"pooling": "mean"}, training=training)
+        take_steps(workspace, ["train"], StopRequest())
+        losses.append([one["loss"] for one in selection(workspace)["evaluations"]])
+    without, contrasted = losses
+    assert contrasted[0] == without[0], "both are the probe"
+    assert contrasted[-1] != pytest.approx(without[-1], rel=1e-4)
+
+
 def test_no_model_of_an_earlier_training_is_there_when_the_next_begins(
     project: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
