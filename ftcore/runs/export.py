@@ -148,7 +148,8 @@ def _make(workspace: Workspace, inputs: EvaluationInputs, run: RunDescription, f
     }
     # The model ends with this function: what is measured after it has the memory to itself.
     draft = partial(write_draft, run, encoder)
-    evaluation = VariantEvaluation(inputs, model, encoder, spec.parity_rows, folder, draft)
+    known = None if pruned else workspace.validated
+    evaluation = VariantEvaluation(inputs, model, encoder, spec.parity_rows, folder, draft, known)
     return Made(folder, graphs, encoder, pruned, evaluation)
 
 

@@ -28,7 +28,7 @@ from ftcore.files import read_json, write_json
 from ftcore.modeling.base_model import BaseModel, open_base
 from ftcore.plugins import LoadedTask
 from ftcore.runs.cache import cache_dir, digest_of, one_at_a_time
-from ftcore.runs.evaluation_inputs import EvaluationInputs, monitored_metric
+from ftcore.runs.evaluation_inputs import EvaluationInputs, Outputs, monitored_metric
 from ftcore.runs.folder import RunFolder
 from ftcore.runs.model_folder import open_model
 from ftcore.runs.parts import as_fold
@@ -76,6 +76,8 @@ class Workspace:
             watchers if first else (),
         )
         self.base_dir = Path(folder.record()["base_dir"])
+        #: What the fine-tuned model responds for the validation rows, once this process has asked it.
+        self.validated: Outputs | None = None
 
     @cached_property
     def _unfitted(self) -> BoundFamily:

@@ -6,12 +6,14 @@ import json
 import shutil
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from models import labelled_rows, tiny_spec
 from ruamel.yaml import YAML
 
 from ftcore.cli import main
+from ftcore.runs import variant_evaluation
 from ftcore_runtime import Pipeline
 
 DROP_IN = Path(__file__).parents[1] / "plugins" / "drop_in" / "topics.py"
@@ -105,6 +107,26 @@ def test_the_steps_can_be_taken_one_at_a_time(project: Path, tiny_base: Path, ca
     assert main(["export", str(run)]) == 0
     assert read(run / "run.json")["steps"] == ["train", "evaluate", "export"]
     assert Pipeline.load(run / "bundle").selftest() == 8
+
+
+def test_torch_is_not_asked_again_what_graphs_are_compared_with(
+    project: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A whole run has the answers to its validation rows already; an export alone, or of other rows, asks."""
+    ask = Mock(wraps=variant_evaluation.predict)
+    monkeypatch.setattr(variant_evaluation, "predict", ask)
+    export = {"variants": ["fp32"], "parity_rows": 32}  # as many as there are
+    spec = write(project / "labels.yaml", tiny_spec(tiny_base, training={"max_steps": 2}, export=export))
+    assert main(["run", str(spec)]) == 0
+    run = only_run(project)
+    whole = read(run / "export.json")["variants"]["fp32"]["parity"]
+    assert whole["rows"] == 32
+    assert ask.call_count == 0
+    assert main(["export", str(run)]) == 0
+    assert ask.call_count == 1
+    assert read(run / "export.json")["variants"]["fp32"]["parity"] == whole
+    assert main(["run", str(spec), "--set", "export.parity_rows=8"]) == 0
+    assert ask.call_count == 2
 
 
 def test_a_run_does_not_go_on_with_other_data(project: Path, tiny_base: Path, capsys) -> None:
