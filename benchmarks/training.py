@@ -8,8 +8,9 @@ FOLDER holds train.jsonl, validation.jsonl and test.jsonl with `text` and `label
     best     the Trainer at its best: dynamic padding, group by length, bf16 where the hardware has it, fused AdamW
     ftcore   shipped defaults
 
-All use AdamW at the same learning rate, linear decay after 10 % warmup, batches of 32, clipping at 1. Time is that of
-training steps alone: evaluation and checkpoints are left out for everyone.
+All use AdamW, linear decay after 10 % warmup, batches of 32, clipping at 1, and one learning rate, unless the Trainer
+gets one of its own that suits it better. Time is that of training steps, and of what a head is started with:
+evaluation and checkpoints are left out for everyone.
 
 1. Speed: rounds of the contenders in turn (recipe best ftcore recipe best ftcore ...) over the same rows.
 2. Quality: `best` and `ftcore` to the end, one after another for each seed, evaluated every 50 steps: training time to
@@ -72,7 +73,7 @@ def fit_ftcore(args: argparse.Namespace, seed: int, rows: int | None, evaluate: 
     """One `ftcore train`, through the same code as the command, timed by its events."""
     from ftcore.files import read_json
 
-    fit, last = Fit(), [0.0]
+    fit, last, started = Fit(), [0.0], [0.0]
 
     def listen(event: Mapping[str, Any]) -> None:
         now, kind = time.perf_counter(), event["event"]
@@ -80,7 +81,11 @@ def fit_ftcore(args: argparse.Namespace, seed: int, rows: int | None, evaluate: 
             fit.seconds += now - last[0]
         elif kind == "evaluated":
             fit.curve.append((fit.seconds, event["metrics"]["accuracy"]))
+        elif kind == "activity" and "starting the head" in event["what"]:
+            started[0] = now
         elif kind == "training_started":
+            if evaluate and started[0]:
+                fit.seconds += now - started[0]
             fit.rows = event["rows"] * args.epochs if evaluate else event["rows"]
         last[0] = now
 
@@ -164,7 +169,7 @@ def fit_trainer(args: argparse.Namespace, seed: int, rows: int | None, evaluate:
                 folder,
                 num_train_epochs=epochs,
                 per_device_train_batch_size=BATCH,
-                learning_rate=args.learning_rate,
+                learning_rate=args.trainer_learning_rate or args.learning_rate,
                 weight_decay=0.01,
                 warmup_steps=0.1,  # below 1: a share of the steps
                 seed=seed,
@@ -222,6 +227,7 @@ def main() -> None:
     )
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--learning-rate", type=float, default=1e-4)
+    parser.add_argument("--trainer-learning-rate", type=float, help="if it is another one")
     parser.add_argument("--target", type=float, default=0.86, help="validation accuracy to reach")
     parser.add_argument("--only", choices=CONTENDERS, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -250,14 +256,14 @@ def main() -> None:
 
     targets = [
         ("samples/s against the run_glue recipe", statistics.median(over["recipe"]), 12.0),
-        ("samples/s against the Trainer at its best", statistics.median(over["best"]), 1.3),
+        ("samples/s against the Trainer at its best", statistics.median(over["best"]), 1.6),
     ]
     if args.seeds:
         gain, noise, to_target = quality(args)
         padding = statistics.median(over["recipe"]) / statistics.median(over["best"])
         targets += [
             ("time to target against the run_glue recipe", to_target * padding, 12.0),
-            ("time to target against the Trainer at its best", to_target, 1.3),
+            ("time to target against the Trainer at its best", to_target, 2.0),
             ("test accuracy minus the Trainer's, at least minus two standard errors", gain, -noise),
         ]
     memory = {name: peak_memory(args, name) for name in CONTENDERS}
@@ -273,7 +279,8 @@ def quality(args: argparse.Namespace) -> tuple[float, float, float]:
     """Train `best` and `ftcore` to the end for each seed.
 
     Returns:
-        mean gain in test accuracy, two standard errors of it, and the median ratio of times to the target.
+        mean gain in test accuracy, two standard errors of it, and the median ratio of times to the target (of all its
+        time where the Trainer does not reach it).
     """
     fits: dict[str, list[Fit]] = {"best": [], "ftcore": []}
     for seed in args.seeds:
@@ -285,7 +292,8 @@ def quality(args: argparse.Namespace) -> tuple[float, float, float]:
                 flush=True,
             )
     ratios = [
-        b.seconds_to(args.target) / o.seconds_to(args.target) for b, o in zip(*fits.values(), strict=True)
+        min(b.seconds_to(args.target), b.seconds) / o.seconds_to(args.target)
+        for b, o in zip(*fits.values(), strict=True)
     ]
     tests = {name: np.array([one.test for one in found]) for name, found in fits.items()}
     errors = [values.var(ddof=1) / len(values) if len(values) > 1 else 0.0 for values in tests.values()]
