@@ -41,10 +41,15 @@ def fitted(
     steps: Sequence[Step] = ("train", "evaluate"),
     listeners: Sequence[Listener] = (),
     overrides: Sequence[str] = (),
+    stop: StopRequest | None = None,
 ) -> Workspace:
-    """Likewise, after those steps."""
+    """Likewise, after those steps.
+
+    Raises:
+        Interrupted: somebody has asked `stop` for that.
+    """
     workspace = opened(spec, folder, listeners, overrides)
-    take_steps(workspace, steps, StopRequest())
+    take_steps(workspace, steps, stop or StopRequest())
     return workspace
 
 
