@@ -18,6 +18,7 @@ import pyarrow as pa
 from ftcore.families.model import Batch, Features, Tokenizes
 from ftcore_runtime.encoding import Encoded, TextEncoder, filled
 from ftcore_runtime.publishing import publishing
+from ftcore_runtime.ranges import ranges
 
 _CHUNK = 4096  # rows tokenised at a time
 _EXTRA = "extra:"
@@ -136,10 +137,7 @@ class FeatureStore:
             width = max(int(lengths.max(initial=0)), 1)
             real = filled(lengths, width, self._side)
             padded = np.full((len(indices), width), self._padding.get(name, 0), np.int64)
-            ends = np.cumsum(lengths)
-            padded[real] = values[
-                np.repeat(starts - ends + lengths, lengths) + np.arange(ends[-1] if len(ends) else 0)
-            ]
+            padded[real] = values[ranges(starts, lengths)]
             made[name] = padded
             if name == "input_ids" and self._wants_mask:
                 made["attention_mask"] = real.astype(np.int64)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ftcore.errors import DataError
+from ftcore_runtime.ranges import places_within
 
 
 @dataclass(frozen=True)
@@ -209,8 +210,7 @@ def sample(rows: int, strata: np.ndarray | None, size: int, seed: int, stream: i
     classes = _dense(strata)
     quota = allocate(size, np.bincount(classes), np.bincount(classes))
     by_class = order[np.argsort(classes[order], kind="stable")]
-    start = np.concatenate([[0], np.cumsum(np.bincount(classes))[:-1]])
-    rank = np.arange(rows) - start[classes[by_class]]
+    rank = places_within(np.bincount(classes))
     return np.sort(by_class[rank < quota[classes[by_class]]])
 
 

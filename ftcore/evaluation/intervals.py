@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ftcore.families.scoring import Scorer
+from ftcore_runtime.ranges import ranges
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -189,10 +190,7 @@ class _Units:
         """The rows of some units one after another, int64."""
         if len(self.starts) == len(self.order):
             return np.asarray(self.order[units])
-        lengths = self.lengths[units]
-        ends = np.cumsum(lengths)
-        places = np.repeat(self.starts[units] - ends + lengths, lengths) + np.arange(ends[-1])
-        return np.asarray(self.order[places])
+        return np.asarray(self.order[ranges(self.starts[units], self.lengths[units])])
 
 
 def _samples(count: int, strata: Array | None) -> list[Array]:

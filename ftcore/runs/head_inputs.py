@@ -12,6 +12,7 @@ from ftcore.data.tables import Split
 from ftcore.families.model import Model
 from ftcore.runs.evaluation_inputs import FeaturesOf
 from ftcore.training.head_start import inputs_of, last_linear
+from ftcore_runtime.ranges import ranges
 from ftcore_runtime.windows import firsts_of
 
 
@@ -51,5 +52,4 @@ class HeadInputs:
         if len(place) < self._rows.table.num_rows or -1 in wanted:
             return None
         firsts, counts = firsts_of(known.row), np.bincount(known.row)
-        made = [np.arange(firsts[index], firsts[index] + counts[index]) for index in wanted]
-        return np.concatenate(made) if made else None
+        return ranges(firsts[wanted], counts[wanted]) if wanted else None

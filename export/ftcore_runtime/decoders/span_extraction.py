@@ -17,6 +17,7 @@ from ftcore_runtime.errors import BundleError
 from ftcore_runtime.fields import Fields
 from ftcore_runtime.inputs import Input, read_columns
 from ftcore_runtime.policy import PLAIN, Policy
+from ftcore_runtime.ranges import places_within
 from ftcore_runtime.spans import SpanAnswer
 from ftcore_runtime.windows import WindowConfig, WindowEncoder, firsts_of, pad_edges
 
@@ -174,7 +175,7 @@ class SpanExtractionDecoder(Decoder):
         # Ranks within a question: its windows follow one another, and each of them gave equally many spans.
         each = score.shape[1]
         order = np.lexsort((-score.ravel(), np.repeat(spans.row, each)))
-        rank = np.arange(order.size) - np.repeat(firsts, np.diff([*firsts, len(starts)]) * each) * each
+        rank = places_within(np.diff([*firsts, len(starts)]) * each)
         chosen = (rank < n) & np.isfinite(score.ravel()[order])
         order, rank = order[chosen], rank[chosen]
         question = spans.row[order // each]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ftcore_runtime.ranges import places_within
 from ftcore_runtime.scope import MOST_NUMBERS, Mahalanobis, Neighbours, Space
 from ftcore_runtime.vectors import unit
 
@@ -61,7 +62,6 @@ def neighbours(pooled: np.ndarray, labels: np.ndarray) -> Neighbours:
 def place_in_intent(labels: np.ndarray) -> np.ndarray:
     """Each row's place among the rows of its intent, int64 [rows], from 0."""
     order = np.argsort(labels, kind="stable")
-    counts = np.bincount(labels)
     place = np.empty(len(labels), np.int64)
-    place[order] = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    place[order] = places_within(np.bincount(labels))
     return place
