@@ -37,7 +37,7 @@ def tiny_generator(kind: str) -> Any:
         )
         model = transformers.AutoModelForSeq2SeqLM.from_config(config)
     elif kind == "bert2bert":
-        # One layer, as below: which of several a cache belongs to is asked of the others.
+        # One layer: which of several a cache belongs to is asked of the others.
         sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 48}
         config = transformers.BertConfig(**ids, **sizes, max_position_embeddings=POSITIONS)
         decoder = transformers.BertConfig(
@@ -64,7 +64,7 @@ def tiny_generator(kind: str) -> Any:
         )
         model = transformers.AutoModelForCausalLM.from_config(config)
     else:
-        both = {"layers": 1, "attention_heads": 4, "ffn_dim": 48}
+        both = {"layers": 2, "attention_heads": 4, "ffn_dim": 48}
         sizes = {f"{side}_{name}": value for side in ("encoder", "decoder") for name, value in both.items()}
         config = transformers.AutoConfig.for_model(
             kind,
