@@ -184,7 +184,7 @@ def evaluate(workspace: Workspace, stop: StopRequest, resume: bool) -> list[str]
     emit("activity", what="answering the validation rows")
     unseen = held_out(folder.selection_file, inputs, features_of)
     chosen_on = unseen or predict_split(inputs, model, splits.validation, features_of)
-    if unseen is None:
+    if unseen is None and splits.validation.table.num_rows <= workspace.spec.export.parity_rows:
         workspace.validated = chosen_on.outputs
     # Rows that were held out have been read by other models, in whose spaces these rows lie elsewhere.
     family = inputs.family if unseen else with_representations(workspace, model)

@@ -50,7 +50,7 @@ class VariantEvaluation:
         parity_rows: validation rows that are compared with torch.
         scratch: an empty folder.
         draft: writes bundles for measurement.
-        known: what the model responds for all validation rows, if that is known.
+        known: what the model responds for the rows that are compared, if that is known.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class VariantEvaluation:
         family, split = inputs.family, inputs.splits.validation
         rows = split.table.slice(0, parity_rows)
         features = FeatureStore.build(rows, family.model, encoder, scratch / "features.arrow")
-        if known is None or rows.num_rows < split.table.num_rows:
+        if known is None:
             known = predict(model.to(torch_device()), family, features, inputs.batch_size)
         # What a model gives beyond what answers are made of is in no graph.
         read = make_decoder(family.scoring.decoder).outputs

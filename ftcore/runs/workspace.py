@@ -76,7 +76,8 @@ class Workspace:
             watchers if first else (),
         )
         self.base_dir = Path(folder.record()["base_dir"])
-        #: What the fine-tuned model responds for the validation rows, once this process has asked it.
+        #: What the fine-tuned model responds for the validation rows, where this process has asked it and an export
+        #: compares its graphs with all of them.
         self.validated: Outputs | None = None
 
     @cached_property
