@@ -70,8 +70,9 @@ class VariantEvaluation:
         family, split = inputs.family, inputs.splits.validation
         rows = split.table.slice(0, parity_rows)
         features = FeatureStore.build(rows, family.model, encoder, scratch / "features.arrow")
+        model.to(torch_device())  # a family's own comparison may ask it further
         if known is None:
-            known = predict(model.to(torch_device()), family, features, inputs.batch_size)
+            known = predict(model, family, features, inputs.batch_size)
         # What a model gives beyond what answers are made of is in no graph.
         read = make_decoder(family.scoring.decoder).outputs
         outputs = {name: values for name, values in known.items() if name in read}
