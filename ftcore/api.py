@@ -29,7 +29,14 @@ from ftcore.families.model import (
     SupportsSpanAttribution,
 )
 from ftcore.families.reader import Fitted, Reader, SupportsAugmentation
-from ftcore.families.scoring import Scorer, Scores, Scoring, SupportsSamples, SupportsTuning
+from ftcore.families.scoring import (
+    Scorer,
+    Scores,
+    Scoring,
+    SupportsResamples,
+    SupportsSamples,
+    SupportsTuning,
+)
 from ftcore.families.sequence_classification.spec import (
     PairColumns,
     SequenceClassificationData,
@@ -129,6 +136,7 @@ __all__ = [
     "SupportsDistillation",
     "SupportsOwnTokenizer",
     "SupportsRDrop",
+    "SupportsResamples",
     "SupportsSamples",
     "SupportsSearch",
     "SupportsSpanAttribution",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 from ftcore.data.tables import Split
 from ftcore.evaluation.intervals import Interval, bootstrap, percentiles, proportion, reflected
 from ftcore.evaluation.ranking import ranking_sentence
+from ftcore.evaluation.scorers import Difference, Only
 from ftcore.families.bound import BoundFamily
 from ftcore.families.reader import Reader
 from ftcore.families.scoring import (
@@ -126,7 +127,7 @@ class Evaluator:
             KeyError: there is none of this name.
         """
         scoring = self.family.scoring
-        own = _only(scoring.scorer(references, answers), frozenset({name}))
+        own = Only(scoring.scorer(references, answers), frozenset({name}))
         value = {**scoring.score(references, answers).values, **self._from_hook(references, answers)}[name]
         if not self.resamples:
             return {"value": value}
@@ -146,7 +147,7 @@ class Evaluator:
         scoring = self.family.scoring
         if not isinstance(scoring, SupportsProbabilities) or not len(references):
             return {}
-        scorer = _only(scoring.scorer(references, answers), scoring.of_probabilities)
+        scorer = Only(scoring.scorer(references, answers), scoring.of_probabilities)
         values = scorer(np.arange(len(references)))
         intervals = self._resampled(scorer, references, groups) if values and self.resamples else {}
         return {name: with_interval(value, intervals, name) for name, value in values.items()}
@@ -167,13 +168,13 @@ class Evaluator:
             only: the one metric that is wanted, which takes a third of the time of all.
         """
         scoring, everything = self.family.scoring, np.arange(len(references))
-        own = _difference(scoring.scorer(references, before), scoring.scorer(references, after))
+        own: Scorer = Difference(scoring.scorer(references, before), scoring.scorer(references, after))
         if only is not None:
-            own = _only(own, frozenset({only}))
+            own = Only(own, frozenset({only}))
         values = dict(own(everything))
         intervals = self._resampled(own, references, groups)
         if self._has_plugin_metrics:
-            theirs = _difference(
+            theirs = Difference(
                 self._plugin_scorer(references, before), self._plugin_scorer(references, after)
             )
             values |= theirs(everything)
@@ -196,11 +197,11 @@ class Evaluator:
         settings = (rows, self.resamples, self.confidence)
         found: dict[str, Interval | None] = {}
         if plain := names - within - biased:
-            found |= bootstrap(_only(scorer, plain), *settings, clusters=groups)
+            found |= bootstrap(Only(scorer, plain), *settings, clusters=groups)
         if biased:
-            found |= reflected(_only(scorer, biased), *settings, clusters=groups)
+            found |= reflected(Only(scorer, biased), *settings, clusters=groups)
         if within:
-            found |= bootstrap(_only(scorer, within), *settings, strata=strata)
+            found |= bootstrap(Only(scorer, within), *settings, strata=strata)
         return found
 
     def _of_plugin(
@@ -271,17 +272,3 @@ def prediction_lines(
             line["slices"] = [name for name, members in slices.items() if members[index]]
         line |= {} if right is None else {"correct": right}
         yield line if answer.confidence is None else {**line, "confidence": answer.confidence}
-
-
-def _only(scorer: Scorer, names: Set[str]) -> Scorer:
-    return lambda rows: {name: value for name, value in scorer(rows).items() if name in names}
-
-
-def _difference(earlier: Scorer, later: Scorer) -> Scorer:
-    """Metrics of the later less those of the earlier, of the same rows, as far as both have them."""
-
-    def scorer(rows: np.ndarray) -> dict[str, float]:
-        lower = earlier(rows)
-        return {name: value - lower[name] for name, value in later(rows).items() if name in lower}
-
-    return scorer

@@ -6,11 +6,13 @@ They speak of other rows from the same source, not of other trainings: the rows 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ftcore.evaluation.scorers import of_resamples
 from ftcore.families.scoring import Scorer
 from ftcore_runtime.ranges import ranges
 
@@ -19,6 +21,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 #: Units from which the percentile bootstrap is used: BCa measures once more without each unit in turn, and its
 #: correction, which shrinks with the number of units, is below the noise of the resamples by then.
 _MANY = 2_000
+_AT_ONCE = 2_000_000  # indices of the rows of some resamples
 
 
 @dataclass(frozen=True)
@@ -88,8 +91,8 @@ def bootstrap(
         shape = np.broadcast_shapes(*(sample.shape[:-1] for sample in chosen))
         whole = [np.broadcast_to(sample, (*shape, sample.shape[-1])) for sample in chosen]
         flat = np.concatenate(whole, axis=-1).reshape(-1, sum(sample.shape[-1] for sample in chosen))
-        values = [list(scorer(units.rows(np.concatenate((row, always)))).values()) for row in flat]
-        return np.asarray(values, dtype=float).T.reshape(len(names), *shape)
+        values = units.measure(scorer, np.hstack((flat, np.tile(always, (len(flat), 1)))))
+        return np.stack([values[name] for name in names]).reshape(len(names), *shape)
 
     from scipy import stats
 
@@ -104,7 +107,7 @@ def bootstrap(
             confidence_level=confidence,
             method=method,
             vectorized=True,
-            batch=max(1, 2_000_000 // rows),
+            batch=max(1, _AT_ONCE // rows),
             axis=-1,
             rng=np.random.default_rng(seed),
         )
@@ -153,10 +156,14 @@ def percentiles(
         return {}
     units = _Units.of(rows, clusters)
     rng, tail = np.random.default_rng(seed), 100 * (1 - confidence) / 2
-    drawn = [scorer(units.rows(rng.integers(0, len(units), len(units)))) for _ in range(resamples)]
+    most = max(1, _AT_ONCE // rows)
+    parts = [
+        units.measure(scorer, rng.integers(0, len(units), (min(most, resamples - start), len(units))))
+        for start in range(0, resamples, most)
+    ]
     found: dict[str, Interval | None] = {}
-    for name in drawn[0]:
-        low, high = np.percentile([values[name] for values in drawn], [tail, 100 - tail])
+    for name in parts[0]:
+        low, high = np.percentile(np.concatenate([part[name] for part in parts]), [tail, 100 - tail])
         found[name] = _interval(float(low), float(high))
     return found
 
@@ -186,10 +193,16 @@ class _Units:
     def __len__(self) -> int:
         return len(self.starts)
 
-    def rows(self, units: Array) -> Array:
-        """The rows of some units one after another, int64."""
+    def measure(self, scorer: Scorer, samples: Array) -> Mapping[str, Array]:
+        """Every metric of each resample of units (int64 [resamples, units]), float64 [resamples]."""
         if len(self.starts) == len(self.order):
-            return np.asarray(self.order[units])
+            return of_resamples(scorer, self.order[samples])
+        # Clusters are of any size, and so are resamples of them.
+        each = [of_resamples(scorer, self._rows(units)[None]) for units in samples]
+        return {name: np.concatenate([values[name] for values in each]) for name in each[0]}
+
+    def _rows(self, units: Array) -> Array:
+        """The rows of some units one after another, int64."""
         return np.asarray(self.order[ranges(self.starts[units], self.lengths[units])])
 
 

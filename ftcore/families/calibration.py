@@ -40,13 +40,19 @@ def reliability(scores: Array, right: Array, bins: int = 10) -> list[Bin]:
 
 
 def calibration_error(scores: Array, right: Array, bins: int = 15) -> float:
-    """Expected calibration error over bins of equal mass: the mean distance of score and accuracy, by rows.
+    """Expected calibration error over bins of equal mass: the mean distance of score and accuracy, by rows."""
+    return float(gaps_of_bins((scores - right)[np.argsort(scores, kind="stable")], bins))
 
-    Fast, since the bootstrap calls it often.
+
+def gaps_of_bins(gaps: Array, bins: int = 15) -> Array:
+    """The same of score less right, float [..., rows], in the order of the scores; fast, for many resamples.
+
+    Returns:
+        float [...].
     """
-    order = np.argsort(scores, kind="stable")
-    gaps = np.add.reduceat((scores - right)[order], _starts(len(order), bins))
-    return float(np.abs(gaps).sum() / len(order))
+    rows = gaps.shape[-1]
+    found: Array = np.abs(np.add.reduceat(gaps, _starts(rows, bins), axis=-1)).sum(axis=-1) / rows
+    return found
 
 
 @lru_cache(maxsize=64)

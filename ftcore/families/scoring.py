@@ -21,6 +21,21 @@ if TYPE_CHECKING:
 Scorer: TypeAlias = "Callable[[np.ndarray], Mapping[str, float]]"
 
 
+@runtime_checkable
+class SupportsResamples(Protocol):
+    """A scorer that measures many resamples at once: the bootstrap takes thousands."""
+
+    def resamples(self, samples: np.ndarray) -> Mapping[str, np.ndarray]:
+        """Every metric of each resample.
+
+        Args:
+            samples: int64 [resamples, rows]: indices of rows, with repetition.
+
+        Returns:
+            name -> float64 [resamples], what the scorer gives for each alone.
+        """
+
+
 @dataclass(frozen=True)
 class Scores:
     """Metrics of one split, and what does not fit in a number (confusion matrix, per-class table)."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import ClassVar
+
 import numpy as np
 import pytest
 
-from ftcore.evaluation.intervals import Interval, bootstrap, proportion
+from ftcore.evaluation.intervals import Interval, bootstrap, percentiles, proportion
+from ftcore.evaluation.scorers import Difference, Only
 from ftcore.families.sequence_classification.metrics import SingleLabelMeasures
 
 
@@ -95,6 +99,39 @@ def test_rows_of_a_cluster_are_drawn_together_wherever_they_stand() -> None:
         assert counts[0] + counts[1] + counts[3] in (2, 3), (
             "as many clusters as there are, or all but one (BCa)"
         )
+
+
+@pytest.mark.parametrize("measure", [bootstrap, percentiles])
+@pytest.mark.parametrize("clusters", [None, np.arange(60) // 4])
+def test_a_scorer_of_many_resamples_gives_the_intervals_of_one_at_a_time(
+    measure: Callable[..., object], clusters: np.ndarray | None
+) -> None:
+    values = np.random.default_rng(3).normal(size=60)
+
+    class AtOnce:
+        shapes: ClassVar[list[tuple[int, ...]]] = []
+
+        def __call__(self, rows: np.ndarray) -> dict[str, float]:
+            return {"mean": float(values[rows].mean())}
+
+        def resamples(self, samples: np.ndarray) -> dict[str, np.ndarray]:
+            self.shapes.append(samples.shape)
+            return {"mean": values[samples].mean(1)}
+
+    one = measure(lambda rows: {"mean": float(values[rows].mean())}, 60, 200, 0.9, clusters=clusters)
+    assert measure(AtOnce(), 60, 200, 0.9, clusters=clusters) == one
+    if clusters is None:
+        assert (200, 60) in AtOnce.shapes, "all resamples in one call"
+
+
+def test_a_difference_is_that_of_the_same_rows() -> None:
+    low, high = np.arange(30.0), np.arange(30.0) ** 2
+    mean = lambda values: lambda rows: {"mean": float(values[rows].mean()), "rows": float(len(rows))}  # noqa: E731
+    gain = Only(Difference(mean(low), mean(high)), frozenset({"mean"}))
+    samples = np.random.default_rng(0).integers(0, 30, (5, 30))
+    expected = [float((high - low)[rows].mean()) for rows in samples]
+    assert gain.resamples(samples)["mean"] == pytest.approx(expected)
+    assert [gain(rows) for rows in samples] == [{"mean": pytest.approx(value)} for value in expected]
 
 
 def test_the_same_rows_give_the_same_interval() -> None:

@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
+from ftcore.families.calibration import calibration_error
+from ftcore.families.sequence_classification import measures as shared
+from ftcore.families.sequence_classification.measures import Measures
 from ftcore.families.sequence_classification.metrics import (
     MultiLabelMeasures,
     RegressionMeasures,
     SingleLabelMeasures,
 )
+from ftcore.families.sequence_classification.probabilities import ProbabilityMeasures
 
 LABELS = ["a", "b", "c", "d"]
 
@@ -87,6 +91,51 @@ def test_regression_metrics_are_those_of_scikit_learn_and_scipy() -> None:
             "spearman": stats.spearmanr(true, said).statistic,
         }
     )
+
+
+def _probabilities(several: bool) -> ProbabilityMeasures:
+    rng = np.random.default_rng(3)
+    # Two digits: rows of equal confidence, some right and some wrong.
+    probabilities = np.round(rng.dirichlet(np.ones(4), 120), 2)
+    right = rng.random((120, 4)) < 0.3 if several else np.eye(4, dtype=bool)[rng.integers(0, 4, 120)]
+    return ProbabilityMeasures(probabilities, right, several=several)
+
+
+def _measures() -> dict[str, Measures]:
+    true, said, _ = drawn(120)
+    rng = np.random.default_rng(4)
+    several = [[[LABELS[i] for i in np.flatnonzero(row)] for row in rng.random((120, 4)) < 0.4] for _ in "ab"]
+    numbers = np.round(rng.normal(size=(2, 120)), 1)
+    return {
+        "one label": SingleLabelMeasures(true, said, LABELS, ordered=True),
+        "several labels": MultiLabelMeasures(*several, LABELS),
+        "a number": RegressionMeasures(*numbers),
+        "probabilities of one label": _probabilities(False),
+        "probabilities of several": _probabilities(True),
+    }
+
+
+@pytest.mark.parametrize("kind", _measures())
+def test_many_resamples_at_once_are_each_measured_as_if_alone(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measures, rng = _measures()[kind], np.random.default_rng(5)
+    monkeypatch.setattr(shared, "_AT_ONCE", 1_000)  # parts of eight resamples or fewer, the last with less
+    samples = rng.integers(0, 120, (21, 120))
+    found = measures.resamples(samples)
+    for index, rows in enumerate(samples):
+        alone = measures.values(rows)
+        assert alone == pytest.approx({name: values[index] for name, values in found.items()}, abs=1e-12)
+
+
+def test_the_calibration_error_of_a_resample_is_that_of_its_rows() -> None:
+    rng, right = np.random.default_rng(6), np.arange(200) % 3 > 0
+    confidence = 0.5 + rng.random(200) / 2
+    both = np.stack((confidence, 1 - confidence), axis=1)  # the first label is the answer
+    measures = ProbabilityMeasures(both, np.stack((right, ~right), axis=1), several=False)
+    rows = rng.integers(0, 200, 200)
+    expected = calibration_error(both[rows, 0], right[rows])
+    assert measures.values(rows)["ece"] == pytest.approx(expected)
 
 
 def test_constant_answers_have_no_correlation_and_no_warning() -> None:

@@ -1,18 +1,16 @@
-"""Metrics of labels and numbers, in a form that the bootstrap can afford: any resample in microseconds.
+"""Metrics of labels and numbers, in a form that the bootstrap can afford: thousands of resamples at once.
 
-Definitions are scikit-learn's (the tests hold them against it). Single-label metrics come from a confusion matrix,
-whose rows are references and columns answers; a class with no support or no answers counts as 0.
+Definitions are scikit-learn's (the tests compare them with it). A class with no support or no answers counts as 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
-
+from ftcore.families.sequence_classification.measures import Array, Measures
 
 #: Labels up to which a confusion matrix is written out; it grows with their square.
 DENSE_LABELS = 100
@@ -29,16 +27,11 @@ def _ratio(numerator: Array | float, denominator: Array | float) -> Array:
     return found
 
 
-def _share(part: float, whole: float) -> float:
-    """The same of two numbers, at a tenth of the cost: the bootstrap takes many."""
-    return float(part / whole) if whole else 0.0
-
-
 def _f1(precision: Array, recall: Array) -> Array:
     return _ratio(2 * precision * recall, precision + recall)
 
 
-class SingleLabelMeasures:
+class SingleLabelMeasures(Measures):
     """Accuracy, precision, recall and F1 (macro, micro, weighted), MCC; kappa and error of ordered labels."""
 
     def __init__(
@@ -52,48 +45,54 @@ class SingleLabelMeasures:
         if len(self._true) != len(self._answered):
             raise ValueError("as many references as answers are needed")
 
-    def _counts(self, rows: Array) -> tuple[Array, Array, Array]:
-        """Hits, references and answers of each label among these rows, int64 [labels]; never a whole matrix."""
-        n = len(self.labels)
-        true, answered = self._true[rows], self._answered[rows]
-        hits = np.bincount(true[true == answered], minlength=n)
-        return hits, np.bincount(true, minlength=n), np.bincount(answered, minlength=n)
+    @property
+    def cells(self) -> int:
+        """One a label."""
+        return len(self.labels)
 
-    def values(self, rows: Array) -> Mapping[str, float]:
-        """Every metric of the rows at these indices."""
-        hits, support, answered = (counts.astype(float) for counts in self._counts(rows))
-        total = float(len(rows))
+    def _counts(self, samples: Array) -> tuple[Array, Array, Array]:
+        """Hits, references and answers of each label, int64 [resamples, labels]; never a whole matrix."""
+        n = len(self.labels)
+        shift = n * np.arange(len(samples))[:, None]
+        true, answered = self._true[samples] + shift, self._answered[samples] + shift
+
+        def count(found: Array) -> Array:
+            return np.bincount(found.ravel(), minlength=n * len(samples)).reshape(-1, n)
+
+        return count(true[true == answered]), count(true), count(answered)
+
+    def _of(self, samples: Array) -> dict[str, Array]:
+        hits, support, answered = (counts.astype(float) for counts in self._counts(samples))
+        total = float(samples.shape[1])
         precision, recall = _ratio(hits, answered), _ratio(hits, support)
-        f1 = _f1(precision, recall)
-        present = (support + answered) > 0
-        classes = float(np.count_nonzero(present))
-        accuracy = _share(hits.sum(), total)
+        classes = np.count_nonzero(support + answered, axis=1)
+        accuracy = _ratio(hits.sum(1), np.full(len(samples), total))
         found = {"accuracy": accuracy}
-        for name, by_class in (("precision", precision), ("recall", recall), ("f1", f1)):
-            found[f"{name}_macro"] = _share(by_class[present].sum(), classes)
+        for name, by_class in (("precision", precision), ("recall", recall), ("f1", _f1(precision, recall))):
+            found[f"{name}_macro"] = _ratio(by_class.sum(1), classes)  # 0 in a class that is not there
             found[f"{name}_micro"] = accuracy  # one answer a row: every micro average is the accuracy
-            found[f"{name}_weighted"] = _share((by_class * support).sum(), total)
-        covariance = total * hits.sum() - (support * answered).sum()
-        spread = (total**2 - (support**2).sum()) * (total**2 - (answered**2).sum())
-        found["mcc"] = _share(covariance, np.sqrt(spread))
+            found[f"{name}_weighted"] = (by_class * support).sum(1) / max(total, 1)
+        covariance = total * hits.sum(1) - (support * answered).sum(1)
+        spread = (total**2 - (support**2).sum(1)) * (total**2 - (answered**2).sum(1))
+        found["mcc"] = _ratio(covariance, np.sqrt(spread))
         if self.ordered:
-            distance = (self._true[rows] - self._answered[rows]).astype(float)
+            distance = (self._true[samples] - self._answered[samples]).astype(float)
             rank = np.arange(len(self.labels), dtype=float)
             # The sum over all pairs of labels of (i - j)^2 support[i] answered[j], multiplied out.
             expected = (
-                (support * rank**2).sum() * answered.sum()
-                + support.sum() * (answered * rank**2).sum()
-                - 2 * (support * rank).sum() * (answered * rank).sum()
+                (support @ rank**2) * answered.sum(1)
+                + support.sum(1) * (answered @ rank**2)
+                - 2 * (support @ rank) * (answered @ rank)
             ) / max(total, 1)
-            found["kappa_quadratic"] = 1 - _share((distance**2).sum(), expected)
-            found["mae"] = _share(np.abs(distance).sum(), total)
+            found["kappa_quadratic"] = 1 - _ratio((distance**2).sum(1), expected)
+            found["mae"] = np.abs(distance).sum(1) / max(total, 1)
         return found
 
     def details(self) -> dict[str, Any]:
         """A table of classes, the most frequent confusions, and the confusion matrix: whole where it is small, else its
         cells that are not 0.
         """
-        hits, support, answered = self._counts(np.arange(len(self._true)))
+        hits, support, answered = (counts[0] for counts in self._counts(np.arange(len(self._true))[None]))
         precision, recall = _ratio(hits, answered), _ratio(hits, support)
         n = len(self.labels)
         found = {"labels": self.labels, "classes": _class_table(self.labels, precision, recall, support)}
@@ -121,73 +120,81 @@ class SingleLabelMeasures:
         ]
 
 
-class MultiLabelMeasures:
+class MultiLabelMeasures(Measures):
     """Exact match, Hamming loss, precision, recall and F1 (macro, micro, weighted), mean MCC over labels."""
 
     def __init__(
         self, references: Sequence[Sequence[str]], answers: Sequence[Sequence[str]], labels: Sequence[str]
     ) -> None:
         self.labels = list(labels)
-        self._true, self._answered = self._hot(references), self._hot(answers)
+        true, answered = self._hot(references), self._hot(answers)
+        #: Hits, references and answers, sparse [rows, labels].
+        self._kinds = true.multiply(answered).tocsr(), true, answered
+        self._wrong = abs(true - answered).sum(axis=1)
 
-    def _hot(self, names: Sequence[Sequence[str]]) -> Array:
+    def _hot(self, names: Sequence[Sequence[str]]) -> Any:  # noqa: ANN401 (scipy has no types)
+        from scipy.sparse import csr_array
+
         index = {name: i for i, name in enumerate(self.labels)}
-        hot = np.zeros((len(names), len(self.labels)), dtype=bool)
-        for row, given in enumerate(names):
-            hot[row, [index[name] for name in given]] = True
-        return hot
+        found = [sorted({index[name] for name in given}) for given in names]
+        columns = np.array([column for row in found for column in row], np.int64)
+        ends = np.cumsum([0, *map(len, found)])
+        return csr_array((np.ones(len(columns)), columns, ends), shape=(len(names), len(self.labels)))
 
-    def values(self, rows: Array) -> Mapping[str, float]:
-        """Every metric of the rows at these indices. `accuracy` is the exact match of the whole set."""
-        true, predicted = self._true[rows], self._answered[rows]
-        hits, support, answered = (true & predicted).sum(0), true.sum(0), predicted.sum(0)
+    @property
+    def cells(self) -> int:
+        """One a label."""
+        return len(self.labels)
+
+    def _of(self, samples: Array) -> dict[str, Array]:
+        """`accuracy` is the exact match of the whole set."""
+        times = _times(samples, len(self._wrong))
+        hits, support, answered = (times @ kind for kind in self._kinds)
         precision, recall = _ratio(hits, answered), _ratio(hits, support)
-        micro_precision, micro_recall = _share(hits.sum(), answered.sum()), _share(hits.sum(), support.sum())
+        micro_precision, micro_recall = (
+            _ratio(hits.sum(1), answered.sum(1)),
+            _ratio(hits.sum(1), support.sum(1)),
+        )
+        n = samples.shape[1]
         found = {
-            "accuracy": float((true == predicted).all(1).mean()),
-            "hamming_loss": float((true != predicted).mean()),
+            "accuracy": times @ (self._wrong == 0) / n,
+            "hamming_loss": times @ self._wrong / (n * len(self.labels)),
             "precision_micro": micro_precision,
             "recall_micro": micro_recall,
-            "f1_micro": _share(2 * micro_precision * micro_recall, micro_precision + micro_recall),
+            "f1_micro": _f1(micro_precision, micro_recall),
         }
         for name, by_class in (("precision", precision), ("recall", recall), ("f1", _f1(precision, recall))):
-            found[f"{name}_macro"] = float(by_class.mean())
-            found[f"{name}_weighted"] = _share((by_class * support).sum(), support.sum())
-        n = len(rows)
+            found[f"{name}_macro"] = by_class.mean(1)
+            found[f"{name}_weighted"] = _ratio((by_class * support).sum(1), support.sum(1))
         spread = support * (n - support) * answered * (n - answered)
-        found["mcc"] = float(_ratio(n * hits - support * answered, np.sqrt(spread.astype(float))).mean())
+        found["mcc"] = _ratio(n * hits - support * answered, np.sqrt(spread)).mean(1)
         return found
 
     def details(self) -> dict[str, Any]:
         """A table of classes."""
-        hits, support, answered = (
-            (self._true & self._answered).sum(0),
-            self._true.sum(0),
-            self._answered.sum(0),
-        )
+        hits, support, answered = (kind.sum(axis=0) for kind in self._kinds)
         precision, recall = _ratio(hits, answered), _ratio(hits, support)
         return {"labels": self.labels, "classes": _class_table(self.labels, precision, recall, support)}
 
 
-class RegressionMeasures:
+class RegressionMeasures(Measures):
     """Mean squared and absolute error, R2, Pearson and Spearman correlation."""
 
     def __init__(self, references: Sequence[float], answers: Sequence[float]) -> None:
         self._true, self._answered = np.asarray(references, dtype=float), np.asarray(answers, dtype=float)
 
-    def values(self, rows: Array) -> Mapping[str, float]:
-        """Every metric of the rows at these indices."""
+    def _of(self, samples: Array) -> dict[str, Array]:
         from scipy.stats import rankdata
 
-        true, predicted = self._true[rows], self._answered[rows]
-        error = predicted - true
-        mse = float((error**2).mean())
+        true, predicted = self._true[samples], self._answered[samples]
+        error, variance = predicted - true, true.var(1)
+        mse = (error**2).mean(1)
         return {
             "mse": mse,
-            "mae": float(np.abs(error).mean()),
-            "r2": float(1 - _ratio(mse, true.var())) if true.var() else 0.0,
+            "mae": np.abs(error).mean(1),
+            "r2": np.where(variance > 0, 1 - _ratio(mse, variance), 0.0),
             "pearson": _correlation(true, predicted),
-            "spearman": _correlation(rankdata(true), rankdata(predicted)),
+            "spearman": _correlation(rankdata(true, axis=1), rankdata(predicted, axis=1)),
         }
 
     def details(self) -> dict[str, Any]:
@@ -195,9 +202,18 @@ class RegressionMeasures:
         return {}
 
 
-def _correlation(a: Array, b: Array) -> float:
-    a, b = a - a.mean(), b - b.mean()
-    return float(_ratio((a * b).sum(), np.sqrt((a**2).sum() * (b**2).sum())))
+def _times(samples: Array, rows: int) -> Array:
+    """How often each row is in a resample, float64 [resamples, rows]: a product with it adds up what rows have."""
+    shift = rows * np.arange(len(samples))[:, None]
+    return (
+        np.bincount((samples + shift).ravel(), minlength=rows * len(samples)).reshape(-1, rows).astype(float)
+    )
+
+
+def _correlation(a: Array, b: Array) -> Array:
+    """Of each row of two, float64 [resamples, rows]."""
+    a, b = a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True)
+    return _ratio((a * b).sum(1), np.sqrt((a**2).sum(1) * (b**2).sum(1)))
 
 
 def _class_table(

@@ -11,15 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from ftcore.families.calibration import calibration_error, ranking_quality
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from ftcore.families.calibration import gaps_of_bins, ranking_quality
+from ftcore.families.sequence_classification.measures import Array, Measures
 
 OF_PROBABILITIES = ("log_loss", "brier", "ece")
 _LEAST = 1e-15  # probability that a logarithm is taken of
 
 
-class ProbabilityMeasures:
+class ProbabilityMeasures(Measures):
     """Log loss, Brier score, calibration error; area under the ROC curve and average precision.
 
     Args:
@@ -34,12 +33,17 @@ class ProbabilityMeasures:
         squares = (probabilities - right) ** 2
         if several:
             self._losses, self._squares = -np.log(own).mean(axis=1), squares.mean(axis=1)
-            self._confidence, self._hits = probabilities, right
+            confidence, hits = probabilities, right
         else:
             self._losses, self._squares = -np.log(np.where(right, own, 1.0)).sum(axis=1), squares.sum(axis=1)
             best = probabilities.argmax(axis=1)[:, None]
-            self._confidence = np.take_along_axis(probabilities, best, axis=1)
-            self._hits = np.take_along_axis(right, best, axis=1)
+            confidence, hits = (np.take_along_axis(of, best, axis=1) for of in (probabilities, right))
+        # Sorted once: a resample in the order of its ranks is in that of its confidences.
+        order = np.argsort(confidence, axis=None, kind="stable")
+        self._gaps = (confidence - hits).ravel()[order]
+        self._ranks = np.empty(order.size, np.int64)
+        self._ranks[order] = np.arange(order.size)
+        self._ranks = self._ranks.reshape(confidence.shape)
 
     @classmethod
     def of(
@@ -63,12 +67,18 @@ class ProbabilityMeasures:
             right[row, [index[name] for name in (names if several else (names,))]] = True
         return cls(probabilities, right, several=several)
 
-    def values(self, rows: Array) -> dict[str, float]:
-        """Log loss, Brier score and calibration error of the rows at these indices."""
+    @property
+    def cells(self) -> int:
+        """A confidence for each row, or for each label of each."""
+        return int(self._ranks.size)
+
+    def _of(self, samples: Array) -> dict[str, Array]:
+        """Log loss, Brier score and calibration error."""
+        ranks = np.sort(self._ranks[samples].reshape(len(samples), -1), axis=1)
         return {
-            "log_loss": float(self._losses[rows].mean()),
-            "brier": float(self._squares[rows].mean()),
-            "ece": calibration_error(self._confidence[rows].ravel(), self._hits[rows].ravel()),
+            "log_loss": self._losses[samples].mean(1),
+            "brier": self._squares[samples].mean(1),
+            "ece": gaps_of_bins(self._gaps[ranks]),
         }
 
     def ranking(self) -> dict[str, float]:

@@ -27,6 +27,7 @@ from ftcore.families.sequence_classification.degenerate import (
     labels_warnings,
     value_warnings,
 )
+from ftcore.families.sequence_classification.measures import MeasuresScorer
 from ftcore.families.sequence_classification.metrics import (
     DENSE_LABELS,
     MultiLabelMeasures,
@@ -187,13 +188,9 @@ class LabelScoring(Scoring[SequenceClassificationSpec, FittedLabels]):
 
     def scorer(self, references: Sequence[Any], answers: Sequence[Answer]) -> Scorer:
         """The metrics of any resample; those of rankings cost too much for that."""
-        values, probabilities = (
-            self._measures(references, answers).values,
-            self._probabilities(references, answers),
-        )
-        if probabilities is None:
-            return values
-        return lambda rows: {**values(rows), **probabilities.values(rows)}
+        probabilities = self._probabilities(references, answers)
+        parts = (self._measures(references, answers), probabilities)
+        return MeasuresScorer([part for part in parts if part is not None])
 
     def _probabilities(
         self, references: Sequence[Any], answers: Sequence[Answer]
