@@ -87,13 +87,15 @@ class BundleSource:
     measurement: Mapping[str, Any] | None = None
 
 
-def write_bundle(folder: str | Path, source: BundleSource) -> Path:
+def write_bundle(folder: str | Path, source: BundleSource, *, draft: bool = False) -> Path:
     """Write the bundle, verify and self-test it, then put it under `folder`, replacing an earlier bundle.
 
     Equal sources, `created` among them, give equal bytes.
 
     Args:
         folder: the bundle's; its parent exists.
+        draft: for one that is opened and measured right away, and then thrown away: without golden examples, and
+            not tested.
 
     Raises:
         BundleError: `folder` is there and no bundle, or the parts make none that loads and answers.
@@ -132,13 +134,14 @@ def write_bundle(folder: str | Path, source: BundleSource) -> Path:
             source=source.training_source,
             measurement=source.measurement,
         )
-        answers = {key: _answers(scratch, manifest, key, source.golden) for key in source.variants}
-        _write_json(scratch / GOLDEN, Golden(source.golden, answers).to_json())
+        golden = () if draft else source.golden
+        answers = {key: _answers(scratch, manifest, key, golden) for key in source.variants if golden}
+        _write_json(scratch / GOLDEN, Golden(golden, answers).to_json())
         card = source.model_card or cards.model_card(manifest)
         (scratch / MODEL_CARD).write_text(card, encoding="utf-8")
         files = {path.name: _entry(path) for path in sorted(scratch.iterdir())}
         _write_json(scratch / MANIFEST, dataclasses.replace(manifest, files=files).to_json())
-        for key in source.variants:
+        for key in () if draft else source.variants:
             Pipeline.load(scratch, key).selftest()
     return folder
 

@@ -139,6 +139,8 @@ def write_run_bundle(
     default: str,
     summary: ExportSummary,
     reference: Mapping[str, Any] | None = None,
+    *,
+    draft: bool = False,
 ) -> Path:
     """Write variants of the run's model as a bundle.
 
@@ -146,6 +148,7 @@ def write_run_bundle(
         encoder: what the graphs read with.
         default: the variant that answers unless another one is named.
         reference: histograms of the test rows, as JSON.
+        draft: see `write_bundle`.
     """
     with tempfile.TemporaryDirectory() as scratch:
         tokenizer, target = Path(scratch) / TOKENIZER, None
@@ -170,12 +173,13 @@ def write_run_bundle(
             training_source=run.source,
             measurement=run.measurement,
         )
-        return write_bundle(folder, source)
+        return write_bundle(folder, source, draft=draft)
 
 
 def write_draft(run: RunDescription, encoder: TextEncoder, folder: Path, kind: str, graphs: Graphs) -> Path:
     """Write a bundle of one variant, to be measured."""
-    return write_run_bundle(run, encoder, folder, {kind: VariantSource(graphs)}, kind, ExportSummary())
+    variants = {kind: VariantSource(graphs)}
+    return write_run_bundle(run, encoder, folder, variants, kind, ExportSummary(), draft=True)
 
 
 def _licences(spec: Spec, base_dir: Path) -> dict[str, str | None]:

@@ -24,7 +24,7 @@ from ftcore.runs.gates import Measured
 from ftcore_export.invariance import measure_invariance
 from ftcore_export.parity import compare
 from ftcore_export.sensitivity import Graphs, Operator, fewest, mix, rank
-from ftcore_export.speed import measure_speed
+from ftcore_export.speed import measure_speed, timed_load
 from ftcore_runtime.bundle import read_bundle
 from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.encoding import TextEncoder
@@ -87,7 +87,7 @@ class VariantEvaluation:
     def measure(self, name: str, graphs: Graphs, note: Mapping[str, Any]) -> Measured:
         """Everything that is measured of a variant."""
         folder = self.draft(self._folder(name), name, graphs)
-        pipeline = Pipeline.load(folder)
+        pipeline, load_ms = timed_load(partial(Pipeline.load, folder))
         parts = self._respond(pipeline)
         own = self._own_family(name, pipeline.decoder.by_token, [outputs for outputs, _ in parts])
         decided = pipeline.with_decoder(make_decoder(own.scoring.decoder))
@@ -99,7 +99,7 @@ class VariantEvaluation:
             parity=self._compare(pipeline, parts[0]),
             validation=self.inputs.measure("validation", self._decide(decided, own, parts)),
             test=test,
-            speed=measure_speed(partial(Pipeline.load, folder), self._validation[:TIMED]),
+            speed=measure_speed(pipeline, load_ms, self._validation[:TIMED]),
             invariance=measure_invariance(pipeline, self._validation),
             note=note,
             decoder=self._own_settings(own),

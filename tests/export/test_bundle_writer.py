@@ -32,6 +32,19 @@ def test_equal_arguments_give_equal_bytes(
     )
 
 
+def test_a_draft_answers_like_the_bundle_and_has_no_test(
+    tiny_bundle: Path, tmp_path, bundle_arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Pipeline, "__init__", lambda *_: pytest.fail("a graph is opened"))
+        folder = write_bundle(tmp_path / "draft", BundleSource(**bundle_arguments), draft=True)
+    whole, draft = Pipeline.load(tiny_bundle), Pipeline.load(folder)
+    texts = list(bundle_arguments["golden"])
+    assert draft.predict(texts) == whole.predict(texts)
+    with pytest.raises(BundleError, match="has no answers"):
+        draft.selftest()
+
+
 def test_nothing_is_left_beside(tmp_path, bundle_arguments: dict[str, Any]) -> None:
     for _ in range(2):  # the second replaces the first
         write_bundle(tmp_path / "bundle", BundleSource(**bundle_arguments))

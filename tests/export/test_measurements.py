@@ -9,7 +9,7 @@ from ftcore_export import speed
 from ftcore_export.bundle_writer import BundleSource, VariantSource, write_bundle
 from ftcore_export.invariance import measure_invariance
 from ftcore_export.sensitivity import fewest
-from ftcore_export.speed import measure_speed
+from ftcore_export.speed import measure_speed, timed_load
 from ftcore_export.variants import KINDS
 from ftcore_runtime.pipeline import Pipeline
 
@@ -32,12 +32,12 @@ def test_only_a_scale_a_batch_lets_batch_mates_matter(every_kind: Path, name: st
 
 
 def test_speed_is_of_the_pipeline(tiny_bundle: Path) -> None:
-    found = measure_speed(lambda: Pipeline.load(tiny_bundle), sentences(20))
+    found = measure_speed(*timed_load(lambda: Pipeline.load(tiny_bundle)), sentences(20))
     assert 0 < found.p50_ms <= found.p95_ms
     assert found.load_ms > 0
     assert found.rows_per_second > 0
     with pytest.raises(ValueError, match="nothing to time"):
-        measure_speed(lambda: Pipeline.load(tiny_bundle), [])
+        measure_speed(Pipeline.load(tiny_bundle), 1.0, [])
 
 
 def test_speed_is_what_the_clock_says(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +63,7 @@ def test_speed_is_what_the_clock_says(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(speed, "time", SimpleNamespace(perf_counter=lambda: now))
     monkeypatch.setattr(speed, "_SINGLE", 20)
-    found = measure_speed(load, sentences(20))
+    found = measure_speed(*timed_load(load), sentences(20))
     assert (found.load_ms, found.p50_ms, found.p95_ms) == pytest.approx((250, 2, 9))
     assert found.rows_per_second == pytest.approx(2000)
 
