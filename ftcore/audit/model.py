@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ftcore.audit.findings import Audit, Example, Finding, Severity, counted, kept, ordered, row
-from ftcore.audit.suspects import find_suspects
+from ftcore.audit.suspects import HEAVY, find_suspects
 from ftcore.audit.texts import plain
 from ftcore.data.tables import Split
 from ftcore.errors import ModelError
 from ftcore.families.bound import BoundFamily
 from ftcore.families.reader import SupportsLabelCounts, input_text
+from ftcore.imports import imported_meanwhile
 from ftcore.modeling.device import torch_device
 from ftcore.runs.base_checks import check_unknown
 from ftcore.runs.parts import joined, spaced
@@ -85,7 +86,10 @@ def audit_model(
         *_special_tokens(workspace),
     ]
     looked_for = suspects and _has_one_label(workspace.family)
-    read = _read_by_base(workspace, most_rows, precision) if looked_for else None
+    read = None
+    if looked_for:
+        with imported_meanwhile(*HEAVY):
+            read = _read_by_base(workspace, most_rows, precision)
     if read is None:
         return ModelAudit(lengths, tuple(findings), seconds=time.perf_counter() - before)
     errors, seconds = _label_errors(read, workspace.family)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from ftcore.imports import imported_meanwhile
 
 
 def test_the_collector_rests_while_much_is_imported() -> None:
@@ -90,3 +93,13 @@ def _python(code: str) -> str:
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.strip()
+
+
+def test_what_is_imported_meanwhile_is_there_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "slow_to_import.py").write_text("import time\ntime.sleep(0.2)\nfound = 42\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with imported_meanwhile("slow_to_import", "nowhere_to_be_found"):
+        assert "found" not in vars(sys.modules.get("slow_to_import", object)), "the body does not wait"
+    assert sys.modules.pop("slow_to_import").found == 42
