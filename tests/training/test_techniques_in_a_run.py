@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,10 +119,25 @@ def test_l1_leaves_weights_that_are_exactly_zero(project: Path, tiny_base: Path)
     assert zeros(0.5) > 0.5
 
 
-@pytest.mark.skipif(not (shutil.which("c++") or shutil.which("g++")), reason="no C++ compiler here")
+@pytest.mark.parametrize(
+    "backend",
+    [
+        "eager",  # the graphs that are caught, without what torch makes of them
+        pytest.param(
+            "inductor",
+            marks=[
+                pytest.mark.slow,
+                pytest.mark.timeout(900),  # a new machine has not kept what the C++ compiler makes
+                pytest.mark.skipif(
+                    not (shutil.which("c++") or shutil.which("g++")), reason="no C++ compiler here"
+                ),
+            ],
+        ),
+    ],
+)
 @pytest.mark.filterwarnings("ignore")  # torch's compiler warns of itself
-@pytest.mark.timeout(900)  # a C++ compiler is at work, whose results a new machine has not kept
-def test_a_compiled_model_trains_alike(project: Path) -> None:
+def test_a_compiled_model_trains_alike(project: Path, monkeypatch: pytest.MonkeyPatch, backend: str) -> None:
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
     base = save_tiny_bert(project / "shallow", num_hidden_layers=1)  # compiling takes seconds a layer
     sections: dict[str, Any] = {"model": {"dropout": 0.0}}
     plain = kept(trained(project, base, training={"max_steps": 3}, **sections))
