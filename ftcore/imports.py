@@ -24,7 +24,7 @@ def uncollected() -> Iterator[None]:
     try:
         yield
     finally:
-        if gc.get_freeze_count() and len(sys.modules) > before:
+        if len(sys.modules) > before and gc.get_freeze_count():
             gc.freeze()
         if enabled:
             gc.enable()

@@ -29,6 +29,8 @@ from spec_text import TRAIN, VALID
 
 from ftcore.plugins import PluginRegistry
 
+_MANY = 50  # modules whose import is worth a look by the collector
+
 
 @pytest.fixture(autouse=True)
 def _every_plugin_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,6 +89,16 @@ def _speed_is_of_a_few_answers() -> Iterator[None]:
         patch.setattr("ftcore_export.speed._BATCHED", 1)  # one stretch of rows
         patch.setattr("ftcore_export.speed._GENERATED", 8)
         yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _imports_kept_from_the_collector() -> Iterator[None]:
+    """What a module's tests were the first to import is not looked at again either: torch's compiler, charts, ..."""
+    before = len(sys.modules)
+    yield
+    if len(sys.modules) > before + _MANY:
+        gc.collect()
+        gc.freeze()
 
 
 def pytest_configure() -> None:

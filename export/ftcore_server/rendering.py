@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 Rendered = tuple[Iterable[bytes], Mapping[str, str]]
 
 JSON = {"content-type": "application/json"}
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def json_bytes(value: object) -> bytes:
     """JSON in UTF-8, without spaces."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()

@@ -46,7 +46,7 @@ class Prepared:
     @property
     def cut(self) -> int:
         """Inputs that were longer than the model reads, and lost their end (a question of many windows counts once)."""
-        return len(np.unique(self.row[self.encoded.truncated]))
+        return len(set(self.row[self.encoded.truncated].tolist()))
 
 
 class Runner(Protocol):
