@@ -20,7 +20,7 @@ def spec(project: Path, tiny_base: Path) -> dict[str, Any]:
     made["data"]["train"] = [
         {"text": "good [SEP] food", "label": "pos"},
         {"text": "bad " * 20, "label": "neg"},
-        *made["data"]["train"],
+        *labelled_rows(160),
     ]
     return made
 

@@ -9,7 +9,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from models import labelled_rows, tiny_spec
+from models import labelled_rows, rows_file, tiny_spec
 from ruamel.yaml import YAML
 
 from ftcore.cli import main
@@ -80,7 +80,7 @@ def test_run_trains_evaluates_exports_and_says_what_comes_next(
     assert "no better than TF-IDF: the same accuracy on these rows" in out, "a word decides every label"
     assert f"report: {run.relative_to(project)}/report.html" in out
     assert "no better than TF-IDF" in (run / "report.html").read_text()
-    assert predictions[0]["row"].startswith("data.train")
+    assert predictions[0]["row"].startswith(str(rows_file(160)))
     assert [line["correct"] for line in predictions] == [
         line["answer"]["label"] == line["reference"] for line in predictions
     ]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from models import save_tiny_bert, tiny_spec
+from models import labelled_rows, save_tiny_bert, tiny_spec
 from ruamel.yaml import YAML
 
 import ftcore
@@ -27,8 +27,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> ftcore.Run:
     """A run whose name of a label is hostile."""
     folder = tmp_path_factory.mktemp("python")
     spec = tiny_spec(save_tiny_bert(folder / "base"), export={"variants": ["fp32"]})
-    for row in spec["data"]["train"]:
-        row["label"] = row["label"].replace("neg", HOSTILE)
+    spec["data"]["train"] = [
+        {**row, "label": row["label"].replace("neg", HOSTILE)} for row in labelled_rows(160)
+    ]
     return ftcore.run(
         ftcore.Spec(**spec, base_dir=folder), runs_dir=folder / "runs", progress=False, training={"epochs": 3}
     )
