@@ -10,6 +10,7 @@ products of bf16, in bf16. The contenders take turns; medians over the rounds. E
 from __future__ import annotations
 
 import argparse
+import copy
 import statistics
 import tempfile
 import time
@@ -18,15 +19,11 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from serving import BASE, package_folder
+from serving import BASE, bundle_of, package_folder
 from targets import print_target
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from ftcore.families.encoder_graph import encoder_graph
 from ftcore.training.precision import choose_precision
-from ftcore_export.bundle_writer import BundleSource, VariantSource, write_bundle
-from ftcore_export.onnx_graph import export_graph
-from ftcore_export.quantize import quantize_int8
 from ftcore_runtime import Pipeline
 from ftcore_runtime.encoding import TEXT_INPUTS, EncoderConfig, TextEncoder
 
@@ -62,8 +59,7 @@ def _contenders(folder: Path) -> dict[str, Answer]:
     config = AutoConfig.from_pretrained(base, max_position_embeddings=LONGEST, num_labels=2)
     torch.manual_seed(0)
     model = AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa").eval()
-    settings = EncoderConfig(LONGEST, 0, "right", TEXT_INPUTS)
-    encoder = TextEncoder.load(base / "tokenizer.json", settings)
+    encoder = TextEncoder.load(base / "tokenizer.json", EncoderConfig(LONGEST, 0, "right", TEXT_INPUTS))
 
     def of_torch(precision: torch.dtype, text: str) -> object:
         batch = encoder.collate(encoder.encode([text]))
@@ -75,7 +71,7 @@ def _contenders(folder: Path) -> dict[str, Answer]:
     found: dict[str, Answer] = {"torch fp32": partial(of_torch, torch.float32)}
     if choose_precision("auto")[0] == "bf16":
         found["torch bf16"] = partial(of_torch, torch.bfloat16)
-    bundle = _bundle(folder, model, base / "tokenizer.json", settings)
+    bundle = bundle_of(copy.deepcopy(model), LONGEST, folder, ("fp32", "int8"))
     for variant in ("fp32", "int8"):
         for threads in (1, 2):
             pipeline = Pipeline.load(bundle, variant, run_threads=threads)
@@ -85,32 +81,6 @@ def _contenders(folder: Path) -> dict[str, Answer]:
 
 def _answer(pipeline: Pipeline, text: str) -> object:
     return pipeline.predict([text])
-
-
-def _bundle(folder: Path, model: torch.nn.Module, tokenizer: Path, settings: EncoderConfig) -> Path:
-    encoder = TextEncoder.load(tokenizer, settings)
-    fp32 = export_graph(encoder_graph(model, encoder, ["logits"]), folder / "model.fp32.onnx")
-    int8 = quantize_int8(fp32, folder / "model.int8.onnx")
-    source = BundleSource(
-        name="lengths",
-        task="classification",
-        family="sequence_classification",
-        encoder_config=settings,
-        tokenizer_path=tokenizer,
-        decoder={
-            "name": "sequence_classification",
-            "problem": "single_label",
-            "labels": ["no", "yes"],
-            "threshold": 0.5,
-            "polarity": None,
-        },
-        variants={"fp32": VariantSource({"model": fp32}), "int8": VariantSource({"model": int8})},
-        default_variant="int8",
-        metrics={},
-        provenance={},
-        golden=["good food"],
-    )
-    return write_bundle(folder / "bundle", source)
 
 
 def _measured(contenders: dict[str, Answer], length: int, rounds: int) -> dict[str, float]:

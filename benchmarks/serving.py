@@ -25,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -75,34 +75,46 @@ def make_bundle(folder: Path) -> Path:
     import torch
     from transformers import AutoModelForSequenceClassification
 
+    torch.manual_seed(0)
+    base = package_folder(BASE) / "model"
+    return bundle_of(
+        AutoModelForSequenceClassification.from_pretrained(base, num_labels=2), 128, folder, ("int8",)
+    )
+
+
+def bundle_of(model: Any, tokens: int, folder: Path, variants: Sequence[str]) -> Path:
+    """A model of two labels with MiniLM's tokenizer as a bundle; it has eager attention afterwards."""
     from ftcore.families.encoder_graph import encoder_graph
     from ftcore_export.bundle_writer import BundleSource, VariantSource, write_bundle
     from ftcore_export.onnx_graph import export_graph
-    from ftcore_export.quantize import quantize_int8
+    from ftcore_export.variants import KINDS
     from ftcore_runtime.encoding import TEXT_INPUTS, EncoderConfig, TextEncoder
 
-    base = package_folder(BASE) / "model"
-    torch.manual_seed(0)
-    model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=2).eval()
-    config = EncoderConfig(128, 0, "right", TEXT_INPUTS)
-    encoder = TextEncoder.load(base / "tokenizer.json", config)
-    fp32 = export_graph(encoder_graph(model, encoder, ["logits"]), folder / "model.fp32.onnx")
-    int8 = quantize_int8(fp32, folder / "model.int8.onnx")
-    return write_bundle(
-        folder / "minilm", BundleSource(name="minilm",
+    tokenizer = package_folder(BASE) / "model" / "tokenizer.json"
+    config = EncoderConfig(tokens, 0, "right", TEXT_INPUTS)
+    encoder = TextEncoder.load(tokenizer, config)
+    fp32 = export_graph(encoder_graph(model.eval(), encoder, ["logits"]), folder / "graph.onnx")
+    graphs = {kind: KINDS[kind](fp32, folder / f"model.{kind}.onnx") for kind in variants}
+    source = BundleSource(
+        name="minilm",
         task="classification",
         family="sequence_classification",
         encoder_config=config,
-        tokenizer_path=base / "tokenizer.json",
+        tokenizer_path=tokenizer,
         decoder={
-            "name": "sequence_classification", "problem": "single_label", "labels": ["no", "yes"],
-            "threshold": 0.5, "polarity": None,
+            "name": "sequence_classification",
+            "problem": "single_label",
+            "labels": ["no", "yes"],
+            "threshold": 0.5,
+            "polarity": None,
         },
-        variants={"int8": VariantSource({"model": int8})},
-        default_variant="int8",
+        variants={kind: VariantSource({"model": path}) for kind, path in graphs.items()},
+        default_variant=variants[0],
         metrics={},
         provenance={"base_model": BASE},
-        golden=["it works", "nothing does"],))  # fmt: skip
+        golden=["it works", "nothing does"],
+    )
+    return write_bundle(folder / "minilm", source)
 
 
 def read_texts(count: int) -> list[str]:
