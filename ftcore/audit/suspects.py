@@ -13,8 +13,8 @@ import numpy as np
 from ftcore.evaluation.out_of_fold import FOLDS, out_of_fold
 from ftcore_runtime.softmax import softmax
 
-#: What is imported here where it is needed, a second's work.
-HEAVY = ("sklearn.linear_model", "cleanlab.filter", "cleanlab.rank")
+#: What is imported below where it is needed, a second's work: for a caller who has something else to wait for.
+HEAVY = ("cleanlab.filter",)  # which imports scikit-learn
 #: Rows of the rarest label below which a fold may have none to learn from.
 _FEWEST_ROWS = 10
 #: Rows times labels above which probabilities would need gigabytes.
