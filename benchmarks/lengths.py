@@ -71,6 +71,7 @@ def _contenders(folder: Path) -> dict[str, Answer]:
     found: dict[str, Answer] = {"torch fp32": partial(of_torch, torch.float32)}
     if choose_precision("auto")[0] == "bf16":
         found["torch bf16"] = partial(of_torch, torch.bfloat16)
+    # A copy: the export switches the attention of the model that it is given.
     bundle = bundle_of(copy.deepcopy(model), LONGEST, folder, ("fp32", "int8"))
     for variant in ("fp32", "int8"):
         for threads in (1, 2):
