@@ -25,7 +25,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,9 @@ class Bench:
         self.workspace = self._workspace(max_steps=1, few=False)
         self.rows = {split.name: split.table for split in self.workspace.splits}
 
-    def _workspace(self, *, max_steps: int, few: bool, listen: Any = lambda event: None) -> Workspace:
+    def _workspace(
+        self, *, max_steps: int, few: bool, listen: Any = lambda event: None, overrides: Sequence[str] = ()
+    ) -> Workspace:
         spec = {
             "task": "qa",
             "data": {
@@ -102,7 +104,7 @@ class Bench:
             },
             "export": {"tolerance": {"int8_flips": 0.9}},
         }
-        return opened(spec, self.folder, [listen])
+        return opened(spec, self.folder, [listen], overrides)
 
     def ftcore(self, steps: int, *, measure: bool) -> tuple[Fit, Workspace]:
         """`ftcore train`, through the same code as the command, timed by its events."""
@@ -164,8 +166,8 @@ class Bench:
             fit.scores = self.score(model)
         return fit
 
-    def recipe_features(self, tokenizer: Any) -> list[dict[str, Any]]:
-        """Windows padded to 384, labelled with the first answer of a question if they hold it whole, else with 0."""
+    def recipe_features(self, tokenizer: Any, padding: bool | str = "max_length") -> list[dict[str, Any]]:
+        """Windows of up to 384, labelled with the first answer of a question if they hold it whole, else with 0."""
         rows = self.rows["train"]
         encoded = tokenizer(
             [text.lstrip() for text in rows["question"].to_pylist()],
@@ -175,7 +177,7 @@ class Bench:
             stride=STRIDE,
             return_overflowing_tokens=True,
             return_offsets_mapping=True,
-            padding="max_length",
+            padding=padding,
         )
         texts, starts = rows["answers"].to_pylist(), rows["starts"].to_pylist()
         features = []
@@ -192,10 +194,11 @@ class Bench:
             features.append({**inputs, "start_positions": start, "end_positions": end})
         return features
 
-    def score(self, model: torch.nn.Module) -> np.ndarray:
-        """Exact match and F1 of each test question, decoded as ftcore does, [questions, 2]."""
-        family, rows = self.workspace.family, self.rows["test"]
-        features = FeatureStore.build(rows, family.model, self.workspace.encoder, self.folder / "test.arrow")
+    def score(self, model: torch.nn.Module, split: str = "test") -> np.ndarray:
+        """Exact match and F1 of each question of the split, decoded as ftcore does, [questions, 2]."""
+        family, rows = self.workspace.family, self.rows[split]
+        file = self.folder / f"{split}.arrow"
+        features = FeatureStore.build(rows, family.model, self.workspace.encoder, file)
         answers = family.scoring.answers(predict(model, family, features, 64), features, rows)
         evaluation: Any = family.spec.evaluation
         normalisation = evaluation.normalisation
