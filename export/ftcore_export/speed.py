@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import cycle
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,9 +17,11 @@ from ftcore_runtime.pipeline import Pipeline
 
 _WARM_UP = 5  # answers before the clock starts: the first ones allocate
 _SINGLE = 100  # answers timed one at a time
-_BATCHED = 256  # rows timed in batches
+_BATCHED = 192  # rows timed in batches, at least
 _STRETCH, _GENERATED = 128, 32  # rows between two looks at the clock; texts take longer to write
 _LONGEST = 10.0  # seconds that either of the two may take
+
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True)
@@ -43,39 +46,44 @@ class Speed:
         return asdict(self)
 
 
-def timed_load(load: Callable[[], Pipeline]) -> tuple[Pipeline, float]:
-    """The pipeline that `load` makes, and the milliseconds that it takes."""
+def timed(make: Callable[[], _Made]) -> tuple[_Made, float]:
+    """What `make` returns, and the seconds that it takes."""
     started = time.perf_counter()
-    pipeline = load()
-    return pipeline, (time.perf_counter() - started) * 1000
+    made = make()
+    return made, time.perf_counter() - started
 
 
-def measure_speed(pipeline: Pipeline, load_ms: float, inputs: Sequence[Input]) -> Speed:
-    """Time a pipeline on these inputs; a few seconds.
+def warm_up(pipeline: Pipeline, inputs: Sequence[Input]) -> None:
+    """Answer a few inputs: the first answers allocate what later ones use again."""
+    for item in inputs[:_WARM_UP]:
+        pipeline.predict([item])
+
+
+def measure_speed(
+    pipeline: Pipeline, load_seconds: float, inputs: Sequence[Input], answered: tuple[int, float] = (0, 0.0)
+) -> Speed:
+    """Time a pipeline that is warm on these inputs; a few seconds.
 
     Args:
-        load_ms: what `timed_load` found.
+        load_seconds: what it took to load it.
+        answered: rows that it has answered in batches of 32 already, and the seconds that they took: where they are
+            enough, no more are answered.
 
     Raises:
         ValueError: there are no inputs.
     """
     if not inputs:
         raise ValueError("there is nothing to time")
-    for item in inputs[:_WARM_UP]:
-        pipeline.predict([item])
     singles: list[float] = []
     for item in cycle(inputs):
-        before = time.perf_counter()
-        pipeline.predict([item])
-        singles.append(time.perf_counter() - before)
+        _, seconds = timed(partial(pipeline.predict, [item]))
+        singles.append(seconds)
         if len(singles) >= _SINGLE or sum(singles) > _LONGEST:
             break
-    rows, spent = 0, 0.0
+    rows, spent = answered
     while rows < _BATCHED and spent < _LONGEST:
         some = inputs[rows % len(inputs) :][: _GENERATED if pipeline.generates else _STRETCH]
-        before = time.perf_counter()
-        pipeline.predict(some, batch_size=32)
-        spent += time.perf_counter() - before
-        rows += len(some)
+        _, seconds = timed(partial(pipeline.predict, some, batch_size=32))
+        rows, spent = rows + len(some), spent + seconds
     p50, p95 = np.percentile(singles, [50, 95]) * 1000
-    return Speed(load_ms, float(p50), float(p95), rows / spent, cpu_count())
+    return Speed(load_seconds * 1000, float(p50), float(p95), rows / spent, cpu_count())

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+#: What is imported below where it is needed, half a second's work: for a caller who has something else to wait for.
+HEAVY = ("matplotlib.backends.backend_svg", "matplotlib.projections")
 _INK = "#0a0b0c"  # becomes the page's own colour of text
 _LINES = ("#3b7dd8", "#d9732a", "#2f9e6e")
 _MOST_LABELS = 24  # of a confusion matrix that can be read

@@ -11,6 +11,8 @@ from typing import Any
 from ftcore.errors import UserError
 from ftcore.events import Emit
 from ftcore.files import write_json
+from ftcore.imports import imported_meanwhile
+from ftcore.report import charts
 from ftcore.runs.cache import cache_dir
 from ftcore.runs.criteria import Criteria
 from ftcore.runs.evaluation_inputs import EvaluationInputs
@@ -127,7 +129,8 @@ def export_bundle(workspace: Workspace) -> list[str]:
     write_json(folder.export_file, report)
     if folder.predictions("test").is_file():
         emit("activity", what="explaining the worst errors")
-        write_json(folder.explanations_file, {"errors": explain_errors(folder)})
+        with imported_meanwhile(*charts.HEAVY):  # the report is drawn next
+            write_json(folder.explanations_file, {"errors": explain_errors(folder)})
     return problems
 
 

@@ -24,7 +24,7 @@ from ftcore.runs.gates import Measured
 from ftcore_export.invariance import measure_invariance
 from ftcore_export.parity import compare
 from ftcore_export.sensitivity import Graphs, Operator, fewest, mix, rank
-from ftcore_export.speed import measure_speed, timed_load
+from ftcore_export.speed import measure_speed, timed, warm_up
 from ftcore_runtime.bundle import read_bundle
 from ftcore_runtime.decoders import make_decoder
 from ftcore_runtime.encoding import TextEncoder
@@ -33,7 +33,7 @@ from ftcore_runtime.pipeline import Pipeline
 from ftcore_runtime.reference import Reference
 from ftcore_runtime.special_tokens import unknown_id
 
-TIMED = 256  # validation rows that speed is measured on, as many as `measure_speed` answers
+TIMED = 256  # validation rows that speed is measured on
 _REFERENCE_ROWS = 2000
 _RANKED = 64  # validation rows that operators are ranked on
 
@@ -87,8 +87,10 @@ class VariantEvaluation:
     def measure(self, name: str, graphs: Graphs, note: Mapping[str, Any]) -> Measured:
         """Everything that is measured of a variant."""
         folder = self.draft(self._folder(name), name, graphs)
-        pipeline, load_ms = timed_load(partial(Pipeline.load, folder))
-        parts = self._respond(pipeline)
+        pipeline, load_seconds = timed(partial(Pipeline.load, folder))
+        warm_up(pipeline, self._validation)
+        parts, seconds = timed(partial(self._respond, pipeline))
+        answered = len(self._validation), seconds
         own = self._own_family(name, pipeline.decoder.by_token, [outputs for outputs, _ in parts])
         decided = pipeline.with_decoder(make_decoder(own.scoring.decoder))
         tested, plain = self._test(decided)
@@ -99,7 +101,7 @@ class VariantEvaluation:
             parity=self._compare(pipeline, parts[0]),
             validation=self.inputs.measure("validation", self._decide(decided, own, parts)),
             test=test,
-            speed=measure_speed(pipeline, load_ms, self._validation[:TIMED]),
+            speed=measure_speed(pipeline, load_seconds, self._validation[:TIMED], answered),
             invariance=measure_invariance(pipeline, self._validation),
             note=note,
             decoder=self._own_settings(own),

@@ -124,7 +124,10 @@ def test_torch_is_not_asked_again_what_graphs_are_compared_with(
     assert ask.call_count == 0
     assert main(["export", str(run)]) == 0
     assert ask.call_count == 1
-    assert read(run / "export.json")["variants"]["fp32"]["parity"] == whole
+    again = read(run / "export.json")["variants"]["fp32"]["parity"]
+    # On a CPU whose products depend on how rows share a batch, torch's own answers differ by a rounding.
+    assert again.pop("max_abs_diff") == pytest.approx(whole.pop("max_abs_diff"), abs=1e-6)
+    assert again == whole
     assert main(["run", str(spec), "--set", "export.parity_rows=8"]) == 0
     assert ask.call_count == 2
 
