@@ -107,12 +107,18 @@ def pytest_configure() -> None:
     sys.dont_write_bytecode = False
 
 
+def pytest_collection() -> None:
+    """Collect no garbage while tests are: what they import is a million objects, and none of it becomes garbage."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """Make each trace of a graph shorter, where tests are about to make some, and keep imports from the collector.
 
     What has been imported by now lives as long as the process: the collector would look at it again and again.
     """
     keep_operators()
+    gc.enable()
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)

@@ -58,7 +58,15 @@ def serving() -> Iterator[Store]:
 def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """A store that the environment names."""
     with serving() as made:
-        for name in ("AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN"):
+        others = (
+            "AWS_ENDPOINT_URL_S3",
+            "AWS_REGION",
+            "AWS_DEFAULT_REGION",
+            "AWS_SESSION_TOKEN",
+            "AWS_CA_BUNDLE",
+        )
+        proxies = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+        for name in (*others, *proxies, *map(str.lower, proxies)):
             monkeypatch.delenv(name, raising=False)
         for name, value in made.environment.items():
             monkeypatch.setenv(name, value)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +21,8 @@ _CONNECT, _SILENT, _ATTEMPTS = 3.0, 5.0, 3
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _ID, _SECRET, _TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
+_CERTIFICATES = "AWS_CA_BUNDLE"
+_AMAZON = "s3.amazonaws.com"
 _AWS = re.compile(r"AWS Error (\w+)(?: \(HTTP status (\d+)\))?")
 _CURL = re.compile(r"curlCode: \d+, ([^;]+)")
 _MISSING = ("NO_SUCH_BUCKET", "NO_SUCH_KEY", "RESOURCE_NOT_FOUND", "404")
@@ -50,7 +53,11 @@ def _connected(*settings: tuple[str, str]) -> Any:  # noqa: ANN401 (pyarrow has 
     tries = AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS)
     try:
         return S3FileSystem(**dict(settings), **patience, retry_strategy=tries, allow_delayed_open=True)
-    except TypeError:  # pyarrow 18 knows no way to put what is small in one request
+    except TypeError:  # an older pyarrow
+        if "tls_ca_file_path" in dict(settings):
+            what = "the pyarrow that is installed here reads no certificates of one's own"
+            raise DataError(what, where=_CERTIFICATES, hint="pip install 'pyarrow>=21'") from None
+        # It has no way to put what is small in one request.
         return S3FileSystem(**dict(settings), **patience, retry_strategy=tries)
 
 
@@ -60,6 +67,13 @@ def _settings() -> dict[str, str]:
     if given := _first(_ENDPOINTS):
         found["scheme"], found["endpoint_override"] = _endpoint(*given)
         found["region"] = "us-east-1"  # which other stores than Amazon's mostly do not look at
+    if proxy := _proxy():
+        found["proxy_options"] = proxy
+    if certificates := os.environ.get(_CERTIFICATES):
+        if not Path(certificates).is_file():
+            hint = "give the file with the certificates (PEM) of who has signed the store's"
+            raise DataError("there is no such file", where=_CERTIFICATES, hint=hint)
+        found["tls_ca_file_path"] = certificates
     if given := _first(_REGIONS):
         found["region"] = given[1]
     key, secret, token = (os.environ.get(name) for name in (_ID, _SECRET, _TOKEN))
@@ -92,6 +106,32 @@ def _endpoint(variable: str, url: str) -> tuple[str, str]:
     return split.scheme, split.netloc
 
 
+def _proxy() -> str | None:
+    """The address of the proxy that the environment names for the store, by the rules of curl and of Python.
+
+    Raises:
+        DataError: it is none of HTTP; the message does not show it, since it may hold a password.
+    """
+    from urllib.request import getproxies_environment, proxy_bypass_environment
+
+    given = _first(_ENDPOINTS)
+    scheme, host = _endpoint(*given) if given else ("https", _AMAZON)
+    proxies = getproxies_environment()
+    if not (proxy := proxies.get(scheme)) or proxy_bypass_environment(host, proxies):
+        return None
+    address = proxy if "://" in proxy else f"http://{proxy}"
+    try:
+        split = urlsplit(address)
+        good = split.scheme in ("http", "https") and split.hostname and split.port != 0
+    except ValueError:  # no port
+        good = False
+    if not good:
+        hint = f"no proxy for this store: NO_PROXY={host}"
+        what = "is no address of a proxy: http://HOST:PORT"
+        raise DataError(what, where=f"{scheme.upper()}_PROXY", hint=hint)
+    return address
+
+
 @contextmanager
 def explained(name: str, store: Any) -> Iterator[Any]:  # noqa: ANN401 (pyarrow has no types)
     """The store; its errors become one that says what is wrong with the object or folder `name`.
@@ -110,6 +150,10 @@ def _explanation(text: str, name: str, store: Any) -> DataError:  # noqa: ANN401
     kind = f"{said[1]} {said[2] or ''}" if said else ""
     if found := _CURL.search(text):
         hint = "start again when it answers; AWS_ENDPOINT_URL is the address of a store other than Amazon's"
+        if "SSL" in found[1]:
+            hint = (
+                f"{_CERTIFICATES} is a file with the certificates to trust, where nobody public has signed it"
+            )
         return DataError(f"no whole answer from {_shown()}: {found[1]}", where=name, hint=hint)
     if (not said and "does not exist" in text) or any(one in kind for one in _MISSING):
         return missing(name, store, "there is no such object")
@@ -136,6 +180,7 @@ def missing(name: str, store: Any, what: str) -> DataError:  # noqa: ANN401 (pya
 
 
 def _shown() -> str:
-    """The store in messages."""
-    given = _first(_ENDPOINTS)
-    return "Amazon S3" if given is None else f"the store at {given[1]}"
+    """The store in messages, and the proxy on the way to it."""
+    given, proxy = _first(_ENDPOINTS), _proxy()
+    store = "Amazon S3" if given is None else f"the store at {given[1]}"
+    return f"{store}, by the proxy at {urlsplit(proxy).hostname}" if proxy else store

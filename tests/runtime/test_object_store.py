@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import io
+import ipaddress
+import ssl
 import sys
 import time
 from collections.abc import Callable
@@ -97,6 +100,7 @@ def test_what_cannot_be_read_is_named(store: Store, address: str, what: str) -> 
 
 
 def test_a_store_that_refuses_fails_or_moves(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ftcore_runtime.store_connection._ATTEMPTS", 2)
     store.objects = {"data/rows.parquet": table()}
     for fault, what in (
         (403, "refuses access\n  help: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
@@ -118,12 +122,13 @@ def test_a_store_that_refuses_fails_or_moves(store: Store, monkeypatch: pytest.M
 def test_a_store_that_does_not_answer_is_an_error_in_time(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ftcore_runtime.store_connection._SILENT", 1.0)
+    monkeypatch.setattr("ftcore_runtime.store_connection._SILENT", 0.3)
+    monkeypatch.setattr("ftcore_runtime.store_connection._ATTEMPTS", 2)
     monkeypatch.setenv("AWS_REGION", "eu-north-1")  # no connection of another test
     store.fault = lambda method, path: "silent"
     begun = time.monotonic()
     assert "Timeout was reached" in error(lambda: texts(ADDRESS))
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 5
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     said = error(lambda: texts(ADDRESS))
     assert "no whole answer from the store at http://127.0.0.1:9: Could" in said
@@ -140,6 +145,9 @@ def test_a_store_that_does_not_answer_is_an_error_in_time(
         ("AWS_ENDPOINT_URL_S3", "ftp://127.0.0.1", "AWS_ENDPOINT_URL_S3: is no address of a store"),
         ("AWS_ENDPOINT_URL", "http://127.0.0.1/store", "is no address of a store"),
         ("AWS_SECRET_ACCESS_KEY", "", "AWS_SECRET_ACCESS_KEY: is not set, and AWS_ACCESS_KEY_ID is"),
+        ("AWS_CA_BUNDLE", "lost.pem", "AWS_CA_BUNDLE: there is no such file"),
+        ("HTTP_PROXY", "socks5://127.0.0.1:9", "HTTP_PROXY: is no address of a proxy"),
+        ("http_proxy", "me:loopback-secret", "HTTP_PROXY: is no address of a proxy"),
     ],
 )
 def test_a_variable_that_is_wrong_is_named(
@@ -147,6 +155,65 @@ def test_a_variable_that_is_wrong_is_named(
 ) -> None:
     monkeypatch.setenv(variable, value)
     assert what in error(lambda: texts(ADDRESS))
+
+
+def test_a_proxy_is_asked_for_the_stores_that_are_not_left_out(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.objects = {"data/rows.parquet": table(2)}
+    there = store.environment["AWS_ENDPOINT_URL"].removeprefix("http://")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://store.invalid:9000")
+    monkeypatch.setenv("HTTP_PROXY", f"http://me:loopback-secret@{there}")
+    assert len(texts(ADDRESS)) == 2
+    monkeypatch.setenv("HTTP_PROXY", "127.0.0.1:9")  # nobody is there
+    said = error(lambda: texts(ADDRESS))
+    assert "no whole answer from the store at http://store.invalid:9000, by the proxy at 127.0.0.1" in said
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{there}")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert len(texts(ADDRESS)) == 2
+
+
+def test_a_store_is_trusted_by_certificates_of_ones_own(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("cryptography", reason="cryptography is not installed")
+    store.objects = {"data/rows.parquet": table(2)}
+    certificate, key = self_signed("127.0.0.1", tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    store.socket = context.wrap_socket(store.socket, server_side=True)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://127.0.0.1:{store.server_address[1]}")
+    said = error(lambda: texts(ADDRESS))
+    assert "no whole answer from the store at https://127.0.0.1" in said
+    assert "help: AWS_CA_BUNDLE is a file with the certificates to trust" in said
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+    assert len(texts(ADDRESS)) == 2
+
+
+def self_signed(address: str, folder: Path) -> tuple[Path, Path]:
+    """A certificate for an IP address that its own key has signed, and the key."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, address)])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "certificate.pem", folder / "key.pem"
+    paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    form = serialization.PrivateFormat.PKCS8
+    paths[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
+    return paths
 
 
 def test_a_pyarrow_without_s3_says_what_to_install(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
