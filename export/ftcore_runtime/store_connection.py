@@ -112,12 +112,11 @@ def _proxy() -> str | None:
     Raises:
         DataError: it is none of HTTP; the message does not show it, since it may hold a password.
     """
-    from urllib.request import getproxies_environment, proxy_bypass_environment
+    from urllib.request import getproxies, proxy_bypass
 
     given = _first(_ENDPOINTS)
     scheme, host = _endpoint(*given) if given else ("https", _AMAZON)
-    proxies = getproxies_environment()
-    if not (proxy := proxies.get(scheme)) or proxy_bypass_environment(host, proxies):
+    if not (proxy := getproxies().get(scheme)) or proxy_bypass(host):
         return None
     address = proxy if "://" in proxy else f"http://{proxy}"
     try:
