@@ -23,6 +23,7 @@ _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _ID, _SECRET, _TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
 _CERTIFICATES = "AWS_CA_BUNDLE"
 _AMAZON = "s3.amazonaws.com"
+_PORTS = {"http": 80, "https": 443}  # of a proxy that names none
 _AWS = re.compile(r"AWS Error (\w+)(?: \(HTTP status (\d+)\))?")
 _CURL = re.compile(r"curlCode: \d+, ([^;]+)")
 _MISSING = ("NO_SUCH_BUCKET", "NO_SUCH_KEY", "RESOURCE_NOT_FOUND", "404")
@@ -59,6 +60,10 @@ def _connected(*settings: tuple[str, str]) -> Any:  # noqa: ANN401 (pyarrow has 
             raise DataError(what, where=_CERTIFICATES, hint="pip install 'pyarrow>=21'") from None
         # It has no way to put what is small in one request.
         return S3FileSystem(**dict(settings), **patience, retry_strategy=tries)
+    except ValueError:
+        if "proxy_options" not in dict(settings):
+            raise
+        raise _no_proxy(dict(settings).get("scheme", "https")) from None
 
 
 def _settings() -> dict[str, str]:
@@ -110,7 +115,7 @@ def _proxy() -> str | None:
     """The address of the proxy that the environment names for the store, by the rules of curl and of Python.
 
     Raises:
-        DataError: it is none of HTTP; the message does not show it, since it may hold a password.
+        DataError: see `_no_proxy`.
     """
     from urllib.request import getproxies, proxy_bypass
 
@@ -118,17 +123,23 @@ def _proxy() -> str | None:
     scheme, host = _endpoint(*given) if given else ("https", _AMAZON)
     if not (proxy := getproxies().get(scheme)) or proxy_bypass(host):
         return None
-    address = proxy if "://" in proxy else f"http://{proxy}"
     try:
-        split = urlsplit(address)
-        good = split.scheme in ("http", "https") and split.hostname and split.port != 0
-    except ValueError:  # no port
-        good = False
-    if not good:
-        hint = f"no proxy for this store: NO_PROXY={host}"
-        what = "is no address of a proxy: http://HOST:PORT"
-        raise DataError(what, where=f"{scheme.upper()}_PROXY", hint=hint)
-    return address
+        split = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        port = split.port or _PORTS[split.scheme]
+    except (ValueError, KeyError):  # no port; nothing that speaks HTTP
+        raise _no_proxy(scheme) from None
+    if not split.hostname:
+        raise _no_proxy(scheme)
+    return f"{split.scheme}://{split.netloc}" + (f":{port}" if split.port is None else "")
+
+
+def _no_proxy(scheme: str) -> DataError:
+    """What is wrong with the variable of the environment, without its value, which may hold a password."""
+    return DataError(
+        "is no address of a proxy: http://HOST:PORT",
+        where=f"{scheme.upper()}_PROXY",
+        hint="or NO_PROXY=HOST for a store that is reached without one",
+    )
 
 
 @contextmanager

@@ -148,6 +148,9 @@ def test_a_store_that_does_not_answer_is_an_error_in_time(
         ("AWS_CA_BUNDLE", "lost.pem", "AWS_CA_BUNDLE: there is no such file"),
         ("HTTP_PROXY", "socks5://127.0.0.1:9", "HTTP_PROXY: is no address of a proxy"),
         ("http_proxy", "me:loopback-secret", "HTTP_PROXY: is no address of a proxy"),
+        ("http_proxy", "http://", "HTTP_PROXY: is no address of a proxy"),
+        ("http_proxy", "http://me:loopback-secret@a b:80", "HTTP_PROXY: is no address of a proxy"),
+        ("http_proxy", "http://me:loopback/secret@b:80", "HTTP_PROXY: is no address of a proxy"),
     ],
 )
 def test_a_variable_that_is_wrong_is_named(
