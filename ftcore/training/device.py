@@ -80,7 +80,7 @@ def prepare(
         compile_model(model)
     if accelerator.device.type == "cpu" and not training.compile:  # the compiler does as much itself
         prepare_for_cpu(model)
-        plain = processes.world() > 1 or training.optimizer != "adamw"
+        plain = is_to_be_sharded(training) or training.optimizer != "adamw"
         if training.lazy_embeddings and not plain:
             name_rows(model)
     if not is_to_be_sharded(training):

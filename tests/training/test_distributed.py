@@ -40,9 +40,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "one": (plain, {"gradient_accumulation": 2}),
         "ddp": (plain, {}),
         "fsdp": (plain, {"distributed": "fsdp"}),
+        "dense": (plain, {"lazy_embeddings": False}),
         "dropout": (dropped, {"epochs": 2}),
         "one-step-of-one": (plain, {"gradient_accumulation": 2, "max_steps": 1}),
         "one-step-of-two": (plain, {"max_steps": 1}),
+        "summed-step-of-one": (plain, {"gradient_accumulation": 4, "max_steps": 1}),
+        "summed-step-of-two": (plain, {"gradient_accumulation": 2, "max_steps": 1}),
         "short-step-of-one": (plain, {"gradient_accumulation": 2, "max_steps": 1, "batch_size": 100}),
         "short-step-of-two": (plain, {"max_steps": 1, "batch_size": 100}),
     }
@@ -59,7 +62,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run([*launch, str(script)], cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     with working_in(folder):
-        for name in ("one", "one-step-of-one", "short-step-of-one"):
+        for name in ("one", "one-step-of-one", "summed-step-of-one", "short-step-of-one"):
             assert main(["train", f"{name}.yaml", "--runs-dir", name]) == 0
     return folder
 
@@ -100,7 +103,7 @@ def test_the_losses_of_two_processes_are_those_of_one(folder: Path, name: str) -
         assert together == pytest.approx(alone, abs=LOSS_TOLERANCE), "every validation row counts once"
 
 
-@pytest.mark.parametrize("step", ["one-step", "short-step"])
+@pytest.mark.parametrize("step", ["one-step", "summed-step", "short-step"])
 def test_the_gradient_of_two_processes_is_that_of_one(folder: Path, step: str) -> None:
     """The first moment of AdamW after one step is the gradient times 0.1. In the short one process has no row."""
     one, two = (
@@ -115,6 +118,19 @@ def test_the_gradient_of_two_processes_is_that_of_one(folder: Path, step: str) -
         assert torch.allclose(one[name], two[name], atol=GRADIENT_TOLERANCE, rtol=1e-4), name
 
 
+def test_embeddings_that_no_process_read_are_left_alone(folder: Path) -> None:
+    """They are not decayed either; and the processes exchange the rows alone that either has read."""
+    name = "bert.embeddings.word_embeddings.weight"
+    base = load_file(folder / "base" / "model.safetensors")
+    (before,) = (tensor for key, tensor in base.items() if key.endswith("word_embeddings.weight"))
+    moved = {}
+    for run in ("one", "ddp", "dense"):
+        after = load_file(run_of(folder, run) / "model" / "model.safetensors")[name]
+        moved[run] = (after != before).any(1)
+    assert torch.equal(moved["ddp"], moved["one"])
+    assert 0 < int(moved["ddp"].sum()) < int(moved["dense"].sum())
+
+
 def test_one_run_folder_and_one_line_of_events(folder: Path) -> None:
     run = run_of(folder, "ddp")
     assert json.loads((run / "run.json").read_text())["status"] == "finished"
@@ -127,7 +143,7 @@ def test_one_run_folder_and_one_line_of_events(folder: Path) -> None:
 
 def test_a_sharded_model_is_saved_as_ordinary_safetensors(folder: Path) -> None:
     sharded = load_file(run_of(folder, "fsdp") / "model" / "model.safetensors")
-    replicated = load_file(run_of(folder, "ddp") / "model" / "model.safetensors")
+    replicated = load_file(run_of(folder, "dense") / "model" / "model.safetensors")
     assert sharded.keys() == replicated.keys()
     assert all(torch.allclose(sharded[name], replicated[name], atol=1e-4) for name in sharded)
     with pytest.MonkeyPatch.context() as patch:

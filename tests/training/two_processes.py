@@ -20,7 +20,7 @@ from ftcore.runs import steps
 from ftcore.training import engine
 from ftcore.training.gradients import Gradients
 
-NAMES = ("ddp", "fsdp", "dropout", "one-step-of-two", "short-step-of-two")
+NAMES = ("ddp", "fsdp", "dense", "dropout", "one-step-of-two", "summed-step-of-two", "short-step-of-two")
 
 
 def train(name: str, *options: str) -> int:
