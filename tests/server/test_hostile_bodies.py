@@ -260,6 +260,8 @@ def test_what_a_client_does_not_take_is_counted_and_ended(tiny_bundle: Path) -> 
     body = json.dumps({"inputs": ["good"] * 2**14}).encode()  # answered with some megabytes
     head = f"POST {PREDICT} HTTP/1.1\r\nhost: a\r\ncontent-length: {len(body)}\r\n\r\n".encode()
     with serving(tiny_bundle, limits=limits, batching=batching) as server:
+        # A connection takes this over: a kernel that has seen fast connections would hold the whole answer.
+        server.server.servers[0].sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**16)
         with socket.socket() as line:
             line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             line.connect(("127.0.0.1", server.server.port))
