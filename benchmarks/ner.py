@@ -25,9 +25,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import transformers
 from fits import fitted
+from peer_trainer import quietly
 from targets import print_target
 
 from ftcore.evaluation.intervals import bootstrap
@@ -146,12 +146,7 @@ class Recipe:
                 num_train_epochs=self.args.epochs,
                 per_device_train_batch_size=RECIPE_BATCH,
                 seed=self.seed,
-                report_to=[],
-                save_strategy="no",
-                logging_strategy="no",
-                disable_tqdm=True,
-                use_cpu=not torch.cuda.is_available(),
-                dataloader_pin_memory=torch.cuda.is_available(),
+                **quietly(),
             ),
             train_dataset=self.features(self.train),
             data_collator=transformers.DataCollatorForTokenClassification(self.tokenizer),

@@ -1,6 +1,6 @@
 """Rows a second of `ftcore train` by two processes against one, a thread each, over loopback, in turns.
 
-    python benchmarks/processes.py --data FOLDER [--batch-sizes 32 128] [--rounds 2] [--precision auto]
+    python benchmarks/processes.py --data FOLDER [--batch-sizes 32 128] [--rounds 2]
 
 FOLDER holds train.jsonl, validation.jsonl and test.jsonl with `text` and `label` (SST-2, say), of which `--rows` train
 MiniLM for one epoch. Both take steps of as many rows in all: one process takes `--batch-sizes` rows a step, two take
@@ -42,7 +42,6 @@ def rate(processes: int, batch: int, args: argparse.Namespace, folder: Path) -> 
             "epochs": 1,
             "batch_size": batch // processes,
             "evaluate_every": 10**6,
-            "precision": args.precision,
         },
         "checks": {"audit": "off"},
     }
@@ -72,7 +71,6 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=2400)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[32, 128], help="rows of a step in all")
-    parser.add_argument("--precision", default="auto", help="as `training.precision`")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for batch in args.batch_sizes:

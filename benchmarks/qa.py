@@ -34,6 +34,7 @@ import numpy as np
 import torch
 import transformers
 from fits import opened
+from peer_trainer import quietly
 from targets import print_target
 
 from ftcore.data.features import FeatureStore
@@ -148,12 +149,7 @@ class Bench:
                 per_device_train_batch_size=RECIPE_BATCH,
                 learning_rate=5e-5,
                 seed=self.args.seed,
-                report_to=[],
-                save_strategy="no",
-                logging_strategy="no",
-                disable_tqdm=True,
-                use_cpu=not torch.cuda.is_available(),
-                dataloader_pin_memory=torch.cuda.is_available(),
+                **quietly(),
             ),
             train_dataset=self.recipe_features(tokenizer),
             data_collator=transformers.default_data_collator,

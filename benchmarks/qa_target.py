@@ -28,6 +28,7 @@ from typing import Any
 
 import torch
 import transformers
+from peer_trainer import quietly
 from qa import OUR_BATCH, OUR_RATE, STRIDE, WINDOW, Bench
 from targets import print_target
 
@@ -107,15 +108,10 @@ class Race(Bench):
                 weight_decay=0.01,
                 warmup_steps=0.1,  # below 1: a share of the steps
                 seed=seed,
-                report_to=[],
-                save_strategy="no",
-                logging_strategy="no",
-                disable_tqdm=True,
-                use_cpu=not torch.cuda.is_available(),
-                dataloader_pin_memory=torch.cuda.is_available(),
                 bf16=choose_precision("auto")[0] == "bf16",
                 optim="adamw_torch_fused",
                 train_sampling_strategy="group_by_length",
+                **quietly(),
             ),
             train_dataset=self.recipe_features(tokenizer, padding=False),
             data_collator=transformers.DataCollatorWithPadding(tokenizer, pad_to_multiple_of=8),

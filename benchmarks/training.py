@@ -40,6 +40,7 @@ import numpy as np
 import torch
 import transformers
 from fits import fitted, write_rows
+from peer_trainer import quietly
 from targets import print_target
 
 CONTENDERS = ("recipe", "best", "ftcore")
@@ -186,15 +187,10 @@ def fit_trainer(args: argparse.Namespace, seed: int, rows: int | None, evaluate:
                 weight_decay=0.01,
                 warmup_steps=0.1,  # below 1: a share of the steps
                 seed=seed,
-                report_to=[],
-                save_strategy="no",
-                logging_strategy="no",
-                disable_tqdm=True,
-                use_cpu=not torch.cuda.is_available(),
-                dataloader_pin_memory=torch.cuda.is_available(),
                 bf16=best and choose_precision("auto")[0] == "bf16",
                 optim="adamw_torch_fused" if best else "adamw_torch",
                 train_sampling_strategy="group_by_length" if best else "random",
+                **quietly(),
             ),
             train_dataset=features(train),
             data_collator=collate,

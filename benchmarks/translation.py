@@ -38,6 +38,7 @@ import datasets
 import torch
 import transformers
 from fits import fitted, write_rows
+from peer_trainer import quietly
 from targets import print_target
 
 from ftcore.data.batching import BatchPlan
@@ -149,14 +150,9 @@ def fit_trainer(rows: list[Pair], base: Path, steps: int, scratch: Path, *, best
             per_device_train_batch_size=BATCH,
             learning_rate=RATE,
             seed=SEED,
-            report_to=[],
-            save_strategy="no",
-            logging_strategy="no",
-            disable_tqdm=True,
-            use_cpu=not torch.cuda.is_available(),
-            dataloader_pin_memory=torch.cuda.is_available(),
             bf16=best and choose_precision("auto")[0] == "bf16",
             train_sampling_strategy="group_by_length" if best else "random",
+            **quietly(),
         ),
         train_dataset=datasets.Dataset.from_dict({**columns, "length": lengths}),
         data_collator=collate,
