@@ -6,7 +6,8 @@ RUN is a finished run of the family `text_generation`: its model/ is what transf
 converter reads it) load, its bundle/ (with fp32, int8 and what else it holds) is ours; all write the same test sources,
 as ids, in the same batches, with the same longest answer. CTranslate2 takes part where `pip install ctranslate2` was
 done. Greedy and 4 beams, batches of 1 and 16; the contenders take turns within a round, and what counts is the median
-over rounds of the ratio of their seconds a token, since answers may differ in length. Tokenizing is left out for all.
+over rounds of the ratio of their seconds a token, since answers may differ in length. An answer's end counts as one, as
+the step that it takes, whoever leaves it out of what it returns. Tokenizing is left out for all.
 
 A peer may share out its threads in two ways: all of them for every operator, or one for each part of a batch (of
 transformers: one in all). It takes part in both, and the faster of them in a round is what ours is compared with.
@@ -199,12 +200,12 @@ class Bench:
                 written[name] = [ids for rows in batches for ids in contender(rows)]
                 took = time.perf_counter() - start
                 if number:
-                    seconds[name].append(took / sum(map(len, written[name])))
+                    seconds[name].append(took / sum(map(self._steps, written[name])))
         expected = written["transformers"]
         for name, answers in written.items():
             alike = sum(self._same(a, b) for a, b in zip(answers, expected, strict=True))
             middle = statistics.median(seconds[name])
-            tokens = sum(map(len, answers))
+            tokens = sum(map(self._steps, answers))
             print(
                 f"beams {beams}, batch {batch:2}: {name:24} {tokens:6} tokens, {1 / middle:8.0f} a second,"
                 f" {alike} of {len(expected)} answers as transformers'",
@@ -213,9 +214,14 @@ class Bench:
         return seconds
 
     def _same(self, one: list[int], other: list[int]) -> bool:
-        return [i for i in one if i not in self.frame.eos_ids] == [
-            i for i in other if i not in self.frame.eos_ids
-        ]
+        return self._without_end(one) == self._without_end(other)
+
+    def _steps(self, answer: list[int]) -> int:
+        """Tokens that were computed for it."""
+        return min(len(self._without_end(answer)) + 1, self.settings.max_length)
+
+    def _without_end(self, answer: list[int]) -> list[int]:
+        return [one for one in answer if one not in self.frame.eos_ids]
 
 
 def _read_marian_of_any_vocabulary(loaders: Any) -> None:

@@ -19,9 +19,9 @@ from ftcore.families.recipe import Named, Probed
 from ftcore.modeling.base_model import BaseModel
 from ftcore.modeling.device import torch_device
 from ftcore.modeling.lora import add_lora, merge_lora, trained_weights
-from ftcore.modeling.shrinking import keep_layers
+from ftcore.modeling.shrinking import keep_intermediate, keep_layers
 from ftcore.runs.cache import cache_dir
-from ftcore.spec.sections import Spec
+from ftcore.spec.sections import ModelSpec, Spec
 from ftcore.spec.training import TrainingSpec
 from ftcore.training.distillation import TaughtFeatures
 from ftcore.training.freezing import Freezing
@@ -41,7 +41,7 @@ def model_to_train(family: BoundFamily, base: BaseModel, spec: Spec, warn: Warn)
     """The family's model, with low-rank updates where the spec has `model.lora`.
 
     Raises:
-        UserError: it has, and the model is to be sharded; or its layers cannot be left out.
+        UserError: it has, and the model is to be sharded; or what the spec leaves out of it cannot be left out.
     """
     if spec.model.lora and spec.training.distributed == "fsdp":
         raise UserError(
@@ -49,19 +49,21 @@ def model_to_train(family: BoundFamily, base: BaseModel, spec: Spec, warn: Warn)
             where="training.distributed",
             hint="leave `model.lora` out, or use `ddp`",
         )
-    model = _built(family, base, spec.model.keep_layers, warn)
+    model = _built(family, base, spec.model, warn)
     if spec.model.lora:
         add_lora(model, spec.model.lora, spec.model.quantize_base)
     return model
 
 
-def _built(family: BoundFamily, base: BaseModel, layers: int | None, warn: Warn) -> torch.nn.Module:
-    """The base model with the family's head, and as many of its layers as the spec keeps."""
+def _built(family: BoundFamily, base: BaseModel, spec: ModelSpec, warn: Warn) -> torch.nn.Module:
+    """The base model with the family's head, as large as the spec keeps it."""
     model = family.model.build(base)
     for note in base.notes:
         warn(note)
     base.notes.clear()
-    return keep_layers(model, layers) if layers else model
+    if spec.keep_layers:
+        model = keep_layers(model, spec.keep_layers)
+    return keep_intermediate(model, spec.keep_intermediate) if spec.keep_intermediate else model
 
 
 def model_to_keep(
@@ -71,7 +73,7 @@ def model_to_keep(
     if not spec.model.lora:
         return model
     if spec.model.quantize_base:  # merged into the weights as they were before they were cut to 4 bits
-        whole = _built(family, base, spec.model.keep_layers, warn)
+        whole = _built(family, base, spec.model, warn)
         add_lora(whole, spec.model.lora)
         whole.load_state_dict(trained_weights(model), strict=False)
         model = whole

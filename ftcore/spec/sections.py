@@ -123,6 +123,12 @@ class ModelSpec(Section):
     keep_layers: int | None = Field(
         None, ge=1, description="So many of the base model's layers, evenly spaced; all unless given."
     )
+    keep_intermediate: int | None = Field(
+        None,
+        ge=1,
+        description="So many of each layer's intermediate features (between its two feed-forward products), those"
+        " with the largest weights; all unless given.",
+    )
     lora: LoraSpec | None = Field(None, description="Everything trains unless given.")
     quantize_base: Literal["nf4"] | None = Field(
         None, description="QLoRA: the frozen weights in 4 bits; needs `lora`, bitsandbytes and a GPU."

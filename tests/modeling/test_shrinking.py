@@ -1,4 +1,4 @@
-"""A student with some of the base model's layers: which they are, and what cannot be cut."""
+"""A student with some of the base model's layers or intermediate features: which they are, and what cannot be cut."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 import transformers
 
 from ftcore.errors import UserError
-from ftcore.modeling.shrinking import keep_layers
+from ftcore.modeling.shrinking import keep_intermediate, keep_layers
 
 SIZES = {
     "vocab_size": 60,
@@ -61,3 +61,63 @@ def test_what_cannot_be_cut_is_refused(kind: str, count: int, message: str) -> N
     sizes = {"d_model": 16, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16} if kind == "bart" else {}
     with pytest.raises(UserError, match=message):
         keep_layers(model_of(kind, **sizes), count)
+
+
+@pytest.mark.parametrize(
+    "kind", ["bert", "distilbert", "roberta", "electra", "mpnet", "deberta-v2", "llama", "gpt_neox"]
+)
+def test_features_without_weight_can_be_left_out(kind: str) -> None:
+    whole = model_of(kind, **({"hidden_dim": 48, "intermediate_size": None} if kind == "distilbert" else {}))
+    stack = next(module for module in whole.modules() if isinstance(module, torch.nn.ModuleList))
+    with torch.no_grad():
+        for number, layer in enumerate(stack):
+            for module in layer.modules():
+                if isinstance(module, torch.nn.Linear) and module.in_features == 48:
+                    module.weight[:, number % 3 :: 3] = 0  # others in each layer
+    small = keep_intermediate(whole, 32).eval()
+    assert whole.config.to_dict() != small.config.to_dict()
+    assert sum(p.numel() for p in small.parameters()) < sum(p.numel() for p in whole.parameters())
+    torch.testing.assert_close(logits(small), logits(whole))
+
+
+def test_the_features_that_stay_are_those_with_the_largest_weights_in_their_order() -> None:
+    whole = model_of("bert", num_hidden_layers=1)
+    layer = whole.bert.encoder.layer[0]
+    with torch.no_grad():
+        layer.intermediate.dense.weight[[7, 3]] *= 100
+        layer.output.dense.weight[:, [40, 3]] *= 50
+        layer.output.dense.weight[:, 7] = 0
+    small = keep_intermediate(whole, 2).bert.encoder.layer[0]
+    torch.testing.assert_close(small.intermediate.dense.weight, layer.intermediate.dense.weight[[3, 40]])
+    torch.testing.assert_close(small.intermediate.dense.bias, layer.intermediate.dense.bias[[3, 40]])
+    torch.testing.assert_close(small.output.dense.weight, layer.output.dense.weight[:, [3, 40]])
+
+
+def test_layers_and_features_can_both_be_left_out() -> None:
+    small = keep_intermediate(keep_layers(model_of("bert"), 2), 24)
+    assert (small.config.num_hidden_layers, small.config.intermediate_size) == (2, 24)
+    assert logits(small.eval()).shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "count", "message"),
+    [
+        ("bert", {}, 49, "has 48 in each layer, fewer than 49"),
+        (
+            "bert",
+            {"intermediate_size": 32},
+            8,
+            "none that could be left out alone",
+        ),  # as wide as the layer itself
+        ("gpt2", {}, 8, "none that could be left out alone"),
+        ("modernbert", {}, 8, "none that could be left out alone"),
+        ("albert", {}, 8, "not one stack"),
+        ("bart", {"d_model": 16, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16}, 8, "not one stack"),
+    ],
+)
+def test_features_that_cannot_be_cut_are_refused(
+    kind: str, config: dict[str, Any], count: int, message: str
+) -> None:
+    with pytest.raises(UserError, match=message) as error:
+        keep_intermediate(model_of(kind, **config), count)
+    assert error.value.where == "model.keep_intermediate"
