@@ -7,6 +7,7 @@ index (PSI) of each measure: the sum over bins of (live - reference) * ln(live /
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ class Histogram:
         if isinstance(value, str) != (self.names is not None):
             return -1
         if self.edges is not None:
-            return int(np.searchsorted(self.edges, value, side="right"))
+            return bisect_right(self.edges, value)
         names = self.names or ()
         return names.index(value) if value in names else len(names)
 

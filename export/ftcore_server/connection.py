@@ -30,6 +30,9 @@ class Lingering:
 
     A socket that is closed while something is unread resets its client, which then may not see the response.
 
+    What is written waits for what is written next, until the event loop turns to something else: a head and its body
+    leave together, which spares the server a call of the system and the client a second one.
+
     Args:
         transport: whose other methods it has.
         longest: seconds for the client to take what was written before.
@@ -40,6 +43,7 @@ class Lingering:
         self._loop = asyncio.get_running_loop()
         self._longest = longest
         self._until: float | None = None
+        self._held = b""
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (whatever the transport's is)
         return getattr(self._transport, name)
@@ -50,8 +54,19 @@ class Lingering:
 
     def write(self, data: bytes) -> None:
         """Send, unless it is closing."""
-        if self._until is None:
-            self._transport.write(data)
+        if self._until is not None:
+            return
+        if self._held:
+            held, self._held = self._held, b""
+            self._transport.writelines((held, data))
+        elif data:
+            self._held = data
+            self._loop.call_soon(self._send_held)
+
+    def _send_held(self) -> None:
+        if self._held:
+            held, self._held = self._held, b""
+            self._transport.write(held)
 
     def pause_reading(self) -> None:
         """Read no more, unless it is closing."""
@@ -62,6 +77,7 @@ class Lingering:
         """End once the client has taken everything and has closed, or after a while."""
         if self.is_closing():
             return
+        self._send_held()
         self._until = self._loop.time() + self._longest
         self._transport.resume_reading()
         self._transport.write_eof()
@@ -123,7 +139,9 @@ def guarded(limits: Limits) -> type[asyncio.Protocol]:
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
-            self.scope["extensions"] = {EXTENSION: {"taken": self.taken, "abort": self.abort}}
+            self.scope["extensions"] = {
+                EXTENSION: {"paused": self.paused, "taken": self.taken, "abort": self.abort}
+            }
             self._in_head = True
             self._start_clock()
 
@@ -151,6 +169,10 @@ def guarded(limits: Limits) -> type[asyncio.Protocol]:
         def on_message_complete(self) -> None:
             self._whole = True
             super().on_message_complete()
+
+        def paused(self) -> bool:
+            """Whether the client has much to take before anything more is sent."""
+            return self.flow.write_paused
 
         async def taken(self) -> None:
             """Return once the client has taken what was sent, but for a little, or has left."""
