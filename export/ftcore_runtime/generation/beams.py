@@ -92,6 +92,8 @@ class _Beams:
         """Keep the best `num_beams` of the finished answers and those that end now."""
         beams = self.beams
         ends = ends & (np.arange(ends.shape[1]) < beams)
+        if not ends.any():
+            return  # what has not ended comes after all that is kept, and that is in order
         scores = scores / np.float32(length**self.settings.length_penalty)
         if self.settings.early_stopping:
             scores = scores + np.where(self.is_finished.all(axis=1), _NEVER, np.float32(0))[:, None]
@@ -108,6 +110,8 @@ class _Beams:
         if length == self.settings.max_length:
             return np.ones(len(self.row), bool)
         possible = self.running_scores[:, :1] / np.float32(length**self.settings.length_penalty)
+        if not self.is_finished.any():
+            return np.asarray(~(possible[:, 0] > _NEVER))
         worst = np.where(self.is_finished, self.scores.min(axis=1, keepdims=True), _NEVER)
         done = np.asarray(~(possible > worst).any(axis=1))
         if self.settings.early_stopping:
@@ -116,6 +120,8 @@ class _Beams:
 
     def _retire(self, done: NDArray[np.bool_]) -> None:
         """Write down the answers of the rows that are done, and forget these rows."""
+        if not done.any():
+            return
         for index in np.flatnonzero(done):
             self.answers[self.row[index]] = [
                 (
@@ -124,9 +130,8 @@ class _Beams:
                 )
                 for beam, score in enumerate(self.scores[index])
             ]
-        if done.any():
-            for name in ("running", "finished", "lengths", "running_scores", "scores", "is_finished", "row"):
-                setattr(self, name, getattr(self, name)[~done])
+        for name in ("running", "finished", "lengths", "running_scores", "scores", "is_finished", "row"):
+            setattr(self, name, getattr(self, name)[~done])
 
 
 def _top(scores: Floats, count: int) -> tuple[Floats, Ids]:
