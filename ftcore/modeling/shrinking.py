@@ -19,6 +19,17 @@ _LAYERS, _INTERMEDIATE = "model.keep_layers", "model.keep_intermediate"
 _SIZES = ("intermediate_size", "hidden_dim")
 
 
+def shrink(model: nn.Module, layers: int | None, intermediate: int | None) -> nn.Module:
+    """The model with so many layers and intermediate features; with all of them where None is given.
+
+    Raises:
+        UserError: see `keep_layers` and `keep_intermediate`.
+    """
+    if layers is not None:
+        model = keep_layers(model, layers)
+    return model if intermediate is None else keep_intermediate(model, intermediate)
+
+
 def keep_layers(model: nn.Module, count: int) -> nn.Module:
     """The model with `count` of its layers, evenly spaced, the first and (of two or more) the last among them.
 

@@ -19,6 +19,7 @@ from ftcore.families.model import Model
 from ftcore.families.reader import input_text
 from ftcore.families.tuning import tuned
 from ftcore.modeling.device import to_device, torch_device
+from ftcore.modeling.shrinking import shrink
 from ftcore.runs.base_checks import check_unknown
 from ftcore.runs.parts import both, spaced
 from ftcore.runs.scratch import scratch_workspace
@@ -61,7 +62,8 @@ def measure(resolved: ResolvedSpec, ref: str) -> Measured:
         ref: what opens the base.
 
     Raises:
-        UserError: the base cannot be opened, is none for this task, or does not know most of the words.
+        UserError: the base cannot be opened, is none for this task, has not what the spec keeps of it, or does not know
+            most of the words.
     """
     begun = time.perf_counter()
     spec = resolved.spec
@@ -70,7 +72,9 @@ def measure(resolved: ResolvedSpec, ref: str) -> Measured:
         rows = spaced(both(workspace.splits), MOST_ROWS)
         features = workspace.features(rows)
         check_unknown(features, ref, lambda _: None)
-        model = workspace.family.model.build(workspace.base).to(torch_device()).eval()
+        whole = workspace.family.model.build(workspace.base)
+        kept = spec.model.keep_layers, spec.model.keep_intermediate
+        model = shrink(whole, *kept).to(torch_device()).eval()
         return Measured(
             parameters=sum(one.numel() for one in model.parameters()),
             milliseconds=_latency(model, workspace.family.model, features),

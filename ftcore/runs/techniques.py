@@ -19,7 +19,7 @@ from ftcore.families.recipe import Named, Probed
 from ftcore.modeling.base_model import BaseModel
 from ftcore.modeling.device import torch_device
 from ftcore.modeling.lora import add_lora, merge_lora, trained_weights
-from ftcore.modeling.shrinking import keep_intermediate, keep_layers
+from ftcore.modeling.shrinking import shrink
 from ftcore.runs.cache import cache_dir
 from ftcore.spec.sections import ModelSpec, Spec
 from ftcore.spec.training import TrainingSpec
@@ -61,9 +61,7 @@ def _built(family: BoundFamily, base: BaseModel, spec: ModelSpec, warn: Warn) ->
     for note in base.notes:
         warn(note)
     base.notes.clear()
-    if spec.keep_layers:
-        model = keep_layers(model, spec.keep_layers)
-    return keep_intermediate(model, spec.keep_intermediate) if spec.keep_intermediate else model
+    return shrink(model, spec.keep_layers, spec.keep_intermediate)
 
 
 def model_to_keep(

@@ -120,3 +120,21 @@ def test_a_base_that_does_not_know_the_words_is_not_measured(
 def test_what_cannot_be_a_budget(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recommend", "spec.yaml", "--under-mb", "0"]) == 2
     assert "--under-mb: must be above 0" in capsys.readouterr().err
+
+
+def test_a_base_is_measured_as_large_as_the_spec_keeps_it(
+    spec: Path, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def report(kept: list[str]) -> str:
+        assert main(["recommend", "labels.yaml", "--base", str(spec), *kept, "--json"]) == 0
+        return capsys.readouterr().out
+
+    def parameters(*kept: str) -> int:
+        found = json.loads(report([part for one in kept for part in ("--set", one)]))
+        own = next(one for one in found["bases"] if one["base"]["ref"] == str(spec))
+        return int(own["measured"]["parameters"])
+
+    fewer, thinner = parameters("model.keep_layers=1"), parameters("model.keep_intermediate=8")
+    assert parameters("model.keep_layers=1", "model.keep_intermediate=8") < min(fewer, thinner)
+    assert max(fewer, thinner) < parameters()
+    assert "the base model has 2 layers, fewer than 9" in report(["--set", "model.keep_layers=9"])
