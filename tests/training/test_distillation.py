@@ -127,9 +127,12 @@ def test_a_run_does_not_go_on_with_another_teacher(
 def test_one_command_ends_with_the_ladder(
     project: Path, tiny_base: Path, teacher_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    YAML().dump(tiny_spec(tiny_base, **taught(teacher_run)), project / "small.yaml")
+    sections = taught(teacher_run)
+    sections["model"]["keep_intermediate"] = 48  # of 64
+    YAML().dump(tiny_spec(tiny_base, **sections), project / "small.yaml")
     assert main(["run", "small.yaml"]) == 0
     (folder,) = project.glob("runs/*/*")
+    assert json.loads((folder / "model" / "config.json").read_text())["intermediate_size"] == 48
     ladder = json.loads((folder / "export.json").read_text())["ladder"]
     assert [(rung["model"], rung["variant"]) for rung in ladder] == [
         ("teacher", "fp32"),
