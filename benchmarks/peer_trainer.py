@@ -1,4 +1,4 @@
-"""What the Hugging Face Trainer is told in every benchmark that it is a peer in: where it runs, and to say nothing."""
+"""Arguments of the Hugging Face Trainer that every benchmark shares: its device, and no logs or checkpoints."""
 
 from __future__ import annotations
 

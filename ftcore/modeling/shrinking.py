@@ -64,8 +64,8 @@ def keep_layers(model: nn.Module, count: int) -> nn.Module:
 def keep_intermediate(model: nn.Module, count: int) -> nn.Module:
     """The model with `count` of the intermediate features of every layer: those between its two feed-forward products.
 
-    A feature's worth is the norm of the weights that make it times that of those that read it, biases aside: what an
-    input of length 1 can move by it. (By weights alone, as in magnitude pruning, Han et al. 2015.)
+    Those stay whose product of norms is largest: of the weights that make a feature, and of those that read it. Biases
+    do not count. (By the size of weights alone, as in magnitude pruning, Han et al. 2015.)
 
     Args:
         model: a transformers model; left as it is.
@@ -75,25 +75,25 @@ def keep_intermediate(model: nn.Module, count: int) -> nn.Module:
     """
     whole: Any = model
     stack = _stack(whole, _INTERMEDIATE)
-    name_of_size = next((name for name in _SIZES if isinstance(getattr(whole.config, name, None), int)), None)
-    size = getattr(whole.config, name_of_size) if name_of_size else 0
+    size_name = next((name for name in _SIZES if isinstance(getattr(whole.config, name, None), int)), "")
+    size = getattr(whole.config, size_name, 0)
     if count > size > 0:
         raise UserError(f"the base model has {size} in each layer, fewer than {count}", where=_INTERMEDIATE)
     names = {module: name for name, module in whole.named_modules()}
     weights = dict(whole.state_dict())
     for layer in stack:
         makers, reader = _feed_forward(layer, size, whole)
-        worth = reader.weight.norm(dim=0)
+        importance = reader.weight.norm(dim=0)
         for maker in makers:
-            worth = worth * maker.weight.norm(dim=1)
-        kept = worth.topk(count).indices.sort().values
+            importance = importance * maker.weight.norm(dim=1)
+        kept = importance.topk(count).indices.sort().values
         for module, axis in [*((maker, 0) for maker in makers), (reader, 1)]:
             weights[f"{names[module]}.weight"] = module.weight.index_select(axis, kept)
         for maker in makers:
             if maker.bias is not None:
                 weights[f"{names[maker]}.bias"] = maker.bias[kept]
     config = copy.deepcopy(whole.config)
-    setattr(config, str(name_of_size), count)
+    setattr(config, size_name, count)
     return _made_anew(whole, config, weights)
 
 

@@ -103,12 +103,8 @@ def test_layers_and_features_can_both_be_left_out() -> None:
     ("kind", "config", "count", "message"),
     [
         ("bert", {}, 49, "has 48 in each layer, fewer than 49"),
-        (
-            "bert",
-            {"intermediate_size": 32},
-            8,
-            "none that could be left out alone",
-        ),  # as wide as the layer itself
+        # As wide as the layer itself:
+        ("bert", {"intermediate_size": 32}, 8, "none that could be left out alone"),
         ("gpt2", {}, 8, "none that could be left out alone"),
         ("modernbert", {}, 8, "none that could be left out alone"),
         ("albert", {}, 8, "not one stack"),
