@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ftcore_runtime.answers import Observation
 from ftcore_runtime.reference import Reference
@@ -14,6 +16,36 @@ from ftcore_runtime.reference import Reference
 #: Inputs that are looked back on, and fewer than which say nothing.
 WINDOW = 5000
 ENOUGH = 200
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How the latest inputs fall into the bins: those of one process, or of several together.
+
+    Args:
+        rows: inputs.
+        window: inputs that are looked back on, at most.
+        bins: measure -> how many inputs fall into each of its bins, int64 [bins].
+    """
+
+    rows: int
+    window: int
+    bins: Mapping[str, NDArray[np.int64]]
+
+    def __add__(self, other: Seen) -> Seen:
+        bins = {name: counts + other.bins[name] for name, counts in self.bins.items()}
+        return Seen(self.rows + other.rows, self.window + other.window, bins)
+
+    def to_json(self) -> dict[str, Any]:
+        """As `from_json` reads it."""
+        bins = {name: counts.tolist() for name, counts in self.bins.items()}
+        return {"rows": self.rows, "window": self.window, "bins": bins}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """What `to_json` has written, of the same bundle."""
+        bins = {name: np.array(counts, np.int64) for name, counts in value["bins"].items()}
+        return cls(value["rows"], value["window"], bins)
 
 
 class Drift:
@@ -43,29 +75,30 @@ class Drift:
                 self._next = (self._next + 1) % WINDOW
             self._seen = min(WINDOW, self._seen + len(placed))
 
-    @property
-    def rows(self) -> int:
-        """Inputs looked back on."""
-        return self._seen
-
-    def psi(self) -> dict[str, float | None]:
-        """Measure -> index; None while there are fewer than `ENOUGH` inputs. Above 0.2 is commonly called a shift."""
+    def seen(self) -> Seen:
+        """The inputs that are looked back on."""
         with self._lock:
             bins = self._bins[: self._seen].copy()
-        found: dict[str, float | None] = {}
+        counts = {}
         for column, name in enumerate(self._names):
-            histogram = self.reference.measures[name]
             values = bins[:, column]
-            live = np.bincount(values[values >= 0], minlength=histogram.bins)
-            found[name] = histogram.psi(live) if live.sum() >= ENOUGH else None
-        return found
+            counts[name] = np.bincount(values[values >= 0], minlength=self.reference.measures[name].bins)
+        return Seen(len(bins), WINDOW, counts)
 
-    def to_json(self) -> dict[str, Any]:
+    def psi(self, seen: Seen) -> dict[str, float | None]:
+        """Measure -> index; None while there are fewer than `ENOUGH` inputs. Above 0.2 is commonly called a shift."""
+        measures = self.reference.measures
+        return {
+            name: measures[name].psi(live) if live.sum() >= ENOUGH else None
+            for name, live in seen.bins.items()
+        }
+
+    def report(self, seen: Seen) -> dict[str, Any]:
         """The report of `/v1/models/{m}/drift`."""
         return {
             "reference_rows": self.reference.rows,
-            "rows": self.rows,
-            "window": WINDOW,
+            "rows": seen.rows,
+            "window": seen.window,
             "enough": ENOUGH,
-            "psi": self.psi(),
+            "psi": self.psi(seen),
         }

@@ -20,6 +20,7 @@ from ftcore_runtime.explanations.parts import texts_of
 from ftcore_runtime.inputs import Input
 from ftcore_server.body import decompressed, parse_json, read_body
 from ftcore_server.contracts import ExplainRequest
+from ftcore_server.drift import Seen
 from ftcore_server.events import Generated
 from ftcore_server.memory import Memory
 from ftcore_server.metrics import Metrics
@@ -56,10 +57,16 @@ class Service:
         self.cut_short = False
         #: What `/metrics` shows; of several processes that of all.
         self.exposition: Callable[[], Awaitable[bytes]] = self._own_exposition
+        #: The latest inputs of a version that has a reference; of several processes those of all.
+        self.seen: Callable[[Version], Awaitable[Seen]] = self._own_seen
 
     async def _own_exposition(self) -> bytes:
         self.registry.refresh()
         return self.metrics.text()
+
+    async def _own_seen(self, version: Version) -> Seen:
+        assert version.drift is not None
+        return version.drift.seen()
 
     def model(self, request: Request) -> Model:
         """The model that the path names.

@@ -31,7 +31,7 @@ from ftcore_server.deployment import Deployment
 from ftcore_server.listening import shared_listeners, url_of
 from ftcore_server.process import Ended
 from ftcore_server.settings import Settings
-from ftcore_server.shared_metrics import RELOADS
+from ftcore_server.siblings import RELOADS
 from ftcore_server.worker import DRAIN, FORCE, RETIRE
 from ftcore_server.worker_group import WorkerGroup
 

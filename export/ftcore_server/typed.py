@@ -104,7 +104,7 @@ class Typed:
         if version.drift is None:
             raise Problem(404, "no_reference", "the bundle carries no histograms of its evaluation")
         head = {"model": version.name, "version": version.version}
-        return JSONResponse({**head, **version.drift.to_json()})
+        return JSONResponse({**head, **version.drift.report(await self._service.seen(version))})
 
 
 def _whole(version: Version, answers: list[Answer]) -> dict[str, object]:

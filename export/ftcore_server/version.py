@@ -195,7 +195,7 @@ class Version:
     def refresh(self) -> None:
         """Bring the gauges up to date that change with every request."""
         self._queued.set(self.inputs_in_flight)
-        for measure, value in (self.drift.psi() if self.drift else {}).items():
+        for measure, value in (self.drift.psi(self.drift.seen()) if self.drift else {}).items():
             if value is not None:
                 self._metrics.drift.labels(self.name, self.version, measure).set(value)
 

@@ -18,7 +18,7 @@ from ftcore_server.deployment import Deployment
 from ftcore_server.draining import DrainingServer
 from ftcore_server.loading import Loaded
 from ftcore_server.settings import Settings
-from ftcore_server.shared_metrics import SharedMetrics
+from ftcore_server.siblings import Siblings
 
 #: What a worker is asked: to end because others take over, because the server ends, or at once.
 RETIRE, DRAIN, FORCE = b"r", b"d", b"f"
@@ -30,7 +30,7 @@ class Worker(DrainingServer):
     Args:
         deployment, loaded: what it serves.
         control: a pipe that says what to do.
-        metrics: those of all workers.
+        siblings: the workers of its group.
         ready: called once it answers.
         turned: called ten times a second while the event loop turns.
     """
@@ -41,7 +41,7 @@ class Worker(DrainingServer):
         deployment: Deployment,
         loaded: Sequence[Loaded],
         control: int,
-        metrics: SharedMetrics,
+        siblings: Siblings,
         ready: Callable[[], None],
         turned: Callable[[], None],
     ) -> None:
@@ -49,7 +49,7 @@ class Worker(DrainingServer):
         self._deployment = deployment
         self._loaded = loaded
         self._control = control
-        self._shared = metrics
+        self._siblings = siblings
         self._ready = ready
         self._turned = turned
 
@@ -57,7 +57,7 @@ class Worker(DrainingServer):
         """Take the models over, then accept connections."""
         random.seed()  # a fork would send the same requests to a canary as its siblings
         self.service.registry.adopt(self._deployment, self._loaded)
-        await self._shared.listen(self.service)
+        await self._siblings.listen(self.service)
         await super().startup(sockets)
         asyncio.get_running_loop().add_reader(self._control, self._obey)
         for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):

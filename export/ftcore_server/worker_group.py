@@ -32,7 +32,7 @@ from ftcore_server.deployment import Deployment
 from ftcore_server.loading import Loaded, load, resolved
 from ftcore_server.registry import by_model
 from ftcore_server.settings import Settings
-from ftcore_server.shared_metrics import SharedMetrics
+from ftcore_server.siblings import Siblings
 from ftcore_server.trial import try_bundle
 from ftcore_server.worker import DRAIN, Worker
 
@@ -165,13 +165,13 @@ class WorkerGroup:
                 os.close(descriptor)  # or no worker would see the end of its pipe
             self._close_listeners(but=number)
             logs.always(process=number)
-            metrics = SharedMetrics(self._folder, self._number, number, len(self._places))
+            siblings = Siblings(self._folder, self._number, number, len(self._places))
             worker = Worker(
                 self._settings,
                 deployment,
                 loaded,
                 control,
-                metrics,
+                siblings,
                 ready=lambda: self._say({"ready": number}),
                 turned=lambda: self._turned(number),
             )

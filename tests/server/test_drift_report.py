@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from bundles import sentences
-from serving import Running, serving
+from serving import Running, process, serving
 
 from ftcore_export.bundle_writer import BundleSource, write_bundle
 from ftcore_runtime import Pipeline
@@ -35,13 +36,17 @@ def reference(tiny_bundle: Path) -> Reference:
 
 
 @pytest.fixture(scope="module")
-def server(
+def watched(
     reference: Reference, bundle_arguments: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Running]:
+) -> Path:
+    """A bundle with the histograms."""
     arguments = {**bundle_arguments, "reference": reference.to_json()}
-    with serving(
-        write_bundle(tmp_path_factory.mktemp("drift") / "tiny", BundleSource(**arguments))
-    ) as running:
+    return write_bundle(tmp_path_factory.mktemp("drift") / "tiny", BundleSource(**arguments))
+
+
+@pytest.fixture(scope="module")
+def server(watched: Path) -> Iterator[Running]:
+    with serving(watched) as running:
         yield running
 
 
@@ -72,6 +77,20 @@ def test_traffic_like_the_evaluation_is_no_drift_and_other_traffic_is(server: Ru
     assert "/v1/models/tiny/drift" in server.client.get("/openapi.json").json()["paths"]
 
 
+def test_several_processes_look_back_on_the_inputs_of_all(watched: Path) -> None:
+    """Each is asked over connections of its own: all 400 inputs are like the evaluation's, and none alone has them."""
+    with process(watched, "--processes", "2") as (_, url):
+        shown = httpx.get(f"{url}/v1/models/tiny/drift", trust_env=False, timeout=20).json()
+        assert (shown["rows"], shown["window"], shown["psi"]["label"]) == (0, 2 * WINDOW, None)
+        for start in range(0, 400, 10):
+            asked = {"inputs": TEXTS[start : start + 10]}
+            httpx.post(f"{url}/v1/models/tiny:predict", json=asked, trust_env=False, timeout=20)
+        for _ in range(8):
+            report = httpx.get(f"{url}/v1/models/tiny/drift", trust_env=False, timeout=20).json()
+            assert report["rows"] == 400
+            assert all(value < 0.01 for value in report["psi"].values())
+
+
 def test_the_index_is_that_of_its_definition() -> None:
     histogram = Histogram((1.0,), None, (999, 999))
     found = histogram.psi(np.array([1499, 499]))
@@ -82,13 +101,13 @@ def test_the_index_is_that_of_its_definition() -> None:
 def test_only_the_latest_inputs_count() -> None:
     drift = Drift(Reference(2, {"label": Histogram(None, ("a", "b"), (1000, 1000, 0))}))
     drift.add({"label": "a"} for _ in range(WINDOW))
-    assert (drift.psi()["label"] or 0) > 1
+    assert (drift.psi(drift.seen())["label"] or 0) > 1
     drift.add({"label": name} for name in "ab" * (WINDOW // 2))
-    assert (drift.psi()["label"] or 0) < 0.01
-    assert drift.rows == WINDOW
+    assert (drift.psi(drift.seen())["label"] or 0) < 0.01
+    assert drift.seen().rows == WINDOW
     fresh = Drift(drift.reference)
     fresh.add({"label": "a"} for _ in range(ENOUGH - 1))
-    assert fresh.psi() == {"label": None}
+    assert fresh.psi(fresh.seen()) == {"label": None}
 
 
 def test_every_kind_of_answer_is_counted() -> None:
