@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftcore.cli.options import Subparsers, add_bundle, add_command, add_common
+from ftcore.cli.work import add_run
 from ftcore.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
@@ -27,13 +28,13 @@ class _Target:
         summary: for `--help`.
         write: writes the folder, and returns what is to be printed after its name.
         options: adds those that only it has.
-        named: whether it deploys the bundle: under a name, with the graphs of a variant.
+        deploys: whether it takes a bundle: under a name, with the graphs of a variant. Else it takes a run.
     """
 
     summary: str
-    write: Callable[[Packed, argparse.Namespace], list[str]]
+    write: Callable[[argparse.Namespace], list[str]]
     options: tuple[Callable[[argparse.ArgumentParser], Any], ...] = ()
-    named: bool = True
+    deploys: bool = True
 
 
 def _fitting(option: str, pattern: str, what: str) -> Callable[[str], str]:
@@ -120,9 +121,10 @@ def _add_machines(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(option, metavar=metavar, default=default, type=kind, help=text)
 
 
-def _triton(packed: Packed, args: argparse.Namespace) -> list[str]:
+def _triton(args: argparse.Namespace) -> list[str]:
     from ftcore_server.packaging.triton import write_triton
 
+    packed = _packed(args)
     members = _triton_members(packed, args)
     if packed.pipeline.generates and any(instances.gpu for _, instances in members):
         where = "--group" if args.groups else "--kind"
@@ -153,56 +155,56 @@ def _triton_members(packed: Packed, args: argparse.Namespace) -> list[tuple[Pack
     return variants_of(packed, groups)
 
 
-def _kserve(packed: Packed, args: argparse.Namespace) -> list[str]:
+def _kserve(args: argparse.Namespace) -> list[str]:
     from ftcore_server.packaging.kserve import write_kserve
 
-    write_kserve(packed, args.output, image=args.image, storage=args.storage)
+    write_kserve(_packed(args), args.output, image=args.image, storage=args.storage)
     return []
 
 
-def _kubernetes(packed: Packed, args: argparse.Namespace) -> list[str]:
+def _kubernetes(args: argparse.Namespace) -> list[str]:
     from ftcore_server.packaging.kubernetes import write_kubernetes
 
     _require_one(args.replicas, "--replicas")
-    write_kubernetes(packed, args.output, image=args.image, replicas=args.replicas)
+    write_kubernetes(_packed(args), args.output, image=args.image, replicas=args.replicas)
     return [f"next: kubectl apply -f {args.output}"]
 
 
-def _docker(packed: Packed, args: argparse.Namespace) -> list[str]:
+def _docker(args: argparse.Namespace) -> list[str]:
     from ftcore_server.packaging.docker import write_docker
 
+    packed = _packed(args)
     installation = _installation(packed.requirements, args.wheel)
     write_docker(packed, args.output, installation, sagemaker=args.sagemaker)
     return []
 
 
-def _mlflow(packed: Packed, args: argparse.Namespace) -> list[str]:
+def _mlflow(args: argparse.Namespace) -> list[str]:
     from ftcore_server.packaging.mlflow import write_mlflow
 
+    packed = _packed(args)
     if packed.pipeline.variant != packed.pipeline.manifest.default_variant:
         raise UserError("MLflow answers from the bundle's default variant", where="--variant")
     write_mlflow(packed, args.output, _installation(packed.requirements, args.wheel))
     return []
 
 
-def _nemo(packed: Packed, args: argparse.Namespace) -> list[str]:
+def _nemo(args: argparse.Namespace) -> list[str]:
     from ftcore.cli.options import registry
-    from ftcore.runs.folder import RunFolder
+    from ftcore.runs.folder import open_run
     from ftcore.runs.nemo import RECIPE, write_nemo
 
-    run = RunFolder(args.bundle.parent)
-    if args.bundle.name != run.bundle.name or not run.record_file.is_file():
-        raise UserError("is no run: NeMo goes on with a run's model and rows", where=str(args.bundle))
-    write_nemo(run, args.output, registry(args))
+    write_nemo(open_run(args.run_path), args.output, registry(args))
     return [f"next: cd {args.output} && automodel {RECIPE} --nproc-per-node 8"]
 
 
-def _azureml(packed: Packed, args: argparse.Namespace) -> list[str]:
+def _azureml(args: argparse.Namespace) -> list[str]:
     from ftcore.runs.folder import RunFolder
     from ftcore.runs.portable import training_requirements, write_portable
     from ftcore_server.packaging.azureml import Job, Machines, write_azureml
     from ftcore_server.packaging.installing import Installation
 
+    packed = _packed(args)
     run, job = RunFolder(args.bundle.parent), None
     if args.bundle.name == run.bundle.name and run.record_file.is_file():
         installation = Installation.of(training_requirements(run), args.wheel)
@@ -246,7 +248,7 @@ _TARGETS = {
     "nemo": _Target(
         "NVIDIA NeMo Automodel: a RUN's model and rows with a recipe that fine-tunes on many GPUs",
         _nemo,
-        named=False,
+        deploys=False,
     ),
 }
 
@@ -263,29 +265,33 @@ def add(subparsers: Subparsers) -> None:
     for name, target in _TARGETS.items():
         one = add_command(targets, name, run, target.summary)
         one.set_defaults(target=name)
-        add_bundle(one)
+        if target.deploys:
+            add_bundle(one)
+        else:
+            add_run(one)
         one.add_argument(
             "--output", metavar="DIR", type=Path, required=True, help="a folder that is not there yet"
         )
-        if target.named:
+        if target.deploys:
             one.add_argument("--name", help="what it is deployed as; made of the bundle's name if not given")
             one.add_argument(
                 "--variant", metavar="NAME", help="graphs that answer; the bundle's default if not given"
             )
-        else:
-            one.set_defaults(name=None, variant=None)
         for add_options in target.options:
             add_options(one)
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the folder; returns the exit code."""
-    from ftcore_server.packaging.target import Packed
-
-    packed = Packed.load(args.bundle, args.name, args.variant)
-    lines = _TARGETS[args.target].write(packed, args)
+    lines = _TARGETS[args.target].write(args)
     sys.stdout.write("".join(f"{line}\n" for line in (args.output, *lines)))
     return ExitCode.OK
+
+
+def _packed(args: argparse.Namespace) -> Packed:
+    from ftcore_server.packaging.target import Packed
+
+    return Packed.load(args.bundle, args.name, args.variant)
 
 
 def _installation(requirements: dict[str, str], wheels: list[Path]) -> Installation:

@@ -24,13 +24,12 @@ from ftcore.spec.training import TrainingSpec
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> Path:
-    """A trained run, with a bundle that stands in for its own."""
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained run, which nobody has exported."""
     folder = tmp_path_factory.mktemp("nemo")
     YAML().dump(tiny_spec(save_tiny_bert(folder / "base"), training={"max_steps": 2}), folder / "labels.yaml")
     assert main(["train", str(folder / "labels.yaml"), "--runs-dir", str(folder / "runs")]) == 0
     (found,) = folder.glob("runs/*/*")
-    shutil.copytree(tiny_bundle, found / "bundle")
     return found
 
 
@@ -83,7 +82,9 @@ def test_what_nemo_does_not_take(
 ) -> None:
     output = ["--output", str(tmp_path / "nemo")]
     assert main(["package", "nemo", str(tiny_bundle), *output]) == 2
-    assert "is no run: NeMo goes on with a run's model and rows" in capsys.readouterr().err
+    assert f"{tiny_bundle}: no run here (no run.json)" in capsys.readouterr().err
+    assert main(["package", "nemo", str(run), *output, "--variant", "int8"]) == 2
+    assert "unrecognized arguments: --variant int8" in capsys.readouterr().err
     other = shutil.copytree(run, tmp_path / "other")
     record = json.loads((other / "run.json").read_text())
     (other / "run.json").write_text(json.dumps({**record, "family": "span_extraction"}))

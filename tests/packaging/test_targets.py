@@ -203,7 +203,6 @@ def test_what_cannot_be_written(
         ("azureml", ["--instance", ""], "--instance: '' is no name of letters"),
         ("azureml", ["--batch-cluster", "a b"], "--batch-cluster: 'a b' is no name of letters"),
         ("azureml", ["--gpu-cluster", "a: b"], "--gpu-cluster: 'a: b' is no name of letters"),
-        ("nemo", ["--variant", "int8"], "unrecognized arguments: --variant int8"),
     ],
 )
 def test_what_another_program_would_not_take_is_not_written(
