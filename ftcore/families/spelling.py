@@ -1,4 +1,4 @@
-"""Labels that are one to people and several to a model: by case, blanks, invisible characters, forms of a number."""
+"""Labels that are one to people and several to a model: by case, blanks, what nobody sees, or forms of a number."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 _SHOWN = 8  # labels named in a message
 _BLANKS = re.compile(r"(?<=\w)[\s_-]+(?=\w)")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,300}(?:\.[0-9]{1,300})?")
+#: Alphabets with letters that look like one another's, as their letters' names begin.
+_ALIKE = {"LATIN", "CYRILLIC", "GREEK"}
 #: What stands in a file where there was no value, once it is text.
 _NOTHING = {
     "nan",
@@ -46,6 +48,19 @@ def variants(labels: Iterable[str]) -> list[list[str]]:
     for label in labels:
         written[spelled(label)].append(label)
     return [names for names in written.values() if len(names) > 1]
+
+
+def is_number(label: str) -> bool:
+    """Whether a label is a number in digits, such as -1 or 0.25."""
+    return _NUMBER.fullmatch(label) is not None
+
+
+def mixes_alphabets(label: str) -> bool:
+    """Whether a word of a label has letters of two alphabets that share shapes: most likely one was meant."""
+    return any(
+        len({unicodedata.name(letter, "").split(" ")[0] for letter in word} & _ALIKE) > 1
+        for word in label.split()
+    )
 
 
 def means_nothing(label: str) -> bool:

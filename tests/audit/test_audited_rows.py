@@ -13,6 +13,7 @@ from spec_text import VALID
 
 from ftcore.audit import texts
 from ftcore.audit.findings import Audit, Finding
+from ftcore.audit.labels import label_findings
 from ftcore.families.bound import BoundFamily
 from ftcore.plugins import PluginRegistry
 from ftcore.runs.auditing import audit_of
@@ -119,6 +120,78 @@ def test_labels_that_programs_write_for_nothing(audit: Any) -> None:
     nothing = [{"text": sentence(number), "label": "nan"} for number in range(100, 112)]
     (found,) = [one for one in audit(rows(60) + nothing).findings if one.check == "missing labels"]
     assert found.what.startswith("1 label that programs write where there is no value: 'nan' ")
+
+
+def test_a_label_with_letters_of_two_alphabets(audit: Any) -> None:
+    train = [*rows(60), *({"text": sentence(100 + n), "label": "n\u0435g"} for n in range(12))]
+    (found,) = [one for one in audit(train).findings if one.check == "label variants"]
+    assert found.what == r"1 label with letters of two alphabets in a word: 'n\u0435g'"
+    both = [*rows(60), *({"text": sentence(100 + n), "label": "\u0434\u0430 yes"} for n in range(12))]
+    assert "label variants" not in by_check(audit(both)), "two words may be of two"
+
+
+def test_labels_that_are_numbers_or_several_labels(audit: Any) -> None:
+    measured = [{**row, "label": str(number % 30 / 4)} for number, row in enumerate(rows(300))]
+    found = by_check(audit(measured))["label kinds"]
+    assert found.what == "all 30 labels are numbers, some with a fraction, and each is a class of its own"
+    assert "data.problem: regression" in found.hint
+    counted = [{**row, "label": str(number % 30 - 9)} for number, row in enumerate(rows(300))]
+    assert "label kinds" not in by_check(audit(counted)), "the numbers of classes"
+    joined = [{**row, "label": ("food", "food|price", "place")[n % 3]} for n, row in enumerate(rows(90))]
+    found = by_check(audit(joined))["label kinds"]
+    assert found.what == "1 label made of another and more, by '|': 'food|price'"
+    several = {"food": {"train": 20}, "food|price": {"train": 20}}
+    assert not [*label_findings(several, {"train": 30})], "some rows have both: they are labels"
+    for row in joined:
+        row["label"] = row["label"].replace("|", " and ")
+    assert "label kinds" not in by_check(audit(joined))
+
+
+def test_a_word_that_gives_the_label_away(audit: Any) -> None:
+    """Such as the name of the source that all rows of one label are from."""
+    train = [
+        {"text": f"(Agency) {sentence(n)}" if n % 2 else f"{sentence(n)}!", "label": ("no", "yes")[n % 2]}
+        for n in range(120)
+    ]
+    found = by_check(audit(train))["giveaway words"]
+    assert found.severity == "warning"
+    assert found.what == (
+        "1 label told by one word: 'agency' is in 100% of the rows with 'yes' and in 0.0% of the others"
+    )
+    assert found.examples[0].rows[0].text.startswith("(Agency) ")
+    train[0]["text"] = f"agency {train[0]['text']}"
+    assert "giveaway words" not in by_check(audit(train)), "one of sixty others has it"
+
+
+def test_a_word_of_one_of_many_labels_is_a_note(audit: Any) -> None:
+    labels = ("card", "loan", "fee", "rate", "bank")
+    train = [{**row, "label": labels[n % 5]} for n, row in enumerate(rows(200))]
+    for row in train:
+        if row["label"] == "card":
+            row["text"] += " card"
+    found = by_check(audit(train))["giveaway words"]
+    assert (found.severity, found.count) == ("note", 32), "of the training rows"
+
+
+def test_texts_that_are_numbers(audit: Any) -> None:
+    train = [{"text": str(10_000 + number), "label": ("no", "yes")[number % 2]} for number in range(80)]
+    found = by_check(audit(train))["texts without words"]
+    assert found.what == "80 of 80 texts have no letter: numbers, or signs alone"
+    mixed = [{**row, "text": "12:30" if number % 2 else row["text"]} for number, row in enumerate(rows(81))]
+    assert "texts without words" not in by_check(audit(mixed)), "fewer than half of them"
+
+
+def test_markup(audit: Any) -> None:
+    train = rows(80)
+    train[5]["text"] += "<br />"
+    assert "markup" not in by_check(audit(train)), "one row"
+    train[7]["text"] += " &amp; more"
+    train[9]["text"] += " a < b > c & d"
+    found = by_check(audit(train))["markup"]
+    assert (found.severity, found.what) == (
+        "note",
+        "2 rows with tags or entities of HTML, which are read as words",
+    )
 
 
 def test_numbers_are_no_labels(audit: Any) -> None:
