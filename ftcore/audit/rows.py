@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ftcore.audit.alignment import misplaced_answers
 from ftcore.audit.contents import answers_as_inputs, damaged_texts, idle_columns, outliers, repeated_headers
 from ftcore.audit.copies import contradictions, find_copies, leaked_rows, repeated_rows
 from ftcore.audit.findings import Audit, Finding, ordered
@@ -47,6 +48,7 @@ def _findings(rows: Texts, splits: Splits, reader: Reader[Any, Any]) -> Iterator
     yield from damaged_texts(rows)
     yield from markup(rows)
     yield from answers_as_inputs(rows)
+    yield from misplaced_answers(rows)
     yield from repeated_rows(rows, copies)
 
 

@@ -1,0 +1,141 @@
+"""Inputs and written answers that do not belong together: mixed up, moved by rows, the wrong way round, all alike."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftcore.audit.findings import Example, Finding, counted, kept
+from ftcore.audit.texts import Texts
+from ftcore.writing_systems import UNSPACED, script_of
+
+Floats = NDArray[np.float64]
+
+_FEWEST = 200  # rows of which something can be said; of so many in a row whether answers have moved
+_FURTHEST = 2  # rows by which they are looked for
+_FITS, _DOES_NOT = 0.5, 0.2  # correlations of lengths where answers belong to inputs, and where they do not
+_SIGNIFICANT = 4.0  # standard errors
+_KNOWN = 3  # rows that have a word whose language is told, and such words in a text
+_APART, _TURNED = (
+    1.5,
+    -1.0,
+)  # how far inputs and answers are apart in their words: mostly, and where they are swapped
+_MOSTLY = 0.5  # share of the rows with one answer from which little is learnt
+
+
+def misplaced_answers(rows: Texts) -> Iterator[Finding]:
+    """What is wrong with written answers as answers to these inputs; nothing where answers are of another kind."""
+    if rows.labels is not None or not all(isinstance(answer, str) for answer in rows.answers):
+        return
+    answer, times = Counter(rows.answers).most_common(1)[0] if rows.answers else ("", 0)
+    if len(rows) >= _FEWEST and times > _MOSTLY * len(rows):
+        what = f"{times:,} of {len(rows):,} rows have one answer: {answer!r:.80}"
+        yield Finding("one answer", "warning", what, times, "a model learns to say that always")
+    if len(rows) < _FEWEST or len(set(rows.answers)) < _MOSTLY * len(rows):
+        return  # few, or names of classes
+    if moved := [*_moved(rows, _in_file_order(rows))]:
+        yield from moved
+    elif not _belong_together(rows):
+        what = (
+            "the answers fit their inputs no better than those of other rows: neither by length nor by words"
+        )
+        yield Finding("misplaced answers", "warning", what, len(rows), "see whether rows were mixed up")
+    yield from _swapped(rows)
+
+
+def _in_file_order(rows: Texts) -> NDArray[np.int64]:
+    """The rows as they stand in their files, whatever split they are in."""
+    places = [location.rpartition(":") for location in rows.locations.to_pylist()]
+    files = {name: number for number, name in enumerate(dict.fromkeys(file for file, _, _ in places))}
+    keys = [(files[file], int(row) if row.isdecimal() else 0) for file, _, row in places]
+    return np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)
+
+
+def _moved(rows: Texts, order: NDArray[np.int64]) -> Iterator[Finding]:
+    """Stretches of a file whose answers are as long as inputs some rows before or after them would have it."""
+    inputs, answers = (_lengths(texts)[order] for texts in (rows.texts, rows.answers))
+    found: dict[int, list[int]] = {}
+    for start in range(0, len(order) - _FEWEST + 1, _FEWEST):
+        first, last = start + _FURTHEST, start + _FEWEST - _FURTHEST
+        fits = {
+            by: _correlation(inputs[first:last], answers[first + by : last + by])
+            for by in range(-_FURTHEST, _FURTHEST + 1)
+        }
+        best = max(fits, key=fits.__getitem__)
+        if fits[best] > _FITS and fits[0] < _DOES_NOT:
+            found.setdefault(best, []).append(int(order[start]))
+    for by, starts in found.items():
+        way = "before" if by < 0 else "after"
+        what = f"the answers of about {_FEWEST * len(starts):,} rows stand {counted(abs(by), 'row')} {way} their inputs"
+        hint = "a line is missing, or is one too many, in the inputs or in the answers, at or before the first of these"
+        examples = [Example((rows.row(index),), "from about here") for index in starts]
+        yield Finding("misplaced answers", "warning", what, _FEWEST * len(starts), hint, kept(examples))
+
+
+def _belong_together(rows: Texts) -> bool:
+    """Whether answers have something of their inputs that they have not of others: their lengths, or their words."""
+    size = len(rows)
+    lengths = _correlation(_lengths(rows.texts), _lengths(rows.answers))
+    if lengths * np.sqrt(size) > _SIGNIFICANT:
+        return True
+    own, others = (
+        np.array(
+            [_shared(rows.texts[(index + by) % size], answer) for index, answer in enumerate(rows.answers)]
+        )
+        for by in (0, size // 2)
+    )
+    gain = own - others
+    return bool(gain.mean() * np.sqrt(size) > _SIGNIFICANT * gain.std())
+
+
+def _swapped(rows: Texts) -> Iterator[Finding]:
+    """Rows whose input is in the language of the answers, and whose answer is in that of the inputs."""
+    inputs, answers = ([_words(text) for text in texts] for texts in (rows.texts, rows.answers))
+    among_inputs, among_answers = (
+        Counter(word for one in texts for word in one) for texts in (inputs, answers)
+    )
+    side = {
+        word: float(np.log((among_inputs[word] + 0.5) / (among_answers[word] + 0.5)))
+        for word in among_inputs | among_answers
+        if among_inputs[word] + among_answers[word] >= _KNOWN
+    }
+    apart = np.full(len(rows), np.nan)
+    for index, (given, written) in enumerate(zip(inputs, answers, strict=True)):
+        of_input = [side[word] for word in given if word in side]
+        of_answer = [side[word] for word in written if word in side]
+        if min(len(of_input), len(of_answer)) >= _KNOWN:
+            apart[index] = np.mean(of_input) - np.mean(of_answer)
+    told = apart[~np.isnan(apart)]
+    if len(told) < _FEWEST or np.median(told) < _APART:
+        return  # inputs and answers are in one language
+    found: list[int] = np.flatnonzero(apart < _TURNED).tolist()
+    if found:
+        what = f"{counted(len(found), 'row')} whose input and answer are the wrong way round, by their words"
+        examples = [Example((rows.row(index),), f"-> {rows.answers[index]:.60}") for index in found]
+        hint = "swap the two, or leave the rows out"
+        yield Finding("swapped answers", "warning", what, len(found), hint, kept(examples))
+
+
+def _words(text: str) -> set[str]:
+    """The words of a text; its characters where its script has no blanks."""
+    return set(text) - {" "} if script_of(text) in UNSPACED else set(text.casefold().split())
+
+
+def _shared(text: str, answer: str) -> float:
+    """The share of the answer's words that the input has."""
+    words = _words(answer)
+    return len(words & _words(text)) / max(1, len(words))
+
+
+def _lengths(texts: Sequence[str]) -> Floats:
+    return np.log1p([len(text) for text in texts])
+
+
+def _correlation(first: Floats, second: Floats) -> float:
+    """Pearson's; 0 where one of them is constant."""
+    if not first.std() or not second.std():
+        return 0.0
+    return float(np.corrcoef(first, second)[0, 1])
