@@ -12,7 +12,8 @@ from ftcore.audit.contents import answers_as_inputs, damaged_texts, idle_columns
 from ftcore.audit.copies import contradictions, find_copies, leaked_rows, repeated_rows
 from ftcore.audit.findings import Audit, Finding, ordered
 from ftcore.audit.labels import label_findings, label_table
-from ftcore.audit.shortcuts import giveaway_words, markup, texts_without_words
+from ftcore.audit.odd_numbers import odd_numbers
+from ftcore.audit.shortcuts import equal_fields, giveaway_words, markup, texts_without_words
 from ftcore.audit.texts import Texts, plain
 from ftcore.data import Splits
 from ftcore.data.sources import Opened
@@ -44,6 +45,8 @@ def _findings(rows: Texts, splits: Splits, reader: Reader[Any, Any]) -> Iterator
     yield from repeated_headers(splits, reader)
     yield from giveaway_words(rows)
     yield from texts_without_words(rows)
+    yield from equal_fields(rows)
+    yield from odd_numbers(rows)
     yield from outliers(rows)
     yield from damaged_texts(rows)
     yield from markup(rows)

@@ -81,6 +81,20 @@ def texts_without_words(rows: Texts) -> Iterator[Finding]:
         yield Finding("texts without words", "warning", what, len(found), hint, kept(examples))
 
 
+def equal_fields(rows: Texts) -> Iterator[Finding]:
+    """Most inputs are two texts that are the same: one column was given twice, perhaps."""
+    found = [
+        index
+        for index, text in enumerate(rows.texts)
+        if text[(half := len(text) // 2) :][:1] == "\n" and text[:half] == text[half + 1 :]
+    ]
+    if len(found) > _HALF * len(rows):
+        what = f"the two texts of {len(found):,} of {len(rows):,} rows are the same"
+        examples = [Example((rows.row(index),)) for index in found]
+        hint = "see whether both columns are the right ones (`data.columns`)"
+        yield Finding("equal fields", "warning", what, len(found), hint, kept(examples))
+
+
 def markup(rows: Texts) -> Iterator[Finding]:
     """Tags and entities of HTML, which the model reads as words."""
     found = [index for index, text in enumerate(rows.texts) if _MARKUP.search(text)]

@@ -194,11 +194,40 @@ def test_markup(audit: Any) -> None:
     )
 
 
+def pairs(count: int) -> list[dict[str, Any]]:
+    return [{"text": sentence(n), "text_pair": sentence(n + 500), "score": n % 45 / 10} for n in range(count)]
+
+
+SIMILARITY = VALID.replace("task: sentiment", "task: similarity")
+
+
 def test_numbers_are_no_labels(audit: Any) -> None:
-    pairs = [{"text": sentence(n), "text_pair": sentence(n + 500), "score": n / 10} for n in range(40)]
-    made = audit(pairs, spec=VALID.replace("task: sentiment", "task: similarity"))
+    made = audit(pairs(40), spec=SIMILARITY)
     assert made.labels == {}
-    assert [one.check for one in made.findings if "label" in one.check] == []
+    assert [one.check for one in made.findings if "label" in one.check or "number" in one.check] == []
+
+
+def test_numbers_that_were_not_measured(audit: Any) -> None:
+    train = pairs(90)
+    train[3]["score"] = 999
+    train[5]["score"] = train[8]["score"] = -1
+    found = by_check(audit(train, spec=SIMILARITY))
+    assert found["far numbers"].what.startswith("1 row with a number far from most: half of all are from 1.")
+    assert found["far numbers"].examples[0].note == "999"
+    assert found["missing numbers"].what == "2 rows with -1, the only negative number"
+    train[9]["score"] = -2
+    assert "missing numbers" not in by_check(audit(train, spec=SIMILARITY))
+
+
+def test_two_columns_that_are_one(audit: Any) -> None:
+    train = [
+        {**row, "text_pair": row["text"] if n % 3 else row["text_pair"]} for n, row in enumerate(pairs(90))
+    ]
+    assert (
+        by_check(audit(train, spec=SIMILARITY))["equal fields"].what
+        == "the two texts of 60 of 90 rows are the same"
+    )
+    assert "equal fields" not in by_check(audit(pairs(90), spec=SIMILARITY))
 
 
 def test_one_label_that_drowns_the_other(audit: Any) -> None:
