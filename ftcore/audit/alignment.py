@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -19,10 +20,10 @@ _FURTHEST = 2  # rows by which they are looked for
 _FITS, _DOES_NOT = 0.5, 0.2  # correlations of lengths where answers belong to inputs, and where they do not
 _SIGNIFICANT = 4.0  # standard errors
 _KNOWN = 3  # rows that have a word whose language is told, and such words in a text
-_APART, _TURNED = (
-    1.5,
-    -1.0,
-)  # how far inputs and answers are apart in their words: mostly, and where they are swapped
+_APART = 1.5  # how far inputs and answers are apart in their words where these are of two languages
+_TURNED = -1.0  # where the two are swapped
+_SOME = 20_000  # rows, evenly spaced, that tell how inputs and answers go together
+_READ = 2_000  # characters of a text of which the words are looked at
 _MOSTLY = 0.5  # share of the rows with one answer from which little is learnt
 
 
@@ -77,51 +78,58 @@ def _moved(rows: Texts, order: NDArray[np.int64]) -> Iterator[Finding]:
 
 def _belong_together(rows: Texts) -> bool:
     """Whether answers have something of their inputs that they have not of others: their lengths, or their words."""
-    size = len(rows)
     lengths = _correlation(_lengths(rows.texts), _lengths(rows.answers))
-    if lengths * np.sqrt(size) > _SIGNIFICANT:
+    if lengths * np.sqrt(len(rows)) > _SIGNIFICANT:
         return True
-    own, others = (
-        np.array(
-            [_shared(rows.texts[(index + by) % size], answer) for index, answer in enumerate(rows.answers)]
-        )
-        for by in (0, size // 2)
-    )
-    gain = own - others
-    return bool(gain.mean() * np.sqrt(size) > _SIGNIFICANT * gain.std())
+    some = _spaced(len(rows))
+    gain = np.array([
+        _shared(rows.texts[own], rows.answers[own]) - _shared(rows.texts[other], rows.answers[own])
+        for own, other in zip(some, [*some[len(some) // 2 :], *some[: len(some) // 2]], strict=True)
+    ])  # fmt: skip
+    return bool(gain.mean() * np.sqrt(len(gain)) > _SIGNIFICANT * gain.std())
 
 
 def _swapped(rows: Texts) -> Iterator[Finding]:
     """Rows whose input is in the language of the answers, and whose answer is in that of the inputs."""
-    inputs, answers = ([_words(text) for text in texts] for texts in (rows.texts, rows.answers))
+    some = _spaced(len(rows))
     among_inputs, among_answers = (
-        Counter(word for one in texts for word in one) for texts in (inputs, answers)
+        Counter(word for index in some for word in _words(texts[index]))
+        for texts in (rows.texts, rows.answers)
     )
     side = {
-        word: float(np.log((among_inputs[word] + 0.5) / (among_answers[word] + 0.5)))
+        word: math.log((among_inputs[word] + 0.5) / (among_answers[word] + 0.5))
         for word in among_inputs | among_answers
         if among_inputs[word] + among_answers[word] >= _KNOWN
     }
-    apart = np.full(len(rows), np.nan)
-    for index, (given, written) in enumerate(zip(inputs, answers, strict=True)):
-        of_input = [side[word] for word in given if word in side]
-        of_answer = [side[word] for word in written if word in side]
-        if min(len(of_input), len(of_answer)) >= _KNOWN:
-            apart[index] = np.mean(of_input) - np.mean(of_answer)
-    told = apart[~np.isnan(apart)]
+
+    def apart(index: int) -> float:
+        """How much more of the inputs' language the input has than the answer; not a number where little is known."""
+        both = [
+            [side[word] for word in _words(texts[index]) if word in side]
+            for texts in (rows.texts, rows.answers)
+        ]
+        of_input, of_answer = (sum(one) / len(one) if len(one) >= _KNOWN else math.nan for one in both)
+        return of_input - of_answer
+
+    told = [value for value in map(apart, some) if not math.isnan(value)]
     if len(told) < _FEWEST or np.median(told) < _APART:
         return  # inputs and answers are in one language
-    found: list[int] = np.flatnonzero(apart < _TURNED).tolist()
-    if found:
+    if found := [index for index in range(len(rows)) if apart(index) < _TURNED]:
         what = f"{counted(len(found), 'row')} whose input and answer are the wrong way round, by their words"
         examples = [Example((rows.row(index),), f"-> {rows.answers[index]:.60}") for index in found]
         hint = "swap the two, or leave the rows out"
         yield Finding("swapped answers", "warning", what, len(found), hint, kept(examples))
 
 
+def _spaced(rows: int) -> list[int]:
+    """Indices of `_SOME` rows, evenly spaced, or of all."""
+    return [int(index) for index in np.linspace(0, rows - 1, min(rows, _SOME))]
+
+
 def _words(text: str) -> set[str]:
-    """The words of a text; its characters where its script has no blanks."""
-    return set(text) - {" "} if script_of(text) in UNSPACED else set(text.casefold().split())
+    """The words of a text, of its beginning if it is long; its characters where its script has no blanks."""
+    read = text[:_READ]
+    return set(read) - {" "} if script_of(read) in UNSPACED else set(read.casefold().split())
 
 
 def _shared(text: str, answer: str) -> float:
