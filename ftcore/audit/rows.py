@@ -12,6 +12,7 @@ from ftcore.audit.contents import answers_as_inputs, damaged_texts, idle_columns
 from ftcore.audit.copies import contradictions, find_copies, leaked_rows, repeated_rows
 from ftcore.audit.findings import Audit, Finding, ordered
 from ftcore.audit.labels import label_findings, label_table
+from ftcore.audit.marked_texts import unmarked_names
 from ftcore.audit.odd_numbers import odd_numbers
 from ftcore.audit.shortcuts import equal_fields, giveaway_words, markup, texts_without_words
 from ftcore.audit.texts import Texts, plain
@@ -47,6 +48,7 @@ def _findings(rows: Texts, splits: Splits, reader: Reader[Any, Any]) -> Iterator
     yield from texts_without_words(rows)
     yield from equal_fields(rows)
     yield from odd_numbers(rows)
+    yield from unmarked_names(rows)
     yield from outliers(rows)
     yield from damaged_texts(rows)
     yield from markup(rows)

@@ -1,0 +1,61 @@
+"""Names that annotators marked in most rows and forgot in some."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ftcore.audit.findings import Finding
+from ftcore.audit.marked_texts import unmarked_names
+from ftcore.audit.texts import Texts
+
+
+def marked(text: str, *names: str) -> tuple[str, list[dict[str, Any]]]:
+    """A text with these names in it marked."""
+    starts = [text.index(name) for name in names]
+    spans = zip(names, starts, strict=True)
+    return text, [{"text": name, "label": "x", "start": at, "end": at + len(name)} for name, at in spans]
+
+
+def found(rows: list[tuple[str, Any]]) -> list[Finding]:
+    texts, answers = ([row[side] for row in rows] for side in (0, 1))
+    locations = pa.chunked_array([pa.array([f"rows.jsonl:{row + 1}" for row in range(len(rows))])])
+    split = np.zeros(len(rows), np.int8)
+    return [*unmarked_names(Texts(("train",), split, texts, texts, answers, None, locations, len(rows)))]
+
+
+ROWS = [
+    marked("Anna Berg met Leo in Rome", "Anna Berg", "Leo", "Rome"),
+    marked("Leo wrote to Anna Berg", "Anna Berg", "Leo"),
+    marked("nobody but anna berg came", "anna berg"),
+    marked("Leo and Leo's sister", "Leo"),
+    marked("Leo?", "Leo"),
+    marked("Anna is Anna", "Anna"),
+]
+
+
+def test_nothing_where_all_are_marked() -> None:
+    rows = [row for row in ROWS if "Leo's" not in row[0]]
+    assert found(rows) == []
+    assert found([("a text", "an answer"), ("another", "answer")]) == []
+    assert found([("a text", ["a", "b"]), ("another", ["a"])]) == [], "labels"
+    assert found([("a text", []), ("another", [])]) == []
+
+
+def test_a_name_that_was_forgotten() -> None:
+    (one,) = found([*ROWS, marked("with ANNA BERG, in Rome"), marked("Bergen, Anna, Leonie")])
+    assert one.severity == "note"
+    assert one.what == (
+        "2 names mostly marked, and left unmarked in places: 'leo' in 1 of 5, 'anna berg' in 1 of 4"
+    )
+    assert [(example.note, example.rows[0].location) for example in one.examples] == [
+        ("leo", "rows.jsonl:4"),
+        ("anna berg", "rows.jsonl:7"),
+    ], "the longer name is one, and neither part of a word nor a rare name is any"
+
+
+def test_a_word_that_is_mostly_no_name_is_none() -> None:
+    rows = [marked(f"in May {year}", "May") for year in range(3)] + [marked(f"may I {n}") for n in range(4)]
+    assert found(rows) == []
