@@ -88,7 +88,10 @@ def _kinds(table: Mapping[str, Any]) -> Iterator[Finding]:
     numbers = len(table) > _MANY and all(map(is_number, table))
     if numbers and any("." in spelled(label) for label in table):
         what = f"all {len(table):,} labels are numbers, some with a fraction, and each is a class of its own"
-        hint = "to learn numbers say `data.problem: regression`"
+        hint = (
+            "a task whose spec has `data.problem: regression` learns numbers: a plugin of a few lines"
+            " (docs/reference/plugins.md)"
+        )
         yield Finding("label kinds", "warning", what, len(table), hint)
         return
     for mark in _JOINS:
