@@ -15,8 +15,10 @@ from ftcore.writing_systems import UNSPACED, script_of
 
 Floats = NDArray[np.float64]
 
-_FEWEST = 200  # rows of which something can be said; of so many in a row whether answers have moved
+_FEWEST = 200  # rows of which something can be said
+_STRETCH = 100  # rows one after another of which is told whether their answers have moved
 _FURTHEST = 2  # rows by which they are looked for
+_DISTANCES = range(-_FURTHEST, _FURTHEST + 1)
 _FITS, _DOES_NOT = 0.5, 0.2  # correlations of lengths where answers belong to inputs, and where they do not
 _SIGNIFICANT = 4.0  # standard errors
 _KNOWN = 3  # rows that have a word whose language is told, and such words in a text
@@ -56,24 +58,30 @@ def _in_file_order(rows: Texts) -> NDArray[np.int64]:
 
 
 def _moved(rows: Texts, order: NDArray[np.int64]) -> Iterator[Finding]:
-    """Stretches of a file whose answers are as long as inputs some rows before or after them would have it."""
+    """Stretches of a file whose answers have the lengths, or the words, of inputs some rows before or after them."""
     inputs, answers = (_lengths(texts)[order] for texts in (rows.texts, rows.answers))
-    found: dict[int, list[int]] = {}
-    for start in range(0, len(order) - _FEWEST + 1, _FEWEST):
-        first, last = start + _FURTHEST, start + _FEWEST - _FURTHEST
+    shared = _shared_by_distance(rows, order[:_SOME])
+    last = len(order) - _STRETCH
+    found: dict[int, set[int]] = {}
+    for start in {*range(0, last, _STRETCH // 2), last}:
+        here = slice(start + _FURTHEST, start + _STRETCH - _FURTHEST)
         fits = {
-            by: _correlation(inputs[first:last], answers[first + by : last + by])
-            for by in range(-_FURTHEST, _FURTHEST + 1)
+            by: _correlation(inputs[here], answers[here.start + by : here.stop + by]) for by in _DISTANCES
         }
         best = max(fits, key=fits.__getitem__)
-        if fits[best] > _FITS and fits[0] < _DOES_NOT:
-            found.setdefault(best, []).append(int(order[start]))
-    for by, starts in found.items():
+        if fits[best] <= _FITS or fits[0] >= _DOES_NOT:
+            best = max(_DISTANCES, key=lambda by: shared[by][here].sum())
+            if not _is_above_zero(shared[best][here] - shared[0][here]):
+                continue
+        found.setdefault(best, set()).update(range(start, start + _STRETCH))
+    for by, places in found.items():
         way = "before" if by < 0 else "after"
-        what = f"the answers of about {_FEWEST * len(starts):,} rows stand {counted(abs(by), 'row')} {way} their inputs"
+        what = f"the answers of about {len(places):,} rows stand {counted(abs(by), 'row')} {way} their inputs"
         hint = "a line is missing, or is one too many, in the inputs or in the answers, at or before the first of these"
-        examples = [Example((rows.row(index),), "from about here") for index in starts]
-        yield Finding("misplaced answers", "warning", what, _FEWEST * len(starts), hint, kept(examples))
+        examples = [
+            Example((rows.row(int(order[place])),), "from about here") for place in sorted(places)[:1]
+        ]
+        yield Finding("misplaced answers", "warning", what, len(places), hint, tuple(examples))
 
 
 def _belong_together(rows: Texts) -> bool:
@@ -82,11 +90,27 @@ def _belong_together(rows: Texts) -> bool:
     if lengths * np.sqrt(len(rows)) > _SIGNIFICANT:
         return True
     some = _spaced(len(rows))
-    gain = np.array([
-        _shared(rows.texts[own], rows.answers[own]) - _shared(rows.texts[other], rows.answers[own])
-        for own, other in zip(some, [*some[len(some) // 2 :], *some[: len(some) // 2]], strict=True)
-    ])  # fmt: skip
-    return bool(gain.mean() * np.sqrt(len(gain)) > _SIGNIFICANT * gain.std())
+    others = [*some[len(some) // 2 :], *some[: len(some) // 2]]
+    gain = [
+        _shared(_words(rows.texts[own]), answer) - _shared(_words(rows.texts[other]), answer)
+        for own, other in zip(some, others, strict=True)
+        for answer in [_words(rows.answers[own])]
+    ]
+    return _is_above_zero(np.array(gain))
+
+
+def _shared_by_distance(rows: Texts, order: NDArray[np.int64]) -> dict[int, Floats]:
+    """Distance -> the share of the words of the answer so far off that each input has, [rows]; 0 beyond an end."""
+    shared = {by: np.zeros(len(rows)) for by in _DISTANCES}
+    near: dict[int, set[str]] = {}  # the words of the answers around a place
+    for place, index in enumerate(order):
+        given = _words(rows.texts[index])
+        for other in range(max(0, place - _FURTHEST), min(place + _FURTHEST + 1, len(order))):
+            if other not in near:
+                near[other] = _words(rows.answers[order[other]])
+            shared[other - place][place] = _shared(given, near[other])
+        near.pop(place - _FURTHEST, None)
+    return shared
 
 
 def _swapped(rows: Texts) -> Iterator[Finding]:
@@ -132,10 +156,14 @@ def _words(text: str) -> set[str]:
     return set(read) - {" "} if script_of(read) in UNSPACED else set(read.casefold().split())
 
 
-def _shared(text: str, answer: str) -> float:
+def _shared(given: set[str], answer: set[str]) -> float:
     """The share of the answer's words that the input has."""
-    words = _words(answer)
-    return len(words & _words(text)) / max(1, len(words))
+    return len(answer & given) / max(1, len(answer))
+
+
+def _is_above_zero(values: Floats) -> bool:
+    """Whether their mean is, by more than chance."""
+    return bool(values.mean() * np.sqrt(len(values)) > _SIGNIFICANT * values.std())
 
 
 def _lengths(texts: Sequence[str]) -> Floats:
