@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 _SHOWN = 8  # labels named in a message
 _BLANKS = re.compile(r"(?<=\w)[\s_-]+(?=\w)")
+_LETTERS = re.compile(r"[^\W\d_]+")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,300}(?:\.[0-9]{1,300})?")
 #: Alphabets with letters that look like one another's, as their letters' names begin.
 _ALIKE = {"LATIN", "CYRILLIC", "GREEK"}
@@ -59,7 +60,7 @@ def mixes_alphabets(label: str) -> bool:
     """Whether a word of a label has letters of two alphabets that share shapes: most likely one was meant."""
     return any(
         len({unicodedata.name(letter, "").split(" ")[0] for letter in word} & _ALIKE) > 1
-        for word in label.split()
+        for word in _LETTERS.findall(label)
     )
 
 

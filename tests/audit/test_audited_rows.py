@@ -126,7 +126,7 @@ def test_a_label_with_letters_of_two_alphabets(audit: Any) -> None:
     train = [*rows(60), *({"text": sentence(100 + n), "label": "n\u0435g"} for n in range(12))]
     (found,) = [one for one in audit(train).findings if one.check == "label variants"]
     assert found.what == r"1 label with letters of two alphabets in a word: 'n\u0435g'"
-    both = [*rows(60), *({"text": sentence(100 + n), "label": "\u0434\u0430 yes"} for n in range(12))]
+    both = [*rows(60), *({"text": sentence(100 + n), "label": "\u0434\u0430 \u03b1-yes"} for n in range(12))]
     assert "label variants" not in by_check(audit(both)), "two words may be of two"
 
 
