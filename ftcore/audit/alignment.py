@@ -16,15 +16,15 @@ from ftcore.writing_systems import UNSPACED, script_of
 Floats = NDArray[np.float64]
 
 _FEWEST = 200  # rows of which something can be said
-_STRETCH = 100  # rows one after another of which is told whether their answers have moved
+_STRETCH = 100  # rows one after another that show whether answers have moved
 _FURTHEST = 2  # rows by which they are looked for
 _DISTANCES = range(-_FURTHEST, _FURTHEST + 1)
 _FITS, _DOES_NOT = 0.5, 0.2  # correlations of lengths where answers belong to inputs, and where they do not
 _SIGNIFICANT = 4.0  # standard errors
-_KNOWN = 3  # rows that have a word whose language is told, and such words in a text
+_KNOWN = 3  # rows that have a word before it counts for a language, and such words in a text
 _APART = 1.5  # how far inputs and answers are apart in their words where these are of two languages
 _TURNED = -1.0  # where the two are swapped
-_SOME = 20_000  # rows, evenly spaced, that tell how inputs and answers go together
+_SOME = 20_000  # rows whose words are compared: to look at those of all would take minutes
 _READ = 2_000  # characters of a text of which the words are looked at
 _MOSTLY = 0.5  # share of the rows with one answer from which little is learnt
 
@@ -58,9 +58,8 @@ def _in_file_order(rows: Texts) -> NDArray[np.int64]:
 
 
 def _moved(rows: Texts, order: NDArray[np.int64]) -> Iterator[Finding]:
-    """Stretches of a file whose answers have the lengths, or the words, of inputs some rows before or after them."""
+    """Stretches of a file whose answers have the lengths of inputs some rows before or after them, or their words."""
     inputs, answers = (_lengths(texts)[order] for texts in (rows.texts, rows.answers))
-    shared = _shared_by_distance(rows, order[:_SOME])
     last = len(order) - _STRETCH
     found: dict[int, set[int]] = {}
     for start in {*range(0, last, _STRETCH // 2), last}:
@@ -69,11 +68,12 @@ def _moved(rows: Texts, order: NDArray[np.int64]) -> Iterator[Finding]:
             by: _correlation(inputs[here], answers[here.start + by : here.stop + by]) for by in _DISTANCES
         }
         best = max(fits, key=fits.__getitem__)
-        if fits[best] <= _FITS or fits[0] >= _DOES_NOT:
-            best = max(_DISTANCES, key=lambda by: shared[by][here].sum())
-            if not _is_above_zero(shared[best][here] - shared[0][here]):
-                continue
-        found.setdefault(best, set()).update(range(start, start + _STRETCH))
+        if fits[0] > _FITS:
+            continue
+        if fits[best] <= _FITS or fits[0] >= _DOES_NOT:  # lengths say nothing
+            best = _best_by_words(rows, order[start : start + _STRETCH]) if start < _SOME else 0
+        if best:
+            found.setdefault(best, set()).update(range(start, start + _STRETCH))
     for by, places in found.items():
         way = "before" if by < 0 else "after"
         what = f"the answers of about {len(places):,} rows stand {counted(abs(by), 'row')} {way} their inputs"
@@ -99,18 +99,16 @@ def _belong_together(rows: Texts) -> bool:
     return _is_above_zero(np.array(gain))
 
 
-def _shared_by_distance(rows: Texts, order: NDArray[np.int64]) -> dict[int, Floats]:
-    """Distance -> the share of the words of the answer so far off that each input has, [rows]; 0 beyond an end."""
-    shared = {by: np.zeros(len(rows)) for by in _DISTANCES}
-    near: dict[int, set[str]] = {}  # the words of the answers around a place
-    for place, index in enumerate(order):
-        given = _words(rows.texts[index])
-        for other in range(max(0, place - _FURTHEST), min(place + _FURTHEST + 1, len(order))):
-            if other not in near:
-                near[other] = _words(rows.answers[order[other]])
-            shared[other - place][place] = _shared(given, near[other])
-        near.pop(place - _FURTHEST, None)
-    return shared
+def _best_by_words(rows: Texts, stretch: NDArray[np.int64]) -> int:
+    """How far off the answers are whose words the inputs have, by more than chance; 0 where that is their own."""
+    inputs = [_words(rows.texts[index]) for index in stretch]
+    answers = [_words(rows.answers[index]) for index in stretch]
+    inner = range(_FURTHEST, len(stretch) - _FURTHEST)
+    shared = {
+        by: np.array([_shared(inputs[place], answers[place + by]) for place in inner]) for by in _DISTANCES
+    }
+    best = max(_DISTANCES, key=lambda by: shared[by].sum())
+    return best if _is_above_zero(shared[best] - shared[0]) else 0
 
 
 def _swapped(rows: Texts) -> Iterator[Finding]:
@@ -135,8 +133,8 @@ def _swapped(rows: Texts) -> Iterator[Finding]:
         of_input, of_answer = (sum(one) / len(one) if len(one) >= _KNOWN else math.nan for one in both)
         return of_input - of_answer
 
-    told = [value for value in map(apart, some) if not math.isnan(value)]
-    if len(told) < _FEWEST or np.median(told) < _APART:
+    known = [value for value in map(apart, some) if not math.isnan(value)]
+    if len(known) < _FEWEST or np.median(known) < _APART:
         return  # inputs and answers are in one language
     if found := [index for index in range(len(rows)) if apart(index) < _TURNED]:
         what = f"{counted(len(found), 'row')} whose input and answer are the wrong way round, by their words"

@@ -1,4 +1,4 @@
-"""Rows that do not belong: repeated headers, other scripts and languages, damaged texts, answers that are inputs."""
+"""Rows that do not belong: repeated headers, other scripts and languages, texts that are damaged, or are none."""
 
 from __future__ import annotations
 
@@ -23,9 +23,13 @@ _FEWEST_WORDS = 5  # of a text that is measured by it
 _KNOWN = 400  # of so many rows one at least has a word that the language often needs
 _FOREIGN = 0.21  # share of such words below which a text is in another language, or in none
 _TYPICAL = 0.5  # of the median text, below which the rows say nothing of a language
+_MOST = 0.5  # share of the rows that are so from which the column itself may be another one
+_MARKED_UP = 0.01  # share of the rows from which markup is worth a word
 _WORD = re.compile(r"[^\W\d_]{2,}")
 #: A character that no encoding has, or UTF-8 that was read as Latin-1.
 _DAMAGED = re.compile("\ufffd|[\u00c2\u00c3][\u0080-\u00bf]|\u00e2\u20ac")
+#: A tag or an entity of HTML.
+_MARKUP = re.compile(r"</?[a-zA-Z][^<>]{0,200}>|&(?:[a-zA-Z]{2,8}|#[0-9]{1,6});")
 
 
 def repeated_headers(splits: Splits, reader: Reader[Any, Any]) -> Iterator[Finding]:
@@ -90,6 +94,37 @@ def _foreign(texts: Sequence[str], left_out: set[int]) -> list[tuple[int, float]
     return [(measured[index], float(shares[index])) for index in order if shares[index] < _FOREIGN]
 
 
+def texts_without_words(rows: Texts) -> Iterator[Finding]:
+    """Most texts have no letter: numbers, or a column of something else."""
+    found = [index for index, text in enumerate(rows.texts) if not any(map(str.isalpha, text))]
+    if len(found) > _MOST * len(rows):
+        what = f"{len(found):,} of {len(rows):,} texts have no letter: numbers, or signs alone"
+        hint = "see whether this is the column of the texts (`data.columns`)"
+        yield Finding("texts without words", "warning", what, len(found), hint, rows.examples(found))
+
+
+def equal_fields(rows: Texts) -> Iterator[Finding]:
+    """Most inputs are two texts that are the same: one column was given twice, perhaps."""
+    found = [
+        index
+        for index, text in enumerate(rows.texts)
+        if text[(half := len(text) // 2) :][:1] == "\n" and text[:half] == text[half + 1 :]
+    ]
+    if len(found) > _MOST * len(rows):
+        what = f"the two texts of {len(found):,} of {len(rows):,} rows are the same"
+        hint = "see whether both columns are the right ones (`data.columns`)"
+        yield Finding("equal fields", "warning", what, len(found), hint, rows.examples(found))
+
+
+def markup(rows: Texts) -> Iterator[Finding]:
+    """Tags and entities of HTML, which the model reads as words."""
+    found = [index for index, text in enumerate(rows.texts) if _MARKUP.search(text)]
+    if len(found) > max(1, _MARKED_UP * len(rows)):
+        what = f"{counted(len(found), 'row')} with tags or entities of HTML, which are read as words"
+        hint = "take them out, unless the texts that come later have them, too"
+        yield Finding("markup", "note", what, len(found), hint, rows.examples(found))
+
+
 def damaged_texts(rows: Texts) -> Iterator[Finding]:
     """Texts that were read in the wrong encoding once, and written so."""
     found = [index for index, text in enumerate(rows.texts) if _DAMAGED.search(text)]
@@ -97,10 +132,8 @@ def damaged_texts(rows: Texts) -> Iterator[Finding]:
         what = (
             f"{counted(len(found), 'row')} with damaged characters: they were read in a wrong encoding once"
         )
-        examples = [Example((rows.row(index),)) for index in found]
-        yield Finding(
-            "damaged texts", "warning", what, len(found), "repair them at their source", kept(examples)
-        )
+        hint = "repair them at their source"
+        yield Finding("damaged texts", "warning", what, len(found), hint, rows.examples(found))
 
 
 def answers_as_inputs(rows: Texts) -> Iterator[Finding]:
@@ -114,10 +147,8 @@ def answers_as_inputs(rows: Texts) -> Iterator[Finding]:
     ]
     if found:
         what = f"{counted(len(found), 'row')} whose answer is the input"
-        examples = [Example((rows.row(index),)) for index in found]
-        yield Finding(
-            "answers as inputs", "warning", what, len(found), "see whether they are meant so", kept(examples)
-        )
+        hint = "see whether they are meant so"
+        yield Finding("answers as inputs", "warning", what, len(found), hint, rows.examples(found))
 
 
 def idle_columns(sources: Sequence[Opened]) -> Iterator[Finding]:

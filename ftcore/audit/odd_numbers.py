@@ -30,5 +30,4 @@ def odd_numbers(rows: Texts) -> Iterator[Finding]:
     if len(negative) > 1 and len(set(numbers[negative])) == 1 and len(set(numbers)) > _FEWEST:
         what = f"{counted(len(negative), 'row')} with {numbers[negative[0]]:g}, the only negative number"
         hint = "if it stands for a number that is missing, leave these rows out with `data.where`"
-        examples = [Example((rows.row(index),)) for index in negative]
-        yield Finding("missing numbers", "warning", what, len(negative), hint, kept(examples))
+        yield Finding("missing numbers", "warning", what, len(negative), hint, rows.examples(negative))

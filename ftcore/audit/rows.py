@@ -8,14 +8,23 @@ from typing import Any
 import numpy as np
 
 from ftcore.audit.alignment import misplaced_answers
-from ftcore.audit.contents import answers_as_inputs, damaged_texts, idle_columns, outliers, repeated_headers
+from ftcore.audit.contents import (
+    answers_as_inputs,
+    damaged_texts,
+    equal_fields,
+    idle_columns,
+    markup,
+    outliers,
+    repeated_headers,
+    texts_without_words,
+)
 from ftcore.audit.copies import contradictions, find_copies, leaked_rows, repeated_rows
 from ftcore.audit.findings import Audit, Finding, ordered
 from ftcore.audit.labels import label_findings, label_table
-from ftcore.audit.marked_texts import unmarked_names
 from ftcore.audit.odd_numbers import odd_numbers
-from ftcore.audit.shortcuts import equal_fields, giveaway_words, markup, texts_without_words
+from ftcore.audit.shortcuts import giveaway_words
 from ftcore.audit.texts import Texts, plain
+from ftcore.audit.unmarked_names import unmarked_names
 from ftcore.data import Splits
 from ftcore.data.sources import Opened
 from ftcore.families.reader import Reader

@@ -1,28 +1,25 @@
-"""Texts that tell a label by something other than what they say, or that say nothing: what a model learns instead."""
+"""Words that give a label away, such as a source's name: what a model learns in place of what the texts say."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from ftcore.audit.findings import Example, Finding, counted, kept
+from ftcore.audit.findings import Example, Finding, Severity, counted, kept
 from ftcore.audit.texts import Texts
 
 _FEWEST_ROWS = 20  # of a label, and of all others: of fewer a word may do so by chance
 _FIRST, _OF_FIRST = 20, 15  # a word of nearly all rows is in so many of the first ones
 _IN_OWN, _IN_OTHERS = 0.95, 0.005  # shares of the rows from, and up to, which a word gives its label away
-_HALF = 0.5  # of the rows: what holds for them is no peculiarity of one label, or of some texts
-_MARKED_UP = 0.01  # share of the rows from which markup is worth a word
+_MOST = 0.5  # share of the training rows from which such labels are no peculiarity of a few
 _SHOWN = 4  # words named in a sentence
-_MARKUP = re.compile(r"</?[a-zA-Z][^<>]{0,200}>|&(?:[a-zA-Z]{2,8}|#[0-9]{1,6});")
 
 
 def giveaway_words(rows: Texts) -> Iterator[Finding]:
     """Labels of which nearly every training row has a word that hardly any other row has.
 
     A source's name, a tag or a template does that: a classifier learns it and nothing else, its test rows have it, too,
-    and only texts from elsewhere show that it has learnt nothing. Words are told apart by blanks.
+    and only texts from elsewhere show that it has learnt nothing. Words are parted by blanks.
     """
     if rows.labels is None or not all(isinstance(answer, str) for answer in rows.answers):
         return  # of entities, say, a row has as many as it has
@@ -32,16 +29,16 @@ def giveaway_words(rows: Texts) -> Iterator[Finding]:
     words = _giveaways({label: [rows.plain[index] for index in own] for label, own in by_label.items()})
     if not words:
         return
-    told = sum(len(by_label[label]) for label in words)
+    rows_of_these = sum(len(by_label[label]) for label in words)
     said = [
         f"{word!r} is in {own:.0%} of the rows with {label!r} and in {others:.1%} of the others"
         for label, (word, own, others) in words.items()
     ]
-    what = f"{counted(len(words), 'label')} told by one word: {'; '.join(said[:_SHOWN])}"
+    what = f"{counted(len(words), 'label')} given away by one word: {'; '.join(said[:_SHOWN])}"
     hint = "if other texts will lack it, take it out of these: a model learns little else, and no test row shows it"
-    most = told >= _HALF * sum(map(len, by_label.values()))
+    severity: Severity = "warning" if rows_of_these >= _MOST * sum(map(len, by_label.values())) else "note"
     examples = [Example((rows.row(by_label[label][0]),), word) for label, (word, _, _) in words.items()]
-    yield Finding("giveaway words", "warning" if most else "note", what, told, hint, kept(examples))
+    yield Finding("giveaway words", severity, what, rows_of_these, hint, kept(examples))
 
 
 def _giveaways(texts: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, float, float]]:
@@ -69,37 +66,3 @@ def _giveaways(texts: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, float
                 found[label] = (word, share, elsewhere)
                 break
     return found
-
-
-def texts_without_words(rows: Texts) -> Iterator[Finding]:
-    """Most texts have no letter: numbers, or a column of something else."""
-    found = [index for index, text in enumerate(rows.texts) if not any(map(str.isalpha, text))]
-    if len(found) > _HALF * len(rows):
-        what = f"{len(found):,} of {len(rows):,} texts have no letter: numbers, or signs alone"
-        examples = [Example((rows.row(index),)) for index in found]
-        hint = "see whether this is the column of the texts (`data.columns`)"
-        yield Finding("texts without words", "warning", what, len(found), hint, kept(examples))
-
-
-def equal_fields(rows: Texts) -> Iterator[Finding]:
-    """Most inputs are two texts that are the same: one column was given twice, perhaps."""
-    found = [
-        index
-        for index, text in enumerate(rows.texts)
-        if text[(half := len(text) // 2) :][:1] == "\n" and text[:half] == text[half + 1 :]
-    ]
-    if len(found) > _HALF * len(rows):
-        what = f"the two texts of {len(found):,} of {len(rows):,} rows are the same"
-        examples = [Example((rows.row(index),)) for index in found]
-        hint = "see whether both columns are the right ones (`data.columns`)"
-        yield Finding("equal fields", "warning", what, len(found), hint, kept(examples))
-
-
-def markup(rows: Texts) -> Iterator[Finding]:
-    """Tags and entities of HTML, which the model reads as words."""
-    found = [index for index, text in enumerate(rows.texts) if _MARKUP.search(text)]
-    if len(found) > max(1, _MARKED_UP * len(rows)):
-        what = f"{counted(len(found), 'row')} with tags or entities of HTML, which are read as words"
-        examples = [Example((rows.row(index),)) for index in found]
-        hint = "take them out, unless the texts that come later have them, too"
-        yield Finding("markup", "note", what, len(found), hint, kept(examples))

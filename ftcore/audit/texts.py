@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from ftcore.audit.findings import Row, row
+from ftcore.audit.findings import MOST_EXAMPLES, Example, Row, row
 from ftcore.data import Splits
 from ftcore.data.tables import Split
 from ftcore.families.reader import Reader, SupportsComparison, SupportsLabelCounts, input_text, labels_in
@@ -90,6 +91,10 @@ class Texts:
     def row(self, index: int) -> Row:
         """A row for an example."""
         return row(self.locations[int(index)].as_py(), self.texts[index])
+
+    def examples(self, indices: Iterable[int]) -> tuple[Example, ...]:
+        """An example of each of the first of some rows."""
+        return tuple(Example((self.row(index),)) for index in islice(indices, MOST_EXAMPLES))
 
     def of_split(self, name: str) -> np.ndarray:
         """Indices of the rows of a split, ascending."""

@@ -156,7 +156,7 @@ def test_a_word_that_gives_the_label_away(audit: Any) -> None:
     found = by_check(audit(train))["giveaway words"]
     assert found.severity == "warning"
     assert found.what == (
-        "1 label told by one word: 'agency' is in 100% of the rows with 'yes' and in 0.0% of the others"
+        "1 label given away by one word: 'agency' is in 100% of the rows with 'yes' and in 0.0% of the others"
     )
     assert found.examples[0].rows[0].text.startswith("(Agency) ")
     train[0]["text"] = f"agency {train[0]['text']}"

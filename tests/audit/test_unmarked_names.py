@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from ftcore.audit.findings import Finding
-from ftcore.audit.marked_texts import unmarked_names
 from ftcore.audit.texts import Texts
+from ftcore.audit.unmarked_names import unmarked_names
 
 
 def marked(text: str, *names: str) -> tuple[str, list[dict[str, Any]]]:
