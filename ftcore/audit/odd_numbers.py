@@ -9,7 +9,7 @@ import numpy as np
 from ftcore.audit.findings import Example, Finding, counted, kept
 from ftcore.audit.texts import Texts
 
-_FEWEST = 20  # numbers of which something can be said, and different ones beside one that stands for nothing
+_FEWEST = 20  # numbers of which something can be said, and different ones there must be for one of them to stand out
 _FAR = 10.0  # ranges between the quartiles, from the nearer quartile on
 
 

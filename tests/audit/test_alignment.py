@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import random
 
-import numpy as np
-import pyarrow as pa
 import pytest
+from audited_texts import audited
 
 from ftcore.audit.alignment import misplaced_answers
 from ftcore.audit.findings import Finding
-from ftcore.audit.texts import Texts
 
 WORDS = (
     "river",
@@ -38,15 +36,8 @@ def pairs(count: int) -> list[tuple[str, str]]:
     return made
 
 
-def found(pairs: list[tuple[str, str]], order: list[int] | None = None) -> list[Finding]:
-    """What is found of these rows, which stand in `order` in a file."""
-    inputs, answers = ([pair[side] for pair in pairs] for side in (0, 1))
-    places = [f"rows.tsv:{row + 1}" for row in order or range(len(pairs))]
-    locations = pa.chunked_array([pa.array(places)])
-    split = np.zeros(len(pairs), np.int8)
-    return [
-        *misplaced_answers(Texts(("train",), split, inputs, inputs, answers, None, locations, len(pairs)))
-    ]
+def found(pairs: list[tuple[str, str]], places: list[int] | None = None) -> list[Finding]:
+    return [*misplaced_answers(audited(pairs, places))]
 
 
 def moved(pairs: list[tuple[str, str]], start: int, by: int) -> list[tuple[str, str]]:
@@ -85,14 +76,14 @@ def test_answers_of_one_length_that_have_words_of_their_inputs() -> None:
 def test_a_line_that_is_missing() -> None:
     (one,) = found(moved(pairs(1000), start=420, by=1))
     assert one.what == "the answers of about 550 rows stand 1 row before their inputs"
-    assert [example.rows[0].location for example in one.examples] == ["rows.tsv:451"]
+    assert [example.rows[0].location for example in one.examples] == ["rows:451"]
 
 
 def test_a_line_that_is_missing_where_lengths_tell_nothing() -> None:
     rows = [(given, " ".join(random.Random(given).sample(given.split(), 3))) for given, _ in pairs(400)]
     (one,) = found(moved(rows, start=200, by=1))
     assert one.what == "the answers of about 200 rows stand 1 row before their inputs"
-    assert [example.rows[0].location for example in one.examples] == ["rows.tsv:201"]
+    assert [example.rows[0].location for example in one.examples] == ["rows:201"]
 
 
 def test_two_lines_too_many() -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
+from audited_texts import audited
 
 from ftcore.audit.findings import Finding
-from ftcore.audit.texts import Texts
 from ftcore.audit.unmarked_names import unmarked_names
 
 
@@ -20,10 +18,7 @@ def marked(text: str, *names: str) -> tuple[str, list[dict[str, Any]]]:
 
 
 def found(rows: list[tuple[str, Any]]) -> list[Finding]:
-    texts, answers = ([row[side] for row in rows] for side in (0, 1))
-    locations = pa.chunked_array([pa.array([f"rows.jsonl:{row + 1}" for row in range(len(rows))])])
-    split = np.zeros(len(rows), np.int8)
-    return [*unmarked_names(Texts(("train",), split, texts, texts, answers, None, locations, len(rows)))]
+    return [*unmarked_names(audited(rows))]
 
 
 ROWS = [
@@ -51,8 +46,8 @@ def test_a_name_that_was_forgotten() -> None:
         "2 names mostly marked, and left unmarked in places: 'leo' in 1 of 5, 'anna berg' in 1 of 4"
     )
     assert [(example.note, example.rows[0].location) for example in one.examples] == [
-        ("leo", "rows.jsonl:4"),
-        ("anna berg", "rows.jsonl:7"),
+        ("leo", "rows:4"),
+        ("anna berg", "rows:7"),
     ], "the longer name is one, and neither part of a word nor a rare name is any"
 
 
