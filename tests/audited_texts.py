@@ -12,7 +12,7 @@ from ftcore.audit.texts import Texts
 
 
 def audited(pairs: Sequence[tuple[str, Any]], places: Sequence[int] | None = None) -> Texts:
-    """Training rows of inputs and answers; `places` are their rows in the file `rows`, from 0, in order unless given."""
+    """Training rows of inputs and answers; `places` are their rows in the file, from 0, in order unless given."""
     inputs, answers = [given for given, _ in pairs], [answer for _, answer in pairs]
     locations = pa.chunked_array([pa.array([f"rows:{row + 1}" for row in places or range(len(pairs))])])
     split = np.zeros(len(pairs), np.int8)
