@@ -67,9 +67,9 @@ def _moved(rows: Texts, order: NDArray[np.int64]) -> Iterator[Finding]:
         fits = {
             by: _correlation(inputs[here], answers[here.start + by : here.stop + by]) for by in _DISTANCES
         }
-        best = max(fits, key=fits.__getitem__)
         if fits[0] > _FITS:
-            continue
+            continue  # they are in their places
+        best = max(fits, key=fits.__getitem__)
         if fits[best] <= _FITS or fits[0] >= _DOES_NOT:  # lengths say nothing
             best = _best_by_words(rows, order[start : start + _STRETCH]) if start < _SOME else 0
         if best:
@@ -78,10 +78,8 @@ def _moved(rows: Texts, order: NDArray[np.int64]) -> Iterator[Finding]:
         way = "before" if by < 0 else "after"
         what = f"the answers of about {len(places):,} rows stand {counted(abs(by), 'row')} {way} their inputs"
         hint = "a line is missing, or is one too many, in the inputs or in the answers, at or before the first of these"
-        examples = [
-            Example((rows.row(int(order[place])),), "from about here") for place in sorted(places)[:1]
-        ]
-        yield Finding("misplaced answers", "warning", what, len(places), hint, tuple(examples))
+        first = Example((rows.row(order[min(places)]),), "from about here")
+        yield Finding("misplaced answers", "warning", what, len(places), hint, (first,))
 
 
 def _belong_together(rows: Texts) -> bool:
