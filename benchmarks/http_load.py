@@ -24,29 +24,34 @@ class Result:
 
     Args:
         seconds: from each request to its whole answer, of those with status 200.
+        first: the same to the first part of a streamed answer.
         statuses: of all; "refused" where no connection came about, "broken" where one ended before the answer,
             "reset" where it did so by a reset.
         wall: seconds that the load went on.
     """
 
     seconds: list[float] = field(default_factory=list)
+    first: list[float] = field(default_factory=list)
     statuses: Counter[str] = field(default_factory=Counter)
     wall: float = 0.0
 
     def summary(self) -> dict[str, Any]:
         """Throughput and quantiles, in milliseconds."""
         ranked = sorted(self.seconds) or [float("nan")]
-
-        def at(share: float) -> float:
-            return 1000 * ranked[min(len(ranked) - 1, int(share * len(ranked)))]
-
+        first = {"first_p50_ms": _at(sorted(self.first), 0.5)} if self.first else {}
         return {
             "answers_per_second": len(self.seconds) / self.wall if self.wall else 0.0,
-            "p50_ms": at(0.5),
-            "p99_ms": at(0.99),
+            "p50_ms": _at(ranked, 0.5),
+            "p99_ms": _at(ranked, 0.99),
+            **first,
             "max_ms": 1000 * ranked[-1],
             "statuses": dict(self.statuses),
         }
+
+
+def _at(ranked: list[float], share: float) -> float:
+    """A quantile, in milliseconds."""
+    return 1000 * ranked[min(len(ranked) - 1, int(share * len(ranked)))]
 
 
 def request_bytes(path: str, body: bytes, headers: dict[str, str] | None = None) -> bytes:
@@ -66,6 +71,7 @@ class Connection:
 
     def __init__(self, port: int) -> None:
         self.port = port
+        self.first: float | None = None  # when the first part of the answer came that is streamed
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, request: bytes) -> tuple[str, bytes]:
@@ -76,17 +82,13 @@ class Connection:
         except OSError:
             return "refused", b""
         reader, writer = self._streams
+        self.first = None
         try:
             writer.write(request)
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
             while head.startswith(b"http/1.1 100"):  # "continue": the answer comes after it
                 head = (await reader.readuntil(b"\r\n\r\n")).lower()
-            length = (
-                int(head.split(b"\r\ncontent-length:")[1].split(b"\r\n")[0])
-                if b"\r\ncontent-length:" in head
-                else 0
-            )
-            body = await reader.readexactly(length)
+            body = await self._body(reader, head)
         except ConnectionResetError:
             self.close()
             return "reset", b""
@@ -96,6 +98,18 @@ class Connection:
         if b"connection: close" in head:
             self.close()
         return head.split()[1].decode(), body
+
+    async def _body(self, reader: asyncio.StreamReader, head: bytes) -> bytes:
+        """What comes after a head: so many bytes, or chunks, as a streamed answer does."""
+        if b"\r\ntransfer-encoding: chunked" not in head:
+            _, _, length = head.partition(b"\r\ncontent-length:")
+            return await reader.readexactly(int(length.split(b"\r\n")[0]) if length else 0)
+        chunks = b""
+        while size := int(await reader.readuntil(b"\r\n"), 16):
+            chunks += (await reader.readexactly(size + 2))[:-2]
+            self.first = self.first or time.perf_counter()
+        await reader.readuntil(b"\r\n")
+        return chunks
 
     def close(self) -> None:
         """Drop it; the next request opens another."""
@@ -135,6 +149,8 @@ async def _load(
             result.statuses[status] += 1
             if status == "200":
                 result.seconds.append(time.perf_counter() - start)
+                if line.first is not None:
+                    result.first.append(line.first - start)
             place += clients
         line.close()
 

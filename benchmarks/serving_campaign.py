@@ -86,6 +86,12 @@ def plain(texts: Sequence[str]) -> list[bytes]:
     return [request_bytes(TYPED, json.dumps({"inputs": [text]}).encode()) for text in texts]
 
 
+def streamed(texts: Sequence[str]) -> list[bytes]:
+    """The same as streams."""
+    bodies = [json.dumps({"inputs": [text], "stream": True}).encode() for text in texts]
+    return [request_bytes(TYPED, body) for body in bodies]
+
+
 def overload(folder: Path, bundle: Path, seconds: float, requests: list[bytes], targets: Targets) -> None:
     """Four times what it can, for so long."""
     with server(folder, f"model={bundle}", "--queue", "128") as served:

@@ -1,11 +1,12 @@
 """Requests for written texts under load: texts of several requests in one batch, against each request alone.
 
-    python benchmarks/serving_texts.py RUN [--variant int8] [--clients 1 64] [--batch-texts 16] [--seconds 20]
-                                           [--rounds 3]
+    python benchmarks/serving_texts.py RUN [--variant int8] [--clients 1 64] [--batch-texts 16] [--streamed]
+                                           [--seconds 20] [--rounds 3]
 
 RUN is a finished run of a task that writes texts (`ftcore run translation`); the requests are its test rows, one text
-each. Two servers take turns: one that writes as many texts at a time as `--batch-texts` says, and one that writes them
-one by one. Rates are medians over the rounds. The client runs in this process, on the same machine.
+each, with `--streamed` as streams. Two servers take turns: one that writes as many texts at a time as `--batch-texts`
+says, and one that writes them one by one. Rates are medians over the rounds. The client runs in this process, on the
+same machine.
 
 Ends with one JSON line a target.
 """
@@ -22,7 +23,7 @@ from typing import Any
 
 from campaign_server import server
 from http_load import closed_loop
-from serving_campaign import plain
+from serving_campaign import plain, streamed
 from targets import print_target
 
 WARMUP = 2.0  # seconds
@@ -37,11 +38,13 @@ def main() -> None:
     parser.add_argument("--variant", default="int8")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 64])
     parser.add_argument("--batch-texts", type=int, default=16)
+    parser.add_argument("--streamed", action="store_true")
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     lines = (args.run / "predictions.test.jsonl").read_text(encoding="utf-8").splitlines()
-    requests = plain([json.loads(line)["input"] for line in lines])
+    texts = [json.loads(line)["input"] for line in lines]
+    requests = streamed(texts) if args.streamed else plain(texts)
     sizes = (1, args.batch_texts)
     found: dict[tuple[int, int], list[dict[str, Any]]] = {}
     with tempfile.TemporaryDirectory() as name:

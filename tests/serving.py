@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 import os
@@ -18,7 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
+from ftcore_runtime.generation.generator import Generator
+from ftcore_runtime.generation.running import JoiningBatch, NextTokens
 from ftcore_server.deployment import Deployment, from_arguments
 from ftcore_server.process import Server
 from ftcore_server.settings import Batching, Settings
@@ -164,6 +168,27 @@ def as_before() -> Iterator[None]:
         for logger, (handlers, level, propagate) in zip(loggers, before, strict=True):
             logger.handlers, logger.propagate = handlers, propagate
             logger.setLevel(level)
+
+
+def at_each_token(
+    generator: Generator, monkeypatch: pytest.MonkeyPatch, call: Callable[[JoiningBatch, int], None]
+) -> None:
+    """Calls this with a batch of texts and a count, once tokens are chosen and before anybody is told."""
+    running = generator.running
+
+    def watched() -> JoiningBatch:
+        batch, calls = running(), itertools.count()
+        choose = batch.choose
+
+        def told() -> NextTokens:
+            found = choose()
+            call(batch, next(calls))
+            return found
+
+        monkeypatch.setattr(batch, "choose", told)
+        return batch
+
+    monkeypatch.setattr(generator, "running", watched)
 
 
 def wait_until(condition: Any, seconds: float = 30.0) -> None:

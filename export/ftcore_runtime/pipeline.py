@@ -17,7 +17,7 @@ from ftcore_runtime.cpus import cpu_count
 from ftcore_runtime.decoders import Decoder, Prepared
 from ftcore_runtime.errors import BundleError, InputError
 from ftcore_runtime.generation.generator import Generator
-from ftcore_runtime.generation.texts import decode_text
+from ftcore_runtime.generation.texts import GrowingText
 from ftcore_runtime.golden import GOLDEN_CANDIDATES, Golden
 from ftcore_runtime.graph_check import check_graph
 from ftcore_runtime.inputs import Input
@@ -215,19 +215,9 @@ class Pipeline:
         Raises:
             InputError: the bundle generates no texts.
         """
-        tokenizer, generator = self.encoder.target.tokenizer, self.generator
-        ids: list[int] = []
-        shown = ""
-        for one in generator.stream(prepared):
-            ids.append(one)
-            whole = decode_text(tokenizer, ids)
-            if whole.startswith(shown) and not whole.endswith("\ufffd"):  # else a character is not whole yet
-                yield whole[len(shown) :]
-                shown = whole
-            else:
-                yield ""
-        if (rest := decode_text(tokenizer, ids)) != shown:
-            yield rest[len(shown) :]
+        growing = GrowingText(self.encoder.target.tokenizer)
+        yield from map(growing.add, self.generator.stream(prepared))
+        yield growing.rest()
 
     def predict(
         self, inputs: Sequence[Input], batch_size: int = 32, top_k: int | None = None

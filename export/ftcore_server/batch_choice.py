@@ -4,26 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ftcore_server.batching import Work
+from ftcore_server.work import Feature
 
 _PADDING = 0.25  # of a batch, at most
 #: Batches' worth of the oldest features that a batch is chosen from. Out of a whole full queue, what has an odd length
 #: is overtaken until it is the oldest: simulated with tweets and a queue of 128, the slowest hundredth waits 1.8 times
 #: as long as the median, and with this 1.4 times, for 3 % fewer a second.
 _AHEAD = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Feature:
-    """One row of a batch: its length in tokens, its request, and its index among the request's features."""
-
-    length: int
-    work: Work
-    index: int
 
 
 def choose(waiting: Sequence[Feature], tokens: int, most: int | None = None) -> list[Feature]:

@@ -3,91 +3,32 @@
 A worker tokenises what has arrived, so that a request goes from the event loop to one other thread and back. Its inputs
 become features (an input, or a window of one). A free worker takes the feature that has waited longest and fills its
 batch with the features nearest to it in length, of any request, out of those that have waited long. A batch is
-closed before more than a quarter of it would be padding: two batches are then less work than one. Texts that are to
-come whole are generated in batches alike; one that is streamed is generated alone.
+closed before more than a quarter of it would be padding: two batches are then less work than one. Texts are written
+in such batches, too; streamed ones are told token by token meanwhile, and others join them on the way.
 """
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ftcore_runtime.answers import Answer, TextAnswer
 from ftcore_runtime.cpus import cpu_count
-from ftcore_runtime.decoders import Decoder, Prepared
-from ftcore_runtime.encoding import Encoded, TextEncoder
+from ftcore_runtime.decoders import Prepared
 from ftcore_runtime.errors import BundleError, InputError
-from ftcore_runtime.generation.packing import pack, unpack
-from ftcore_runtime.generation.search import Generated
-from ftcore_runtime.inputs import Input
-from ftcore_runtime.one_pass import require_finite
-from ftcore_runtime.outputs import join_batches
+from ftcore_runtime.generation.packing import unpack
 from ftcore_runtime.pipeline import Pipeline
-from ftcore_server.batch_choice import Feature, choose
+from ftcore_server.batch_choice import choose
 from ftcore_server.problems import Problem
 from ftcore_server.settings import Batching
+from ftcore_server.streams import RunningStreams
+from ftcore_server.work import Feature, Work, by_request, merged
 
-T = TypeVar("T")
-
+_EVERY = 4  # tokens, after which streams may join others: each time costs as much as a token or two
 _AT_ONCE = 16  # requests that one worker tokenises before another gets its share
-
-
-@dataclass(eq=False)
-class Work:
-    """One request: its inputs, then its features, waiting for what the graphs make of them.
-
-    Args:
-        inputs: at least one.
-        top_k: most probable labels or candidates of an answer; see `Pipeline.predict`.
-        done: called once, in a worker's thread, with the answers or an error.
-        answer_ids: tokens of one answer that are scored after each input, int64 [tokens]; nothing is generated then,
-            and `done` gets no answers. None where there is nothing to score.
-        emit: called before that, in the same thread, with what each token adds to the one text that is generated; the
-            text is generated greedily then. None where it is to come whole.
-        cancelled: set where nobody waits any more: features that have not run are dropped, a text is left off.
-        finished: set where all its features have been in a batch.
-        prepared: the features, once they are made.
-        rows, generated, scores: of the features that were in a batch, by index: their rows of the graph's outputs, the
-            texts that were generated for them, or what `answer_ids` are given, float32 [tokens].
-    """
-
-    inputs: Sequence[Input]
-    top_k: int | None
-    done: Callable[[Work, list[Answer] | Exception], None]
-    emit: Callable[[str], None] | None = None
-    answer_ids: NDArray[np.int64] | None = None
-    cancelled: bool = False
-    finished: bool = False
-    prepared: Prepared = field(init=False)
-    arrived: float = field(default_factory=time.monotonic)
-    rows: dict[int, Mapping[str, np.ndarray]] = field(default_factory=dict)
-    generated: dict[int, Sequence[Generated]] = field(default_factory=dict)
-    scores: dict[int, NDArray[np.float32]] = field(default_factory=dict)
-
-    @property
-    def complete(self) -> bool:
-        """Whether it can be answered; a text that is streamed is generated then."""
-        done = len(self.rows) + len(self.generated) + len(self.scores)
-        return self.emit is not None or done == len(self.prepared.encoded)
-
-    def outputs(self, decoder: Decoder, encoder: TextEncoder) -> dict[str, np.ndarray]:
-        """The rows that came from different batches as whole outputs, in the order of the features."""
-        if self.generated:
-            return dict(pack([self.generated[index] for index in range(len(self.generated))]))
-        lengths = self.prepared.encoded.lengths if decoder.by_token else None
-        made = {}
-        for name in decoder.outputs:
-            parts = [self.rows[index][name][None] for index in range(len(self.rows))]
-            made[name] = join_batches(parts, lengths, encoder.config.pad_side)
-            require_finite(made[name], self.prepared.row, lengths)
-        return made
 
 
 class Batcher:
@@ -145,25 +86,30 @@ class Batcher:
             try:
                 self._answer(batch)
             except Exception as error:  # noqa: BLE001 (a worker outlives any request; the error is its request's)
-                self._refuse(batch, error)
+                for work in by_request(batch):
+                    work.refuse(error)
 
     def _take(self) -> list[Feature]:
-        """The next batch; empty once closed. What has arrived is tokenised first, with the lock open."""
+        """The next batch; empty once closed. What has arrived is tokenised first."""
         while True:
+            self._tokenise()
             with self._changed:
-                arrived, self._arrived = self._arrived[:_AT_ONCE], self._arrived[_AT_ONCE:]
-                if self._arrived:
-                    self._changed.notify()
-                if not arrived and (batch := self._ready()) is not None:
+                if not self._arrived and (batch := self._ready()) is not None:
                     return batch
-            features = [feature for work in arrived for feature in self._features(work)]
-            with self._changed:
-                self._waiting += features
+
+    def _tokenise(self) -> None:
+        """Make features of what has arrived, with the lock open."""
+        with self._changed:
+            arrived, self._arrived = self._arrived[:_AT_ONCE], self._arrived[_AT_ONCE:]
+            if self._arrived:
+                self._changed.notify()
+        features = [feature for work in arrived for feature in self._features(work)]
+        with self._changed:
+            self._waiting += features
 
     def _ready(self) -> list[Feature] | None:
         """The next batch, empty once closed; None where there was none and some time has gone by."""
-        self._waiting = [feature for feature in self._waiting if not feature.work.cancelled]
-        if not self._waiting:
+        if not self._still_waiting():
             if self._closed:
                 return []
             self._changed.wait()
@@ -173,11 +119,20 @@ class Batcher:
         if wait > 0 and len(batch) == len(self._waiting) and not self._closed:
             self._changed.wait(wait)
             return None
+        self._remove(batch)
+        return batch
+
+    def _still_waiting(self) -> list[Feature]:
+        """What has been tokenised, in the order of arrival, without what nobody waits for any more."""
+        self._waiting = [feature for feature in self._waiting if not feature.work.cancelled]
+        return self._waiting
+
+    def _remove(self, batch: list[Feature]) -> None:
+        """Take these off what waits; another worker may have the rest."""
         taken = set(map(id, batch))
         self._waiting = [feature for feature in self._waiting if id(feature) not in taken]
         if self._waiting:
             self._changed.notify()
-        return batch
 
     def _features(self, work: Work) -> list[Feature]:
         """Tokenise a request; none where nobody waits for it any more, or it is refused."""
@@ -195,37 +150,46 @@ class Batcher:
         return [Feature(length, work, index) for index, length in enumerate(lengths)]
 
     def _next(self) -> list[Feature]:
-        """The first that waits, with batch-mates: none if it is streamed, those of its own request if it is scored."""
-        config, first = self._config, self._waiting[0]
+        """The first that waits, with batch-mates: streams if it is one, those of its own request if it is scored."""
+        config, first = self._config, self._waiting[0].work
         if not self._pipeline.generates:
             return choose(self._waiting, config.tokens)
-        if first.work.emit is not None:
-            return [first]
-        if first.work.answer_ids is not None:
-            own = [feature for feature in self._waiting if feature.work is first.work]
+        if first.answer_ids is not None:
+            own = [feature for feature in self._waiting if feature.work is first]
             return choose(own, config.tokens)
-        whole = [
-            feature
-            for feature in self._waiting
-            if feature.work.emit is None and feature.work.answer_ids is None
-        ]
-        return choose(whole, config.tokens * config.texts, config.texts)
+        texts = [feature for feature in self._waiting if feature.work.answer_ids is None]
+        alike = [feature for feature in texts if feature.work.streamed == first.streamed]
+        return choose(alike, config.tokens * config.texts, config.texts)
 
-    def _answer(self, batch: list[Feature]) -> None:
+    def _answer(self, batch: list[Feature], *, joined: bool = True) -> None:
+        """Run a batch; `joined` says whether others may join streams while they are written."""
+        if batch[0].work.streamed:
+            self._stream(batch, joined)
+            return
         try:
             self._run(batch)
         except (BundleError, InputError) as error:
-            by_work = _by_work(batch)
-            if len(by_work) == 1:
-                self._refuse(batch, error)
-                return
-            for features in by_work.values():  # one request's features must not fail another's
-                self._answer(features)
+            self._alone(batch, error)
             return
         self._observe(len(batch), max(feature.length for feature in batch) * len(batch))
+        self._settle(batch)
+
+    def _alone(self, batch: list[Feature], error: Exception) -> None:
+        """Answer each request by itself, where there are several: one must not fail another's."""
+        each = by_request(batch)
+        for work, features in each.items():
+            if len(each) == 1 or work.text:  # of which somebody has read a part
+                work.refuse(error)
+            else:
+                self._answer(features, joined=False)  # it comes to an end, whatever else arrives
+
+    def _settle(self, features: list[Feature]) -> None:
+        """Answer the requests that are complete with these features."""
         with self._changed:  # another worker may have had the rest of a request at the same time
             finished = [
-                work for work in _by_work(batch) if work.complete and not (work.cancelled or work.finished)
+                work
+                for work in by_request(features)
+                if work.complete and not (work.cancelled or work.finished)
             ]
             for work in finished:
                 work.finished = True
@@ -234,7 +198,7 @@ class Batcher:
 
     def _run(self, batch: list[Feature]) -> None:
         """Run the graphs, and give each request what they make of its features."""
-        pipeline, encoded = self._pipeline, _merged(batch)
+        pipeline, encoded = self._pipeline, merged(batch)
         if not pipeline.generates:
             outputs = pipeline.session.run(pipeline.encoder.collate(encoded))
             for index, feature in enumerate(batch):
@@ -245,79 +209,60 @@ class Batcher:
             scores = pipeline.generator.log_probabilities(sources, ids)
             for feature, row in zip(batch, scores, strict=True):
                 feature.work.scores[feature.index] = row
-        elif batch[0].work.emit is None:
+        else:
             generated = unpack(pipeline.generator.run(sources, len(batch)))
             for feature, texts in zip(batch, generated, strict=True):
                 feature.work.generated[feature.index] = texts
 
+    def _stream(self, batch: list[Feature], joined: bool) -> None:
+        """Write streams, and those that join them meanwhile, until none is left."""
+        streams, tokens = RunningStreams(self._pipeline), 0
+        self._join(streams, batch)
+        while len(streams):
+            try:
+                self._settle(streams.choose())
+                streams.step()
+            except Exception as error:  # noqa: BLE001 (a worker outlives any stream; the error is its request's)
+                self._alone(streams.leave(), error)
+            tokens += 1
+            if joined and tokens % _EVERY == 0:
+                self._join(streams, self._joining(streams))
+
+    def _join(self, streams: RunningStreams, features: list[Feature]) -> None:
+        if not features:
+            return
+        try:
+            streams.join(features)
+        except Exception as error:  # noqa: BLE001 (the others go on; the error is of those that were to join)
+            self._alone(features, error)
+        else:
+            self._observe(len(features), max(feature.length for feature in features) * len(features))
+
+    def _joining(self, streams: RunningStreams) -> list[Feature]:
+        """What waits, where it is streams alone and there is room for all of them.
+
+        Where more wait than there is room for, they are better off in batches of their own: each time that some join
+        costs a pass of the encoder, and a step takes longer the more there are.
+        """
+        if not (len(streams) and streams.joins and (self._arrived or self._waiting)):
+            return []
+        self._tokenise()
+        with self._changed:
+            joining, texts = self._still_waiting(), self._config.texts
+            alike = all(feature.work.streamed for feature in joining)
+            if not alike or not streams.fit(joining, texts, self._config.tokens * texts):
+                joining = []
+            self._remove(joining)
+            return joining
+
     def _decoded(self, work: Work) -> list[Answer] | Exception:
         pipeline = self._pipeline
         try:
-            if work.emit is not None:
-                return [self._written(work, work.emit)]
+            if work.streamed:
+                return [TextAnswer(work.text)]
             if work.answer_ids is not None:
                 return []
             outputs = work.outputs(pipeline.decoder, pipeline.encoder)
             return pipeline.decoder.decode(outputs, work.prepared, work.top_k)
         except Exception as error:  # noqa: BLE001 (handed to the request that it belongs to)
             return error
-
-    def _written(self, work: Work, emit: Callable[[str], None]) -> TextAnswer:
-        """Write for as long as somebody waits."""
-        text = ""
-        for piece in self._pipeline.pieces(work.prepared):
-            if work.cancelled:
-                break
-            emit(piece)
-            text += piece
-        return TextAnswer(text)
-
-    def _refuse(self, batch: list[Feature], error: Exception) -> None:
-        for work in _by_work(batch):
-            if not work.cancelled:
-                work.cancelled = True
-                work.done(work, error)
-
-
-def _by_work(batch: Sequence[Feature]) -> dict[Work, list[Feature]]:
-    found: dict[Work, list[Feature]] = {}
-    for feature in batch:
-        found.setdefault(feature.work, []).append(feature)
-    return found
-
-
-def _merged(batch: Sequence[Feature]) -> Encoded:
-    """Features of several requests as one `Encoded`."""
-    sources = [(feature.work.prepared.encoded, feature.index) for feature in batch]
-    typed = sources[0][0].token_type_ids is not None
-    return Encoded(
-        input_ids=[encoded.input_ids[index] for encoded, index in sources],
-        token_type_ids=[(encoded.token_type_ids or [])[index] for encoded, index in sources]
-        if typed
-        else None,
-        lengths=np.fromiter((feature.length for feature in batch), np.int64, len(batch)),
-        truncated=np.zeros(len(batch), bool),
-    )
-
-
-def answer_into(
-    future: asyncio.Future[list[Answer]],
-) -> Callable[[Any, list[Answer] | Exception], None]:
-    """A `Work.done` that settles a future of another thread's event loop, if somebody still waits for it."""
-    loop = future.get_loop()
-
-    def settle(result: list[Answer] | Exception) -> None:
-        if future.done():
-            return
-        if isinstance(result, Exception):
-            future.set_exception(result)
-        else:
-            future.set_result(result)
-
-    return lambda work, result: in_loop(loop, settle, result)
-
-
-def in_loop(loop: asyncio.AbstractEventLoop, call: Callable[[T], None], argument: T) -> None:
-    """Call something in another thread's event loop, unless that has ended."""
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(call, argument)

@@ -60,8 +60,8 @@ class Batching:
         tokens: padded tokens of a batch, at most (a longer input has a batch of its own).
         delay_seconds: a free worker waits this long after an input's arrival for batch-mates. With 0 it takes what
             is there: under load the queue fills while the worker works.
-        texts: that are generated together, at most, where they do not come piece by piece. An answer comes when the
-            longest of its batch is generated.
+        texts: that are written together, at most. An answer comes when the longest of its batch is written, or piece
+            by piece.
         queue: inputs that wait or are being answered, at most, in each version; beyond is 429.
         workers: batches that run at a time, in each version; they share one session, so weights are there once. As
             many as there are CPUs for if None.

@@ -16,7 +16,7 @@ from ftcore_runtime.decoders import Prepared
 from ftcore_runtime.inputs import Input
 from ftcore_runtime.reference import Reference, observations
 from ftcore_runtime.special_tokens import unknown_id
-from ftcore_server.batching import Batcher, Work, answer_into, in_loop
+from ftcore_server.batching import Batcher
 from ftcore_server.contracts import Contract
 from ftcore_server.drift import Drift
 from ftcore_server.events import Generated
@@ -25,6 +25,7 @@ from ftcore_server.metrics import Metrics
 from ftcore_server.problems import Problem
 from ftcore_server.settings import Settings
 from ftcore_server.tensors import describe_outputs
+from ftcore_server.work import Work, answer_into, in_loop
 
 Ids = NDArray[np.int64]
 

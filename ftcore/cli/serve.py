@@ -85,7 +85,7 @@ def add(subparsers: Subparsers) -> None:
         type=int,
         default=16,
         metavar="N",
-        help="texts that are generated together; streamed ones are generated alone (default: 16)",
+        help="texts that are written together, streamed ones or whole ones (default: 16)",
     )
     parser.add_argument(
         "--batch-delay",

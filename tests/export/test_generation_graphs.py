@@ -16,6 +16,7 @@ from generation_models import ALIKE, DECODERS, ENCODER_DECODERS, VOCABULARY, ope
 from ftcore.families.text_generation.torch_sequences import TorchDecoder, TorchEncoderDecoder
 from ftcore_export.quantize import quantize_int8
 from ftcore_export.weights_only import quantize_weights
+from ftcore_runtime.generation.running import JoiningBatch
 from ftcore_runtime.generation.search import generate
 from ftcore_runtime.generation.settings import GenerationSettings
 
@@ -75,6 +76,36 @@ def test_answers_are_torchs_token_for_token(exported: tuple[str, Any, Path], bea
     assert [[one.ids.tolist() for one in row] for row in found] == [
         [one.ids.tolist() for one in row] for row in expected
     ]
+
+
+def rows_of(inputs: dict[str, np.ndarray], prompt: np.ndarray, rows: list[int]) -> Any:
+    """These sources and prompts, no wider than they must be."""
+    real = inputs["attention_mask"][rows].astype(bool).any(axis=0)
+    narrow = {name: array[rows][:, real] for name, array in inputs.items()}
+    return narrow, narrow["input_ids"] if prompt is inputs["input_ids"] else prompt[rows]
+
+
+def test_texts_that_join_others_are_written_as_alone(exported: tuple[str, Any, Path]) -> None:
+    kind, _, folder = exported
+    inputs, prompt = sources(kind)
+    settings = GenerationSettings(max_length=NEW, min_length=4, no_repeat_ngram_size=2, scored=True)
+    alone = [
+        generate(open_graphs(kind, folder), *rows_of(inputs, prompt, [row]), settings, (END,))[0][0]
+        for row in range(ROWS)
+    ]
+    batch = JoiningBatch(open_graphs(kind, folder), settings, (END,), scored=True)
+    found, names = {}, {}
+    for step in range(40):
+        # One begins, longer and shorter ones come while it is written, and one more when those are old.
+        if rows := {0: [1], 2: [0, 4], 4: [2], 11: [3]}.get(step):
+            names |= zip(batch.join(*rows_of(inputs, prompt, rows)), rows, strict=True)
+        chosen = batch.choose()
+        found |= {names[row]: batch.answer(row) for row in chosen.rows[chosen.ended].tolist()}
+        if len(batch):
+            batch.step()
+    for row, expected in enumerate(alone):
+        assert found[row].ids.tolist() == expected.ids.tolist(), f"row {row}"
+        assert found[row].score == pytest.approx(expected.score, abs=1e-4)
 
 
 def test_norms_without_a_mean_are_one_operator(exported: tuple[str, Any, Path], tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from serving import SETTINGS, Running, serving, wait_until
 
 from ftcore_runtime import Pipeline
 from ftcore_runtime.decoders import Prepared
-from ftcore_runtime.errors import InputError
-from ftcore_server.batch_choice import Feature, choose
+from ftcore_runtime.errors import BundleError, InputError
+from ftcore_server.batch_choice import choose
+from ftcore_server.work import Feature
 
 
 def features(*lengths: int) -> list[Feature]:
@@ -181,8 +182,6 @@ def test_what_a_client_left_does_not_run(tiny_bundle: Path, monkeypatch: pytest.
 def test_one_bad_request_does_not_fail_its_batch_mates(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ftcore_runtime.errors import BundleError
-
     with serving(tiny_bundle) as server, ThreadPoolExecutor(8) as pool:
         gate = Held(server, monkeypatch)
         session = server.server.service.registry.model("tiny").choose(None).pipeline.session

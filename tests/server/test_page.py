@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from opened_page import Opened
-from serving import Running, serving
+from serving import Running, at_each_token, serving
 
 CHROMIUM = shutil.which("chromium")
 PHONE = {"width": 360, "height": 740}
@@ -278,16 +278,9 @@ def test_a_text_is_shown_while_it_is_written(
 ) -> None:
     with serving(generating_bundle) as writing:
         generator = writing.server.service.registry.model("writer").choose(None).pipeline.generator
-        stream, rest = generator.stream, threading.Event()
-
-        def halting(prepared: Any) -> Iterator[int]:
-            for number, token in enumerate(stream(prepared)):
-                if number == 4:
-                    assert rest.wait(20)
-                yield token
-
-        monkeypatch.setattr(generator, "stream", halting)
         whole = writing.ask("good food", model="writer").json()["predictions"][0]["text"]
+        rest = threading.Event()
+        at_each_token(generator, monkeypatch, lambda _, number: number != 4 or rest.wait(20))
         opened = Opened(browser, writing.url)
         page = opened.page
         page.get_by_label("Text", exact=True).fill("good food")

@@ -14,10 +14,11 @@ from typing import Any
 
 import httpx
 import pytest
-from serving import SETTINGS, Running, serving, wait_until
+from serving import SETTINGS, Running, at_each_token, serving, wait_until
 
 from ftcore_runtime import Pipeline
 from ftcore_runtime.errors import BundleError
+from ftcore_runtime.generation.running import JoiningBatch
 from ftcore_server.version import Version
 
 PREDICT = "/v1/models/writer:predict"
@@ -63,23 +64,18 @@ class Gate:
     def __init__(self, server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
         self.allowed = threading.Semaphore(0)
         self.asked = 0
-        self.ended = threading.Event()
-        generator = version_of(server).pipeline.generator
-        stream = generator.stream
+        at_each_token(version_of(server).pipeline.generator, monkeypatch, self._hold)
 
-        def held(prepared: Any) -> Iterator[int]:
-            try:
-                for token in stream(prepared):
-                    self.asked += 1
-                    assert self.allowed.acquire(timeout=20)
-                    yield token
-            finally:
-                self.ended.set()
-
-        monkeypatch.setattr(generator, "stream", held)
+    def _hold(self, batch: JoiningBatch, number: int) -> None:
+        self.asked += 1
+        self._batch = batch
+        assert self.allowed.acquire(timeout=20)
 
     def let(self, tokens: int = 1000) -> None:
         self.allowed.release(tokens)
+
+    def writes(self) -> bool:
+        return len(self._batch) > 0
 
 
 class Deadlines:
@@ -135,7 +131,7 @@ def test_pieces_come_while_the_answer_is_written(server: Running, monkeypatch: p
     with opened(server) as response:
         found = events(response)
         assert next(found)[1]["text"]
-        assert not gate.ended.is_set()
+        assert gate.writes()
         assert server.client.get("/healthz").status_code == 200, "the event loop is free meanwhile"
         gate.let()
         assert list(found)[-1][0] == "end"
@@ -158,7 +154,7 @@ def test_what_a_client_left_is_written_no_further(server: Running, monkeypatch: 
     wait_until(lambda: server.metric("ftcore_rejections_total", reason="client_left") == 1)
     before = gate.asked
     gate.let()
-    assert gate.ended.wait(20)
+    wait_until(lambda: not gate.writes())
     assert gate.asked <= before + 1, "it ends within a token"
     assert version_of(server).inputs_in_flight == 0
     assert server.ask("bad", model="writer").status_code == 200, "the worker is free"
@@ -170,7 +166,7 @@ def test_a_client_that_leaves_before_the_first_piece(
     gate = Gate(server, monkeypatch)
     server.left(PREDICT, body("good food"), version_of(server), begun=lambda: gate.asked == 1)
     gate.let(1)
-    assert gate.ended.wait(20)
+    wait_until(lambda: not gate.writes())
     assert gate.asked <= 2
 
 
@@ -215,7 +211,7 @@ def test_the_deadline_is_a_status_before_the_first_piece_and_an_event_after_it(
     assert error == {"error": "the answer was not ready in time", "code": "deadline", "request_id": "mine"}
     assert server.metric("ftcore_rejections_total", reason="deadline") == 1
     gate.let()
-    assert gate.ended.wait(20)
+    wait_until(lambda: not gate.writes())
 
 
 @pytest.mark.parametrize(
@@ -229,16 +225,11 @@ def test_the_deadline_is_a_status_before_the_first_piece_and_an_event_after_it(
 def test_an_error_in_the_middle_is_an_event(
     server: Running, monkeypatch: pytest.MonkeyPatch, fault: Exception, code: str, says: str
 ) -> None:
-    generator = version_of(server).pipeline.generator
-    stream = generator.stream
+    def failing(_: JoiningBatch, number: int) -> None:
+        if number == 2:
+            raise fault
 
-    def failing(prepared: Any) -> Iterator[int]:
-        tokens = stream(prepared)
-        yield next(tokens)
-        yield next(tokens)
-        raise fault
-
-    monkeypatch.setattr(generator, "stream", failing)
+    at_each_token(version_of(server).pipeline.generator, monkeypatch, failing)
     first, *_, (name, error) = streamed(server, "good food", headers={"x-request-id": "abc"})
     assert first[0] == "message"
     assert (name, error) == ("error", {"error": says, "code": code, "request_id": "abc"})

@@ -16,7 +16,7 @@ from ftcore_runtime.encoding import TextEncoder
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.fields import Fields
 from ftcore_runtime.generation.packing import OUTPUTS, unpack
-from ftcore_runtime.generation.search import Generated
+from ftcore_runtime.generation.running import Generated
 from ftcore_runtime.generation.settings import GenerationSettings, TextFrame
 from ftcore_runtime.generation.texts import decode_text, encode_sources
 from ftcore_runtime.inputs import Input, read_columns

@@ -13,8 +13,9 @@ from ftcore_runtime.generation.graphs import GraphDecoder, GraphEncoderDecoder, 
 from ftcore_runtime.generation.model import Floats, Ids
 from ftcore_runtime.generation.names import cache_names
 from ftcore_runtime.generation.packing import pack
-from ftcore_runtime.generation.search import Generated, generate, stream_greedy
-from ftcore_runtime.generation.settings import GenerationSettings, TextFrame
+from ftcore_runtime.generation.running import Generated, JoiningBatch
+from ftcore_runtime.generation.search import generate, stream_greedy
+from ftcore_runtime.generation.settings import GenerationSettings, TextFrame, greedily
 from ftcore_runtime.parallel_batches import in_parallel, share_out
 from ftcore_runtime.softmax import log_softmax
 
@@ -57,6 +58,15 @@ class Generator:
     def greedy(self) -> bool:
         """Whether `run` writes what `stream` does."""
         return self.settings.num_beams == 1 and self.settings.sampling is None
+
+    @property
+    def joins(self) -> bool:
+        """Whether texts may join others in `running`."""
+        return self.model().joins
+
+    def running(self) -> JoiningBatch:
+        """An empty batch of texts that are written as `stream` writes one."""
+        return JoiningBatch(self.model(), greedily(self.settings), self.frame.eos_ids, scored=False)
 
     def model(self) -> GraphEncoderDecoder | GraphDecoder:
         """The graphs with an empty cache."""
@@ -128,6 +138,11 @@ class Generator:
         return stream_greedy(model, inputs, self.prompt(inputs), self.settings, self.frame.eos_ids)
 
 
+def no_finite_number(index: int) -> InputError:
+    """The error of an input that the model does not go on from."""
+    return InputError("the model gives no finite number for it", where=f"input {index}")
+
+
 class _Finite:
     """A model whose logits are all numbers, or the input they belong to is named."""
 
@@ -148,7 +163,5 @@ class _Finite:
     def _checked(self, logits: Floats) -> Floats:
         bad = np.isnan(logits.max(axis=1))  # the largest of a row is NaN where any of it is
         if bad.any():
-            raise InputError(
-                "the model gives no finite number for it", where=f"input {int(self._inputs[bad].min())}"
-            )
+            raise no_finite_number(int(self._inputs[bad].min()))
         return logits

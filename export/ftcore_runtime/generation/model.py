@@ -33,6 +33,17 @@ class SequenceModel(Protocol):
         """Row i becomes what row `rows[i]` was: drops, repeats and swaps rows."""
 
 
+class JoinableModel(SequenceModel, Protocol):
+    """One whose rows need not be of an age: some may begin while others are being written."""
+
+    @property
+    def joins(self) -> bool:
+        """Whether `join` may be called."""
+
+    def join(self, inputs: Mapping[str, Ids], prompt: Ids) -> Floats:
+        """Rows more, after those there are; what `start` gives, of the new ones alone."""
+
+
 def is_every_row(rows: Ids, held: int) -> bool:
     """Whether `rows` are all that are held, in order: `select` has nothing to do then."""
     return len(rows) == held and bool((rows == np.arange(held)).all())

@@ -1,6 +1,9 @@
-"""Names of the decoder graph's caches, for those who write graphs and those who run them."""
+"""What those who write a decoder's graph and those who run it agree on: names of caches, and what hides a token."""
 
 from __future__ import annotations
+
+#: Added to an attention score, it leaves a share of exactly 0; float16 holds it, too.
+HIDDEN = -3.0e4
 
 
 def cache_names(kind: str, layers: int) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ftcore_runtime.generation.search import Generated
+from ftcore_runtime.generation.running import Generated
 
 #: Names of the arrays.
 OUTPUTS = ("sequences", "scores")

@@ -9,6 +9,9 @@ from ftcore_runtime.generation.model import Floats, Ids
 from ftcore_runtime.generation.settings import GenerationSettings, Sampling
 from ftcore_runtime.softmax import log_softmax
 
+#: Stands before a row's first token, where other rows have more.
+BEFORE = -1
+
 
 def is_end(tokens: Ids, eos_ids: tuple[int, ...]) -> NDArray[np.bool_]:
     """Which tokens end an answer; for the few ends that there are far quicker than `np.isin`."""
@@ -19,19 +22,20 @@ def is_end(tokens: Ids, eos_ids: tuple[int, ...]) -> NDArray[np.bool_]:
 
 
 def process(
-    scores: Floats, tokens: Ids, made: int, settings: GenerationSettings, eos_ids: tuple[int, ...]
+    scores: Floats, tokens: Ids, made: Ids | int, settings: GenerationSettings, eos_ids: tuple[int, ...]
 ) -> Floats:
     """Scores of the next token with those that are not allowed at -inf; the array may be changed in place.
 
     Args:
         scores: float32 [rows, vocabulary].
-        tokens: int64 [rows, so far], the prompt first.
-        made: how many of them are the answer's.
+        tokens: int64 [rows, so far], the prompt first; filled up with `BEFORE` at the left.
+        made: how many of them are the answer's, of each row (int64 [rows]) or of all.
     """
     if settings.no_repeat_ngram_size:
         _ban_repeats(scores, tokens, settings.no_repeat_ngram_size)
-    if made < settings.min_length:
-        scores[:, list(eos_ids)] = -np.inf
+    if settings.min_length:
+        short = np.broadcast_to(np.less(made, settings.min_length), len(scores))
+        scores[np.ix_(short, np.array(eos_ids))] = -np.inf
     return scores
 
 
@@ -42,6 +46,7 @@ def _ban_repeats(scores: Floats, tokens: Ids, size: int) -> None:
         return
     windows = np.lib.stride_tricks.sliding_window_view(tokens, size, axis=1)
     alike = (windows[..., :-1] == tokens[:, None, length + 1 - size :]).all(axis=-1)
+    alike &= windows[..., 0] != BEFORE
     rows, columns = np.nonzero(alike)
     scores[rows, windows[rows, columns, -1]] = -np.inf
 

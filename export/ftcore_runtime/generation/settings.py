@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from ftcore_runtime.errors import BundleError
@@ -89,6 +89,11 @@ class GenerationSettings:
         if not math.isfinite(settings.length_penalty) or settings.min_length > settings.max_length:
             raise BundleError("the settings contradict each other", where=where)
         return settings
+
+
+def greedily(settings: GenerationSettings) -> GenerationSettings:
+    """The same, for a text whose tokens are chosen one by one: it is streamed, or others join it."""
+    return replace(settings, num_beams=1, sampling=None)
 
 
 @dataclass(frozen=True)

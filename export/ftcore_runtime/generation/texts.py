@@ -46,3 +46,25 @@ def decode_text(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
     """The text of an answer, without special tokens and white space around it."""
     text: str = tokenizer.decode(list(ids), skip_special_tokens=True)
     return text.strip()
+
+
+class GrowingText:
+    """An answer as it is written: what each of its tokens adds."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._ids: list[int] = []
+        self._shown = ""
+
+    def add(self, token: int) -> str:
+        """What a token more adds; nothing, of one that ends no character."""
+        self._ids.append(token)
+        whole = decode_text(self._tokenizer, self._ids)
+        if whole.endswith("\ufffd") or not whole.startswith(self._shown):  # a character is not whole yet
+            return ""
+        added, self._shown = whole[len(self._shown) :], whole
+        return added
+
+    def rest(self) -> str:
+        """What is left after the last token."""
+        return decode_text(self._tokenizer, self._ids)[len(self._shown) :]

@@ -3,18 +3,26 @@
 Names of caches are `past_0_key`, `past_0_value`, ...: [rows, heads, tokens so far, width]; none so far is allowed;
 the decoder gives them back, longer, as `present_...`. Keys and values of the source, `cross_...`, come from the
 encoder's graph once.
+
+What a decoder with a source must not look at comes as a number to add to attention scores, `source_bias` [rows, 1, 1,
+source] and `target_bias` [rows, 1, tokens, tokens so far and new], and where its tokens stand as `position_ids` [rows,
+tokens]: rows of different ages share a batch then, and a step has some fifteen operators fewer. Where a model's
+positions cannot be given, `target_bias` has one row for all, and there are no `position_ids`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any, Literal
 
 import torch
+from torch.nn import functional as F
 from transformers import DynamicCache, EncoderDecoderCache
 
 from ftcore_export.graph import Graph
-from ftcore_runtime.generation.names import cache_names
+from ftcore_runtime.generation.names import HIDDEN, cache_names
 
 _ROWS, _SOURCE, _TOKENS, _PAST = 2, 5, 3, 4  # sizes of the examples that are traced, each of its own
 
@@ -29,24 +37,33 @@ def encoder_decoder_graphs(model: torch.nn.Module) -> list[Graph]:
     with torch.no_grad():
         cross = encoder(**source)
         past = _Decoder.new_cache(whole, ids, _PAST)
-    layers = len(cross) // 2
     by_source = {0: "rows", 1: "source"}
-    crosses, pasts, presents = (cache_names(kind, layers) for kind in ("cross", "past", "present"))
+    crosses, pasts, presents = (cache_names(kind, len(cross) // 2) for kind in ("cross", "past", "present"))
+    decoder = _Decoder(whole, len(cross) // 2).eval()
+    tokens = torch.ones((_ROWS, _TOKENS), dtype=torch.long)
+    later = torch.ones((1, 1, _TOKENS, _PAST + _TOKENS)).triu(_PAST + 1)
+    each: dict[int, str] = {0: "rows"} if decoder.positions else {}
+    placed = decoder.positions in ("table", "argument")
     example = {
-        "input_ids": torch.ones((_ROWS, _TOKENS), dtype=torch.long),
-        "attention_mask": ids,
+        "input_ids": tokens,
+        **({"position_ids": _PAST + torch.arange(_TOKENS) * tokens} if placed else {}),
+        "source_bias": torch.zeros((_ROWS, 1, 1, _SOURCE)),
+        "target_bias": HIDDEN * later.repeat(_ROWS if each else 1, 1, 1, 1),
         **dict(zip(crosses, cross, strict=True)),
         **dict(zip(pasts, past, strict=True)),
     }
+    by_token = {0: "rows", 1: "tokens"}
     dynamic = {
-        "input_ids": {0: "rows", 1: "tokens"},
-        "attention_mask": by_source,
+        "input_ids": by_token,
+        **({"position_ids": by_token} if placed else {}),
+        "source_bias": {0: "rows", 3: "source"},
+        "target_bias": {**each, 2: "tokens", 3: "all_tokens"},
         **{name: {0: "rows", 2: "source"} for name in crosses},
         **{name: {0: "rows", 2: "past"} for name in pasts},
     }
     return [
         Graph("encoder", encoder, source, crosses, dict.fromkeys(source, by_source)),
-        Graph("decoder", _Decoder(whole, layers).eval(), example, ["logits", *presents], dynamic),
+        Graph("decoder", decoder, example, ["logits", *presents], dynamic),
     ]
 
 
@@ -105,6 +122,7 @@ class _Decoder(torch.nn.Module):
         super().__init__()
         self.model = model
         self.layers = layers
+        self.positions = _positions(model)
 
     @staticmethod
     def new_cache(model: Any, source: torch.Tensor, tokens: int) -> list[torch.Tensor]:  # noqa: ANN401
@@ -114,24 +132,25 @@ class _Decoder(torch.nn.Module):
         model(input_ids=source, decoder_input_ids=ids, past_key_values=cache, use_cache=True)
         return _flat(cache.self_attention_cache)
 
-    def forward(
-        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, *caches: torch.Tensor
-    ) -> tuple[torch.Tensor, ...]:
-        half = 2 * self.layers
-        cache = EncoderDecoderCache(_cache(caches[half:]), _cache(caches[:half]))
+    def forward(self, input_ids: torch.Tensor, *rest: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        *places, source_bias, target_bias = rest[: -4 * self.layers]
+        crosses, pasts = rest[-4 * self.layers : -2 * self.layers], rest[-2 * self.layers :]
+        cache = EncoderDecoderCache(_cache(pasts), _cache(crosses))
         cache.is_updated = dict.fromkeys(range(self.layers), True)  # the source is not read again
         decoder = self.model.config.get_text_config(decoder=True)  # of two warm-started ones, the second's
         width = getattr(decoder, "d_model", None) or decoder.hidden_size
-        nothing = torch.zeros((*attention_mask.shape, width))
-        past, tokens = caches[half].shape[2], input_ids.shape[1]
-        made = self.model(
-            encoder_outputs=(nothing,),
-            attention_mask=_bias(attention_mask[:, None, None, :] == 0),
-            decoder_input_ids=input_ids,
-            decoder_attention_mask=_bias(_later(past, tokens)),
-            past_key_values=cache,
-            use_cache=True,
-        )
+        nothing = torch.zeros((source_bias.shape[0], source_bias.shape[3], width))
+        by_table = self.positions == "table"
+        with _placed(self.model.get_decoder().embed_positions, places[0]) if by_table else nullcontext():
+            made = self.model(
+                encoder_outputs=(nothing,),
+                attention_mask=source_bias,
+                decoder_input_ids=input_ids,
+                decoder_attention_mask=target_bias,
+                past_key_values=cache,
+                use_cache=True,
+                **({"decoder_position_ids": places[0]} if self.positions == "argument" else {}),
+            )
         return (made.logits, *_flat(cache.self_attention_cache))
 
 
@@ -162,15 +181,42 @@ class _DecoderAlone(torch.nn.Module):
         return (made.logits, *_flat(cache))
 
 
-def _later(past: int, tokens: int) -> torch.Tensor:
-    """Which keys lie after each of `tokens` queries, bool [1, 1, tokens, past + tokens]."""
-    positions = torch.arange(past + tokens)
-    return (positions > positions[past:, None])[None, None]
+def _positions(model: Any) -> Literal["argument", "table", "relative"] | None:  # noqa: ANN401 (a PreTrainedModel)
+    """How a decoder is told where its tokens stand: by name, by its table of positions, or it sees distances alone."""
+    decoder = model.get_decoder()
+    if "position_ids" in inspect.signature(decoder.forward).parameters:
+        return "argument"
+    if hasattr(decoder, "embed_positions"):
+        return "table" if _table(decoder.embed_positions) else None
+    relative = any(hasattr(part, "relative_attention_bias") for part in decoder.modules())
+    return "relative" if relative else None
+
+
+def _table(embed: Any) -> tuple[torch.Tensor, int] | None:  # noqa: ANN401 (a module of transformers)
+    """A model's embeddings of positions, [positions, width], and the row of the first one."""
+    if isinstance(embed, torch.nn.Embedding):
+        return embed.weight, getattr(embed, "offset", 0)
+    if isinstance(getattr(embed, "weights", None), torch.Tensor):  # sinusoids of M2M100 and those after it
+        return embed.weights, embed.padding_idx + 1
+    return None
+
+
+@contextmanager
+def _placed(embed: Any, position_ids: torch.Tensor) -> Iterator[None]:  # noqa: ANN401 (a module of transformers)
+    """Embeddings of these positions, whatever the decoder counts itself."""
+    found = _table(embed)
+    assert found
+    made = F.embedding(position_ids + found[1], found[0])
+    embed.forward = lambda *_, **__: made
+    try:
+        yield
+    finally:
+        del embed.forward
 
 
 def _bias(hidden: torch.Tensor) -> torch.Tensor:
     """What is added to attention scores, ready made: the models' own way to it takes thirty operators a step."""
-    return hidden * torch.finfo(torch.float32).min
+    return hidden * HIDDEN
 
 
 def _cache(tensors: Sequence[torch.Tensor]) -> DynamicCache:

@@ -26,7 +26,8 @@ from ftcore.modeling.base_model import BaseModel, load_weights, open_base, with_
 from ftcore_runtime.encoding import TextEncoder
 from ftcore_runtime.generation.model import SequenceModel
 from ftcore_runtime.generation.packing import pack
-from ftcore_runtime.generation.search import Generated, generate
+from ftcore_runtime.generation.running import Generated
+from ftcore_runtime.generation.search import generate
 from ftcore_runtime.generation.settings import GenerationSettings, TextFrame
 from ftcore_runtime.generation.texts import encode_sources, encode_targets
 

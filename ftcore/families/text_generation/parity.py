@@ -15,7 +15,7 @@ from ftcore.modeling.device import device_of, to_device
 from ftcore_export.parity import TIE, Flip, Parity
 from ftcore_runtime.generation.generator import Generator
 from ftcore_runtime.generation.packing import unpack
-from ftcore_runtime.generation.search import Generated
+from ftcore_runtime.generation.running import Generated
 from ftcore_runtime.pipeline import Pipeline
 from ftcore_runtime.softmax import log_softmax
 
