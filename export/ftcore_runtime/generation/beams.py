@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ftcore_runtime.generation.largest import largest
 from ftcore_runtime.generation.model import Floats, Ids, SequenceModel
 from ftcore_runtime.generation.processing import is_end, process
 from ftcore_runtime.generation.settings import GenerationSettings
@@ -74,7 +75,7 @@ class _Beams:
         scores = scores.reshape(rows, beams, -1) + self.running_scores[:, :, None]
         vocabulary = scores.shape[2]
         kept = max(2, 1 + len(self.eos_ids)) * beams
-        best, indices = _top(scores.reshape(rows, -1), kept)
+        best, indices = largest(scores.reshape(rows, -1), kept)
         parents, tokens = np.divmod(indices, vocabulary)
         each = np.arange(rows)[:, None]
         grown = self.running[each, parents]
@@ -84,7 +85,7 @@ class _Beams:
             ends[:] = True
         self._finish(grown, best, ends, made + 1)
         going = np.where(ends, best + _NEVER, best)
-        self.running_scores, chosen = _top(going, beams)
+        self.running_scores, chosen = largest(going, beams)
         self.running = grown[each, chosen]
         return parents[each, chosen] + each * beams
 
@@ -99,7 +100,7 @@ class _Beams:
             scores = scores + np.where(self.is_finished.all(axis=1), _NEVER, np.float32(0))[:, None]
         scores = np.where(ends, scores, scores + _NEVER)
         merged = np.concatenate([self.scores, scores], axis=1)
-        self.scores, chosen = _top(merged, beams)
+        self.scores, chosen = largest(merged, beams)
         each = np.arange(len(chosen))[:, None]
         self.finished = np.concatenate([self.finished, grown], axis=1)[each, chosen]
         self.lengths = np.concatenate([self.lengths, np.full(ends.shape, length)], axis=1)[each, chosen]
@@ -132,16 +133,3 @@ class _Beams:
             ]
         for name in ("running", "finished", "lengths", "running_scores", "scores", "is_finished", "row"):
             setattr(self, name, getattr(self, name)[~done])
-
-
-def _top(scores: Floats, count: int) -> tuple[Floats, Ids]:
-    """The `count` largest of each row, best first, and their indices; of equal ones the first."""
-    each = np.arange(len(scores))[:, None]
-    if count >= scores.shape[1]:
-        indices = np.argsort(-scores, axis=1, kind="stable")[:, :count]
-    else:
-        indices = np.sort(np.argpartition(-scores, count - 1, axis=1)[:, :count], axis=1)
-        order = np.argsort(-scores[each, indices], axis=1, kind="stable")
-        indices = indices[each, order]
-    best: Floats = scores[each, indices]
-    return best, indices
