@@ -8,6 +8,7 @@ from pathlib import Path
 
 import onnx
 from onnxruntime.transformers.float16 import convert_float_to_float16
+from onnxruntime.transformers.onnx_model import OnnxModel
 
 from ftcore_export.quantize import quantize_int8, save
 from ftcore_export.weights_only import quantize_weights
@@ -20,7 +21,9 @@ def quantize_by_tensor(src: Path, dst: Path) -> Path:
 
 def to_float16(src: Path, dst: Path) -> Path:
     """Weights and arithmetic in float16; inputs and outputs keep their types."""
-    return save(convert_float_to_float16(onnx.load(src), keep_io_types=True), dst)
+    model = convert_float_to_float16(onnx.load(src), keep_io_types=True)
+    OnnxModel.graph_topological_sort(model.graph, is_deterministic=True)  # it appends the casts of inputs
+    return save(model, dst)
 
 
 def copy(src: Path, dst: Path) -> Path:

@@ -15,6 +15,7 @@ from generation_models import ALIKE, DECODERS, ENCODER_DECODERS, VOCABULARY, ope
 
 from ftcore.families.text_generation.torch_sequences import TorchDecoder, TorchEncoderDecoder
 from ftcore_export.quantize import quantize_int8
+from ftcore_export.variants import to_float16
 from ftcore_export.weights_only import quantize_weights
 from ftcore_runtime.generation.running import JoiningBatch
 from ftcore_runtime.generation.search import generate
@@ -139,6 +140,17 @@ def test_no_weight_is_stored_twice_and_int8_answers(exported: tuple[str, Any, Pa
     exact = open_graphs(kind, folder).start(inputs, prompt)
     rough = open_graphs(kind, folder, ".int8").start(inputs, prompt)
     assert np.corrcoef(exact.ravel(), rough.ravel())[0, 1] > 0.98
+
+
+def test_in_halves_it_answers_and_goes_on(exported: tuple[str, Any, Path]) -> None:
+    kind, _, folder = exported
+    for path in sorted(folder.glob("*coder.onnx")):
+        to_float16(path, folder / f"{path.stem}.fp16.onnx")
+    inputs, prompt = sources(kind)
+    exact, rough = open_graphs(kind, folder), open_graphs(kind, folder, ".fp16")
+    assert np.corrcoef(exact.start(inputs, prompt).ravel(), rough.start(inputs, prompt).ravel())[0, 1] > 0.999
+    tokens = np.arange(4, 4 + ROWS)
+    assert np.corrcoef(exact.step(tokens).ravel(), rough.step(tokens).ravel())[0, 1] > 0.999
 
 
 def test_weights_in_blocks_are_stored_once_and_answer(exported: tuple[str, Any, Path]) -> None:
