@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from ftcore.families.model import Stored
 from ftcore.families.scoring import Scorer, Scores, Scoring
+from ftcore.families.text_generation.baselines import text_baselines, text_warnings
 from ftcore.families.text_generation.metrics import TextMeasures
 from ftcore.families.text_generation.reader import FittedTexts
 from ftcore.families.text_generation.samples import samples_of
@@ -52,6 +53,14 @@ class TextScoring(Scoring[TextGenerationSpec, FittedTexts]):
     ) -> tuple[list[Any], list[Any]]:
         """Texts."""
         return [str(one) for one in references], [answer.text for answer in answers]
+
+    def baselines(self, train: pa.Table, rows: pa.Table) -> Mapping[str, Sequence[TextAnswer]]:
+        """What copying gives."""
+        return text_baselines(train, rows)
+
+    def warnings(self, references: Sequence[str], answers: Sequence[TextAnswer]) -> list[str]:
+        """Answers that are empty, or one and the same."""
+        return text_warnings([str(one) for one in references], answers)
 
     def _measures(self, references: Sequence[str], answers: Sequence[TextAnswer]) -> TextMeasures:
         return TextMeasures(references, answers, self.spec.measures, self.fitted.tokenization)
