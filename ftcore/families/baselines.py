@@ -67,6 +67,20 @@ def most_similar(
     return [references[int(row)] for row in _nearest(*found, [str(row) for row in chosen])]
 
 
+def most_similar_of_each(texts: Sequence[Sequence[str]], queries: Sequence[str]) -> list[int]:
+    """For each query, which of its own texts is most like it, by the cosine of TF-IDF; the first where none is."""
+    flat = [text for own in texts for text in own]
+    found = _features([*flat, *queries], queries) if flat else None
+    if found is None:
+        return [0] * len(queries)
+    chosen, start = [], 0
+    for query, own in enumerate(texts):
+        alike = (found[0][start : start + len(own)] @ found[1][query].T).toarray().ravel()
+        chosen.append(int(alike.argmax()) if len(own) else 0)
+        start += len(own)
+    return chosen
+
+
 def _svm() -> Any:  # noqa: ANN401 (scikit-learn has no types)
     from sklearn.svm import LinearSVC
 

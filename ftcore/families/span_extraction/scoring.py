@@ -12,6 +12,7 @@ import pyarrow as pa
 from ftcore.families.model import Stored
 from ftcore.families.policies import check_rows, policy_settings, unmet, with_abstention
 from ftcore.families.scoring import Scorer, Scores, Scoring
+from ftcore.families.span_extraction.baselines import span_baselines, span_warnings
 from ftcore.families.span_extraction.metrics import SpanMeasures
 from ftcore.families.span_extraction.reader import FittedSpans
 from ftcore.families.span_extraction.spec import SpanExtractionSpec
@@ -104,6 +105,14 @@ class SpanScoring(Scoring[SpanExtractionSpec, FittedSpans]):
     ) -> tuple[list[Any], list[Any]]:
         """Lists of the right texts, and texts; no answer is the empty text."""
         return [list(one) or [""] for one in references], [answer.text for answer in answers]
+
+    def baselines(self, train: pa.Table, rows: pa.Table) -> Mapping[str, Sequence[SpanAnswer]]:
+        """No answer, where that may be right, and the sentence most like the question."""
+        return span_baselines(rows, optional=self.fitted.null_threshold is not None)
+
+    def warnings(self, references: Sequence[Sequence[str]], answers: Sequence[SpanAnswer]) -> list[str]:
+        """No answers, or always the same."""
+        return span_warnings(references, answers)
 
     def _measures(self, references: Sequence[Sequence[str]], answers: Sequence[SpanAnswer]) -> SpanMeasures:
         return SpanMeasures(references, answers, self.fitted.normalisation)
