@@ -170,7 +170,8 @@ class ChecksSpec(Section):
     beats_baseline: Literal["off", "warn", "fail"] = Field(
         "warn",
         description="The model is clearly better (by the interval of the paired difference) than the"
-        " baselines of its task, such as the most frequent answer or a linear SVM on TF-IDF. fail: exit code 3 where it is not.",
+        " baselines of its task, such as the most frequent answer or a linear SVM on TF-IDF. fail: exit code"
+        " 3 where it is not.",
     )
 
     audit: Literal["off", "on"] = Field(
