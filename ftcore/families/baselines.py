@@ -51,16 +51,13 @@ def tfidf(
     return [str(label) for label in _fitted(_svm(), found[0], labels).predict(found[1])]
 
 
-def most_similar(
-    texts: Sequence[str], references: Sequence[str], queries: Sequence[str], *, seed: int = 0
-) -> list[str]:
+def most_similar(texts: Sequence[str], references: Sequence[str], queries: Sequence[str]) -> list[str]:
     """The answer of the training row whose text is most like the one that was asked about, by the cosine of TF-IDF.
 
     Args:
-        texts, references: the training rows, at least one.
-        seed: of the draw where there are more than `MOST_ROWS`.
+        texts, references: the training rows, at least one; `MOST_ROWS` of them are drawn where there are more.
     """
-    chosen = _drawn(len(texts), seed)
+    chosen = _drawn(len(texts), seed=0)
     found = _features([texts[i] for i in chosen], queries)
     if found is None:
         return majority(references, len(queries))
@@ -70,7 +67,7 @@ def most_similar(
 def most_similar_of_each(texts: Sequence[Sequence[str]], queries: Sequence[str]) -> list[int]:
     """For each query, which of its own texts is most like it, by the cosine of TF-IDF; the first where none is."""
     flat = [text for own in texts for text in own]
-    found = _features([*flat, *queries], queries) if flat else None
+    found = _features(flat, queries) if flat else None
     if found is None:
         return [0] * len(queries)
     chosen, start = [], 0
