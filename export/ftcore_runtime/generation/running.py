@@ -72,16 +72,14 @@ class RunningBatch:
         """Rows that the model has, some of them ended: all arrays have them in one order."""
         self._rows = np.zeros(0, np.int64)
         self._open = np.zeros(0, bool)
-        self._left = 0  # how many of them are open
         self._tokens = np.zeros((0, 0), np.int64)  # the prompt's, too; the last ones stand below each other
         self._made = np.zeros(0, np.int64)  # how many of them are the answer's
-        self._oldest = 0  # how many at most
         self._scores = np.zeros(0)
         self._draws: list[np.random.Generator] = []
 
     def __len__(self) -> int:
         """Rows that have not ended."""
-        return self._left
+        return int(np.count_nonzero(self._open))
 
     def start(self, inputs: Mapping[str, Ids], prompt: Ids) -> range:
         """Begin with these rows, whatever was there is forgotten; see `SequenceModel.start`.
@@ -99,7 +97,6 @@ class RunningBatch:
         self._came += count
         self._rows = np.append(self._rows, np.array(names, np.int64))
         self._open = np.append(self._open, np.ones(count, bool))
-        self._left += count
         self._tokens = stack(self._tokens, prompt, axis=1, side="left", fill=BEFORE)
         self._made = np.append(self._made, np.zeros(count, np.int64))
         self._scores = np.append(self._scores, np.zeros(count))
@@ -117,18 +114,14 @@ class RunningBatch:
         if self._scored:
             self._scores += _chosen(allowed, choice, self._settings)
         self._made += 1
-        self._oldest += 1
         self._tokens = np.concatenate([self._tokens, choice[:, None]], axis=1)
         broken = np.isnan(allowed[np.arange(len(choice)), choice])
-        ended = is_end(choice, self._eos_ids) | broken
-        if self._oldest >= self._settings.max_length:
-            ended |= self._made >= self._settings.max_length
+        ended = is_end(choice, self._eos_ids) | broken | (self._made >= self._settings.max_length)
         open_, self._open = self._open, self._open & ~ended
-        self._left = int(np.count_nonzero(self._open))
         return NextTokens(self._rows[open_], choice[open_], ended[open_], broken[open_])
 
     def answer(self, row: int) -> Generated:
-        """What has been written of a row that `choose` told of last."""
+        """What has been written of a row that `choose` gave last."""
         at = int(np.searchsorted(self._rows, row))
         made = int(self._made[at])
         score = float(self._scores[at]) if self._scored else float("nan")
@@ -137,14 +130,14 @@ class RunningBatch:
     def leave(self, row: int) -> None:
         """Write no more of a row."""
         self._open[self._rows == row] = False
-        self._left = int(np.count_nonzero(self._open))
 
     def step(self) -> None:
         """One token further; there must be rows. Those that have ended are left behind, once they are many."""
-        many = self._left <= (1 - _ENDED) * len(self._rows)
-        if (
-            many or self._oldest >= self._settings.max_length
-        ):  # of one that has ended; there may be no more positions
+        many = len(self) <= (1 - _ENDED) * len(self._rows)
+        beyond = (
+            self._made >= self._settings.max_length
+        ).any()  # they have ended; there may be no more positions
+        if many or beyond:
             self._drop()
         self._logits = self._model.step(self._tokens[:, -1])
 
@@ -154,7 +147,6 @@ class RunningBatch:
         self._model.select(kept)
         self._rows, self._open = self._rows[kept], self._open[kept]
         self._made, self._scores = self._made[kept], self._scores[kept]
-        self._oldest = int(self._made.max())
         self._draws = [self._draws[at] for at in kept] if self._draws else []
         tokens = self._tokens[kept]
         self._tokens = tokens[:, int((tokens != BEFORE).any(axis=0).argmax()) :]
@@ -172,7 +164,7 @@ class JoiningBatch(RunningBatch):
 
     def join(self, inputs: Mapping[str, Ids], prompt: Ids) -> range:
         """Rows more, between `step` and `choose`; returns what they are called."""
-        if not self._left:
+        if not len(self):
             return self.start(inputs, prompt)
         self._logits = self._logits[self._drop()]
         self._logits = np.concatenate([self._logits, self._joinable.join(inputs, prompt)])
