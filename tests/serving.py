@@ -26,6 +26,7 @@ from ftcore_runtime.generation.running import JoiningBatch, NextTokens
 from ftcore_server.deployment import Deployment, from_arguments
 from ftcore_server.process import Server
 from ftcore_server.settings import Batching, Settings
+from ftcore_server.version import Version
 
 SETTINGS = Settings(port=0, drain_seconds=0.0, grace_seconds=5.0, batching=Batching(workers=1))
 
@@ -170,22 +171,27 @@ def as_before() -> Iterator[None]:
             logger.setLevel(level)
 
 
+def version_of(server: Running, model: str = "writer") -> Version:
+    """The version of a model that answers."""
+    return server.server.service.registry.model(model).choose(None)
+
+
 def at_each_token(
     generator: Generator, monkeypatch: pytest.MonkeyPatch, call: Callable[[JoiningBatch, int], None]
 ) -> None:
-    """Calls this with a batch of texts and a count, once tokens are chosen and before anybody is told."""
+    """Calls this with a batch of texts and a count, once tokens are chosen and before they are emitted."""
     running = generator.running
 
     def watched() -> JoiningBatch:
         batch, calls = running(), itertools.count()
         choose = batch.choose
 
-        def told() -> NextTokens:
+        def called() -> NextTokens:
             found = choose()
             call(batch, next(calls))
             return found
 
-        monkeypatch.setattr(batch, "choose", told)
+        monkeypatch.setattr(batch, "choose", called)
         return batch
 
     monkeypatch.setattr(generator, "running", watched)

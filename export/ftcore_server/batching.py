@@ -4,7 +4,7 @@ A worker tokenises what has arrived, so that a request goes from the event loop 
 become features (an input, or a window of one). A free worker takes the feature that has waited longest and fills its
 batch with the features nearest to it in length, of any request, out of those that have waited long. A batch is
 closed before more than a quarter of it would be padding: two batches are then less work than one. Texts are written
-in such batches, too; streamed ones are told token by token meanwhile, and others join them on the way.
+in such batches, too; streamed ones are emitted token by token, and others join them on the way.
 """
 
 from __future__ import annotations

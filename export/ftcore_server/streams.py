@@ -13,12 +13,12 @@ from ftcore_server.work import Feature, merged
 
 @dataclass(frozen=True)
 class _Stream:
-    """A text that is being written, and what its reader was told."""
+    """A text that is being written, and what was emitted of it."""
 
     feature: Feature
     growing: GrowingText
 
-    def tell(self, piece: str) -> None:
+    def emit(self, piece: str) -> None:
         """An empty piece is a token, too."""
         work = self.feature.work
         assert work.emit is not None
@@ -59,7 +59,7 @@ class RunningStreams:
             self._streams[row] = _Stream(feature, GrowingText(tokenizer))
 
     def choose(self) -> list[Feature]:
-        """The next token of each text, of which its reader is told; what nobody waits for any more is left off.
+        """The next token of each text, which is emitted; what nobody waits for any more is left off.
 
         Returns:
             those that are written now, as their requests know.
@@ -78,10 +78,10 @@ class RunningStreams:
                 work.refuse(no_finite_number(feature.index))
             else:
                 if token not in self._generator.frame.eos_ids:
-                    stream.tell(stream.growing.add(token))
+                    stream.emit(stream.growing.add(token))
                 if ended:
                     if rest := stream.growing.rest():
-                        stream.tell(rest)
+                        stream.emit(rest)
                     work.generated[feature.index] = [self._batch.answer(row)]
                     written.append(feature)
         return written

@@ -38,7 +38,7 @@ class Work:
         cancelled: set where nobody waits any more: features that have not run are dropped, a text is left off.
         finished: set where all its features have been in a batch.
         prepared: the features, once they are made.
-        text: what `emit` was told so far.
+        text: what was emitted so far.
         rows, generated, scores: of the features that were in a batch, by index: their rows of the graph's outputs, the
             texts that were generated for them, or what `answer_ids` are given, float32 [tokens].
     """
@@ -59,7 +59,7 @@ class Work:
 
     @property
     def streamed(self) -> bool:
-        """Whether somebody is told of its one text while that is written."""
+        """Whether its one text is emitted while it is written."""
         return self.emit is not None
 
     @property

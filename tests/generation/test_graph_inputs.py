@@ -1,4 +1,4 @@
-"""What a decoder's graph is given: those of bundles from before, and those whose positions cannot be told."""
+"""What a decoder's graph is given: those of bundles from before, and those whose positions cannot be given."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def given(shapes: dict[str, list[Any]]) -> tuple[GraphEncoderDecoder, list[dict[
     return model, decoder.given
 
 
-@pytest.mark.parametrize("shapes", [BEFORE, FIXED], ids=["of before", "positions cannot be told"])
+@pytest.mark.parametrize("shapes", [BEFORE, FIXED], ids=["of before", "positions cannot be given"])
 def test_a_graph_is_given_what_it_reads(shapes: dict[str, list[Any]]) -> None:
     model, (prompt, step) = given(shapes)
     assert not model.joins

@@ -14,12 +14,11 @@ from typing import Any
 
 import httpx
 import pytest
-from serving import SETTINGS, Running, at_each_token, serving, wait_until
+from serving import SETTINGS, Running, at_each_token, serving, version_of, wait_until
 
 from ftcore_runtime import Pipeline
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.generation.running import JoiningBatch
-from ftcore_server.version import Version
 
 PREDICT = "/v1/models/writer:predict"
 
@@ -52,10 +51,6 @@ def streamed(server: Running, text: str, **named: Any) -> list[tuple[str, dict[s
         assert response.status_code == 200, response.read()
         assert response.headers["content-type"].startswith("text/event-stream")
         return list(events(response))
-
-
-def version_of(server: Running) -> Version:
-    return server.server.service.registry.model("writer").choose(None)
 
 
 class Gate:

@@ -15,17 +15,12 @@ import httpx
 import numpy as np
 import pytest
 from bundles import sentences
-from serving import SETTINGS, Running, at_each_token, serving, wait_until
+from serving import SETTINGS, Running, at_each_token, serving, version_of, wait_until
 
 from ftcore_runtime import Pipeline
 from ftcore_runtime.errors import BundleError
 from ftcore_runtime.generation.graphs import GraphEncoderDecoder
 from ftcore_runtime.generation.running import JoiningBatch
-from ftcore_server.version import Version
-
-
-def version_of(server: Running) -> Version:
-    return server.server.service.registry.model("writer").choose(None)
 
 
 def stream(server: Running, text: str) -> httpx.Response:

@@ -183,7 +183,7 @@ class _DecoderAlone(torch.nn.Module):
 
 
 def _positions(model: Any) -> Literal["argument", "table", "relative"] | None:  # noqa: ANN401 (a PreTrainedModel)
-    """How a decoder is told where its tokens stand: by name, by its table of positions, or it sees distances alone."""
+    """How positions reach a decoder: as an argument, by its table of them, or it sees relative ones alone."""
     decoder = model.get_decoder()
     if "position_ids" in inspect.signature(decoder.forward).parameters:
         return "argument"
